@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct ClientCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "tacit-client")
+}

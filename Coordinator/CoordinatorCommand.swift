@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct CoordinatorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "tacit-coordinator")
+}

@@ -1,0 +1,3 @@
+// gzip streams; DataImport alone imports it.
+#pragma once
+#include <zlib.h>

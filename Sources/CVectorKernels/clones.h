@@ -1,0 +1,7 @@
+// One source, several instruction sets, chosen when the program starts.
+#pragma once
+#if defined(__x86_64__)
+#define TACIT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define TACIT_CLONES
+#endif

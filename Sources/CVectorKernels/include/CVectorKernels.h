@@ -1,0 +1,13 @@
+// Small vector kernels in portable C, dispatched at run time by target_clones (no unsafe flags, no assembly).
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// acc[i] += addend[i] mod 2^32.
+void tacit_add_u32(uint32_t *restrict acc, const uint32_t *restrict addend, size_t count);
+/// acc[i] -= subtrahend[i] mod 2^32.
+void tacit_sub_u32(uint32_t *restrict acc, const uint32_t *restrict subtrahend, size_t count);
+/// acc[i] += addend[i] mod 2^64.
+void tacit_add_u64(uint64_t *restrict acc, const uint64_t *restrict addend, size_t count);
+/// acc[i] -= subtrahend[i] mod 2^64.
+void tacit_sub_u64(uint64_t *restrict acc, const uint64_t *restrict subtrahend, size_t count);
