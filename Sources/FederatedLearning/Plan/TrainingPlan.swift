@@ -1,3 +1,5 @@
+public import DifferentialPrivacy
+
 /// The contract of one training task: who takes part, what is released, with how much noise, under which cap.
 ///
 /// A plan is fixed and signed before any data is touched. Its hash enters every key derivation and signature of
@@ -129,8 +131,8 @@ public enum NoiseMode: String, Sendable, Equatable, Codable, CaseIterable {
 /// What is promised to a user.
 public struct PrivacyPolicy: Sendable, Equatable, Codable {
   public var noise: NoiseMode
-  /// `add-remove`: neighbouring data sets differ in one user with all interactions.
-  public var adjacency: String
+  /// Which data sets are neighbours; the unit is a user with all interactions.
+  public var adjacency: Adjacency
   /// N: a rounded constant of the contract that averages divide by; never recomputed from data.
   public var nominalUsers: Int
   /// The most partners that hold data of one user.
@@ -143,7 +145,7 @@ public struct PrivacyPolicy: Sendable, Equatable, Codable {
   public var usesInsecureTestRandomness: Bool
 
   public init(
-    noise: NoiseMode, adjacency: String = "add-remove", nominalUsers: Int, maximumPartnersPerUser: Int, epsilon: Double,
+    noise: NoiseMode, adjacency: Adjacency = .addRemove, nominalUsers: Int, maximumPartnersPerUser: Int, epsilon: Double,
     delta: Double, usesInsecureTestRandomness: Bool
   ) {
     self.noise = noise
@@ -153,55 +155,5 @@ public struct PrivacyPolicy: Sendable, Equatable, Codable {
     self.epsilon = epsilon
     self.delta = delta
     self.usesInsecureTestRandomness = usesInsecureTestRandomness
-  }
-}
-
-/// One release of a plan: what a user contributes, how it is encoded, sampled and noised.
-public struct PlannedRelease: Sendable, Equatable, Codable {
-  public enum Purpose: String, Sendable, Equatable, Codable {
-    /// Folds into the model by the algorithm's `advance`.
-    case training
-    /// Becomes a published metric.
-    case evaluation
-  }
-
-  public var name: String
-  public var purpose: Purpose
-  /// Index of the algorithm's release; 0 for evaluation.
-  public var step: Int
-  public var dimension: Int
-  /// k: the most non-zero entries of one user's contribution.
-  public var maximumNonZeros: Int
-  /// Grid units per unit of contribution.
-  public var scale: Double
-  /// L2 norm that one user's whole message is clipped to; `nil` where nothing is clipped and nothing claimed.
-  public var clipNorm: Double?
-  /// Δ², an integer in grid units, checked after rounding; `nil` where nothing is clipped.
-  public var deltaSquared: Int64?
-  /// σ² of the whole noise in grid units; `nil` without noise.
-  public var sigmaSquared: Int64?
-  /// Poisson sampling rate of users; 1 means full participation.
-  public var samplingRate: Double
-  /// This release's share of the budget, as a fraction of 1/z².
-  public var budgetShare: Double
-  /// b: the ring is Z_2^b.
-  public var modulusBits: Int
-
-  public init(
-    name: String, purpose: Purpose, step: Int, dimension: Int, maximumNonZeros: Int, scale: Double, clipNorm: Double?,
-    deltaSquared: Int64?, sigmaSquared: Int64?, samplingRate: Double, budgetShare: Double, modulusBits: Int
-  ) {
-    self.name = name
-    self.purpose = purpose
-    self.step = step
-    self.dimension = dimension
-    self.maximumNonZeros = maximumNonZeros
-    self.scale = scale
-    self.clipNorm = clipNorm
-    self.deltaSquared = deltaSquared
-    self.sigmaSquared = sigmaSquared
-    self.samplingRate = samplingRate
-    self.budgetShare = budgetShare
-    self.modulusBits = modulusBits
   }
 }
