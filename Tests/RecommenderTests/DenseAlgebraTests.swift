@@ -36,8 +36,12 @@ import Testing
     var a = (0..<order * order).map(Float.init)
     let before = a
     DenseAlgebra.mirrorUpper(&a, order: order)
-    let wrong = (0..<order).flatMap { row in (0..<order).map { (row, $0) } }.filter { row, column in
-      a[row * order + column] != before[min(row, column) * order + max(row, column)]
+    var wrong: [(Int, Int)] = []
+    for row in 0..<order {
+      for column in 0..<order
+      where a[row * order + column] != before[min(row, column) * order + max(row, column)] {
+        wrong.append((row, column))
+      }
     }
     #expect(wrong.isEmpty, "\(wrong.prefix(3))")
   }
