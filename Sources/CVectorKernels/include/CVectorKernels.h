@@ -11,3 +11,4 @@ void tacit_sub_u32(uint32_t *restrict acc, const uint32_t *restrict subtrahend, 
 void tacit_add_u64(uint64_t *restrict acc, const uint64_t *restrict addend, size_t count);
 /// acc[i] -= subtrahend[i] mod 2^64.
 void tacit_sub_u64(uint64_t *restrict acc, const uint64_t *restrict subtrahend, size_t count);
+#include "rounding.h"

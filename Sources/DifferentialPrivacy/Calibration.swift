@@ -1,0 +1,77 @@
+internal import Glibc
+
+/// From a budget to noise: the least noise multiplier whose ε, as the accountants charge it, stays under the cap.
+///
+/// All z are relative to the distance between neighbours, as `GaussianNoise(noiseMultiplier:…)` takes them.
+public enum Calibration {
+  /// z of one Gaussian release, or of all full-participation releases of a task together (1/z² = Σ 1/z_j²).
+  ///
+  /// - Throws: `PrivacyParameterError` when no z up to 1e9 is enough.
+  public static func noiseMultiplier(for budget: PrivacyBudget) throws(PrivacyParameterError) -> Double {
+    try least { z in
+      AnalyticGaussian.epsilon(delta: budget.delta, mu: 1 / z).upper <= budget.epsilon
+    }
+  }
+
+  /// z_j of full-participation releases that share one budget: z_j = z/√f_j.
+  ///
+  /// - Parameter shares: fractions f_j of 1/z², positive; they are normalised to sum to 1.
+  public static func noiseMultipliers(for budget: PrivacyBudget, shares: [Double]) throws(PrivacyParameterError)
+    -> [Double]
+  {
+    let total = shares.reduce(0, +)
+    guard !shares.isEmpty, total.isFinite, shares.allSatisfy({ $0 > 0 }) else {
+      throw PrivacyParameterError("budget shares \(shares); expected one positive number for each release")
+    }
+    let z = try noiseMultiplier(for: budget)
+    return shares.map { z / ($0 / total).squareRoot() }
+  }
+
+  /// z of each of `count` equal releases, each over a Poisson sample of the users.
+  ///
+  /// - Parameters:
+  ///   - rate: q of every user at every partner.
+  ///   - partnersPerUser: m, the most partners at which a user may be; the distance grows with it.
+  ///   - beside: what else the budget pays for.
+  public static func noiseMultiplier(
+    for budget: PrivacyBudget, rate: SamplingRate, count: Int, adjacency: Adjacency, partnersPerUser: Int = 1,
+    beside: PrivacyLossSummary = PrivacyLossSummary()
+  ) throws(PrivacyParameterError) -> Double {
+    guard count >= 1, partnersPerUser >= 1 else {
+      throw PrivacyParameterError("\(count) releases at \(partnersPerUser) partners per user; expected at least 1")
+    }
+    guard beside.adjacency == nil || beside.adjacency == adjacency else {
+      throw PrivacyParameterError("calibration beside events of another adjacency; expected one adjacency")
+    }
+    let m = Double(partnersPerUser)
+    let combined =
+      partnersPerUser == 1 || rate.value == 1
+      ? rate.value : min(1, -expm1(m * log1p(-rate.value)) * (1 + 0x1p-50))
+    return try least { z in
+      var loss = beside.loss
+      loss.add(noiseMultiplier: z, rate: combined, count: count, adjacency: adjacency)
+      return Accounting.epsilon(for: PrivacyLossSummary(loss: loss), delta: budget.delta) <= budget.epsilon
+    }
+  }
+
+  /// The least parameter in 1e-3...1e9 that satisfies a condition which, once true, stays true; a hair above the boundary.
+  private static func least(_ holds: (Double) -> Bool) throws(PrivacyParameterError) -> Double {
+    var upper = 1.0
+    while !holds(upper) {
+      upper *= 4
+      guard upper <= 1e9 else {
+        throw PrivacyParameterError("no noise multiplier up to 1e9 meets this budget: allow a larger ε or δ, or fewer releases")
+      }
+    }
+    var lower = upper
+    repeat { lower /= 4 } while lower > 1e-3 && holds(lower)
+    var low = lower
+    var high = upper
+    while high / low > 1 + 1e-12 {
+      let middle = (low * high).squareRoot()
+      guard middle > low, middle < high else { break }
+      if holds(middle) { high = middle } else { low = middle }
+    }
+    return high * (1 + 1e-12)
+  }
+}

@@ -1,0 +1,140 @@
+internal import Glibc
+
+/// What an accountant says about a sequence of releases at one δ: never a bare ε.
+public struct PrivacyBound: Hashable, Sendable, Codable {
+  /// The releases together are (ε, δ)-differentially private with this ε.
+  public let epsilon: Double
+  /// They are not (ε′, δ)-differentially private for any smaller ε′; the truth lies between.
+  public let lowerEpsilon: Double
+  public let delta: Double
+  public let adjacency: Adjacency
+  /// Which accountant, in one word.
+  public let accountant: String
+  /// The theorem and what it assumes, in one sentence.
+  public let theorem: String
+  /// ρ: the releases are ρ-zCDP (Bun, Steinke 2016).
+  public let rho: Double
+  /// μ: the releases are μ-GDP (Dong, Roth, Su 2022).
+  public let mu: Double
+}
+
+/// Folds events into (ε, δ).
+public protocol PrivacyAccountant: Sendable {
+  /// One word: `analytic-gaussian`, `rdp`, …
+  var name: String { get }
+  /// The theorem that its values rest on, with its assumptions.
+  var theorem: String { get }
+  /// Whether it can answer for such a loss.
+  func covers(_ loss: PrivacyLossSummary) -> Bool
+  /// The least ε it can prove at δ.
+  func upperEpsilon(_ loss: PrivacyLossSummary, delta: Double) -> Double
+  /// The least δ it can prove at ε.
+  func upperDelta(_ loss: PrivacyLossSummary, epsilon: Double) -> Double
+}
+
+/// A composition of events, ready for accountants: adjacency is one, every event is covered, κT is below 1e-20.
+public struct PrivacyLossSummary: Hashable, Sendable {
+  package private(set) var loss: PrivacyLoss
+
+  /// Nothing released yet.
+  public init() { loss = PrivacyLoss() }
+
+  package init(loss: PrivacyLoss) { self.loss = loss }
+
+  /// - Throws: `PrivacyParameterError` when an event is not covered; nothing is composed then.
+  public init(_ events: [PrivacyEvent]) throws(PrivacyParameterError) {
+    loss = try PrivacyLoss(.composed(events: events))
+  }
+
+  /// Adds one event, or nothing when it is refused.
+  public mutating func add(_ event: PrivacyEvent) throws(PrivacyParameterError) { try loss.add(event) }
+
+  /// Whether nothing was released.
+  public var isEmpty: Bool { loss.counts.isEmpty }
+  /// Whether every user takes part in every release.
+  public var isFullParticipation: Bool { loss.isGaussian }
+  /// The one adjacency of all events; `nil` before the first.
+  public var adjacency: Adjacency? { loss.adjacency }
+  /// κT, the bound of the log ratio between what is released and the theorem's continuous Gaussian.
+  public var kappa: Double { loss.kappa }
+  /// ρ of zCDP.
+  public var rho: Double { loss.rho }
+  /// μ of Gaussian differential privacy.
+  public var mu: Double { (2 * loss.rho).squareRoot() }
+}
+
+/// The tightest accountant that covers the releases.
+public enum Accounting {
+  /// In order of preference.
+  static var accountants: [any PrivacyAccountant] { [AnalyticGaussianAccountant(), RenyiAccountant()] }
+
+  /// The accountant whose word counts for such releases.
+  public static func accountant(for loss: PrivacyLossSummary) -> any PrivacyAccountant {
+    loss.isFullParticipation ? AnalyticGaussianAccountant() : RenyiAccountant()
+  }
+
+  /// ε at δ, with its lower value and its theorem.
+  ///
+  /// - Throws: `PrivacyParameterError` when δ is out of range or an event is not covered.
+  public static func bound(for events: [PrivacyEvent], delta: Double) throws(PrivacyParameterError) -> PrivacyBound {
+    try bound(for: PrivacyLossSummary(events), delta: delta)
+  }
+
+  /// ε at δ, with its lower value and its theorem.
+  public static func bound(for loss: PrivacyLossSummary, delta: Double) throws(PrivacyParameterError)
+    -> PrivacyBound
+  {
+    try bound(for: loss, delta: delta, by: accountant(for: loss))
+  }
+
+  /// The same by an accountant of choice.
+  public static func bound(for loss: PrivacyLossSummary, delta: Double, by accountant: any PrivacyAccountant)
+    throws(PrivacyParameterError) -> PrivacyBound
+  {
+    try PrivacyBudget.check(delta: delta)
+    guard accountant.covers(loss) else {
+      throw PrivacyParameterError("the accountant \(accountant.name) does not cover these events")
+    }
+    let upper = accountant.upperEpsilon(loss, delta: delta)
+    return PrivacyBound(
+      epsilon: upper, lowerEpsilon: min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), delta: delta,
+      adjacency: loss.adjacency ?? .addRemove, accountant: accountant.name, theorem: accountant.theorem, rho: loss.rho,
+      mu: loss.mu)
+  }
+
+  /// The least ε proven at δ, without the lower value: what filters ask.
+  public static func epsilon(for loss: PrivacyLossSummary, delta: Double) -> Double {
+    accountant(for: loss).upperEpsilon(loss, delta: delta)
+  }
+
+  /// The least δ proven at ε.
+  public static func delta(for loss: PrivacyLossSummary, epsilon: Double) -> Double {
+    accountant(for: loss).upperDelta(loss, epsilon: epsilon)
+  }
+}
+
+/// Full participation only: the composition is one Gaussian mechanism, and its curve is exact.
+public struct AnalyticGaussianAccountant: PrivacyAccountant {
+  public init() {}
+
+  public var name: String { "analytic-gaussian" }
+  public var theorem: String {
+    "Exact Gaussian curve (Balle, Wang 2018, theorem 8) of the composition 1/z² = Σ 1/z_j² (Dong, Roth, Su 2022, corollary 3.3); discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ; every user in every release"
+  }
+
+  public func covers(_ loss: PrivacyLossSummary) -> Bool { loss.isFullParticipation }
+
+  public func upperEpsilon(_ loss: PrivacyLossSummary, delta: Double) -> Double {
+    precondition(covers(loss), "the analytic Gaussian curve covers full participation only")
+    let mu = loss.loss.fullParticipationMuSquared.squareRoot()
+    if mu == 0 { return 0 }
+    return AnalyticGaussian.epsilon(delta: delta * exp(-loss.kappa), mu: mu).upper + 2 * loss.kappa
+  }
+
+  public func upperDelta(_ loss: PrivacyLossSummary, epsilon: Double) -> Double {
+    precondition(covers(loss), "the analytic Gaussian curve covers full participation only")
+    let mu = loss.loss.fullParticipationMuSquared.squareRoot()
+    let logDelta = AnalyticGaussian.logDelta(epsilon: max(0, epsilon - 2 * loss.kappa), mu: mu)
+    return min(1, exp(logDelta + loss.kappa) * (1 + AnalyticGaussian.numericalError))
+  }
+}

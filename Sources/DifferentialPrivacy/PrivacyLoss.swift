@@ -1,0 +1,102 @@
+internal import Glibc
+
+/// Events folded into what accountants add up: Gaussian terms with their multiplicities, and κ.
+///
+/// Here the theorem's z is derived from σ², Δ² and adjacency; accountants see nothing else.
+package struct PrivacyLoss: Hashable, Sendable {
+  /// One kind of release.
+  package struct Term: Hashable, Sendable {
+    /// z over the distance between neighbours without sampling (2Δ under replace-one).
+    package let noiseMultiplier: Double
+    /// The probability that a user takes part at all; 1 for full participation.
+    package let rate: Double
+  }
+
+  /// How often each kind of release happens.
+  package private(set) var counts: [Term: Int] = [:]
+  package private(set) var adjacency: Adjacency?
+  /// Sum of κ over all releases.
+  package private(set) var kappa = 0.0
+  /// Σ 1/z² of the releases with full participation.
+  package private(set) var fullParticipationMuSquared = 0.0
+
+  package init() {}
+
+  /// - Throws: `PrivacyParameterError` when an event is not covered, before anything is composed.
+  package init(_ event: PrivacyEvent) throws(PrivacyParameterError) {
+    try add(event)
+  }
+
+  /// Adds an event, or nothing at all when it is refused.
+  package mutating func add(_ event: PrivacyEvent) throws(PrivacyParameterError) {
+    var copy = self
+    try copy.fold(event, count: 1)
+    guard copy.kappa < Self.kappaLimit else {
+      throw PrivacyParameterError(
+        "κ over all releases is \(copy.kappa); the theorem is used below 1e-20: plan fewer or smaller releases")
+    }
+    self = copy
+  }
+
+  private mutating func fold(_ event: PrivacyEvent, count: Int) throws(PrivacyParameterError) {
+    switch event {
+    case .gaussian(let release):
+      try add(release, rate: 1, count: count)
+    case .poissonSampled(let rate, let release):
+      // A user at m partners tosses m coins: charged as one coin of rate 1 − (1−q)^m with the whole shift m·Δ.
+      let m = Double(release.partnersPerUser)
+      let combined = rate.value < 1 ? -expm1(m * log1p(-rate.value)) : 1
+      try add(release, rate: m == 1 ? rate.value : min(1, combined * (1 + 0x1p-50)), count: count)
+    case .repeated(let inner, let times):
+      guard times >= 0 else { throw PrivacyParameterError("an event repeated \(times) times; expected 0 or more") }
+      let (total, overflow) = count.multipliedReportingOverflow(by: times)
+      guard !overflow, total <= Self.countLimit else {
+        throw PrivacyParameterError("more than \(Self.countLimit) releases")
+      }
+      try fold(inner, count: total)
+    case .composed(let events):
+      for inner in events { try fold(inner, count: count) }
+    }
+  }
+
+  private mutating func add(_ release: GaussianRelease, rate: Double, count: Int) throws(PrivacyParameterError) {
+    if let adjacency, adjacency != release.adjacency {
+      throw PrivacyParameterError(
+        "events under \(adjacency.rawValue) and under \(release.adjacency.rawValue) do not compose; expected one adjacency"
+      )
+    }
+    add(
+      noiseMultiplier: release.noiseMultiplier, rate: rate, count: count, adjacency: release.adjacency,
+      kappa: release.kappa)
+  }
+
+  /// Adds releases given by z alone, for calibration and for comparison with published tables.
+  package mutating func add(
+    noiseMultiplier: Double, rate: Double = 1, count: Int, adjacency: Adjacency, kappa: Double = 0
+  ) {
+    precondition(noiseMultiplier > 0 && rate > 0 && rate <= 1 && count >= 0, "a term has a positive z and a rate")
+    guard count > 0 else { return }
+    self.adjacency = adjacency
+    counts[Term(noiseMultiplier: noiseMultiplier, rate: rate), default: 0] += count
+    self.kappa += kappa * Double(count)
+    if rate == 1 { fullParticipationMuSquared += Double(count) / (noiseMultiplier * noiseMultiplier) }
+  }
+
+  /// Whether all releases are without sampling, so that the composition is one Gaussian mechanism.
+  package var isGaussian: Bool { counts.keys.allSatisfy { $0.rate == 1 } }
+
+  /// The sampled terms in a fixed order.
+  package var sampledTerms: [(term: Term, count: Int)] {
+    counts.filter { $0.key.rate < 1 }
+      .sorted { ($0.key.rate, $0.key.noiseMultiplier) < ($1.key.rate, $1.key.noiseMultiplier) }
+      .map { ($0.key, $0.value) }
+  }
+
+  /// ρ of zCDP: Σ 1/(2z²); sampling only helps, so that it bounds sampled releases too.
+  package var rho: Double {
+    counts.reduce(0) { $0 + Double($1.value) / (2 * $1.key.noiseMultiplier * $1.key.noiseMultiplier) }
+  }
+
+  static let kappaLimit = 1e-20
+  static let countLimit = 1 << 40
+}

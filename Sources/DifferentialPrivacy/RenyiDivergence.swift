@@ -1,0 +1,111 @@
+internal import Glibc
+
+/// Rényi divergences of one release at one order, both directions of neighbours covered.
+package enum RenyiDivergence {
+  /// The Gaussian mechanism at order α: α/(2z²) (Mironov 2017, arXiv:1702.07476, proposition 7).
+  package static func gaussian(order: Double, noiseMultiplier z: Double) -> Double { order / (2 * z * z) }
+
+  /// The Poisson-sampled Gaussian under add/remove or zero-out (Mironov, Talwar, Zhang 2019, arXiv:1908.10530, theorem 5:
+  /// the direction computed here is the larger one).
+  ///
+  /// Integer orders: R(a) = 1/(a−1)·log Σ C(a,k)(1−q)^(a−k) q^k e^((k²−k)/(2z²)). Others: the integral itself.
+  package static func sampledGaussian(order: Double, rate q: Double, noiseMultiplier z: Double) -> Double {
+    if q >= 1 { return gaussian(order: order, noiseMultiplier: z) }
+    if order == order.rounded(), order < 1e6 {
+      return integerOrder(Int(order), rate: q, noiseMultiplier: z)
+    }
+    // u = dP/dQ − 1 under Q = N(0, z²), P = (1−q)·N(0, z²) + q·N(1, z²).
+    return excessIntegral(order: order, noiseMultiplier: z, from: 0, to: order) { x in
+      let t = (2 * x - 1) / (2 * z * z)
+      let logRatio = t > 30 ? t + log(q) + log1p((1 - q) / q * exp(-t)) : log1p(q * expm1(t))
+      return (-x * x / (2 * z * z), t > 30 ? .infinity : q * expm1(t), logRatio)
+    }
+  }
+
+  /// The Poisson-sampled Gaussian under replace-one, with z relative to one user's norm Δ (half the distance): the pair
+  /// (1−q)N(0)+qN(−1), (1−q)N(0)+qN(+1), symmetric (Lebeda, Regehr, Kamath, Steinke 2024, arXiv:2405.20769).
+  package static func sampledGaussianReplace(order: Double, rate q: Double, noiseMultiplier z: Double) -> Double {
+    if q >= 1 { return gaussian(order: order, noiseMultiplier: z / 2) }
+    let weight = 1 / (2 * z * z)
+    return excessIntegral(order: order, noiseMultiplier: z, from: -order, to: order) { x in
+      let logP = logAddExp(log1p(-q), log(q) - (2 * x + 1) * weight)
+      let logQ = logAddExp(log1p(-q), log(q) + (2 * x - 1) * weight)
+      let logRatio = logP - logQ
+      // q·(e^(−t₁) − e^(t₂)) without cancellation near x = 0.
+      let u =
+        abs(x) < 30 * z * z
+        ? -2 * q * exp(-weight) * sinh(2 * x * weight) / exp(logQ) : (logRatio > 0 ? .infinity : -1)
+      return (-x * x * weight + logQ, u, logRatio)
+    }
+  }
+
+  /// A − 1 = Σ_{k≥2} C(a,k)(1−q)^(a−k) q^k (e^((k²−k)/(2z²)) − 1): all terms positive, no cancellation.
+  private static func integerOrder(_ order: Int, rate q: Double, noiseMultiplier z: Double) -> Double {
+    guard order >= 2 else { return 0 }
+    let a = Double(order)
+    let logQ = log(q)
+    let logRest = log1p(-q)
+    var total = -Double.infinity
+    var logBinomial = log(a)
+    for k in 2...order {
+      let kk = Double(k)
+      logBinomial += log((a - kk + 1) / kk)
+      let exponent = (kk * kk - kk) / (2 * z * z)
+      let logExcess = exponent > 40 ? exponent + log1p(-exp(-exponent)) : log(expm1(exponent))
+      total = logAddExp(total, logBinomial + (a - kk) * logRest + kk * logQ + logExcess)
+    }
+    return logOnePlusExp(total) / (a - 1)
+  }
+
+  /// 1/(α−1)·log(1 + E_Q[(1+u)^α − 1 − αu]), as E_Q[u] = 0: the integrand is never negative.
+  ///
+  /// Trapezoids on an entire-line analytic integrand converge geometrically: the nearest singularity is πz² from
+  /// the axis, and the step is at most z·min(1/16, z/5), an error below e^(−98).
+  private static func excessIntegral(
+    order: Double, noiseMultiplier z: Double, from lower: Double, to upper: Double,
+    _ node: (Double) -> (logDensity: Double, u: Double, logRatio: Double)
+  ) -> Double {
+    let step = z * min(1.0 / 16, z / 5)
+    let first = Int(((lower - 40 * z) / step).rounded(.down))
+    let last = Int(((upper + 40 * z) / step).rounded(.up))
+    var peak = -Double.infinity
+    var sum = 0.0
+    for index in first...last {
+      let (logDensity, u, logRatio) = node(Double(index) * step)
+      let term = logDensity + logExcess(order: order, u: u, logRatio: logRatio)
+      if term <= peak {
+        sum += exp(term - peak)
+      } else if term > -.infinity {
+        sum = sum * exp(peak - term) + 1
+        peak = term
+      }
+    }
+    let logExcess = peak + log(sum) + log(step / z) - 0.9189385332046727
+    return logOnePlusExp(logExcess) / (order - 1)
+  }
+
+  /// log((1+u)^α − 1 − αu), with log(1+u) given.
+  private static func logExcess(order: Double, u: Double, logRatio: Double) -> Double {
+    if abs(u) * order < 1e-2 {
+      // Binomial series; the sixth omitted term is below 1e-16 of the first.
+      var term = order * (order - 1) / 2
+      var sum = term
+      var power = 1.0
+      for k in 3...10 {
+        term *= (order - Double(k) + 1) / Double(k)
+        power *= u
+        sum += term * power
+      }
+      return u == 0 ? -.infinity : 2 * log(abs(u)) + log(sum)
+    }
+    let grown = order * logRatio
+    if grown > 50 { return grown + log1p(-(1 + order * u.clamped(to: 1e300)) * exp(-grown)) }
+    return log(expm1(grown) - order * u)
+  }
+
+  private static func logOnePlusExp(_ x: Double) -> Double { x > 40 ? x + exp(-x) : log1p(exp(x)) }
+}
+
+extension Double {
+  fileprivate func clamped(to limit: Double) -> Double { Swift.min(self, limit) }
+}
