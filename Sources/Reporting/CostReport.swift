@@ -4,17 +4,17 @@ public struct CostReport: Codable, Sendable, Equatable {
   public var traffic: [PartnerTraffic]
   /// CPU seconds and bytes per stage, all parties together, whole run, in the order of the stages.
   public var stages: [StageCost]
-  /// Partners that dropped out, by stage, summed over rounds.
-  public var dropouts: [StageCount]
-  /// Refused messages and requests, by reason.
-  public var refusals: [ReasonCount]
+  /// Partners that dropped out, by stage, summed over rounds. Empty: none; `nil`: not counted.
+  public var dropouts: [StageCount]?
+  /// Refused messages and requests, by reason. Empty: none; `nil`: not counted.
+  public var refusals: [ReasonCount]?
   public var wallSeconds: Double?
   public var cpuSeconds: Double?
   public var memoryPeakBytes: Int?
 
   public init(
-    traffic: [PartnerTraffic] = [], stages: [StageCost] = [], dropouts: [StageCount] = [],
-    refusals: [ReasonCount] = [], wallSeconds: Double? = nil, cpuSeconds: Double? = nil,
+    traffic: [PartnerTraffic] = [], stages: [StageCost] = [], dropouts: [StageCount]? = nil,
+    refusals: [ReasonCount]? = nil, wallSeconds: Double? = nil, cpuSeconds: Double? = nil,
     memoryPeakBytes: Int? = nil
   ) {
     self.traffic = traffic

@@ -139,5 +139,7 @@ public struct AttackReading: Codable, Sendable, Equatable {
   }
 }
 
-/// Φ, the distribution function of the standard normal.
-private func normalDistribution(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
+extension AttackReading {
+  /// Φ, the distribution function of the standard normal.
+  static func normalDistribution(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
+}
