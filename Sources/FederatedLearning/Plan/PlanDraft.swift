@@ -1,5 +1,5 @@
 internal import CryptoPrimitives
-public import DifferentialPrivacy
+internal import DifferentialPrivacy
 internal import Glibc
 public import Recommender
 public import SecureAggregation
@@ -43,7 +43,8 @@ public struct PlanDraft: Sendable {
   /// - Throws: `PlanError` when ε or δ is out of range.
   public static func noiseMultiplier(_ privacy: PrivacyPolicy) throws(PlanError) -> Double {
     do {
-      return try Calibration.noiseMultiplier(epsilon: privacy.epsilon, delta: privacy.delta)
+      let budget = try PrivacyBudget(epsilon: privacy.epsilon, delta: privacy.delta)
+      return try Calibration.noiseMultiplier(for: budget)
         * privacy.adjacency.distanceFactor * Double(privacy.maximumPartnersPerUser)
     } catch { throw PlanError("\(error)") }
   }
@@ -143,9 +144,9 @@ public struct PlanDraft: Sendable {
   /// ε of all releases and of the reserved attempts, as the ledgers will compute it.
   private func epsilon(of releases: [PlannedRelease]) -> Double {
     var spending = LedgerSpending()
-    for release in releases { spending.add(release.chargedEvent(privacy)) }
+    for release in releases { _ = spending.add(release.chargedEvent(privacy)) }
     if reserveAttempts > 0, let dearest = releases.max(by: { $0.budgetShare < $1.budgetShare }) {
-      for _ in 0..<reserveAttempts { spending.add(dearest.chargedEvent(privacy)) }
+      for _ in 0..<reserveAttempts { _ = spending.add(dearest.chargedEvent(privacy)) }
     }
     return spending.epsilon(delta: privacy.delta)
   }

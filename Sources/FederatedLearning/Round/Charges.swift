@@ -1,10 +1,10 @@
 internal import CryptoPrimitives
-internal import DifferentialPrivacy
+public import DifferentialPrivacy
 
 extension TrainingPlan {
   /// The cap as the ledgers enforce it; `nil` under plans without noise.
-  public var cap: LedgerCap? {
-    privacy.noise == .none ? nil : LedgerCap(epsilon: privacy.epsilon, delta: privacy.delta)
+  public var cap: PrivacyBudget? {
+    privacy.noise == .none ? nil : try? PrivacyBudget(epsilon: privacy.epsilon, delta: privacy.delta)
   }
 }
 
@@ -32,10 +32,10 @@ extension RoundStart {
 
 extension PrivacyLedger {
   /// Whether one more event stays within the cap, as `charge` will judge it.
-  func allows(_ event: ChargedEvent, cap: LedgerCap?) -> Bool {
+  func allows(_ event: ChargedEvent, cap: PrivacyBudget?) -> Bool {
     guard let cap else { return true }
     var spending = state.recorded
-    spending.add(event)
-    return spending.epsilon(delta: cap.delta) <= cap.epsilon
+    guard spending.add(event) == nil else { return false }
+    return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
   }
 }

@@ -1,5 +1,5 @@
 public import CryptoPrimitives
-public import DifferentialPrivacy
+internal import DifferentialPrivacy
 public import Recommender
 public import SecureAggregation
 
@@ -77,28 +77,29 @@ public struct CoordinatorEngine: Sendable {
   private let roster: [ParticipantID: VerificationKey]
   private let algorithm: any FederatedAlgorithm
   private let ledger: PrivacyLedger
+  private let workers: Int
   private var optimizer: OptimizerState = [:]
   private var round = 0
   private var attempt = 0
   private var generation = 0
   private var current: Attempt?
+  /// Exactly one of the two is there during an attempt. Stored flat, so that the running sum is changed in place.
+  private var aggregator: AggregatorSession?
+  private var plainAggregation: PlainAggregation?
 
   private struct Attempt {
     let start: RoundStart
     let context: AttemptContext
-    var sum: Aggregation
     var isCharged = false
+    /// Inputs that were accepted into the sum.
+    var inputCount = 0
     var refused: Set<ParticipantID> = []
-  }
-
-  private enum Aggregation {
-    case secure(AggregatorSession)
-    case plain(PlainAggregation)
   }
 
   /// - Throws: `PlanError` when the key is not the plan's, or the algorithm does not fit it.
   public init(
-    planFile: PlanFile, signingKey: SigningKey, algorithm: any FederatedAlgorithm, ledger: PrivacyLedger
+    planFile: PlanFile, signingKey: SigningKey, algorithm: any FederatedAlgorithm, ledger: PrivacyLedger,
+    workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard let session = SessionID(hex: plan.session) else { throw PlanError("the plan was not validated") }
@@ -112,6 +113,7 @@ public struct CoordinatorEngine: Sendable {
     self.signingKey = signingKey
     self.algorithm = algorithm
     self.ledger = ledger
+    self.workers = workers
     planHash = SHA256.hash(planFile.bytes)
     roster = plan.verificationKeys
     model = algorithm.initialModel(seed: plan.modelSeed)
@@ -135,15 +137,15 @@ public struct CoordinatorEngine: Sendable {
     guard let parameters = try? plan.parameters(of: release) else {
       preconditionFailure("a validated plan has parameters for every release")
     }
-    if plan.aggregation.isSecure {
-      current = Attempt(
-        start: start, context: context,
-        sum: .secure(AggregatorSession(parameters: parameters, context: context, roster: roster)))
-      return messages + [.armDeadline(generation: generation, stage: .advertiseKeys)]
+    current = Attempt(start: start, context: context)
+    guard plan.aggregation.isSecure else {
+      plainAggregation = PlainAggregation(parameters: parameters, context: context)
+      return messages + [.armDeadline(generation: generation, stage: .maskedInput)]
     }
-    current = Attempt(
-      start: start, context: context, sum: .plain(PlainAggregation(parameters: parameters, context: context)))
-    return messages + [.armDeadline(generation: generation, stage: .maskedInput)]
+    do { aggregator = try AggregatorSession(parameters: parameters, context: context, roster: roster) } catch {
+      preconditionFailure("a validated plan has a sound roster: \(error)")
+    }
+    return messages + [.armDeadline(generation: generation, stage: .advertiseKeys)]
   }
 
   /// A message from a partner, whose identity the transport has established.
@@ -156,20 +158,15 @@ public struct CoordinatorEngine: Sendable {
       else { return count("refusal of another attempt") }
       _ = count("partner refused: \(refusal.reason)")
       current?.refused.insert(sender)
-      if case .secure(var session)? = current?.sum {
-        session.drop(sender)
-        current?.sum = .secure(session)
-      }
+      aggregator?.drop(sender)
     case .aggregation(let message):
-      guard case .secure(var session)? = current?.sum else { return count("masked message in a plain round") }
-      let receipt = session.receive(message, from: sender)
-      current?.sum = .secure(session)
-      if case .refused(let reason) = receipt { return count("\(reason)") }
+      guard let receipt = aggregator?.receive(message, from: sender) else { return count("masked message in a plain round") }
+      if case .refused(let reason) = receipt { return count(reason.rawValue) }
+      if case .maskedInput = message { current?.inputCount += 1 }
     case .plainSum(let sum):
-      guard case .plain(var aggregation)? = current?.sum else { return count("plain sum in a secure round") }
-      let accepted = aggregation.receive(sum, from: sender)
-      current?.sum = .plain(aggregation)
+      guard let accepted = plainAggregation?.receive(sum, from: sender) else { return count("plain sum in a secure round") }
       guard accepted else { return count("plain sum that does not fit the attempt") }
+      current?.inputCount += 1
     }
     return isStageComplete ? closeStage(time: time) : []
   }
@@ -195,14 +192,14 @@ public struct CoordinatorEngine: Sendable {
     guard let attempt = current else { return [] }
     let release = plan.releases[round]
     let opened: (sum: RingVector, survivors: [ParticipantID])
-    switch attempt.sum {
-    case .secure(var session):
-      switch session.openSum() {
-      case .opened(let sum, let survivors): opened = (sum, survivors)
-      case .failed: return abort(.aggregationFailed, time: time)
+    if let plain = plainAggregation.take() {
+      opened = (plain.sum, plain.survivors)
+    } else {
+      guard var session = aggregator.take() else { return [] }
+      guard case .finish(let result) = session.closeStage(threads: workers) else {
+        return abort(.aggregationFailed, time: time)
       }
-    case .plain(let aggregation):
-      opened = (aggregation.sum, aggregation.survivors)
+      opened = (result.sum, result.survivors)
     }
     guard let values = privatize(opened.sum, survivors: opened.survivors.count, release: release, random: &random)
     else { return abort(.tooFewPartners, time: time) }
@@ -236,51 +233,40 @@ public struct CoordinatorEngine: Sendable {
   // MARK: - Stages
 
   private var isStageComplete: Bool {
-    switch current?.sum {
-    case .secure(let session)?: session.isReadyToClose
-    case .plain(let aggregation)?:
-      aggregation.survivors.count + (current?.refused.count ?? 0) >= plan.roster.count
-    case nil: false
-    }
+    if let aggregator { return aggregator.isStageComplete }
+    guard let current else { return false }
+    return current.inputCount + current.refused.count >= plan.roster.count
   }
 
   private mutating func closeStage(time: Int) -> [CoordinatorAction] {
     guard let attempt = current else { return [] }
-    switch attempt.sum {
-    case .plain(let aggregation):
-      guard aggregation.survivors.count >= plan.aggregation.minimumSurvivors else { return abort(.tooFewPartners, time: time) }
-      if let failure = charge(survivors: aggregation.survivors.count, time: time) { return failure }
-      return [.release]
-    case .secure(var session):
-      let closing = session.stage
-      // Charged once inputs may be in a sum: before the survivor set is fixed, and so before anything is opened.
-      if closing == .maskedInput, session.inputCount > 0,
-        let failure = charge(survivors: session.inputCount, time: time)
-      {
-        return failure
-      }
-      let action = session.closeStage()
-      current?.sum = .secure(session)
-      generation += 1
-      switch action {
-      case .send(let messages):
-        return messages.map { .send(.aggregation($0.message), to: $0.to) }
-          + [.armDeadline(generation: generation, stage: session.stage)]
-      case .ready: return [.release]
-      case .abort(let messages, _):
-        return messages.map { .send(.aggregation($0.message), to: $0.to) } + abort(.tooFewPartners, time: time)
-      }
+    guard let stage = aggregator?.stage else {
+      guard attempt.inputCount >= plan.aggregation.minimumSurvivors else { return abort(.tooFewPartners, time: time) }
+      return charge(time: time) ?? [.release]
+    }
+    // Charged once inputs may be in a sum: before the survivor set is fixed, and so before anything is opened.
+    if stage == .maskedInput, attempt.inputCount > 0, let failure = charge(time: time) { return failure }
+    generation += 1
+    if stage == .unmask, aggregator?.canProceed == true { return [.release] }
+    switch aggregator?.closeStage() {
+    case .send(let messages)?:
+      return messages.map { .send(.aggregation($0.message), to: $0.recipient) }
+        + [.armDeadline(generation: generation, stage: aggregator?.stage ?? stage)]
+    case .abort(let abort, let recipients)?:
+      let reason: AttemptAbort = abort.reason == .dealerLied ? .aggregationFailed : .tooFewPartners
+      return recipients.map { .send(.aggregation(.abort(abort)), to: $0) } + self.abort(reason, time: time)
+    case .finish?, nil: preconditionFailure("sums are opened by `release` only")
     }
   }
 
   /// - Returns: `nil` when the charge is on disk, else what to do instead of going on.
-  private mutating func charge(survivors: Int, time: Int) -> [CoordinatorAction]? {
+  private mutating func charge(time: Int) -> [CoordinatorAction]? {
     guard let attempt = current, !attempt.isCharged else { return nil }
     do {
       try ledger.charge(
         ChargeRequest(
-          plan, planHash: planHash, start: attempt.start, participants: plan.roster.count, survivors: survivors,
-          time: time), cap: plan.cap)
+          plan, planHash: planHash, start: attempt.start, participants: plan.roster.count,
+          survivors: attempt.inputCount, time: time), cap: plan.cap)
     } catch {
       return abort(.stopped, time: time, isFinal: true) + finish(.ledgerFailed("\(error)"))
     }
@@ -291,6 +277,8 @@ public struct CoordinatorEngine: Sendable {
   private mutating func abort(_ reason: AttemptAbort, time: Int, isFinal: Bool = false) -> [CoordinatorAction] {
     guard let attempt = current else { return [] }
     current = nil
+    aggregator = nil
+    plainAggregation = nil
     var actions = endMessages(attempt.context, reason: reason)
     actions.append(.attemptAborted(round: round, attempt: self.attempt, reason: reason))
     if attempt.isCharged {

@@ -21,7 +21,7 @@ public struct PartnerEngine: ~Copyable {
   /// How many refusals of which kind this partner has spoken.
   public private(set) var refusals: [PartnerRefusal: Int] = [:]
   /// What secure aggregation refused, by reason.
-  public private(set) var aggregationRefusals: [ClientRefusal: Int] = [:]
+  public private(set) var aggregationRefusals: [ClientRefusalReason: Int] = [:]
 
   private let planHash: Digest
   private let session: SessionID
@@ -32,7 +32,7 @@ public struct PartnerEngine: ~Copyable {
   private let algorithm: any FederatedAlgorithm
   private let workers: Int
   private let ledger: PrivacyLedger
-  private let cap: LedgerCap?
+  private let cap: PrivacyBudget?
   /// The highest (round, attempt) that this partner has answered; it never answers it, or an earlier one, again.
   private var highWaterMark: (round: UInt32, attempt: UInt32)?
   private var attempt: Attempt?
@@ -53,7 +53,7 @@ public struct PartnerEngine: ~Copyable {
   /// - Throws: `PlanError` when the plan does not name this partner or does not fit the shard or the algorithm.
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
-    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: LedgerCap? = nil, workers: Int = 1
+    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil, workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard let entry = plan.roster.first(where: { $0.participant == participant.rawValue }),
@@ -129,7 +129,7 @@ public struct PartnerEngine: ~Copyable {
         cap: cap)
     } catch { return refuse(.ledgerUnavailable) }
     if plan.aggregation.isSecure {
-      guard let action = aggregation?.submit(input) else { return refuse(.unexpectedMessage) }
+      guard let action = aggregation?.submit(input, threads: workers) else { return refuse(.unexpectedMessage) }
       return follow(action)
     }
     let sum = PlainSum(context: attempt.context, participant: participant, packed: input.packed())
@@ -159,9 +159,13 @@ public struct PartnerEngine: ~Copyable {
     guard plan.aggregation.isSecure else { return [.train] }
     guard let parameters = try? plan.parameters(of: release) else { return refuse(.wrongPlan, start) }
     let head = ledger.head.head
-    var session = ClientSession(
-      parameters: parameters, context: context, participant: participant, signingKey: signingKey, roster: roster,
-      ledger: .init(size: UInt64(head.size), head: head.digest), random: &random)
+    // A stream of its own for the session, keyed afresh: the session outlives this call.
+    let source: any RandomSource = (random as? SystemRandomSource) ?? KeyedRandomSource(key: random.bytes(32))
+    guard
+      var session = try? ClientSession(
+        parameters: parameters, context: context, participant: participant, signingKey: signingKey, roster: roster,
+        ledger: .init(size: UInt64(head.size), head: head.digest), random: source)
+    else { return refuse(.wrongPlan, start) }
     let action = session.advertise()
     aggregation = consume session
     return follow(action)
@@ -169,11 +173,11 @@ public struct PartnerEngine: ~Copyable {
 
   private mutating func follow(_ action: ClientAction) -> [PartnerAction] {
     switch action {
-    case .send(let message): return [.send(.aggregation(message))]
+    case .send(let message), .sendLast(let message): return [.send(.aggregation(message))]
     case .awaitInput: return [.train]
-    case .finished: return []
-    case .refuse(let reason):
-      aggregationRefusals[reason, default: 0] += 1
+    case .aborted: return []
+    case .refuse(let refusal):
+      aggregationRefusals[refusal.reason, default: 0] += 1
       return refuse(.aggregationRefused)
     }
   }

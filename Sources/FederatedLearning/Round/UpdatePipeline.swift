@@ -1,5 +1,5 @@
-public import CryptoPrimitives
-public import DifferentialPrivacy
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import Dispatch
 public import Recommender
 internal import Synchronization
