@@ -1,5 +1,6 @@
 public import FederatedLearning
 internal import Foundation
+internal import SecureAggregation
 internal import SwiftProtobuf
 
 /// Messages of the engine to bytes and back (Protocols/tacit/v1).
