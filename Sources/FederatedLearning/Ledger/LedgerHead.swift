@@ -1,0 +1,86 @@
+public import CryptoPrimitives
+
+/// How far a ledger has come: what its holder puts, signed, into every key advertisement.
+public struct LedgerHead: Sendable, Hashable, CustomStringConvertible {
+  /// Number of records, the header included.
+  public let size: Int
+  /// Chain hash of the last record.
+  public let digest: Digest
+
+  public init(size: Int, digest: Digest) {
+    self.size = size
+    self.digest = digest
+  }
+
+  public var description: String { "\(size):\(digest.hex)" }
+}
+
+/// A head with the signature that stands beside it in the ledger; whoever holds it can hold its signer to it.
+public struct SignedLedgerHead: Sendable, Hashable {
+  /// Which ledger: the chain hash of its header.
+  public let ledger: Digest
+  public let head: LedgerHead
+  public let signature: Signature
+
+  public init(ledger: Digest, head: LedgerHead, signature: Signature) {
+    self.ledger = ledger
+    self.head = head
+    self.signature = signature
+  }
+
+  public func isSigned(by key: VerificationKey) -> Bool {
+    key.verifies(signature, of: LedgerChain.message(ledger: ledger, head: head))
+  }
+}
+
+/// Proof that a holder keeps two ledgers where there should be one: two signed heads of one size.
+///
+/// Heads of different sizes prove nothing by themselves; then ask for the longer ledger and see whether it is an
+/// extension of the shorter head (`LedgerState.isExtension(of:)`).
+public struct LedgerFork: Sendable, Equatable {
+  public let first: SignedLedgerHead
+  public let second: SignedLedgerHead
+  public let key: VerificationKey
+
+  /// `nil` unless both heads are of the same ledger and size, differ, and carry valid signatures of `key`.
+  public init?(_ first: SignedLedgerHead, _ second: SignedLedgerHead, key: VerificationKey) {
+    guard first.ledger == second.ledger, first.head.size == second.head.size,
+      first.head.digest != second.head.digest, first.isSigned(by: key), second.isSigned(by: key)
+    else { return nil }
+    self.first = first
+    self.second = second
+    self.key = key
+  }
+}
+
+/// The two labelled messages of the chain and the bytes of a line (Protocols/ledger.md §4).
+enum LedgerChain {
+  static let linkLabel = Array("tacit/ledger/link/v1\0".utf8)
+  static let headLabel = Array("tacit/ledger/head/v1\0".utf8)
+  /// What the header is chained to.
+  static let origin = Digest.zero
+  /// Longest line, line feed included; a longer one is refused unread.
+  static let lineBytesMax = 1 << 20
+
+  /// hash_i = SHA-256(label ‖ hash_{i−1} ‖ payload_i).
+  static func link(previous: Digest, payload: some Sequence<UInt8>) -> Digest {
+    SHA256.hash(linkLabel + previous.bytes + Array(payload))
+  }
+
+  /// What is signed for a record: label ‖ ledger (32) ‖ size (8, big-endian) ‖ hash_i (32).
+  static func message(ledger: Digest, head: LedgerHead) -> [UInt8] {
+    let size = (0..<8).map { UInt8(truncatingIfNeeded: head.size >> (56 - 8 * $0)) }
+    return headLabel + ledger.bytes + size + head.digest.bytes
+  }
+
+  /// payload TAB chain hash TAB signature LF.
+  static func line(payload: [UInt8], digest: Digest, signature: Signature) -> [UInt8] {
+    var line = payload
+    line.append(UInt8(ascii: "\t"))
+    line += Array(digest.hex.utf8)
+    line.append(UInt8(ascii: "\t"))
+    line += Array(signature.hex.utf8)
+    line.append(UInt8(ascii: "\n"))
+    return line
+  }
+}

@@ -1,0 +1,196 @@
+internal import CryptoPrimitives
+
+/// What a ledger says, folded from its records: nothing is stored that the records do not hold.
+///
+/// Two amounts are kept apart. `recorded` believes every refund of the holder, and is what the holder's next charge
+/// must continue. `proven` takes a charge back only where the evidence was checked, and is what everybody else should
+/// believe.
+public struct LedgerState: Sendable {
+  public let header: LedgerHeader
+  /// The last head, as its holder signed it.
+  public private(set) var head: SignedLedgerHead
+  /// Every charge with what became of it, oldest first.
+  public private(set) var charges: [Standing] = []
+  /// What the holder counts as spent.
+  public private(set) var recorded = LedgerSpending()
+  /// What is spent for all that can be proven; never less than `recorded`.
+  public private(set) var proven = LedgerSpending()
+  /// Remarks, oldest first.
+  public private(set) var notes: [LedgerNote] = []
+
+  private var digests: [Digest]
+  private var positions: [ChargeKey: Int] = [:]
+  private var lastPlaces: [String: ChargeKey] = [:]
+
+  /// A charge and its later fate.
+  public struct Standing: Sendable, Equatable {
+    public let charge: LedgerCharge
+    /// Record number of the charge.
+    public let number: Int
+    public fileprivate(set) var outcome: LedgerOutcome?
+    public fileprivate(set) var refund: Refund?
+  }
+
+  public enum Refund: Sendable, Equatable {
+    case proven
+    /// The holder took the charge back, but the evidence could not be checked here or is not enough.
+    case unproven
+  }
+
+  /// - Parameter record: record 1, which the reader has found to be a header.
+  init(header: LedgerHeader, record: LedgerRecord) {
+    self.header = header
+    head = SignedLedgerHead(
+      ledger: record.digest, head: LedgerHead(size: 1, digest: record.digest), signature: record.signature)
+    digests = [record.digest]
+  }
+
+  /// Number of records, the header included.
+  public var size: Int { digests.count }
+
+  /// Whether this ledger continues the one that `other` was the head of: same bytes up to there, and no shorter.
+  public func isExtension(of other: LedgerHead) -> Bool {
+    other.size >= 1 && other.size <= size && digests[other.size - 1] == other.digest
+  }
+
+  /// The charge of one release of one attempt.
+  public func charge(_ attempt: LedgerAttempt, release: Int) -> Standing? {
+    positions[ChargeKey(attempt: attempt, release: release)].map { charges[$0] }
+  }
+
+  /// Takes one more record into account.
+  ///
+  /// - Parameters:
+  ///   - record: the record after the last; the reader has checked its chain hash, signature and number.
+  ///   - rules: rosters and thresholds against which refunds are judged.
+  /// - Returns: what contradicts the records before it.
+  mutating func fold(_ record: LedgerRecord, rules: [EvidenceRules]) -> [LedgerFinding] {
+    precondition(record.number == size + 1, "records are folded in order")
+    digests.append(record.digest)
+    head = SignedLedgerHead(
+      ledger: head.ledger, head: LedgerHead(size: record.number, digest: record.digest), signature: record.signature)
+    switch record.entry {
+    case .header:
+      return [LedgerFinding(.outOfOrder, line: record.number, "a second header stands in the middle of the ledger")]
+    case .charge(let charge): return fold(charge, number: record.number)
+    case .outcome(let outcome): return fold(outcome, number: record.number)
+    case .refund(let refund): return fold(refund, number: record.number, rules: rules)
+    case .note(let note):
+      notes.append(note)
+      return []
+    }
+  }
+
+  private mutating func fold(_ charge: LedgerCharge, number: Int) -> [LedgerFinding] {
+    var findings: [LedgerFinding] = []
+    let key = ChargeKey(attempt: charge.attempt, release: charge.release)
+    if positions[key] != nil {
+      findings.append(
+        LedgerFinding(
+          .chargedTwice, line: number, "release \(charge.release) of \(charge.attempt) was charged before"))
+    } else if let last = lastPlaces[charge.attempt.session], !(last < key) {
+      findings.append(
+        LedgerFinding(
+          .outOfOrder, line: number,
+          "release \(charge.release) of \(charge.attempt) comes after round \(last.attempt.round), attempt \(last.attempt.attempt)"
+        ))
+    }
+    let before = recorded.epsilon(delta: charge.delta)
+    if let refusal = recorded.add(charge.event) {
+      findings.append(
+        LedgerFinding(.notAccountable, line: number, "the event cannot be composed with those before: \(refusal)"))
+    }
+    _ = proven.add(charge.event)
+    let after = recorded.epsilon(delta: charge.delta)
+    for (moment, stated, found) in [("before", charge.epsilonBefore, before), ("after", charge.epsilonAfter, after)] {
+      let text = "ε \(moment) the charge is stated as \(stated), the events give \(found) at δ = \(charge.delta)"
+      switch LedgerSpending.compare(
+        stated: stated, by: charge.accountant, recomputed: found, by: recorded.accountant)
+      {
+      case .equal: break
+      case .wrong: findings.append(LedgerFinding(.epsilonWrong, line: number, text))
+      case .restated:
+        findings.append(
+          LedgerFinding(
+            .epsilonRestated, line: number,
+            "\(text): it was computed by \(charge.accountant), and the value of \(recorded.accountant) counts now"))
+      }
+    }
+    positions[key] = charges.count
+    lastPlaces[charge.attempt.session] = key
+    charges.append(Standing(charge: charge, number: number))
+    return findings
+  }
+
+  private mutating func fold(_ outcome: LedgerOutcome, number: Int) -> [LedgerFinding] {
+    guard let position = positions[ChargeKey(attempt: outcome.attempt, release: outcome.release)] else {
+      return [
+        LedgerFinding(
+          .notCharged, line: number,
+          "an outcome of release \(outcome.release) of \(outcome.attempt), which was never charged")
+      ]
+    }
+    guard charges[position].outcome == nil else {
+      return [
+        LedgerFinding(
+          .outOfOrder, line: number,
+          "a second outcome of release \(outcome.release) of \(outcome.attempt)")
+      ]
+    }
+    charges[position].outcome = outcome
+    return []
+  }
+
+  private mutating func fold(_ refund: LedgerRefund, number: Int, rules: [EvidenceRules]) -> [LedgerFinding] {
+    guard let position = positions[ChargeKey(attempt: refund.attempt, release: refund.release)] else {
+      return [
+        LedgerFinding(
+          .notCharged, line: number,
+          "a refund of release \(refund.release) of \(refund.attempt), which was never charged")
+      ]
+    }
+    guard header.kind == .partner, charges[position].refund == nil else {
+      return [
+        LedgerFinding(
+          .outOfOrder, line: number,
+          header.kind == .partner
+            ? "release \(refund.release) of \(refund.attempt) is taken back a second time"
+            : "a coordinator's charge is never taken back")
+      ]
+    }
+    let charge = charges[position].charge
+    recorded.remove(charge.event)
+    guard let objection = Self.objection(to: refund, charge: charge, holder: header.key, rules: rules) else {
+      charges[position].refund = .proven
+      proven.remove(charge.event)
+      return []
+    }
+    charges[position].refund = .unproven
+    return [
+      LedgerFinding(
+        .refundUnproven, line: number,
+        "the refund of release \(refund.release) of \(refund.attempt) is not proven (\(objection)): the charge counts")
+    ]
+  }
+
+  /// Why a refund cannot be believed, or `nil`.
+  static func objection(
+    to refund: LedgerRefund, charge: LedgerCharge, holder: VerificationKey, rules: [EvidenceRules]
+  ) -> String? {
+    guard let rules = rules.first(where: { $0.plan == charge.plan }) else {
+      return "the roster of its plan is not at hand"
+    }
+    return rules.objection(to: refund, charged: charge.plan, holder: holder)
+  }
+}
+
+/// The place of a charge within its session: rounds, then attempts, then releases go up.
+private struct ChargeKey: Hashable, Comparable {
+  let attempt: LedgerAttempt
+  let release: Int
+
+  static func < (left: ChargeKey, right: ChargeKey) -> Bool {
+    (left.attempt.round, left.attempt.attempt, left.release)
+      < (right.attempt.round, right.attempt.attempt, right.release)
+  }
+}

@@ -1,0 +1,69 @@
+public import CryptoPrimitives
+internal import Glibc
+
+/// An Ed25519 identity on disk: one line, `tacit-signing-key-v1` and the seed in 64 hexadecimal digits.
+///
+/// The file belongs to the user who runs the program and nobody else may read it: permissions 0600 or stricter, checked
+/// on the open file before a byte is read.
+public enum KeyFile {
+  /// Makes a fresh identity and syncs it; the file must not exist.
+  public static func create(at path: String, random: inout some RandomSource) throws -> SigningKey {
+    let key = SigningKey(random: &random)
+    try write(key, to: path)
+    return key
+  }
+
+  /// Writes an identity that exists already, for tests and repeatable simulations.
+  public static func write(_ key: SigningKey, to path: String) throws {
+    guard !Directory.exists(path) else {
+      throw StorageError(.exists, "the key file \(path) exists; an identity is never overwritten")
+    }
+    do {
+      let file = try FileDescriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+      var content = key.withUnsafeSeed { seed in
+        Array(prefix.utf8) + Array(Hexadecimal.encode(seed).utf8) + [UInt8(ascii: "\n")]
+      }
+      defer { wipe(&content) }
+      try file.write(content)
+      try file.synchronize()
+    } catch let error as StorageError where error.kind != .exists {
+      unlink(path)
+      throw error
+    }
+    try Directory.synchronize(Directory.parent(of: path))
+  }
+
+  /// Reads an identity.
+  ///
+  /// - Throws: `StorageError` when the file is missing, can be read by others, belongs to someone else, or holds no key.
+  public static func read(at path: String) throws -> SigningKey {
+    let file = try FileDescriptor(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    let status = try file.status()
+    guard status.isRegular else { throw StorageError(.corrupt, "\(path) is no plain file, expected a key file") }
+    guard status.permissions & 0o077 == 0 else {
+      throw StorageError(
+        .unsafePermissions,
+        "the key file \(path) has permissions 0\(String(status.permissions, radix: 8)), so that others can use the key; expected 0600: if nobody has read it, run chmod 600, otherwise make a new key"
+      )
+    }
+    guard status.owner == geteuid() else {
+      throw StorageError(
+        .unsafePermissions,
+        "the key file \(path) belongs to user \(status.owner), expected user \(geteuid()) who runs this program")
+    }
+    guard status.size == byteCount else {
+      throw StorageError(.corrupt, "the key file \(path) has \(status.size) bytes, expected \(byteCount)")
+    }
+    var content = try file.readAll()
+    defer { wipe(&content) }
+    // The digits pass through memory that is not locked; they are wiped, and the file holds them anyway.
+    guard content.starts(with: prefix.utf8), content.last == UInt8(ascii: "\n"),
+      var seed = Hexadecimal.decode(String(decoding: content[prefix.utf8.count..<byteCount - 1], as: UTF8.self))
+    else { throw StorageError(.corrupt, "the key file \(path) does not hold a line \(prefix)…") }
+    defer { wipe(&seed) }
+    return SigningKey(seed: SecretBytes(copying: seed))
+  }
+
+  private static let prefix = "tacit-signing-key-v1 "
+  private static let byteCount = prefix.utf8.count + 64 + 1
+}
