@@ -1,0 +1,519 @@
+#!/usr/bin/env python3
+"""The privacy ledger of Protocols/ledger.md, written a second time and independently: makes and checks its vectors.
+
+    python3 Protocols/reference/ledger.py vectors            writes Protocols/vectors/ledger/*.json
+    python3 Protocols/reference/ledger.py verify FILE [KEY]  says what it finds in a ledger (KEY: 64 hexadecimal digits)
+    python3 Protocols/reference/ledger.py example            prints the worked example of Protocols/ledger.md
+
+Needs Python 3.9 and the package `cryptography`. Slow and plain on purpose; it shares no line with the Swift code.
+"""
+import hashlib
+import json
+import math
+import os
+import sys
+from decimal import Decimal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+LINK = b"tacit/ledger/link/v1\0"
+HEAD = b"tacit/ledger/head/v1\0"
+ORIGIN = bytes(32)
+ACCOUNTANT = "analytic-gaussian 1"
+
+
+# ---------------------------------------------------------------- canonical JSON (Protocols/ledger.md §2)
+
+def number_text(value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value == int(value) and abs(value) < 2**63:
+        return str(int(value))
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    text = "".join(map(str, digits))
+    point = len(text) + exponent
+    if len(text) <= point <= 21:
+        body = text + "0" * (point - len(text))
+    elif 0 < point <= 21:
+        body = text[:point] + "." + text[point:]
+    elif -6 < point <= 0:
+        body = "0." + "0" * -point + text
+    else:
+        body = text[0] + ("." + text[1:] if len(text) > 1 else "") + "e" + ("+" if point > 0 else "-") + str(abs(point - 1))
+    return ("-" if sign else "") + body
+
+
+def canonical(value):
+    """The one byte form of a JSON value."""
+    if value is None:
+        return b"null"
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, (int, float)):
+        return number_text(value).encode()
+    if isinstance(value, str):
+        out = bytearray(b'"')
+        short = {0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0C: b"\\f", 0x0D: b"\\r", 0x22: b'\\"', 0x5C: b"\\\\"}
+        for byte in value.encode():
+            out += short.get(byte) or (b"\\u%04x" % byte if byte < 0x20 else bytes([byte]))
+        return bytes(out + b'"')
+    if isinstance(value, list):
+        return b"[" + b",".join(map(canonical, value)) + b"]"
+    return b"{" + b",".join(canonical(key) + b":" + canonical(value[key]) for key in sorted(value)) + b"}"
+
+
+def read_canonical(payload):
+    """Parses a payload, or raises ValueError when it is not in its one byte form."""
+    value = json.loads(payload.decode("utf-8"))
+    if canonical(value) != payload:
+        raise ValueError("not canonical")
+    return value
+
+
+# ---------------------------------------------------------------- epsilon of full participation (ledger.md §5)
+
+def log_tail(x):
+    """log of the standard normal tail P(Z > x)."""
+    if x < 25:
+        return math.log(0.5 * math.erfc(x / math.sqrt(2)))
+    # Mills ratio by its continued fraction, from the inside out.
+    fraction = x
+    for k in range(200, 0, -1):
+        fraction = x + k / fraction
+    return -0.5 * x * x - 0.5 * math.log(2 * math.pi) - math.log(fraction)
+
+
+def log_delta(epsilon, mu):
+    """log of delta at epsilon of a Gaussian of distance/deviation mu (Balle and Wang 2018, theorem 8)."""
+    first = log_tail(epsilon / mu - mu / 2)
+    second = epsilon + log_tail(epsilon / mu + mu / 2)
+    if second >= first:
+        return -math.inf
+    return first + math.log1p(-math.exp(second - first))
+
+
+def inverse_square_multiplier(event):
+    """Sum of 1/z^2 of an event in which everyone takes part."""
+    if event["type"] == "gaussian":
+        distance = math.sqrt(event["delta_squared"]) * event["partners_per_user"]
+        if event["adjacency"] == "replace-one":
+            distance *= 2
+        return distance**2 / (event["sigma_squared"] - 4)
+    if event["type"] == "repeated":
+        return event["count"] * inverse_square_multiplier(event["event"])
+    if event["type"] == "composed":
+        return sum(map(inverse_square_multiplier, event["events"]))
+    raise ValueError("this reference accounts for full participation only, found " + event["type"])
+
+
+def adjacencies(event):
+    """The adjacencies that occur in an event; events of two kinds do not compose."""
+    if "adjacency" in event:
+        return {event["adjacency"]}
+    return set().union(*map(adjacencies, event.get("events", []) + ([event["event"]] if "event" in event else [])))
+
+
+def composes(events):
+    return len(set().union(*map(adjacencies, events))) <= 1
+
+
+def epsilon_of(events, delta):
+    if not events:
+        return 0.0
+    if any(event["type"] == "unprotected" for event in events) or not composes(events):
+        return math.inf
+    mu = math.sqrt(sum(map(inverse_square_multiplier, events)))
+    if log_delta(0, mu) <= math.log(delta):
+        return 0.0
+    low, high = 0.0, 1.0
+    while log_delta(high, mu) > math.log(delta):
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        if log_delta(middle, mu) > math.log(delta):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+# ---------------------------------------------------------------- lines (ledger.md §4)
+
+def public_bytes(key):
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def link(previous, payload):
+    return hashlib.sha256(LINK + previous + payload).digest()
+
+
+def head_message(ledger, size, digest):
+    return HEAD + ledger + size.to_bytes(8, "big") + digest
+
+
+def chain(payloads, key, numbers=None):
+    """The lines of a ledger; `numbers` overrides the sizes that are signed (for bad vectors)."""
+    lines, previous, ledger = [], ORIGIN, None
+    for index, payload in enumerate(payloads):
+        digest = link(previous, payload)
+        ledger = ledger or digest
+        size = numbers[index] if numbers else index + 1
+        signature = key.sign(head_message(ledger, size, digest))
+        lines.append(payload + b"\t" + digest.hex().encode() + b"\t" + signature.hex().encode() + b"\n")
+        previous = digest
+    return lines
+
+
+# ---------------------------------------------------------------- verification (ledger.md §6)
+
+MEMBERS = {
+    "header": {"kind", "record", "version", "ledger", "holder", "dataset", "key", "created"},
+    "charge": {"kind", "record", "session", "round", "attempt", "release", "name", "plan", "event", "sampler",
+               "participants", "survivors", "delta", "epsilon_before", "epsilon_after", "accountant", "time"},
+    "outcome": {"kind", "record", "session", "round", "attempt", "release", "result", "published", "reason",
+                "survivors", "time"},
+    "refund": {"kind", "record", "session", "round", "attempt", "release", "statement", "endorsements", "time"},
+    "note": {"kind", "record", "text", "time"},
+}
+EVENTS = {
+    "gaussian": {"type", "sigma_squared", "shares", "delta_squared", "dimension", "adjacency", "partners_per_user"},
+    "repeated": {"type", "count", "event"},
+    "composed": {"type", "events"},
+    "unprotected": {"type"},
+}
+EVENTS["poisson_sampled"] = EVENTS["gaussian"] | {"rate"}
+
+
+def check_event(event):
+    if set(event) != EVENTS.get(event["type"]):
+        raise ValueError("event")
+    for inner in event.get("events", []) + ([event["event"]] if "event" in event else []):
+        check_event(inner)
+
+
+def verify(data, expected_key=None):
+    """-> {"sound", "findings": [{"kind", "line"}], "size", "head", "charges", "delta", "epsilon_upper"}"""
+    findings, charges, outcomes, refunds, places = [], {}, set(), set(), {}
+    previous, ledger, key, size, delta, kind_of_ledger = ORIGIN, None, None, 0, None, None
+
+    def find(kind, line):
+        findings.append({"kind": kind, "line": line})
+
+    def read(line):
+        """One line without its line feed -> entry, or the kind of its fault."""
+        nonlocal key
+        fields = line.split(b"\t")
+        hexadecimal = all(set(field) <= set(b"0123456789abcdef") for field in fields[1:])
+        if len(fields) != 3 or len(fields[1]) != 64 or len(fields[2]) != 128 or not hexadecimal:
+            return "malformed-line"
+        payload, digest, signature = fields[0], bytes.fromhex(fields[1].decode()), bytes.fromhex(fields[2].decode())
+        linked = link(previous, payload) == digest
+        try:
+            entry = read_canonical(payload)
+            if set(entry) != MEMBERS[entry["kind"]]:
+                raise ValueError("members")
+            if entry["kind"] == "charge":
+                check_event(entry["event"])
+            if entry["kind"] == "header" and entry["version"] != 1:
+                raise ValueError("version")
+        except (ValueError, KeyError, TypeError):
+            return "malformed-payload" if linked else "chain-broken"
+        if size == 0:
+            if not linked:
+                return "chain-broken"
+            if entry["kind"] != "header":
+                return "header-missing"
+            if expected_key and entry["key"] != expected_key.hex():
+                return "forged-key"
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(entry["key"]))
+        try:
+            key.verify(signature, head_message(ledger or digest, entry["record"], digest))
+            signed = True
+        except InvalidSignature:
+            signed = False
+        if not linked:
+            return "record-moved" if signed and entry["record"] != size + 1 else "chain-broken"
+        if not signed:
+            return "wrong-signature"
+        if entry["record"] != size + 1:
+            return "out-of-order"
+        return entry, digest
+
+    rest = data
+    if not data:
+        find("empty", None)
+    while rest:
+        line, feed, after = rest.partition(b"\n")
+        result = read(line)
+        if isinstance(result, str):
+            fields = line.split(b"\t")
+            if not feed:
+                damaged = len(fields) > 3 or (len(fields) == 3 and len(fields[2]) >= 128)
+                result = "malformed-line" if damaged else "torn-last-line"
+            find(result, size + 1)
+            break
+        entry, previous = result
+        size += 1
+        ledger = ledger or previous
+        if not feed:
+            find("missing-line-feed", size)
+        rest = after
+        place = tuple(entry.get(name) for name in ("session", "round", "attempt", "release"))
+        if entry["kind"] == "header":
+            if size > 1:
+                find("out-of-order", size)
+            else:
+                kind_of_ledger = entry["ledger"]
+        elif entry["kind"] == "charge":
+            if place in charges:
+                find("charged-twice", size)
+            elif place[0] in places and places[place[0]] >= place[1:]:
+                find("out-of-order", size)
+            places[place[0]] = place[1:]
+            delta = entry["delta"]
+            # What the holder counts: everything but what it took back.
+            before = [event for earlier, event in charges.items() if earlier not in refunds]
+            after = before + [entry["event"]]
+            if composes(before) and not composes(after):
+                find("not-accountable", size)
+            charges[place if place not in charges else (size,)] = entry["event"]
+            for name, events in (("epsilon_before", before), ("epsilon_after", after)):
+                stated = math.inf if entry[name] == "infinite" else entry[name]
+                value = epsilon_of(events, delta)
+                if stated != value and not abs(stated - value) <= 1e-6 * max(value, 1e-3):
+                    find("epsilon-wrong" if entry["accountant"] == ACCOUNTANT else "epsilon-restated", size)
+        elif entry["kind"] == "outcome":
+            if place not in charges:
+                find("not-charged", size)
+            elif place in outcomes:
+                find("out-of-order", size)
+            outcomes.add(place)
+        elif entry["kind"] == "refund":
+            if place not in charges:
+                find("not-charged", size)
+            elif place in refunds or kind_of_ledger != "partner":
+                find("out-of-order", size)
+            else:
+                # Evidence is judged with the plan's roster, which this reference does not read: the charge counts.
+                refunds.add(place)
+                find("refund-unproven", size)
+    harmless = {"torn-last-line", "missing-line-feed", "refund-unproven", "epsilon-restated"}
+    # What everybody else should believe: a refund without judged evidence changes nothing.
+    upper = epsilon_of(list(charges.values()), delta) if charges else (0 if size else None)
+    return {
+        "sound": size > 0 and all(finding["kind"] in harmless for finding in findings),
+        "findings": findings, "size": size, "head": previous.hex() if size else None, "charges": len(charges),
+        "delta": delta, "epsilon_upper": "infinite" if upper == math.inf else upper,
+    }
+
+
+# ---------------------------------------------------------------- vectors
+
+SEED = hashlib.sha256(b"tacit vectors: ledger holder").digest()
+OTHER = hashlib.sha256(b"tacit vectors: somebody else").digest()
+PLAN = hashlib.sha256(b"tacit vectors: plan").hexdigest()
+DELTA = 1e-6
+KEY = Ed25519PrivateKey.from_private_bytes(SEED)
+STRANGER = Ed25519PrivateKey.from_private_bytes(OTHER)
+
+
+class Builder:
+    """Writes entries one after another, with the right epsilon unless told otherwise."""
+
+    def __init__(self, ledger="partner", key=KEY, holder="bakery", dataset="orders 2026"):
+        self.key, self.entries, self.events = key, [], []
+        self.add("header", version=1, ledger=ledger, holder=holder, dataset=dataset, key=public_bytes(key).hex(),
+                 created=1767225600)
+
+    def add(self, kind, **members):
+        self.entries.append({"kind": kind, "record": len(self.entries) + 1, **members})
+        return self
+
+    def charge(self, round, attempt=0, release=0, session="s1", event=None, survivors=None, delta=DELTA, **other):
+        event = event or gaussian()
+        before = epsilon_of(self.events, delta)
+        self.events = self.events + [event]
+        after = epsilon_of(self.events, delta)
+        show = lambda value: "infinite" if math.isinf(value) else value
+        return self.add("charge", **{
+            "session": session, "round": round, "attempt": attempt, "release": release, "name": "item gradients",
+            "plan": PLAN, "event": event, "sampler": "everyone", "participants": 5, "survivors": survivors,
+            "delta": delta, "epsilon_before": show(before), "epsilon_after": show(after), "accountant": ACCOUNTANT,
+            "time": 1767225600 + len(self.entries), **other})
+
+    def outcome(self, round, result="released", attempt=0, release=0, session="s1", survivors=5, reason=None,
+                published=None):
+        return self.add("outcome", session=session, round=round, attempt=attempt, release=release, result=result,
+                        published=published, reason=reason, survivors=survivors,
+                        time=1767225600 + len(self.entries))
+
+    def note(self, text):
+        return self.add("note", text=text, time=1767225600 + len(self.entries))
+
+    @property
+    def payloads(self):
+        return [canonical(entry) for entry in self.entries]
+
+    @property
+    def lines(self):
+        return chain(self.payloads, self.key)
+
+    @property
+    def data(self):
+        return b"".join(self.lines)
+
+
+def gaussian(sigma_squared=1_000_004, delta_squared=10_000, **other):
+    return {"type": "gaussian", "sigma_squared": sigma_squared, "shares": 1, "delta_squared": delta_squared,
+            "dimension": 1000, "adjacency": "add-remove", "partners_per_user": 1, **other}
+
+
+def plain():
+    return Builder().charge(0).outcome(0).charge(1).outcome(1)
+
+
+def flip(data, offset, bit=0):
+    return data[:offset] + bytes([data[offset] ^ 1 << bit]) + data[offset + 1:]
+
+
+def vectors():
+    good = plain()
+    lines, data = good.lines, good.data
+    start = [sum(map(len, lines[:index])) for index in range(len(lines))]
+
+    yield "good_header_only", "a ledger that charged nothing yet", Builder().data, {}
+    yield "good_partner", "two rounds of a partner, both released", data, {}
+    yield "good_coordinator", "an aborted attempt counts; the next attempt is charged again", (
+        Builder("coordinator", holder="coordinator", dataset="task 7")
+        .charge(0, survivors=4).outcome(0, "aborted", survivors=4, reason="fewer than t answers to unmask")
+        .charge(0, attempt=1, survivors=5)
+        .outcome(0, attempt=1, published=hashlib.sha256(b"noised sum").hexdigest()).data), {}
+    yield "good_two_sessions", "one data set under two sessions: rounds count anew, the budget does not", (
+        Builder().charge(3).charge(0, session="s2", event=gaussian(3_000_000))
+        .charge(1, session="s2", event=gaussian(8_000_000, shares=4, partners_per_user=2), delta=1e-8).data), {}
+    yield "good_replace_one", "the distance between neighbours is twice the sensitivity", (
+        Builder().charge(0, event=gaussian(adjacency="replace-one")).data), {}
+    yield "good_other_accountant", "epsilon by an accountant that is not this one: the recomputed value counts", (
+        Builder().charge(0, accountant="pld 3", epsilon_after=0.4).data), {}
+    yield "good_composed_events", "repeated and composed events", (
+        Builder().charge(0, event={"type": "repeated", "count": 10, "event": gaussian()})
+        .charge(1, event={"type": "composed", "events": [gaussian(), gaussian(5_000_000)]}).data), {}
+    yield "good_unprotected", "a sum released without noise: epsilon is infinite from there on", (
+        Builder().charge(0).charge(1, event={"type": "unprotected"}).data), {}
+    yield "good_texts", "escapes, letters beyond ASCII, and all other text as it is", (
+        Builder(holder="Bäckerei \"Zur Kornähre\" \\ 麦").note("tab\there, line\nfeed, bell\u0007, slash / del \u007f 🥐")
+        .note("").data), {}
+    yield "good_missing_line_feed", "the record is whole, so it counts; only its line feed is missing", data[:-1], {}
+    yield "good_torn_last_line", "a write that a crash cut short: dropped, nothing had left", data[:start[4] + 200], {}
+    yield "good_torn_in_signature", "torn within the signature", data[:-2], {}
+    yield "good_refund_unproven", "a refund whose evidence is not judged here: the charge counts", (
+        Builder().charge(0).add(
+            "refund", session="s1", round=0, attempt=0, release=0, statement=b"not judged here".hex(),
+            endorsements=[{"key": public_bytes(STRANGER).hex(), "signature": STRANGER.sign(b"not judged here").hex()}],
+            time=1767225602).data), {}
+
+    yield "bad_empty", "no byte at all", b"", {}
+    yield "bad_header_missing", "begins with a note", chain([canonical(
+        {"kind": "note", "record": 1, "text": "no header", "time": 0})], KEY)[0], {}
+    yield "bad_header_twice", "a second header", chain(good.payloads[:1] + [canonical(
+        {**good.entries[0], "record": 2})], KEY)[0] + chain(good.payloads[:1] + [canonical(
+            {**good.entries[0], "record": 2})], KEY)[1], {}
+    yield "bad_version", "a format version of the future", chain([canonical({**good.entries[0], "version": 2})], KEY)[0], {}
+    yield "bad_flip_in_payload", "one bit of the epsilon of record 2", flip(
+        data, start[1] + lines[1].index(b"epsilon_after") + 16), {}
+    yield "bad_flip_in_hash", "one bit of the chain hash of record 3", flip(data, start[3] - 130 - 64), {}
+    yield "bad_flip_in_signature", "one bit of the signature of record 3", flip(data, start[3] - 5), {}
+    yield "bad_flip_in_line_feed", "one bit of the line feed between records 2 and 3", flip(data, start[2] - 1, 6), {}
+    yield "bad_flip_in_last_line_feed", "one bit of the last line feed: not torn, damaged", flip(data, len(data) - 1, 6), {}
+    yield "bad_records_swapped", "records 3 and 4 in the other order", b"".join(
+        lines[:2] + [lines[3], lines[2]] + lines[4:]), {}
+    yield "bad_record_removed", "record 3 is gone", b"".join(lines[:2] + lines[3:]), {}
+    yield "bad_record_repeated", "record 2 stands twice", b"".join(lines[:2] + lines[1:]), {}
+    yield "bad_wrong_signature", "record 3 is signed by somebody else", b"".join(
+        lines[:2] + [chain(good.payloads, STRANGER)[2]]), {}
+    forged = Builder(key=STRANGER).charge(0).data
+    yield "bad_forged_key", "whole and consistent, but rewritten under another key", forged, {"key": public_bytes(KEY)}
+    yield "bad_number", "the holder signed the second record as the third", b"".join(
+        chain([good.payloads[0], canonical({**good.entries[1], "record": 3})], KEY, numbers=[1, 3])), {}
+    yield "bad_round_goes_back", "round 0 after round 1", Builder().charge(1).charge(0).data, {}
+    yield "bad_charged_twice", "one attempt charged twice", Builder().charge(0).charge(0).data, {}
+    yield "bad_outcome_not_charged", "an outcome of an attempt without a charge", Builder().charge(0).outcome(1).data, {}
+    yield "bad_outcome_twice", "two outcomes of one attempt", Builder().charge(0).outcome(0).outcome(0).data, {}
+    yield "bad_epsilon_too_small", "epsilon after the charge is understated", (
+        Builder().charge(0).charge(1, epsilon_after=epsilon_of([gaussian()], DELTA) + 0.01).data), {}
+    yield "bad_epsilon_before", "epsilon before the charge forgets the first one", (
+        Builder().charge(0).charge(1, epsilon_before=0).data), {}
+    yield "bad_two_adjacencies", "events that do not compose: epsilon is unknown, so infinite", (
+        Builder().charge(0).charge(1, event=gaussian(adjacency="zero-out")).data), {}
+    yield "bad_unknown_event", "an event that nobody can account for", chain(
+        [good.payloads[0], canonical({**good.entries[1], "event": {"type": "hope"}})], KEY)[0] + chain(
+        [good.payloads[0], canonical({**good.entries[1], "event": {"type": "hope"}})], KEY)[1], {}
+    yield "bad_unknown_member", "a member that version 1 does not know", b"".join(chain(
+        [good.payloads[0], canonical({**good.entries[1], "users": 12})], KEY)), {}
+    yield "bad_not_canonical", "a space in the payload", b"".join(chain(
+        [good.payloads[0], good.payloads[1].replace(b",", b", ", 1)], KEY)), {}
+    yield "bad_member_twice", "a member stands twice", b"".join(chain(
+        [good.payloads[0], good.payloads[1].replace(b'{"accountant"', b'{"accountant":"x","accountant"', 1)], KEY)), {}
+    yield "bad_number_form", "1e-6 written in another way", b"".join(chain(
+        [good.payloads[0], good.payloads[1].replace(b'"delta":0.000001', b'"delta":1e-06', 1)], KEY)), {}
+
+
+NUMBERS = [0.0, 1.0, -1.0, 0.1, -0.5, 1e-6, 1e-7, 1.5e-10, 123456.789, 2.0**53, 2.0**60, -2.0**62, 2.0**63, 1e20, 1e21,
+           1.2345e21, 1e22, 1.7976931348623157e308, 5e-324, 2.2250738585072014e-308, 4.9406564584124654e-320,
+           0.30000000000000004, 9.313225746154785e-10, 3.141592653589793, 333333333.3333333]
+
+
+def write_vectors():
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors", "ledger")
+    os.makedirs(folder, exist_ok=True)
+    count = 0
+    for name, comment, data, options in vectors():
+        expected = verify(data, options.get("key", public_bytes(KEY)))
+        assert expected["sound"] == name.startswith("good_"), (name, expected)
+        vector = {
+            "source": "Protocols/reference/ledger.py", "comment": comment, "key": options.get("key", public_bytes(KEY)).hex(),
+            "ledger": data.hex(), "expect": expected,
+        }
+        if name.startswith("good_"):
+            vector["seed"] = SEED.hex()
+        with open(os.path.join(folder, name + ".json"), "w") as file:
+            json.dump(vector, file, indent=1, sort_keys=True)
+            file.write("\n")
+        count += 1
+    with open(os.path.join(folder, "numbers.json"), "w") as file:
+        import struct
+        json.dump({"source": "Protocols/reference/ledger.py", "comment": "IEEE 754 bits, big-endian, and the one text of the number",
+                   "numbers": [[struct.pack(">d", value).hex(), number_text(value)] for value in NUMBERS]}, file, indent=1)
+        file.write("\n")
+    print(f"{count} ledgers and {len(NUMBERS)} numbers written to {os.path.normpath(folder)}")
+
+
+def print_example():
+    example = Builder().charge(0)
+    previous, ledger = ORIGIN, None
+    print("seed      ", SEED.hex())
+    print("public key", public_bytes(KEY).hex())
+    for number, line in enumerate(example.lines, 1):
+        payload, digest, signature = line.rstrip(b"\n").split(b"\t")
+        ledger = ledger or bytes.fromhex(digest.decode())
+        print(f"\nrecord {number}\npayload   {payload.decode()}\nprevious  {previous.hex()}\nhash      {digest.decode()}")
+        print("message  ", head_message(ledger, number, bytes.fromhex(digest.decode())).hex())
+        print("signature", signature.decode())
+        previous = bytes.fromhex(digest.decode())
+
+
+if __name__ == "__main__":
+    command = sys.argv[1:2]
+    if command == ["vectors"]:
+        write_vectors()
+    elif command == ["example"]:
+        print_example()
+    elif command == ["verify"] and len(sys.argv) in (3, 4):
+        with open(sys.argv[2], "rb") as file:
+            result = verify(file.read(), bytes.fromhex(sys.argv[3]) if len(sys.argv) == 4 else None)
+        print(json.dumps(result, indent=1))
+        sys.exit(0 if result["sound"] else 1)
+    else:
+        sys.exit(__doc__)
