@@ -44,16 +44,7 @@ struct ImplicitUserSolver: Sendable {
     let (stride, order) = (factors.stride, factors.dimension)
     workspace.excess.removeAll(keepingCapacity: true)
     for value in confidence { workspace.excess.append(value - objective.unobservedWeight) }
-    workspace.vector.withUnsafeMutableBufferPointer { vector in
-      vector.update(repeating: 0)
-      guard let base = vector.baseAddress else { return }
-      factors.values.withUnsafeBufferPointer { table in
-        guard let table = table.baseAddress else { return }
-        for (item, value) in zip(items, confidence) {
-          tacit_axpy_f32(value, table + Int(item) * stride, base, order)
-        }
-      }
-    }
+    workspace.vector = factors.combination(of: zip(items, confidence).lazy.map { (Int($0), $1) })
     let ridge = objective.ridge(observed: Float(items.count), catalogue: Float(factors.rowCount))
     factorize(items: items, ridge: ridge, workspace: workspace)
     tacit_cholesky_solve_f32(workspace.matrix, order, stride, &workspace.vector)

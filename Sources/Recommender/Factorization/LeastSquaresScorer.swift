@@ -36,14 +36,10 @@ struct LeastSquaresScorer: Scorer {
     let workspace = solver.makeWorkspace()
     let weights = weights(of: user)
     solver.solve(items: user.items, confidence: weights, workspace: workspace)
-    let (stride, table) = (solver.factors.stride, solver.factors.values)
-    var carrier = Array(table[item * stride..<(item + 1) * stride])
+    let stride = solver.factors.stride
+    var carrier = Array(solver.factors.values[item * stride..<(item + 1) * stride])
     solver.solveAgain(&carrier, workspace: workspace)
-    return zip(user.items, weights).map { other, weight in
-      table.withUnsafeBufferPointer { table in
-        table.baseAddress.map { weight * tacit_dot_f32($0 + Int(other) * stride, carrier, stride) } ?? 0
-      }
-    }
+    return zip(user.items, weights).map { other, weight in weight * solver.factors.dot(Int(other), carrier) }
   }
 
   private func weights(of user: UserHistory) -> [Float] {

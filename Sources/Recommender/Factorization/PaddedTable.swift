@@ -37,6 +37,24 @@ struct PaddedTable: Sendable {
     }
     return gram
   }
+
+  /// The sum of `weight` times row `row` over all pairs, padded.
+  func combination(of pairs: some Sequence<(row: Int, weight: Float)>) -> [Float] {
+    var result = [Float](repeating: 0, count: stride)
+    values.withUnsafeBufferPointer { table in
+      guard let base = table.baseAddress else { return }
+      for (row, weight) in pairs { tacit_axpy_f32(weight, base + row * stride, &result, stride) }
+    }
+    return result
+  }
+
+  /// Row `row` times `vector` (padded).
+  func dot(_ row: Int, _ vector: [Float]) -> Float {
+    precondition(vector.count == stride && row >= 0 && row < rowCount, "a row of the table times a padded vector")
+    return values.withUnsafeBufferPointer { table in
+      table.baseAddress.map { tacit_dot_f32($0 + row * stride, vector, stride) } ?? 0
+    }
+  }
 }
 
 /// Positions in the upper triangle of a symmetric matrix, packed row by row.
