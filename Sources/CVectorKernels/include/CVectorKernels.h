@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "covariance_kernels.h"
 
 #include "factor_kernels.h"
 
