@@ -78,11 +78,6 @@ void tacit_cholesky_solve_f32(const float *factor, size_t order, size_t stride, 
 }
 
 TACIT_CLONES
-void tacit_axpy_f32(float scale, const float *restrict x, float *restrict y, size_t count) {
-  for (size_t i = 0; i < count; i++) y[i] += scale * x[i];
-}
-
-TACIT_CLONES
 void tacit_table_times_vector_f32(const float *table, size_t rows, size_t stride, const float *x, float scale,
                                   float *out) {
   for (size_t r = 0; r < rows; r++) {

@@ -21,9 +21,6 @@ void tacit_cholesky_solve_f32(const float *factor, size_t order, size_t stride, 
 /// Sum of x[i] * y[i]; the order of summation depends on the machine's vector width.
 float tacit_dot_f32(const float *x, const float *y, size_t count);
 
-/// y[i] += scale * x[i].
-void tacit_axpy_f32(float scale, const float *restrict x, float *restrict y, size_t count);
-
 /// out[r] = scale * out[r] + table[r] . x for all rows of a row-major table with `stride` floats per row.
 void tacit_table_times_vector_f32(const float *table, size_t rows, size_t stride, const float *x, float scale,
                                   float *out);

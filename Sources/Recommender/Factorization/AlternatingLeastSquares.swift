@@ -12,44 +12,58 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
   /// What a plan fixes about `als`.
   public struct Configuration: Sendable, Equatable {
     /// Length d of a user's or item's vector.
-    public var dimension: Int
+    public let dimension: Int
     /// Number of sweeps, each one release.
-    public var sweeps: Int
-    public var objective: ImplicitObjective
+    public let sweeps: Int
+    public let objective: ImplicitObjective
     /// Longest user vector that is contributed; a longer one is scaled down. Bounds every entry of a contribution.
-    public var userNormBound: Float
+    public let userNormBound: Float
     /// Largest confidence of an event; larger weights are cut to it.
-    public var maximumConfidence: Float
-    /// How a history is weighted when scoring; free of privacy cost, and no part of training.
-    public var scoring: HistoryWeighting
+    public let maximumConfidence: Float
 
+    /// d = 48 and four sweeps: on ml-1m within .001 HR@10 of eight.
+    public static let standard = Configuration(
+      unchecked: (dimension: 48, sweeps: 4, objective: .standard, userNormBound: 4, maximumConfidence: 1))
+
+    /// - Throws: `InvalidHyperparameter` for a value out of its range.
     public init(
-      dimension: Int = 64, sweeps: Int = 8,
-      objective: ImplicitObjective = ImplicitObjective(regularization: 0.007, unobservedWeight: 0.3),
-      userNormBound: Float = 4, maximumConfidence: Float = 1,
-      scoring: HistoryWeighting = HistoryWeighting(halfLife: 10)
+      dimension: Int = standard.dimension, sweeps: Int = standard.sweeps,
+      objective: ImplicitObjective = .standard, userNormBound: Float = standard.userNormBound,
+      maximumConfidence: Float = standard.maximumConfidence
+    ) throws {
+      try Requirement.atLeastOne(dimension, "dimension")
+      try Requirement.atLeastOne(sweeps, "number of sweeps")
+      try Requirement.positive(userNormBound, "bound on user vectors")
+      try Requirement.positive(maximumConfidence, "largest confidence")
+      self.init(unchecked: (dimension, sweeps, objective, userNormBound, maximumConfidence))
+    }
+
+    private init(
+      unchecked: (
+        dimension: Int, sweeps: Int, objective: ImplicitObjective, userNormBound: Float,
+        maximumConfidence: Float
+      )
     ) {
-      precondition(dimension >= 1, "a vector has at least one entry, not \(dimension)")
-      precondition(sweeps >= 1, "training needs at least one sweep, not \(sweeps)")
-      precondition(userNormBound > 0 && userNormBound.isFinite, "the bound on user vectors must be above 0")
-      precondition(maximumConfidence > 0 && maximumConfidence.isFinite, "the largest confidence must be above 0")
-      self.dimension = dimension
-      self.sweeps = sweeps
-      self.objective = objective
-      self.userNormBound = userNormBound
-      self.maximumConfidence = maximumConfidence
-      self.scoring = scoring
+      (dimension, sweeps, objective, userNormBound, maximumConfidence) = unchecked
     }
   }
 
   public let name = "als"
   public let itemCount: Int
   public let configuration: Configuration
+  /// How a user's own history is weighted when scoring; no part of training. A half-life of 3 to 8 items did best on
+  /// the validation splits of ml-100k, ml-1m and online-retail.
+  public let recency: RecencyWeighting
 
-  public init(itemCount: Int, configuration: Configuration = Configuration()) {
-    precondition(itemCount >= 1, "a catalogue has at least one item, not \(itemCount)")
+  /// - Throws: `InvalidHyperparameter` for an empty catalogue, or one whose statistics need more than 2³² entries.
+  public init(
+    itemCount: Int, configuration: Configuration = .standard, recency: RecencyWeighting = .plain
+  ) throws {
+    try Requirement.atLeastOne(itemCount, "number of items")
     self.itemCount = itemCount
     self.configuration = configuration
+    self.recency = recency
+    try Requirement.indexable(layout.count)
   }
 
   var layout: StatisticsLayout {
@@ -98,7 +112,7 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
   public func scorer(model: ItemModel) -> any Scorer {
     LeastSquaresScorer(
       model: model, objective: configuration.objective,
-      confidence: ConfidenceRule(maximum: configuration.maximumConfidence), weighting: configuration.scoring)
+      confidence: ConfidenceRule(maximum: configuration.maximumConfidence), recency: recency)
   }
 }
 

@@ -51,7 +51,7 @@ struct CenteredEncoder: Sendable {
   /// (YᵀY + ridge)⁻¹ Yᵀ (x - (x·p1) p1), from the items of the history alone.
   func solve(_ items: ArraySlice<Int32>, weights: [Float], alongPopularity along: Float) -> [Float] {
     var vector = factors.combination(of: zip(items, weights).lazy.map { (Int($0), $1) })
-    tacit_axpy_f32(-along, popularityVector, &vector, factors.stride)
+    tacit_axpy_f32(&vector, -along, popularityVector, factors.stride)
     tacit_cholesky_solve_f32(factor, factors.dimension, factors.stride, &vector)
     return vector
   }
@@ -77,11 +77,11 @@ struct CenteredEncoder: Sendable {
 /// Scores for the private regime of `mf`: a p1 + Y (YᵀY + ridge)⁻¹ Yᵀ (x - a p1) with x the weighted history and a = x·p1.
 struct CenteredScorer: Scorer {
   private let encoder: CenteredEncoder
-  private let weighting: HistoryWeighting
+  private let recency: RecencyWeighting
 
-  init(model: ItemModel, ridge: Float, weighting: HistoryWeighting) {
+  init(model: ItemModel, ridge: Float, recency: RecencyWeighting) {
     encoder = CenteredEncoder(model: model, ridge: ridge)
-    self.weighting = weighting
+    self.recency = recency
   }
 
   var itemCount: Int { encoder.factors.rowCount }
@@ -110,7 +110,7 @@ struct CenteredScorer: Scorer {
   }
 
   private func weights(of user: UserHistory) -> [Float] {
-    let recency = weighting.weights(count: user.items.count)
+    let recency = recency.weights(count: user.items.count)
     if user.weights.isEmpty { return recency }
     return zip(user.weights, recency).map { $0 > 0 ? $0 * $1 : 0 }
   }

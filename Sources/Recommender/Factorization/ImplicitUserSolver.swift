@@ -82,11 +82,20 @@ public struct ImplicitObjective: Sendable, Equatable {
   /// w0, the weight of every pair that was not seen, between 0 and 1; a seen pair of confidence 1 has weight 1.
   public let unobservedWeight: Float
 
-  public init(regularization: Float, unobservedWeight: Float) {
-    precondition(regularization > 0 && regularization.isFinite, "the regularization must be above 0")
-    precondition(unobservedWeight > 0 && unobservedWeight <= 1, "the unobserved weight lies in (0, 1]")
-    self.regularization = regularization
-    self.unobservedWeight = unobservedWeight
+  /// λ = .01 and w0 = .1, chosen on the validation split of ml-1m; flat around there on ml-100k and online-retail.
+  public static let standard = ImplicitObjective(unchecked: (regularization: 0.01, unobservedWeight: 0.1))
+
+  /// - Throws: `InvalidHyperparameter` for a value out of its range.
+  public init(regularization: Float, unobservedWeight: Float) throws {
+    try Requirement.positive(regularization, "regularization")
+    try Requirement.holds(
+      unobservedWeight > 0 && unobservedWeight <= 1, "unobserved weight", unobservedWeight,
+      "above 0 and at most 1")
+    self.init(unchecked: (regularization, unobservedWeight))
+  }
+
+  private init(unchecked: (regularization: Float, unobservedWeight: Float)) {
+    (regularization, unobservedWeight) = unchecked
   }
 
   /// The penalty on one row: λ (observed + w0 catalogue), frequency-scaled (Rendle et al. 2022, equation 6, ν = 1).

@@ -5,15 +5,15 @@ struct LeastSquaresScorer: Scorer {
   private let solver: ImplicitUserSolver
   private let popularity: [Float]
   private let confidence: ConfidenceRule
-  private let weighting: HistoryWeighting
+  private let recency: RecencyWeighting
 
   init(
-    model: ItemModel, objective: ImplicitObjective, confidence: ConfidenceRule, weighting: HistoryWeighting
+    model: ItemModel, objective: ImplicitObjective, confidence: ConfidenceRule, recency: RecencyWeighting
   ) {
     solver = ImplicitUserSolver(items: FactorTensors.items(of: model), objective: objective)
     popularity = FactorTensors.popularity(of: model).values
     self.confidence = confidence
-    self.weighting = weighting
+    self.recency = recency
   }
 
   var itemCount: Int { solver.factors.rowCount }
@@ -43,6 +43,6 @@ struct LeastSquaresScorer: Scorer {
   }
 
   private func weights(of user: UserHistory) -> [Float] {
-    zip(confidence(user), weighting.weights(count: user.items.count)).map { $0 * $1 }
+    zip(confidence(user), recency.weights(count: user.items.count)).map { $0 * $1 }
   }
 }

@@ -10,9 +10,9 @@ struct LeastSquaresStep {
   /// alone can reach (its spectral norm, about 2 σ √d), so that every row stays finite and of moderate length.
   func solve(sum: [Float], context: ReleaseContext) -> (items: Tensor, popularity: Tensor) {
     let (order, block, unit) = (layout.dimension, layout.block, Double(StatisticsLayout.countUnit))
-    let background = PackedTriangle.unpack(
-      sum[layout.global..<layout.global + layout.triangle], order: order,
-      scale: Double(objective.unobservedWeight))
+    let background: [Double] = PackedTriangle.unpack(
+      Array(sum[layout.global..<layout.global + layout.triangle]), order: order)
+    let weight = Double(objective.unobservedWeight)
     let users = max(1, Double(sum[layout.count - 1]) / unit)
     let bound = Double(userNormBound)
     let noiseFloor = 2 * context.noiseDeviation * Double(order).squareRoot()
@@ -24,14 +24,15 @@ struct LeastSquaresStep {
     defer { DenseAlgebra.useThreads(threads) }
     items.withUnsafeMutableBufferPointer { items in
       popularity.withUnsafeMutableBufferPointer { popularity in
-        nonisolated(unsafe) let (items, popularity) = (items, popularity)
-        UserParallel.forEachBlock(of: layout.itemCount, size: 64) { range in
+        let (items, popularity) = (items, popularity)
+        Parallel.forEachBlock(of: layout.itemCount, size: 64) { range in
           for item in range {
             let start = item * block
             let count = max(0, Double(sum[start + block - 1]) / unit)
             popularity[item] = Float(count / users)
-            var matrix = PackedTriangle.unpack(sum[start..<start + layout.triangle], order: order)
-            for index in matrix.indices { matrix[index] += background[index] }
+            var matrix: [Double] = PackedTriangle.unpack(
+              Array(sum[start..<start + layout.triangle]), order: order)
+            for index in matrix.indices { matrix[index] += weight * background[index] }
             // The problem in v = p / bound has the solution bound q, and the penalty divided by bound².
             let ridge = Double(objective.ridge(observed: Float(count), catalogue: Float(users))) / (bound * bound)
             var row = (0..<order).map { Double(sum[start + layout.triangle + $0]) }

@@ -50,8 +50,8 @@ struct LeastSquaresTrainer: LocalTrainer {
     let byItem = ItemMajorIndex(interactions)
     sum.withUnsafeMutableBufferPointer { sum in
       // Items write to blocks of their own, so the threads never meet.
-      nonisolated(unsafe) let sum = sum
-      UserParallel.forEachBlock(of: layout.itemCount, size: 32) { items in
+      let sum = sum
+      Parallel.forEachBlock(of: layout.itemCount, size: 32) { items in
         var block = BlockSum(layout: layout, stride: solved.vectors.stride)
         for item in items {
           let range = byItem.offsets[item]..<byItem.offsets[item + 1]
@@ -89,8 +89,8 @@ struct SolvedUsers: Sendable {
     vectors.values.withUnsafeMutableBufferPointer { vectors in
       confidence.withUnsafeMutableBufferPointer { confidence in
         // Every user has its own row and its own interactions.
-        nonisolated(unsafe) let (vectors, confidence) = (vectors, confidence)
-        UserParallel.forEachBlock(of: interactions.userCount, size: 64) { users in
+        let (vectors, confidence) = (vectors, confidence)
+        Parallel.forEachBlock(of: interactions.userCount, size: 64) { users in
           let workspace = solver.makeWorkspace()
           for user in users {
             let items = interactions.history(of: user)
@@ -144,7 +144,7 @@ private struct BlockSum {
       vectors.values.withUnsafeBufferPointer { table in
         guard let base = table.baseAddress else { return }
         for (user, weight) in zip(users, confidence) {
-          tacit_axpy_f32(weight, base + Int(user) * stride, &linear, stride)
+          tacit_axpy_f32(&linear, weight, base + Int(user) * stride, stride)
         }
       }
     }

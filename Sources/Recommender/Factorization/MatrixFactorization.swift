@@ -20,16 +20,17 @@ public struct MatrixFactorization: FederatedAlgorithm {
   public let itemCount: Int
   public let regime: Regime
   /// How a history is weighted when scoring; free of privacy cost, and no part of training.
-  public let scoring: HistoryWeighting
+  public let recency: RecencyWeighting
 
+  /// - Throws: `InvalidHyperparameter` for an empty catalogue, or one whose releases need more than 2³² entries.
   public init(
-    itemCount: Int, regime: Regime = .implicit(ImplicitFactorization()),
-    scoring: HistoryWeighting = HistoryWeighting(halfLife: 8)
-  ) {
-    precondition(itemCount >= 1, "a catalogue has at least one item, not \(itemCount)")
+    itemCount: Int, regime: Regime = .implicit(.standard), recency: RecencyWeighting = .plain
+  ) throws {
+    try Requirement.atLeastOne(itemCount, "number of items")
     self.itemCount = itemCount
     self.regime = regime
-    self.scoring = scoring
+    self.recency = recency
+    try Requirement.indexable(shapes.map(\.dimension).max() ?? 0)
   }
 
   public var shapes: [ReleaseShape] {
@@ -83,9 +84,9 @@ public struct MatrixFactorization: FederatedAlgorithm {
     case .implicit(let implicit):
       LeastSquaresScorer(
         model: model, objective: implicit.objective,
-        confidence: ConfidenceRule(maximum: implicit.maximumConfidence), weighting: scoring)
+        confidence: ConfidenceRule(maximum: implicit.maximumConfidence), recency: recency)
     case .rankOne(let rankOne):
-      CenteredScorer(model: model, ridge: rankOne.ridge, weighting: scoring)
+      CenteredScorer(model: model, ridge: rankOne.ridge, recency: recency)
     }
   }
 }

@@ -43,7 +43,7 @@ struct PaddedTable: Sendable {
     var result = [Float](repeating: 0, count: stride)
     values.withUnsafeBufferPointer { table in
       guard let base = table.baseAddress else { return }
-      for (row, weight) in pairs { tacit_axpy_f32(weight, base + row * stride, &result, stride) }
+      for (row, weight) in pairs { tacit_axpy_f32(&result, weight, base + row * stride, stride) }
     }
     return result
   }
@@ -54,26 +54,5 @@ struct PaddedTable: Sendable {
     return values.withUnsafeBufferPointer { table in
       table.baseAddress.map { tacit_dot_f32($0 + row * stride, vector, stride) } ?? 0
     }
-  }
-}
-
-/// Positions in the upper triangle of a symmetric matrix, packed row by row.
-enum PackedTriangle {
-  /// Entries of a packed triangle.
-  static func count(order: Int) -> Int { order * (order + 1) / 2 }
-
-  /// The full symmetric matrix, order × order.
-  static func unpack(_ packed: ArraySlice<Float>, order: Int, scale: Double = 1) -> [Double] {
-    var full = [Double](repeating: 0, count: order * order)
-    var position = packed.startIndex
-    for row in 0..<order {
-      for column in row..<order {
-        let value = Double(packed[position]) * scale
-        full[row * order + column] = value
-        full[column * order + row] = value
-        position += 1
-      }
-    }
-    return full
   }
 }

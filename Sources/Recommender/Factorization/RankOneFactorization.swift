@@ -8,29 +8,31 @@ internal import CVectorKernels
 /// averages with the fixed denominator and applies a momentum. Counts come first, as x/‖x‖, of norm exactly 1.
 public struct RankOneFactorization: Sendable, Equatable {
   /// Length d of a vector: 16, or 8 where users over noise multiplier is small (multipliers above 1.5 at 6,000 users).
-  public var dimension: Int
+  public let dimension: Int
   /// Releases after the counts.
-  public var rounds: Int
-  public var rate: Float
-  public var momentum: Float
+  public let rounds: Int
+  public let rate: Float
+  public let momentum: Float
   /// Ridge of the user's own solve.
-  public var ridge: Float
+  public let ridge: Float
   /// Share of 1/z² that the counts get; the rounds share the rest evenly.
-  public var countShare: Double
+  public let countShare: Double
 
   static let initialDeviation: Float = 0.03
   private static let moment = "first moment"
 
+  /// - Throws: `InvalidHyperparameter` for a value out of its range.
   public init(
     dimension: Int = 16, rounds: Int = 10, rate: Float = 10, momentum: Float = 0.7, ridge: Float = 0.02,
     countShare: Double = 0.1
-  ) {
-    precondition(dimension >= 1, "a vector has at least one entry, not \(dimension)")
-    precondition(rounds >= 1, "training needs at least one round, not \(rounds)")
-    precondition(rate > 0 && rate.isFinite, "the rate must be above 0")
-    precondition(momentum >= 0 && momentum < 1, "the momentum lies in [0, 1)")
-    precondition(ridge > 0 && ridge.isFinite, "the ridge must be above 0")
-    precondition(countShare > 0 && countShare < 1, "the counts' share of the budget lies in (0, 1)")
+  ) throws {
+    try Requirement.atLeastOne(dimension, "dimension")
+    try Requirement.atLeastOne(rounds, "number of rounds")
+    try Requirement.positive(rate, "server rate")
+    try Requirement.holds(momentum >= 0 && momentum < 1, "server momentum", momentum, "at least 0 and below 1")
+    try Requirement.positive(ridge, "ridge")
+    try Requirement.holds(
+      countShare > 0 && countShare < 1, "budget share of the counts", countShare, "between 0 and 1, exclusive")
     self.dimension = dimension
     self.rounds = rounds
     self.rate = rate

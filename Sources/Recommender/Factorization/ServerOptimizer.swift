@@ -12,6 +12,25 @@ public enum ServerOptimizer: Sendable, Equatable {
   /// the users. Only items' popularity and two d × d matrices are needed, all of them released.
   case curvature(rate: Float, momentum: Float)
 
+  func validate() throws {
+    switch self {
+    case .average(let rate):
+      try Requirement.positive(rate, "server rate")
+    case .momentum(let rate, let momentum), .curvature(let rate, let momentum):
+      try Requirement.positive(rate, "server rate")
+      try Self.requireDecay(momentum, "server momentum")
+    case .adam(let rate, let beta1, let beta2, let epsilon):
+      try Requirement.positive(rate, "server rate")
+      try Self.requireDecay(beta1, "decay of Adam's first moment")
+      try Self.requireDecay(beta2, "decay of Adam's second moment")
+      try Requirement.positive(epsilon, "Adam's epsilon")
+    }
+  }
+
+  private static func requireDecay(_ value: Float, _ name: String) throws {
+    try Requirement.holds(value >= 0 && value < 1, name, value, "at least 0 and below 1")
+  }
+
   private static let firstMoment = "first moment"
   private static let secondMoment = "second moment"
   private static let stepCount = "step count"
@@ -86,11 +105,12 @@ struct MeanGradient {
     let perInteraction = max(1e-6, popularity.reduce(0.0) { $0 + Double($1) })
     let residualScale = Double(ImplicitFactorization.residualBound) * bound / users
     residualPart = sum[..<layout.gram].map { Double($0) * residualScale }
-    gram = PackedTriangle.unpack(
-      sum[layout.gram..<layout.weightedGram], order: layout.dimension, scale: bound * bound / users)
-    interactionGram = PackedTriangle.unpack(
-      sum[layout.weightedGram...], order: layout.dimension,
-      scale: bound * bound / users * Double(layout.itemCount) / perInteraction)
+    let gramScale = bound * bound / users
+    gram = PackedTriangle.unpack(Array(sum[layout.gram..<layout.weightedGram]), order: layout.dimension)
+      .map { $0 * gramScale }
+    let interactionScale = gramScale * Double(layout.itemCount) / perInteraction
+    interactionGram = PackedTriangle.unpack(Array(sum[layout.weightedGram...]), order: layout.dimension)
+      .map { $0 * interactionScale }
     self.popularity = popularity
     self.objective = objective
     order = layout.dimension
@@ -105,8 +125,8 @@ struct MeanGradient {
       direction.withUnsafeMutableBufferPointer { direction in
         gram.withUnsafeBufferPointer { gram in
           // Rows are written by one thread each.
-          nonisolated(unsafe) let (items, direction, gram) = (items, direction, gram)
-          UserParallel.forEachBlock(of: popularity.count, size: 64) { rows in
+          let (items, direction, gram) = (items, direction, gram)
+          Parallel.forEachBlock(of: popularity.count, size: 64) { rows in
             for row in rows {
               let start = row * order
               let ridge = penalty(of: row)
@@ -133,8 +153,8 @@ struct MeanGradient {
     defer { DenseAlgebra.useThreads(threads) }
     direction.withUnsafeMutableBufferPointer { direction in
       // Rows are written by one thread each.
-      nonisolated(unsafe) let direction = direction
-      UserParallel.forEachBlock(of: popularity.count, size: 64) { rows in
+      let direction = direction
+      Parallel.forEachBlock(of: popularity.count, size: 64) { rows in
         for row in rows {
           let seen = (1 - weight) * Double(popularity[row])
           var matrix = zip(gram, interactionGram).map { weight * $0 + seen * $1 }

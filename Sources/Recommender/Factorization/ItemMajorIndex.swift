@@ -1,20 +1,3 @@
-internal import Dispatch
-
-/// Loops over users or items on all cores.
-enum UserParallel {
-  /// Calls `body` with ranges that cover `0..<count`, several at a time.
-  static func forEachBlock(of count: Int, size: Int, _ body: @Sendable (Range<Int>) -> Void) {
-    let blocks = (count + size - 1) / size
-    guard blocks > 1 else {
-      if count > 0 { body(0..<count) }
-      return
-    }
-    DispatchQueue.concurrentPerform(iterations: blocks) { block in
-      body(block * size..<min(count, (block + 1) * size))
-    }
-  }
-}
-
 /// The positions of interactions grouped by item: the transpose of `Interactions`.
 struct ItemMajorIndex: Sendable {
   /// `itemCount + 1` bounds into `positions`.
