@@ -5,6 +5,8 @@
 #include "covariance_kernels.h"
 #include "BitPacking.h"
 
+#include "factor_kernels.h"
+
 /// acc[i] += addend[i] mod 2^32.
 void tacit_add_u32(uint32_t *restrict acc, const uint32_t *restrict addend, size_t count);
 /// acc[i] -= subtrahend[i] mod 2^32.
