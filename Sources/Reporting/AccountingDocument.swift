@@ -94,7 +94,7 @@ extension PrivacyDocument {
         [
           .init("\(words.label(guarantee.against)), \(group.size) \(group.size == 1 ? "unit" : "units")"),
           .init(ReportNumber.upperBound(group.epsilon)), .init(ReportNumber.delta(group.delta)),
-          .init(Wording.tier(PrivacyTier(epsilon: group.epsilon))),
+          .init(Wording.shortTier(PrivacyTier(epsilon: group.epsilon))),
         ]
       }
     }
@@ -107,19 +107,25 @@ extension PrivacyDocument {
       rows: rows)
   }
 
+  /// About 15 points of the curves, side by side where they share values of ε.
   private var curveTable: DocumentTable? {
-    let rows = privacy.guarantees.flatMap { guarantee in
-      guarantee.curve.abridged().map { point -> [DocumentTable.Cell] in
-        [
-          .init(words.label(guarantee.against)), .init(ReportNumber.upperBound(point.epsilon)),
-          .init(ReportNumber.delta(point.delta)),
-        ]
-      }
-    }
-    guard !rows.isEmpty else { return nil }
+    let guarantees = privacy.guarantees.filter { !$0.curve.isEmpty }
+    let all = Array(Set(guarantees.flatMap { $0.curve.map(\.epsilon) })).sorted()
+    guard !all.isEmpty else { return nil }
+    let stride = (all.count + 14) / 15
+    let shown = all.enumerated().filter { $0.offset.isMultiple(of: stride) }.map(\.element)
     return DocumentTable(
       caption: "Points of the (ε, δ) curve",
-      columns: [.init("Against", numeric: false), .init("ε"), .init("δ, at most")], rows: rows)
+      columns: [.init("ε", numeric: false)]
+        + guarantees.map { .init("δ, at most: \(words.label($0.against))") },
+      rows: shown.map { epsilon in
+        [.init(ReportNumber.upperBound(epsilon, digits: 3))]
+          + guarantees.map { guarantee in
+            let point = guarantee.curve.first { $0.epsilon == epsilon }
+            return .init(point.map { ReportNumber.delta($0.delta) } ?? "–")
+          }
+      },
+      note: shown.count == all.count ? nil : "report.json holds all \(ReportNumber.count(all.count)) points.")
   }
 }
 

@@ -123,6 +123,14 @@ package struct Wording: Sendable {
     }
   }
 
+  package var shortAdjacency: (value: String, detail: String) {
+    switch privacy.unit.adjacency {
+    case .addRemove: ("add/remove", "\(shortUnit) present or absent")
+    case .replaceOne: ("replace-one", "\(shortUnit) exchanged for another")
+    case .zeroOut: ("zero-out", "\(shortUnit) contributes zero")
+    }
+  }
+
   package func adversary(_ adversary: Adversary) -> String {
     switch adversary {
     case .outsiders:
@@ -166,6 +174,10 @@ package struct Wording: Sendable {
     case .weak: "weak (ε > 10)"
     case .none: "no guarantee"
     }
+  }
+
+  package static func shortTier(_ tier: PrivacyTier) -> String {
+    tier == .none ? "no guarantee" : tier.rawValue
   }
 
   package static func method(_ method: ReportMethod) -> String {

@@ -5,8 +5,10 @@ public struct ReportFigure: Sendable, Equatable {
   /// Stable name, fit for a file: "epsilon-over-releases".
   public var id: String
   public var title: String
-  /// What the drawing shows, with its figures, in one or two sentences.
+  /// What the drawing shows, with its figures, in words: the description for readers who do not see it.
   public var summary: String
+  /// The sentence below the drawing.
+  public var caption: String
   /// A whole `svg` element that needs nothing from outside; colours follow the reader's light or dark theme.
   public var svg: String
   /// The same without its style, for a page that holds `Drawing.style` once.
@@ -65,8 +67,8 @@ enum Drawing {
   /// - Parameters:
   ///   - content: what is drawn, in the coordinates of a box `width` × `height`.
   static func figure(
-    id: String, title: String, summary: String, width: Double, height: Double, isWide: Bool = false,
-    content: Markup
+    id: String, title: String, summary: String, caption: String? = nil, width: Double, height: Double,
+    isWide: Bool = false, content: Markup
   ) -> ReportFigure {
     func root(_ style: Markup) -> Markup {
       """
@@ -79,7 +81,8 @@ enum Drawing {
       """
     }
     return ReportFigure(
-      id: id, title: title, summary: summary, svg: root("<style>\(style)</style>\n").source,
+      id: id, title: title, summary: summary, caption: caption ?? summary,
+      svg: root("<style>\(style)</style>\n").source,
       inlineSVG: root("").source, isWide: isWide)
   }
 

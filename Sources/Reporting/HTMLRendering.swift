@@ -63,18 +63,24 @@ private struct HTMLPage {
   // MARK: First screen
 
   private var claim: Markup {
-    let tone =
-      ["noNoise", "notPrivate", "overspent"].contains(document.claim.verdict.rawValue)
-      ? "alarm" : report.privacy.principalGuarantee?.tier == .strong ? "strong" : ""
     let remarks: [Markup] = document.claim.remarks.map { "<li>\($0)</li>\n" }
+    let list: Markup = remarks.isEmpty ? "" : "<ul>\n\(remarks)</ul>\n"
     return """
       <section class="card claim \(tone)" aria-labelledby="claim">
       <h1 id="claim">\(document.claim.headline)</h1>
       <p class="statement">\(document.claim.statement)</p>
-      \(tiles)\(remarks.isEmpty ? "" : "<ul>\n\(remarks)</ul>\n")\(hazards)\
+      \(tiles)\(list)\(hazards)\
       \(document.guarantees.map { table($0) } ?? "")</section>
 
       """
+  }
+
+  private var tone: String {
+    switch document.claim.verdict {
+    case .noNoise, .notPrivate, .overspent: "alarm"
+    case .bounded where report.privacy.principalGuarantee?.tier == .strong: "strong"
+    case .bounded, .notComputed: ""
+    }
   }
 
   private var tiles: Markup {
@@ -95,7 +101,7 @@ private struct HTMLPage {
     add(
       "Protected unit", words.shortUnit,
       privacy.unit.unit == .user ? "with all of their interactions" : "with all of its users")
-    add("Neighbouring data", privacy.unit.adjacency.rawValue, words.adjacency)
+    add("Adjacency", words.shortAdjacency.value, words.shortAdjacency.detail)
     if let reading = privacy.principalGuarantee?.attack.last {
       add(
         "Best possible attack", "≤ " + ReportNumber.upperPercentage(reading.truePositiveRateMax),
@@ -111,9 +117,12 @@ private struct HTMLPage {
 
   private var hazards: Markup {
     guard !document.hazards.isEmpty else { return "" }
+    let isGrave = report.hazards.contains {
+      [.testRandomness, .noNoise, .noSecureAggregation].contains($0.kind)
+    }
     let items: [Markup] = document.hazards.map { "<li><strong>\($0.term).</strong> \($0.text)</li>\n" }
     return """
-      <aside class="hazards" aria-labelledby="hazards">
+      <aside class="hazards \(isGrave ? "grave" : "")" aria-labelledby="hazards">
       <h2 id="hazards">Know this before you believe a figure</h2>
       <ul>
       \(items)</ul>
@@ -153,7 +162,7 @@ private struct HTMLPage {
       <figure\(figure.isWide ? Markup(stringLiteral: " class=\"wide\"") : "")>
       <h3>\(figure.title)</h3>
       \(Markup(stringLiteral: figure.inlineSVG))
-      <figcaption>\(figure.summary)</figcaption>
+      <figcaption>\(figure.caption)</figcaption>
       </figure>
 
       """
@@ -245,7 +254,7 @@ private struct HTMLPage {
     }
     let note: Markup = table.note.map { "<p class=\"note\">\($0)</p>\n" } ?? ""
     return """
-      <div class="scroll" tabindex="0" role="region" aria-label="\(table.caption)">
+      <div class="scroll" tabindex="0" role="group" aria-label="\(table.caption)">
       <table>
       <caption>\(table.caption)</caption>
       <thead><tr>\(head)</tr></thead>
@@ -274,7 +283,9 @@ enum Glossary {
       "The allowance with which the bound on ε may fail. It should be far below one divided by the number of users."
     ),
     DocumentFact(
-      "Unit", "What is protected as a whole: here a user with all interactions, not a single click."),
+      "Unit",
+      "What is protected as a whole: a user with all interactions, or a partner with all users; never a single click."
+    ),
     DocumentFact(
       "Adjacency", "Which two data sets count as neighbours; ε compares what they would have released."),
     DocumentFact(

@@ -32,7 +32,7 @@ struct PrivacyDocument {
           .init(words.adversary(guarantee.against)),
           .init(ReportNumber.upperBound(guarantee.epsilonUpper), strong: true),
           .init(guarantee.epsilonLower.map { ReportNumber.lowerBound($0) } ?? "not stated"),
-          .init(ReportNumber.delta(guarantee.delta)), .init(Wording.tier(guarantee.tier)),
+          .init(ReportNumber.delta(guarantee.delta)), .init(Wording.shortTier(guarantee.tier)),
         ]
         for rate in attackRates {
           let reading = guarantee.attack.first { $0.falsePositiveRate == rate }
@@ -128,7 +128,7 @@ struct PrivacyDocument {
       ("Coordinates", { $0.dimension.map(ReportNumber.count) }),
       ("Non-zero coordinates per user, at most", { $0.nonZeroCountMax.map(ReportNumber.count) }),
       ("Clip norm C (L2)", { $0.clipNorm.map(ReportNumber.constant) }),
-      ("Scale (grid units per unit)", { $0.scale.map { ReportNumber.rounded($0, digits: 6) } }),
+      ("Scale (grid units per unit)", { $0.scale.map { ReportNumber.quantity($0) } }),
       ("Rounding", { $0.rounding }),
       ("Δ² in grid units", { $0.sensitivitySquared.map(ReportNumber.count) }),
       ("σ² in grid units", { $0.noiseVariance.map(ReportNumber.count) }),
@@ -140,11 +140,11 @@ struct PrivacyDocument {
       ),
       ("Times planned", { $0.timesPlanned.map(ReportNumber.count) }),
       ("Times charged", { $0.timesCharged.map(ReportNumber.count) }),
-      ("Ring modulus", { $0.modulusBits.map { "2^\($0)" } }),
+      ("Ring modulus", { $0.modulusBits.map(ReportNumber.powerOfTwo) }),
       ("Probability that a sum wraps, at most", { $0.wrapProbabilityLog2.map(ReportNumber.powerOfTwoBound) }),
       ("Sampler", { $0.sampler }),
       ("Sampling rate q", { $0.samplingRate.map(ReportNumber.constant) }),
-      ("Expected cohort q·N", { $0.cohortExpected.map { ReportNumber.rounded($0, digits: 6) } }),
+      ("Expected cohort q·N", { $0.cohortExpected.map { ReportNumber.quantity($0) } }),
     ]
     let rows = properties.compactMap { title, value -> [DocumentTable.Cell]? in
       let values = releases.map(value)
@@ -152,7 +152,7 @@ struct PrivacyDocument {
       return [.init(title)] + values.map { .init($0 ?? "–") }
     }
     return DocumentTable(
-      caption: "Mechanism by release",
+      caption: "Release by release",
       columns: [.init("Property", numeric: false)] + releases.map { .init($0.name) }, rows: rows)
   }
 

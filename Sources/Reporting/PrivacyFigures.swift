@@ -17,7 +17,7 @@ enum PrivacyFigures {
     }
     guard let last = entries.last else { return nil }
     let cap = privacy.cap.map(\.epsilon).flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
-    let x = Axis(low: 0, high: Double(entries.count), start: 56, end: width - 16)
+    let x = Axis(low: 0, high: Double(entries.count), start: 56, end: width - 26)
     let largest = max(entries.map(\.epsilon).max() ?? 0, cap ?? 0)
     let y = Axis.fromZero(to: largest * 1.06, start: height - 52, end: 40)
     let step = max(1, (entries.count + 9) / 10)
@@ -41,8 +41,8 @@ enum PrivacyFigures {
     }
     let lost = entries.count { !$0.released }
     if lost > 0 {
-      content += Drawing.mark(0, x.end - 150, y.start - 14, hollow: true)
-      content += Drawing.text(x.end - 140, y.start - 10, "small", "aborted, charged all the same")
+      content += Drawing.mark(0, x.end - 182, y.start - 14, hollow: true)
+      content += Drawing.text(x.end - 172, y.start - 10, "small", "aborted, charged all the same")
     }
     let summary =
       "After \(entries.count) charges ε is at most \(ReportNumber.upperBound(last.epsilon))"
@@ -59,7 +59,7 @@ enum PrivacyFigures {
     let curves = privacy.guarantees.map { ($0, drawablePoints($0)) }.filter { $0.1.count >= 2 }
     guard !curves.isEmpty else { return nil }
     let points = curves.flatMap(\.1)
-    let x = Axis.fromZero(to: points.map(\.epsilon).max() ?? 1, start: 56, end: width - 16)
+    let x = Axis.fromZero(to: points.map(\.epsilon).max() ?? 1, start: 56, end: width - 26)
     let low = pow(10, log10(points.map(\.delta).min() ?? 1e-12).rounded(.down))
     let high = pow(10, log10(points.map(\.delta).max() ?? 1).rounded(.up))
     let y = Axis(
@@ -95,7 +95,7 @@ enum PrivacyFigures {
     let words = Wording(privacy)
     let curves = privacy.guarantees.filter { ($0.mu ?? .infinity).isFinite }
     guard !curves.isEmpty else { return nil }
-    let x = Axis(low: 0.0001, high: 1, start: 56, end: width - 16, isLogarithmic: true)
+    let x = Axis(low: 0.0001, high: 1, start: 56, end: width - 26, isLogarithmic: true)
     let y = Axis(low: 0, high: 1, start: height - 52, end: 40)
     var content = Drawing.frame(
       x, y, xName: "false alarms (share of absent users accused)", yName: "users recognised, at most",
@@ -122,7 +122,7 @@ enum PrivacyFigures {
       content += legend(
         style - 1, x.start + 10, y.end + 10 + 18 * Double(index), words.label(guarantee.against))
     }
-    content += legend(2, x.start + 10, y.end + 10 + 18 * Double(curves.count), "guessing")
+    content += legend(2, x.start + 10, y.end + 10 + 18 * Double(curves.count), "guessing", marked: false)
     let readings = curves.flatMap { guarantee in
       guarantee.attack.map {
         "against \(words.label(guarantee.against)), at \(ReportNumber.rounded($0.falsePositiveRate * 100)) % false alarms at "
@@ -137,8 +137,11 @@ enum PrivacyFigures {
       width: width, height: height, content: content)
   }
 
-  private static func legend(_ series: Int, _ x: Double, _ y: Double, _ name: String) -> Markup {
+  private static func legend(_ series: Int, _ x: Double, _ y: Double, _ name: String, marked: Bool = true)
+    -> Markup
+  {
     Drawing.path([(x, y), (x + 28, y)], "s s\(series % 4 + 1)")
-      + Drawing.mark(series, x + 14, y) + Drawing.text(x + 36, y + 4, "label", Drawing.shortened(name))
+      + (marked ? Drawing.mark(series, x + 14, y) : .empty)
+      + Drawing.text(x + 36, y + 4, "label", Drawing.shortened(name))
   }
 }

@@ -141,14 +141,19 @@ struct QualityDocument {
   }
 
   private var provenanceNote: String? {
+    let interval = " The range with a figure is its 95\u{a0}% interval"
+    let hasIntervals = rows.contains { $0.metrics.contains { $0.low != nil && $0.high != nil } }
     switch utility.quality?.provenance {
     case .exactInSimulation?:
-      "Exact figures of a simulation. They are not differentially private, and a real federation does not print them. "
-        + "Small print: 95\u{a0}% interval."
+      return
+        "Exact figures of a simulation. They are not differentially private, and a real federation does not print them."
+        + (hasIntervals ? interval + "." : "")
     case .noisedRelease?:
-      "Each figure is a release of the plan: clipped, noised and charged. Small print: 95\u{a0}% interval, noise included."
-    case .ownPartner?: "Computed by a partner at home, on its own users. Small print: 95\u{a0}% interval."
-    case nil: nil
+      return "Each figure is a release of the plan: clipped, noised and charged."
+        + (hasIntervals ? interval + ", noise included." : "")
+    case .ownPartner?:
+      return "Computed by a partner at home, on its own users." + (hasIntervals ? interval + "." : "")
+    case nil: return nil
     }
   }
 }

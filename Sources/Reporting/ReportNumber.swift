@@ -32,6 +32,11 @@ package enum ReportNumber {
     return format("%.\(digits)g", value)
   }
 
+  /// A quantity of a description: whole numbers with commas, others with `digits` significant digits.
+  package static func quantity(_ value: Double, digits: Int = 6) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? count(Int(value)) : rounded(value, digits: digits)
+  }
+
   /// A constant exactly as the plan gave it: the shortest decimal that reads back as the same number.
   package static func constant(_ value: Double) -> String {
     guard value.isFinite else { return notMeasured }
@@ -92,6 +97,9 @@ package enum ReportNumber {
 
   /// "10⁻⁶" for −6.
   package static func powerOfTen(_ exponent: Int) -> String { "10" + superscript(exponent) }
+
+  /// "2³²" for 32.
+  package static func powerOfTwo(_ exponent: Int) -> String { "2" + superscript(exponent) }
 
   /// "2⁻⁴⁰" for −40.5: the next whole exponent above, because it bounds a probability.
   package static func powerOfTwoBound(log2 exponent: Double) -> String {

@@ -2,10 +2,11 @@
 enum Stylesheet {
   static let page: Markup = """
     :root{color-scheme:light dark;--ink:#1c2430;--soft:#566070;--rule:#d9dee6;--paper:#fff;--ground:#f4f6f9;--link:#0059a0;\
-    --good:#00624a;--good-ground:#e3f4ee;--fair:#0059a0;--fair-ground:#e6f0fa;--bad:#9a2d00;--bad-ground:#fdeee6}
+    --good:#00624a;--good-ground:#e3f4ee;--fair:#0059a0;--fair-ground:#e6f0fa;--bad:#9a2d00;--bad-ground:#fdeee6;\
+    --note:#b58a00;--note-ground:#fdf6dc}
     @media screen and (prefers-color-scheme:dark){:root{--ink:#e8ecf2;--soft:#a9b3c1;--rule:#37404d;--paper:#171c24;\
     --ground:#0f1319;--link:#7cc0f5;--good:#6ed8b4;--good-ground:#12332a;--fair:#7cc0f5;--fair-ground:#14293d;\
-    --bad:#f5a77a;--bad-ground:#3a2015}}
+    --bad:#f5a77a;--bad-ground:#3a2015;--note:#d9b23c;--note-ground:#2f2910}}
     *{box-sizing:border-box}
     html{-webkit-text-size-adjust:100%}
     body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,"DejaVu Sans",sans-serif}
@@ -17,6 +18,7 @@ enum Stylesheet {
     header p{margin:0}header .mark{color:var(--ink);font-weight:700;letter-spacing:.02em}
     h1{font-size:30px;line-height:1.22;margin:0 0 14px;letter-spacing:-.01em;text-wrap:balance}
     h2{font-size:22px;margin:52px 0 14px;line-height:1.25}
+    .card>h2{margin-top:0}
     h3{font-size:17px;margin:32px 0 10px}
     h4{font-size:15px;margin:18px 0 6px}
     p{margin:0 0 12px;max-width:78ch}
@@ -24,23 +26,24 @@ enum Stylesheet {
     .card{background:var(--paper);border:1px solid var(--rule);border-radius:10px;padding:28px 30px;margin:14px 0 22px}
     .claim{border-top:6px solid var(--fair)}.claim.strong{border-top-color:var(--good)}.claim.alarm{border-top-color:var(--bad)}
     .claim .statement{font-size:17.5px}
-    .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px;margin:20px 0 18px;padding:0}
-    .tile{background:var(--ground);border-radius:8px;padding:12px 16px}
-    .tile dt{font-size:13px;color:var(--soft)}.tile dd{margin:2px 0 0;font-size:24px;font-weight:650;line-height:1.2}
+    .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0 18px;padding:0}
+    .tile{background:var(--ground);border-radius:8px;padding:12px 14px}
+    .tile dt{font-size:13px;color:var(--soft)}.tile dd{margin:2px 0 0;font-size:21px;font-weight:650;line-height:1.2}
     .tile dd small{display:block;font-size:13px;font-weight:400;color:var(--soft);margin-top:3px;line-height:1.4}
     .tile.strong{background:var(--good-ground)}.tile.strong dd{color:var(--good)}
     .tile.reasonable{background:var(--fair-ground)}.tile.reasonable dd{color:var(--fair)}
     .tile.weak,.tile.none{background:var(--bad-ground)}.tile.weak dd,.tile.none dd{color:var(--bad)}
     .tile dd small,.tile.strong dd small,.tile.reasonable dd small,.tile.weak dd small,.tile.none dd small{color:var(--soft)}
-    .hazards{background:var(--bad-ground);border-left:5px solid var(--bad);border-radius:6px;padding:12px 18px;margin:14px 0}
-    .hazards h2{font-size:16px;margin:0 0 6px;color:var(--bad)}.hazards ul{margin:0}
+    .hazards{background:var(--note-ground);border-left:5px solid var(--note);border-radius:6px;padding:12px 18px;margin:14px 0}
+    .hazards.grave{background:var(--bad-ground);border-color:var(--bad)}
+    .hazards h2{font-size:16px;margin:0 0 6px}.hazards.grave h2{color:var(--bad)}.hazards ul{margin:0}
     nav{font-size:14px;margin:0 0 8px}nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;max-width:none}
     .scroll{overflow-x:auto;margin:0 0 6px}
     table{border-collapse:collapse;width:100%;font-size:14.5px;font-variant-numeric:tabular-nums}
     caption{text-align:left;font-weight:600;padding:6px 0;font-size:15px}
     th,td{padding:7px 12px 7px 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
     thead th{color:var(--soft);font-weight:600;font-size:13px;vertical-align:bottom;border-bottom:2px solid var(--rule)}
-    tbody th{font-weight:400}.number{text-align:right;padding-left:12px}th:last-child,td:last-child{padding-right:4px}
+    .number+:not(.number){padding-left:18px}tbody th{font-weight:400}.number{text-align:right;padding-left:12px}th:last-child,td:last-child{padding-right:4px}
     td.number{white-space:nowrap}td small{display:block;color:var(--soft);font-size:12px}tr.main{background:var(--fair-ground)}
     tr.main>:first-child{padding-left:8px}
     .note{color:var(--soft);font-size:13.5px;margin-bottom:18px}

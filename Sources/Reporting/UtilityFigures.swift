@@ -30,7 +30,7 @@ enum UtilityFigures {
         firstRound < lastRound
       else { return nil }
       let (width, height) = (560.0, 320.0)
-      let x = Axis(low: Double(firstRound), high: Double(lastRound), start: 56, end: width - 16)
+      let x = Axis(low: Double(firstRound), high: Double(lastRound), start: 56, end: width - 26)
       let y = Axis.fromZero(to: all.map(\.value).max() ?? 1, start: height - 52, end: 40)
       let step = max(1, (lastRound - firstRound + 7) / 8)
       let ticks = stride(from: firstRound, through: lastRound, by: step).map { (Double($0), String($0)) }
@@ -75,13 +75,15 @@ enum UtilityFigures {
     for (index, bar) in bars.enumerated() {
       let y = 12 + rowHeight * Double(index)
       content += Drawing.text(x.start - 10, y + 16, "right", Drawing.shortened(bar.name, to: 20))
-      content += Drawing.rectangle(x.start, y + 3, x.position(bar.value) - x.start, rowHeight - 8, "p1")
+      content += Drawing.rectangle(
+        x.start, y + 3, max(x.position(bar.value) - x.start, 1), rowHeight - 8, "p1")
       content += Drawing.text(x.position(bar.value) + 7, y + 16, "tick", label(bar.value))
     }
     content += Drawing.line(x.start, 8, x.start, height - 8, "axis")
     return Drawing.figure(
       id: id, title: title,
       summary: bars.map { "\(Escaping.visible($0.name)): \(label($0.value))" }.joined(separator: "; ") + ".",
+      caption: "All parties together, whole run. Stages that were not measured are left out.",
       width: width, height: height, content: content)
   }
 }
