@@ -1,4 +1,4 @@
-public import Recommender
+internal import Recommender
 
 /// What goes wrong in a simulated run, drawn from a public seed.
 public struct FaultPlan: Sendable, Equatable {
