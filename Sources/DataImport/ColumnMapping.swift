@@ -1,3 +1,5 @@
+public import Recommender
+
 /// What a column of an interaction file means.
 public enum ColumnRole: String, Sendable, CaseIterable {
   /// Who: any text, required.
@@ -82,6 +84,34 @@ public struct ColumnMapping: Sendable, Equatable {
       columns[role] = pair[1].trimmed
     }
     self.columns = columns
+  }
+}
+
+extension EventWeights {
+  /// Reads `browse=1,favourite=3,cart=5,buy=10`; kinds that are not named keep their default.
+  ///
+  /// - Throws: `DataImportError` for an unknown kind or a weight that is no positive number.
+  public init(parsing text: String) throws {
+    var weights = EventWeights()
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard pair.count == 2, let kind = EventKind(parsing: pair[0].trimmed),
+        let value = Float(pair[1].trimmed),
+        value > 0, value.isFinite
+      else {
+        throw DataImportError(
+          file: "--event-weights", found: shown(part),
+          expected: "KIND=WEIGHT with one of browse, favourite, cart, buy and a number above 0",
+          advice: "write for instance browse=1,buy=10")
+      }
+      switch kind {
+      case .browse: weights.browse = value
+      case .favourite: weights.favourite = value
+      case .cart: weights.cart = value
+      case .buy: weights.buy = value
+      }
+    }
+    self = weights
   }
 }
 

@@ -52,6 +52,21 @@ struct DatasetFolder {
 
   /// - Throws: `DataImportError` when the folder cannot be listed or holds a part twice.
   init(path: String) throws {
+    let names = try Self.list(path)
+    self.path = path
+    self.names = names
+    for part in Part.allCases {
+      let found = Self.endings.map { part.rawValue + $0 }.filter(names.contains)
+      guard found.count < 2 else {
+        throw DataImportError(
+          file: path, found: found.joined(separator: " and "), expected: "one \(part.rawValue) file",
+          advice: "remove the one that does not count")
+      }
+    }
+  }
+
+  /// The names of everything in a folder.
+  static func list(_ path: String) throws -> Set<String> {
     guard let directory = opendir(path) else {
       throw DataImportError(
         file: path, found: "a folder that cannot be listed (\(String(cString: strerror(errno))))",
@@ -65,16 +80,7 @@ struct DatasetFolder {
       }
       names.insert(name)
     }
-    self.path = path
-    self.names = names
-    for part in Part.allCases {
-      let found = Self.endings.map { part.rawValue + $0 }.filter(names.contains)
-      guard found.count < 2 else {
-        throw DataImportError(
-          file: path, found: found.joined(separator: " and "), expected: "one \(part.rawValue) file",
-          advice: "remove the one that does not count")
-      }
-    }
+    return names
   }
 
   func path(of part: Part) -> String? {

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Reading numbers, times and ids from the bytes of a field.
-enum FieldValues {
+package enum FieldValues {
   /// The field without the spaces around it.
   static func trimmed(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
     var first = 0
@@ -12,7 +12,7 @@ enum FieldValues {
   }
 
   /// A finite decimal number such as `-12.5e3`; `nil` for anything else, also for `nan`, `inf` and hexadecimal.
-  static func number(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
+  package static func number(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
     var position = 0
     let isNegative = bytes.first == UInt8(ascii: "-")
     if isNegative || bytes.first == UInt8(ascii: "+") { position = 1 }
@@ -72,7 +72,7 @@ enum FieldValues {
 
   /// Seconds since 1970 of `2011-12-09`, `2011-12-09 12:50`, `2011-12-09T12:50:00.5Z` or with an offset `+01:00`;
   /// without a zone UTC is meant. `nil` for anything else.
-  static func isoTime(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
+  package static func isoTime(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
     var scanner = TimeScanner(bytes: bytes)
     guard let year = scanner.digits(4), scanner.skip("-"), let month = scanner.digits(2), scanner.skip("-"),
       let day = scanner.digits(2), (1...12).contains(month), day >= 1, day <= daysInMonth(month, year: year)

@@ -1,9 +1,9 @@
 public import Recommender
 
 /// What was read, what was dropped and why.
-public struct ImportReport: Sendable, Equatable {
+public struct ImportReport: Sendable, Equatable, Codable {
   /// Rows or users that were left out for one reason.
-  public struct Dropped: Sendable, Equatable {
+  public struct Dropped: Sendable, Equatable, Codable {
     public let reason: String
     public var count: Int
     /// Where it first happened, for instance `train.tsv.gz, line 17`.
