@@ -101,7 +101,7 @@ let package = Package(
     tests(
       "WireProtocolTests",
       ["CryptoPrimitives", "SecureAggregation", "FederatedLearning", "WireProtocol"]),
-    tests("StorageTests", ["CryptoPrimitives", "FederatedLearning", "Storage"]),
+    tests("StorageTests", ["CryptoPrimitives", "DifferentialPrivacy", "FederatedLearning", "Storage"]),
     tests("DataImportTests", ["Recommender", "DataImport"]),
     tests("ModelExportTests", ["Recommender", "ModelExport"]),
     tests("ReportingTests", ["Reporting"]),

@@ -42,7 +42,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
   /// Writes all bytes at the end of the file or at its position; a short write goes on where it stopped.
   ///
   /// - Throws: the error of the write that failed; the bytes before it are in the file.
-  func write(_ bytes: [UInt8]) throws {
+  package func write(_ bytes: [UInt8]) throws {
     var position = 0
     while position < bytes.count {
       position += try bytes.withUnsafeBytes { buffer in
@@ -53,11 +53,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
   }
 
-  func synchronize() throws {
+  package func synchronize() throws {
     _ = try Self.repeating(doing: "syncing", path) { fsync(raw) }
   }
 
-  func truncate(to size: Int) throws {
+  package func truncate(to size: Int) throws {
     _ = try Self.repeating(doing: "truncating", path) { ftruncate(raw, off_t(size)) }
   }
 

@@ -1,0 +1,99 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Foundation
+internal import Testing
+
+/// Replays Protocols/vectors/ledger, which the independent Python of Protocols/reference/ledger.py made.
+@Suite struct LedgerVectorTests {
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("Protocols/vectors/ledger")
+
+  static let names =
+    (try? FileManager.default.contentsOfDirectory(atPath: folder.path))?
+    .filter { $0.hasPrefix("good_") || $0.hasPrefix("bad_") }.sorted() ?? []
+
+  struct Vector: Decodable {
+    struct Finding: Decodable, Equatable {
+      let kind: String
+      let line: Int?
+    }
+    struct Expectation: Decodable {
+      let sound: Bool
+      let findings: [Finding]
+      let size: Int
+      let head: String?
+      let charges: Int
+      let delta: Double?
+      let epsilon: Double?
+
+      enum CodingKeys: String, CodingKey {
+        case sound, findings, size, head, charges, delta
+        case epsilon = "epsilon_upper"
+      }
+    }
+    let comment: String
+    let key: String
+    let seed: String?
+    let ledger: String
+    let expect: Expectation
+  }
+
+  @Test func `the vectors are there`() {
+    #expect(Self.names.filter { $0.hasPrefix("good_") }.count >= 12)
+    #expect(Self.names.filter { $0.hasPrefix("bad_") }.count >= 25)
+  }
+
+  @Test(arguments: names) func `a ledger of the reference gets the reference's verdict`(name: String) throws {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "infinite", negativeInfinity: "-infinite", nan: "nan")
+    let vector = try decoder.decode(Vector.self, from: Data(contentsOf: Self.folder.appendingPathComponent(name)))
+    let bytes = try #require(Hexadecimal.decode(vector.ledger))
+    let key = try #require(VerificationKey(hex: vector.key))
+    let verification = LedgerVerifier(key: key).verify(bytes)
+    let found = verification.findings.map { Vector.Finding(kind: $0.kind.rawValue, line: $0.line) }
+    #expect(found == vector.expect.findings, "\(vector.comment): \(verification.verdicts)")
+    #expect(verification.isSound == vector.expect.sound)
+    #expect(verification.isSound == name.hasPrefix("good_"))
+    #expect(verification.state?.size ?? 0 == vector.expect.size)
+    #expect(verification.state?.head.head.digest.hex == vector.expect.head)
+    #expect(verification.state?.charges.count ?? 0 == vector.expect.charges)
+    switch (verification.epsilonUpper(delta: vector.expect.delta), vector.expect.epsilon) {
+    case (let found?, let expected?):
+      #expect(found == expected || abs(found - expected) <= 1e-9 * expected, "ε \(found), reference \(expected)")
+    case (let found, let expected): #expect(found == expected)
+    }
+  }
+
+  @Test(arguments: names.filter { $0.hasPrefix("good_") })
+  func `a ledger of the reference is continued by this code and stays whole`(name: String) throws {
+    let vector = try JSONDecoder().decode(
+      Seed.self, from: Data(contentsOf: Self.folder.appendingPathComponent(name)))
+    let seed = try #require(Hexadecimal.decode(vector.seed))
+    let key = SigningKey(seed: SecretBytes(copying: seed))
+    let bytes = try #require(Hexadecimal.decode(vector.ledger))
+    let good = Array(bytes[..<LedgerReader(bytes).goodByteCount])
+    let memory = LedgerMemory(good)
+    let ledger = try PrivacyLedger(content: good, journal: memory, key: key)
+    try ledger.note("continued", time: 0)
+    #expect(LedgerVerifier(key: key.verificationKey).verify(memory.bytes).isSound)
+    #expect(memory.bytes.starts(with: good))
+  }
+
+  private struct Seed: Decodable {
+    let seed: String
+    let ledger: String
+  }
+
+  @Test func `numbers have the reference's text, and read back bit for bit`() throws {
+    struct Numbers: Decodable { let numbers: [[String]] }
+    let file = try JSONDecoder().decode(
+      Numbers.self, from: Data(contentsOf: Self.folder.appendingPathComponent("numbers.json")))
+    #expect(file.numbers.count >= 20)
+    for pair in file.numbers {
+      let value = Double(bitPattern: try #require(UInt64(pair[0], radix: 16)))
+      #expect(CanonicalJSON.real(value).text == pair[1])
+      #expect(try CanonicalJSON(canonical: Array(pair[1].utf8)).double == value)
+    }
+  }
+}
