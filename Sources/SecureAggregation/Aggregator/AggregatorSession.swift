@@ -163,30 +163,35 @@ public struct AggregatorSession: Sendable {
     // The state is taken out while it changes, so that its vector is not copied.
     let taken = state
     state = .over
-    return take(message, into: taken)
-  }
-
-  private mutating func take(_ message: ClientMessage, into taken: consuming Stage) -> AggregatorRefusal? {
-    switch (taken, message) {
-    case (.advertiseKeys(var stage), .keyAdvertisement(let message)):
+    switch consume taken {
+    case .advertiseKeys(var stage):
+      guard case .keyAdvertisement(let message) = message else { Self.wrongStage() }
       defer { state = .advertiseKeys(stage) }
       return stage.take(message, setting)
-    case (.shareKeys(var stage), .keyShares(let message)):
+    case .shareKeys(var stage):
+      guard case .keyShares(let message) = message else { Self.wrongStage() }
       defer { state = .shareKeys(stage) }
       return stage.take(message, setting)
-    case (.maskedInput(var stage), .maskedInput(let message)):
+    case .maskedInput(var stage):
+      guard case .maskedInput(let message) = message else { Self.wrongStage() }
       defer { state = .maskedInput(stage) }
       return stage.take(message)
-    case (.consistencyCheck(var stage), .consistencySignature(let message)):
+    case .consistencyCheck(var stage):
+      guard case .consistencySignature(let message) = message else { Self.wrongStage() }
       defer { state = .consistencyCheck(stage) }
       return stage.take(message, setting)
-    case (.unmask(var stage), .unmaskResponse(let message)):
+    case .unmask(var stage):
+      guard case .unmaskResponse(let message) = message else { Self.wrongStage() }
       defer { state = .unmask(stage) }
       let refusal = stage.take(message, setting)
       if refusal == .shareNotCommitted { gone.insert(message.participant) }
       return refusal
-    default: preconditionFailure("a message's stage was compared with the open one")
+    case .over: Self.wrongStage()
     }
+  }
+
+  private static func wrongStage() -> Never {
+    preconditionFailure("a message's stage was compared with the open one")
   }
 
   private var expected: [ParticipantID] {

@@ -84,10 +84,8 @@ struct DeliveryCheck {
         additionalData: keys.sealedSharesData(
           source: dealer, destination: holder, advertisements: advertisements))
     else { throw ClientRefusal(.sharesDoNotOpen, suspects: [dealer]) }
+    guard SharePair.isCanonical(pair) else { throw ClientRefusal(.sharesNotCanonical, suspects: [dealer]) }
     for kind in SecretKind.allCases {
-      guard SharePair.open(kind, of: pair) != nil else {
-        throw ClientRefusal(.sharesNotCanonical, suspects: [dealer])
-      }
       let commitment = pair.withUnsafeBytes {
         keys.shareCommitment(
           dealer: dealer, holder: holder, point: setting.point, kind: kind,

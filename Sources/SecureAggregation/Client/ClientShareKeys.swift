@@ -96,8 +96,21 @@ enum SharePair {
     return UnsafeRawBufferPointer(rebasing: pair[start..<start + halfBytes])
   }
 
-  /// Share and salt as values; `nil` when an element is not below the prime.
-  static func open(_ kind: SecretKind, of pair: SecretBytes) -> (share: ShareValue, salt: ShareSalt)? {
+  /// Whether every element of both shares is below the prime; makes no copy of a share.
+  static func isCanonical(_ pair: SecretBytes) -> Bool {
+    pair.withUnsafeBytes { pair in
+      SecretKind.allCases.allSatisfy { kind in
+        let share = half(kind, of: pair)
+        return (0..<SecretSharing.limbCount).allSatisfy { limb in
+          let element = share.loadUnaligned(fromByteOffset: 8 * limb, as: UInt64.self)
+          return UInt64(littleEndian: element) < PrimeField.modulus
+        }
+      }
+    }
+  }
+
+  /// Share and salt as values that may leave the client; `nil` when an element is not below the prime.
+  static func reveal(_ kind: SecretKind, of pair: SecretBytes) -> (share: ShareValue, salt: ShareSalt)? {
     pair.withUnsafeBytes { pair in
       let half = half(kind, of: pair)
       guard let share = ShareValue(bytes: Array(half[..<SecretSharing.shareBytes])),

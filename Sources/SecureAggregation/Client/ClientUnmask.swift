@@ -35,7 +35,7 @@ struct ClientAwaitingSignatures: ~Copyable {
     var entries: [UnmaskResponse.Entry] = []
     for dealer in contributors {
       let kind: SecretKind = survivors.contains(dealer) ? .selfMask : .maskSeed
-      guard let pair = shares[dealer], let (share, salt) = SharePair.open(kind, of: pair) else {
+      guard let pair = shares[dealer], let (share, salt) = SharePair.reveal(kind, of: pair) else {
         preconditionFailure("the shares of every contributor were opened in stage 2")
       }
       entries.append(UnmaskResponse.Entry(dealer: dealer, kind: kind, share: share, salt: salt))
