@@ -170,3 +170,12 @@ extension TrainingPlan {
     }
   }
 }
+
+extension TrainingPlan {
+  /// log2 of the bound on the probability that any coordinate of any attempt at this release wraps; `nil` without noise.
+  public func wrapProbabilityLog2(of release: PlannedRelease) -> Double? {
+    guard let encoding = release.encoding, let noise = release.noise else { return nil }
+    let load = wrapLoad(encoding: encoding, noise: noise, releaseCount: releases.count)
+    return (try? ModulusPlan(bits: release.modulusBits, for: [load]))?.wrapProbabilityLog2
+  }
+}
