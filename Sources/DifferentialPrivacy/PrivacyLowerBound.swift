@@ -55,7 +55,9 @@ enum PrivacyLowerBound {
       }
       // What the window leaves out counts as false alarm.
       if symmetric { logFalseAlarm = logAddExp(logFalseAlarm, log(1e-15)) }
-      if hit > delta { best = max(best, log(hit - delta) - logFalseAlarm) }
+      // A hair below what was computed, so that rounding cannot raise the bound.
+      let sure = hit * (1 - 1e-10) - delta
+      if sure > 0 { best = max(best, log(sure) - logFalseAlarm) }
     }
     return best
   }

@@ -1,0 +1,201 @@
+import CryptoPrimitives
+import DifferentialPrivacy
+import Foundation
+import Testing
+
+struct AccountantTests {
+  /// Noise whose z is exactly the one wanted, for add/remove.
+  private func release(z: Double, adjacency: Adjacency = .addRemove, partners: Int = 1) throws -> GaussianRelease {
+    let deltaSquared: Int64 = 1 << 36
+    let sigmaSquared = Int64((z * z * Double(deltaSquared)).rounded(.up)) + 4
+    return try GaussianRelease(
+      sigmaSquared: sigmaSquared, deltaSquared: deltaSquared, dimension: 1000, adjacency: adjacency,
+      partnersPerUser: partners)
+  }
+
+  @Test func adjacencyDecidesTheDistance() throws {
+    let added = try Accounting.bound(for: [.gaussian(release: release(z: 1))], delta: 1e-5)
+    let replaced = try Accounting.bound(
+      for: [.gaussian(release: release(z: 1, adjacency: .replaceOne))], delta: 1e-5)
+    let zeroed = try Accounting.bound(for: [.gaussian(release: release(z: 1, adjacency: .zeroOut))], delta: 1e-5)
+    #expect(abs(added.epsilon - 4.37718) < 1e-4)
+    #expect(abs(replaced.epsilon - 9.99726) < 1e-3)
+    #expect(added.epsilon == zeroed.epsilon)
+    #expect(added.accountant == "analytic-gaussian" && !added.theorem.isEmpty)
+    #expect(added.lowerEpsilon <= added.epsilon && added.lowerEpsilon > added.epsilon * (1 - 1e-9))
+    #expect(abs(added.mu - 1) < 1e-6 && abs(added.rho - 0.5) < 1e-6)
+  }
+
+  @Test func aUserAtSeveralPartnersIsFurtherAway() throws {
+    let twice = try Accounting.bound(for: [.gaussian(release: release(z: 1, partners: 2))], delta: 1e-5)
+    let replaced = try Accounting.bound(
+      for: [.gaussian(release: release(z: 1, adjacency: .replaceOne))], delta: 1e-5)
+    #expect(abs(twice.epsilon - replaced.epsilon) < 1e-9)
+    // Sampled: rate 1 − (1−q)² with the whole shift.
+    let rate = try SamplingRate(0.1)
+    let sampled = try Accounting.bound(
+      for: [.poissonSampled(rate: rate, release: release(z: 4, partners: 2))], delta: 1e-5)
+    let crude = try Accounting.bound(
+      for: [.poissonSampled(rate: SamplingRate(0.19), release: release(z: 2))], delta: 1e-5)
+    #expect(abs(sampled.epsilon - crude.epsilon) < 1e-6)
+  }
+
+  @Test func budgetSharesComposeToOneGaussian() throws {
+    let z = 1.7
+    let events = try [0.1, 0.4, 0.5].map { PrivacyEvent.gaussian(release: try release(z: z / $0.squareRoot())) }
+    let together = try Accounting.bound(for: events, delta: 1e-6)
+    let alone = try Accounting.bound(for: [.gaussian(release: release(z: z))], delta: 1e-6)
+    #expect(abs(together.epsilon - alone.epsilon) < 1e-8)
+    let repeated = try Accounting.bound(
+      for: [.repeated(event: .gaussian(release: release(z: z * 4)), count: 16)], delta: 1e-6)
+    #expect(abs(repeated.epsilon - alone.epsilon) < 1e-8)
+  }
+
+  @Test("δ(ε) and ε(δ) are inverse", arguments: [0.05, 0.6, 1, 5, 40])
+  func inverse(z: Double) throws {
+    for events in [
+      [PrivacyEvent.gaussian(release: try release(z: z))],
+      [.repeated(event: .poissonSampled(rate: try SamplingRate(0.02), release: try release(z: z)), count: 300)],
+    ] {
+      let loss = try PrivacyLossSummary(events)
+      for delta in [1e-3, 1e-6, 1e-10] {
+        let epsilon = Accounting.epsilon(for: loss, delta: delta)
+        if epsilon == 0 { continue }
+        let back = Accounting.delta(for: loss, epsilon: epsilon)
+        #expect(abs(log(back / delta)) < 1e-4, "z \(z), δ \(delta), ε \(epsilon)")
+        #expect(back <= delta * 1.0001)
+      }
+    }
+  }
+
+  @Test func theGaussianCurveIsTheIntegralOfThePositivePart() {
+    // δ(ε) = ∫ (p − e^ε q)⁺ by trapezoids, an independent route.
+    for mu in [0.05, 0.5, 1, 3] {
+      for epsilon in [0.0, 0.2, 1, 4] {
+        var sum = 0.0
+        let step = 1e-4
+        for index in -130_000...130_000 {
+          let x = Double(index) * step
+          let p = exp(-(x - mu) * (x - mu) / 2)
+          sum += max(0, p - exp(epsilon) * exp(-x * x / 2))
+        }
+        let integral = sum * step / (2 * Double.pi).squareRoot()
+        let ours = exp(AnalyticGaussian.logDelta(epsilon: epsilon, mu: mu))
+        #expect(abs(ours - integral) < 1e-8 + 1e-6 * integral, "μ \(mu), ε \(epsilon)")
+      }
+    }
+  }
+
+  @Test func integerAndFractionalOrdersAgree() {
+    for z in [0.5, 1.0, 3.0, 20] {
+      for q in [1e-4, 0.01, 0.3, 0.9] {
+        for order in [2.0, 3, 5, 11, 40] {
+          let exact = RenyiDivergence.sampledGaussian(order: order, rate: q, noiseMultiplier: z)
+          let near = RenyiDivergence.sampledGaussian(order: order + 1e-9, rate: q, noiseMultiplier: z)
+          #expect(abs(near / exact - 1) < 1e-6, "z \(z), q \(q), order \(order)")
+        }
+        // (α − 1)R(α) is convex, R is not decreasing.
+        let grid = (1...60).map { 1 + Double($0) / 7 }
+        let values = grid.map { RenyiDivergence.sampledGaussian(order: $0, rate: q, noiseMultiplier: z) }
+        for index in 1..<grid.count { #expect(values[index] >= values[index - 1] * (1 - 1e-10)) }
+        let scaled = zip(grid, values).map { ($0 - 1) * $1 }
+        for index in 1..<grid.count - 1 {
+          #expect(scaled[index] <= (scaled[index - 1] + scaled[index + 1]) / 2 * (1 + 1e-9))
+        }
+      }
+    }
+  }
+
+  @Test func samplingAtRateOneIsNoSampling() {
+    for order in [1.5, 2, 7.3, 64] {
+      let plain = RenyiDivergence.gaussian(order: order, noiseMultiplier: 1.3)
+      let almost = RenyiDivergence.sampledGaussian(order: order, rate: 1 - 1e-12, noiseMultiplier: 1.3)
+      #expect(abs(almost / plain - 1) < 1e-6)
+      let replaced = RenyiDivergence.sampledGaussianReplace(order: order, rate: 1 - 1e-12, noiseMultiplier: 1.3)
+      #expect(abs(replaced / RenyiDivergence.gaussian(order: order, noiseMultiplier: 0.65) - 1) < 1e-6)
+    }
+  }
+
+  @Test func replacingCostsMoreThanAddingAndLessThanTwoUsers() throws {
+    let rate = try SamplingRate(0.01)
+    func epsilon(_ adjacency: Adjacency) throws -> PrivacyBound {
+      try Accounting.bound(
+        for: [
+          .repeated(event: .poissonSampled(rate: rate, release: release(z: 1, adjacency: adjacency)), count: 1000)
+        ], delta: 1e-6)
+    }
+    // Published PLD values: 2.1245 and 3.2142; Rényi accounting lies above them.
+    let added = try epsilon(.addRemove)
+    let replaced = try epsilon(.replaceOne)
+    #expect(added.epsilon > 2.1245 && added.epsilon < 2.45)
+    #expect(replaced.epsilon > 3.2142 && replaced.epsilon < 3.9)
+    #expect(added.lowerEpsilon > 1 && added.lowerEpsilon <= 2.1246)
+    #expect(replaced.lowerEpsilon > 1.5 && replaced.lowerEpsilon <= 3.2143)
+  }
+
+  @Test func sampledAndUnsampledReleasesComposeUnderRenyi() throws {
+    let sampled = PrivacyEvent.repeated(
+      event: .poissonSampled(rate: try SamplingRate(0.05), release: try release(z: 1.5)), count: 100)
+    let plain = PrivacyEvent.gaussian(release: try release(z: 2))
+    let both = try Accounting.bound(for: [sampled, plain], delta: 1e-6)
+    #expect(both.accountant == "rdp")
+    #expect(both.epsilon > (try Accounting.bound(for: [sampled], delta: 1e-6).epsilon))
+    #expect(both.epsilon > (try Accounting.bound(for: [plain], delta: 1e-6).epsilon))
+    #expect(both.lowerEpsilon > (try Accounting.bound(for: [plain], delta: 1e-6).lowerEpsilon))
+    #expect(both.lowerEpsilon < both.epsilon)
+  }
+
+  @Test func eventsOfDifferentAdjacencyDoNotCompose() throws {
+    let error = #expect(throws: PrivacyParameterError.self) {
+      try Accounting.bound(
+        for: [.gaussian(release: release(z: 1)), .gaussian(release: release(z: 1, adjacency: .replaceOne))],
+        delta: 1e-6)
+    }
+    #expect(error?.description.contains("one adjacency") == true)
+  }
+
+  @Test func kappaOverAllReleasesMustStayNegligible() throws {
+    let wide = try GaussianRelease(
+      sigmaSquared: 4096, deltaSquared: 100, dimension: 1_000_000, adjacency: .addRemove)
+    #expect(wide.kappa < 2.7e-28 && wide.kappa > 2.5e-28)
+    let loss = try PrivacyLossSummary([.repeated(event: .gaussian(release: wide), count: 1000)])
+    #expect(loss.kappa < 1e-20)
+    #expect(throws: PrivacyParameterError.self) {
+      try PrivacyLossSummary([.repeated(event: .gaussian(release: wide), count: 1 << 36)])
+    }
+  }
+
+  @Test("bad δ is refused with a sentence", arguments: [0, 1, 1.5, -1e-6, .nan, .infinity] as [Double])
+  func badDelta(delta: Double) throws {
+    let error = #expect(throws: PrivacyParameterError.self) {
+      try Accounting.bound(for: [.gaussian(release: release(z: 1))], delta: delta)
+    }
+    #expect(error?.description.contains("δ is") == true)
+    #expect(throws: PrivacyParameterError.self) { try PrivacyBudget(epsilon: 1, delta: delta) }
+  }
+
+  @Test("bad ε is refused with a sentence", arguments: [0, -1, .nan, .infinity] as [Double])
+  func badEpsilon(epsilon: Double) {
+    let error = #expect(throws: PrivacyParameterError.self) { try PrivacyBudget(epsilon: epsilon, delta: 1e-6) }
+    #expect(error?.description.contains("ε is") == true)
+  }
+
+  @Test func eventsSurviveJSONAndForgedOnesAreRefused() throws {
+    let event = PrivacyEvent.composed(events: [
+      .gaussian(release: try release(z: 1)),
+      .repeated(
+        event: .poissonSampled(rate: try SamplingRate(0.25), release: try release(z: 2, partners: 3)), count: 7),
+    ])
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let json = try encoder.encode(event)
+    #expect(try JSONDecoder().decode(PrivacyEvent.self, from: json) == event)
+    let text = String(decoding: json, as: UTF8.self)
+    #expect(text.contains("\"adjacency\":\"add-remove\""))
+    for (good, bad) in [("0.25", "1.25"), ("add-remove", "none"), ("\"shares\":1", "\"shares\":0")] {
+      let forged = text.replacingOccurrences(of: good, with: bad)
+      #expect(forged != text)
+      #expect(throws: (any Error).self) { try JSONDecoder().decode(PrivacyEvent.self, from: Data(forged.utf8)) }
+    }
+  }
+}
