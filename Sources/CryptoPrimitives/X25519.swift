@@ -11,6 +11,15 @@ public enum X25519 {
       guard bytes.count == Self.byteCount else { return nil }
       self.bytes = bytes
     }
+
+    /// Whether every agreement with this key gives the all-zero secret (RFC 7748 §6.1): such a key is not a peer's.
+    ///
+    /// Scalars are multiples of the cofactor, so that any one of them shows it.
+    public var isSmallOrder: Bool {
+      let scalar = [UInt8](repeating: 1, count: 32)
+      var product = [UInt8](repeating: 0, count: 32)
+      return crypto_scalarmult(&product, scalar, bytes) != 0
+    }
   }
 
   /// A scalar, clamped as RFC 7748 §5 says when it is used.

@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "BitPacking.h"
 
 /// acc[i] += addend[i] mod 2^32.
 void tacit_add_u32(uint32_t *restrict acc, const uint32_t *restrict addend, size_t count);

@@ -1,0 +1,81 @@
+internal import CryptoPrimitives
+
+/// What a hash, a signature or a derived key is for. Each has one purpose, and the purpose is part of its input.
+enum Purpose: String, CaseIterable {
+  // Signatures
+  case keyAdvertisement = "key advertisement"
+  case shareRoot = "share root"
+  case survivorSet = "survivor set"
+  // Hashes
+  case advertisementList = "advertisement list"
+  case transcript = "transcript"
+  case selfMaskCommitment = "self-mask commitment"
+  case maskSeedCommitment = "mask-seed commitment"
+  case shareCommitment = "share commitment"
+  case shareLeaf = "share leaf"
+  // Derived keys
+  case maskKeyPair = "mask key pair"
+  case selfMask = "self mask"
+  case pairMask = "pair mask"
+  case channel = "channel"
+  // Additional data of the AEAD
+  case sealedShares = "sealed shares"
+}
+
+/// The one encoding under every hash, signature and key derivation: fields in a fixed order, each preceded by its
+/// length as 4 bytes, least significant first.
+///
+/// The first eight fields are always the same: the ASCII string `tacit-secagg`, version (2 bytes), suite (1), purpose
+/// (ASCII), session (16), round (4), attempt (4), binding (32). Integers are least significant byte first. Two
+/// different lists of fields never encode to the same bytes.
+struct FieldEncoder {
+  private(set) var bytes: [UInt8] = []
+
+  init(
+    _ purpose: Purpose, version: UInt16 = KeyAdvertisement.currentVersion, suite: UInt8,
+    context: AttemptContext
+  ) {
+    bytes.reserveCapacity(256)
+    append(Array("tacit-secagg".utf8))
+    append(version)
+    append(suite)
+    append(Array(purpose.rawValue.utf8))
+    append(context.session)
+    append(context.round)
+    append(context.attempt)
+    append(context.binding)
+  }
+
+  init(_ purpose: Purpose, suite: KeystreamSuite, context: AttemptContext) {
+    self.init(purpose, suite: suite.rawValue, context: context)
+  }
+
+  mutating func append(_ field: [UInt8]) {
+    appendLength(field.count)
+    bytes.append(contentsOf: field)
+  }
+
+  mutating func append(_ field: some FixedBytes) { append(field.bytes) }
+
+  mutating func append(_ field: some FixedWidthInteger & UnsignedInteger) {
+    appendLength(field.bitWidth / 8)
+    appendRaw(field)
+  }
+
+  /// Hashes the fields so far and one last field that is secret and is never copied into the encoder.
+  consuming func hash(closingWith secret: UnsafeRawBufferPointer) -> Digest {
+    appendLength(secret.count)
+    var hasher = SHA256Hasher()
+    hasher.update(bytes)
+    hasher.update(secret)
+    return hasher.finalize()
+  }
+
+  func hash() -> Digest { SHA256.hash(bytes) }
+
+  private mutating func appendLength(_ length: Int) { appendRaw(UInt32(length)) }
+
+  private mutating func appendRaw(_ value: some FixedWidthInteger) {
+    for index in 0..<value.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
+  }
+}

@@ -1,0 +1,143 @@
+internal import CryptoPrimitives
+
+/// Every key and commitment of an attempt. One key, one purpose; both ends of a pair derive the same, so the lower
+/// participant always stands first.
+struct KeyDerivation {
+  let suite: KeystreamSuite
+  let context: AttemptContext
+
+  /// The mask key pair that comes from seed s: whoever reconstructs s has it again.
+  func maskKeyPair(seed: SecretBytes, of participant: ParticipantID) -> X25519.SecretKey {
+    var info = encoder(.maskKeyPair)
+    info.append(participant.rawValue)
+    return X25519.SecretKey(scalar: HKDF.derive(from: seed, info: info.bytes))
+  }
+
+  /// The key of the self mask that comes from seed b.
+  func selfMaskKey(seed: SecretBytes, of participant: ParticipantID) -> SecretBytes {
+    var info = encoder(.selfMask)
+    info.append(participant.rawValue)
+    return HKDF.derive(from: seed, info: info.bytes)
+  }
+
+  /// The key of the mask between two participants; the lower adds the mask, the higher subtracts it.
+  ///
+  /// `nil` when a public key is of small order.
+  func pairMaskKey(
+    _ own: X25519.SecretKey, of id: ParticipantID, with peer: X25519.PublicKey, of peerID: ParticipantID
+  )
+    -> SecretBytes?
+  {
+    guard let shared = own.sharedSecret(with: peer) else { return nil }
+    let info = pairInfo(.pairMask, (id, own.publicKey), (peerID, peer))
+    return HKDF.derive(from: shared, info: info.bytes)
+  }
+
+  /// The key that seals the one message from `source` to `destination`.
+  func channelKey(
+    _ own: X25519.SecretKey, of id: ParticipantID, with peer: X25519.PublicKey, of peerID: ParticipantID,
+    source: ParticipantID
+  ) -> SecretBytes? {
+    guard let shared = own.sharedSecret(with: peer) else { return nil }
+    var info = pairInfo(.channel, (id, own.publicKey), (peerID, peer))
+    info.append(source.rawValue)
+    return HKDF.derive(from: shared, info: info.bytes)
+  }
+
+  /// Commitment to a 256-bit seed (`selfMaskCommitment` or `maskSeedCommitment`). A plain hash hides a uniform seed.
+  func seedCommitment(_ kind: SecretKind, seed: SecretBytes, of participant: ParticipantID) -> Digest {
+    var fields = encoder(kind == .selfMask ? .selfMaskCommitment : .maskSeedCommitment)
+    fields.append(participant.rawValue)
+    return seed.withUnsafeBytes { fields.hash(closingWith: $0) }
+  }
+
+  /// Commitment to one share; the last field is the share's 40 bytes and the salt's 32.
+  func shareCommitment(
+    dealer: ParticipantID, holder: ParticipantID, point: UInt64, kind: SecretKind,
+    shareAndSalt: UnsafeRawBufferPointer
+  ) -> Digest {
+    var fields = encoder(.shareCommitment)
+    fields.append(dealer.rawValue)
+    fields.append(holder.rawValue)
+    fields.append(kind.rawValue)
+    fields.append(point)
+    return fields.hash(closingWith: shareAndSalt)
+  }
+
+  /// The bytes that hash to the Merkle leaf of one holder. An absent ciphertext counts as empty.
+  func shareLeaf(
+    dealer: ParticipantID, holder: ParticipantID, point: UInt64, selfMaskCommitment: Digest,
+    maskSeedCommitment: Digest, sealed: SealedShares?
+  ) -> [UInt8] {
+    var fields = encoder(.shareLeaf)
+    fields.append(dealer.rawValue)
+    fields.append(holder.rawValue)
+    fields.append(point)
+    fields.append(selfMaskCommitment)
+    fields.append(maskSeedCommitment)
+    fields.append(SHA256.hash(sealed?.bytes ?? []))
+    return fields.bytes
+  }
+
+  /// The bytes under a dealer's signature in stage 2.
+  func shareRoot(dealer: ParticipantID, advertisements: Digest, leafCount: Int, root: Digest) -> [UInt8] {
+    var fields = encoder(.shareRoot)
+    fields.append(dealer.rawValue)
+    fields.append(advertisements)
+    fields.append(UInt32(leafCount))
+    fields.append(root)
+    return fields.bytes
+  }
+
+  /// Additional data of the sealed shares.
+  func sealedSharesData(source: ParticipantID, destination: ParticipantID, advertisements: Digest) -> [UInt8]
+  {
+    var fields = encoder(.sealedShares)
+    fields.append(source.rawValue)
+    fields.append(destination.rawValue)
+    fields.append(advertisements)
+    return fields.bytes
+  }
+
+  /// Hash of the parameters and of all signed advertisements, ascending: what stage 1 settled.
+  func advertisementsHash(_ advertisements: [KeyAdvertisement], parameters: AggregationParameters) -> Digest {
+    var fields = encoder(.advertisementList)
+    fields.append(UInt32(parameters.threshold))
+    fields.append(UInt32(parameters.minimumSurvivors))
+    fields.append(UInt64(parameters.dimension))
+    fields.append(UInt32(parameters.modulusBits))
+    fields.append(UInt32(parameters.participants.count))
+    for participant in parameters.participants { fields.append(participant.rawValue) }
+    fields.append(UInt32(advertisements.count))
+    for advertisement in advertisements { advertisement.encodeFields(into: &fields) }
+    return fields.hash()
+  }
+
+  /// Hash of stage 1 and of every dealer's root, ascending: what stage 2 settled, U2 included.
+  func transcript(advertisements: Digest, roots: [(dealer: ParticipantID, root: Digest)]) -> Digest {
+    var fields = encoder(.transcript)
+    fields.append(advertisements)
+    fields.append(UInt32(roots.count))
+    for (dealer, root) in roots {
+      fields.append(dealer.rawValue)
+      fields.append(root)
+    }
+    return fields.hash()
+  }
+
+  private func encoder(_ purpose: Purpose) -> FieldEncoder {
+    FieldEncoder(purpose, suite: suite, context: context)
+  }
+
+  private func pairInfo(
+    _ purpose: Purpose, _ one: (ParticipantID, X25519.PublicKey), _ other: (ParticipantID, X25519.PublicKey)
+  ) -> FieldEncoder {
+    let (lower, higher) = one.0 < other.0 ? (one, other) : (other, one)
+    var info = encoder(purpose)
+    info.append(lower.0.rawValue)
+    info.append(lower.1)
+    info.append(higher.0.rawValue)
+    info.append(higher.1)
+    return info
+  }
+}

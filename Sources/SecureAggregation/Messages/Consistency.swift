@@ -1,0 +1,55 @@
+public import CryptoPrimitives
+
+/// Stage 4, server to every survivor: whose inputs are in the sum (U3), ascending.
+public struct SurvivorSet: Hashable, Sendable {
+  public let context: AttemptContext
+  public let survivors: [ParticipantID]
+
+  public init(context: AttemptContext, survivors: [ParticipantID]) {
+    self.context = context
+    self.survivors = survivors
+  }
+
+  /// The bytes that survivors sign: the set and everything that led to it.
+  package func signedBytes(suite: KeystreamSuite, transcript: Digest) -> [UInt8] {
+    var encoder = FieldEncoder(.survivorSet, suite: suite, context: context)
+    encoder.append(transcript)
+    encoder.append(UInt32(survivors.count))
+    for survivor in survivors { encoder.append(survivor.rawValue) }
+    return encoder.bytes
+  }
+}
+
+/// Stage 4, client to server: this survivor's signature on the survivor set.
+public struct ConsistencySignature: Hashable, Sendable {
+  public let context: AttemptContext
+  public let participant: ParticipantID
+  public let signature: Signature
+
+  public init(context: AttemptContext, participant: ParticipantID, signature: Signature) {
+    self.context = context
+    self.participant = participant
+    self.signature = signature
+  }
+}
+
+/// Stage 4, server to everybody that signed: the signatures, ascending by participant.
+public struct ConsistencySignatures: Hashable, Sendable {
+  public struct Entry: Hashable, Sendable {
+    public let participant: ParticipantID
+    public let signature: Signature
+
+    public init(participant: ParticipantID, signature: Signature) {
+      self.participant = participant
+      self.signature = signature
+    }
+  }
+
+  public let context: AttemptContext
+  public let entries: [Entry]
+
+  public init(context: AttemptContext, entries: [Entry]) {
+    self.context = context
+    self.entries = entries
+  }
+}

@@ -1,0 +1,63 @@
+import CryptoPrimitives
+import SecureAggregation
+import Testing
+
+/// Participants with gaps in their numbers, so that rank and number are never mistaken for each other.
+func participants(_ count: Int) -> [ParticipantID] { (0..<count).map { ParticipantID(UInt32(3 + 7 * $0)) } }
+
+func rehearsal(
+  _ count: Int, dimension: Int = 5, modulusBits: Int = 16, threshold: Int? = nil,
+  minimumSurvivors: Int? = nil,
+  suite: KeystreamSuite = .aes256CTR, seed: UInt64 = 1, attempt: UInt32 = 0
+) throws -> AggregationRehearsal {
+  AggregationRehearsal(
+    parameters: try AggregationParameters(
+      participants: participants(count), threshold: threshold, minimumSurvivors: minimumSurvivors,
+      dimension: dimension, modulusBits: modulusBits, suite: suite),
+    seed: seed, attempt: attempt)
+}
+
+/// Inputs that cover the whole ring, the edges included.
+func inputs(_ rehearsal: AggregationRehearsal, seed: UInt64 = 7) -> [ParticipantID: RingVector] {
+  var random = KeyedRandomSource(insecureSeed: seed)
+  let parameters = rehearsal.parameters
+  return Dictionary(
+    uniqueKeysWithValues: parameters.participants.map { participant in
+      var integers = (0..<parameters.dimension).map { _ in Int64(bitPattern: random.nextUInt64()) }
+      integers[0] = -1
+      return (participant, RingVector(integers: integers, modulusBits: parameters.modulusBits))
+    })
+}
+
+/// The sum that nobody may see in production: what the protocol must give exactly.
+func plainSum(
+  of inputs: [ParticipantID: RingVector], over survivors: some Sequence<ParticipantID>,
+  _ parameters: AggregationParameters
+) -> RingVector {
+  var sum = RingVector(count: parameters.dimension, modulusBits: parameters.modulusBits)
+  for survivor in survivors { if let input = inputs[survivor] { sum.add(input) } }
+  return sum
+}
+
+/// All subsets of a small list.
+func subsets<Element>(of elements: [Element]) -> [[Element]] {
+  (0..<1 << elements.count).map { bits in elements.indices.filter { bits >> $0 & 1 == 1 }.map { elements[$0] }
+  }
+}
+
+extension FixedBytes {
+  /// The same bytes but for the lowest bit of one of them.
+  func flipped(at index: Int = 0) -> Self {
+    var changed = bytes
+    changed[index] ^= 1
+    guard let value = Self(bytes: changed) else { preconditionFailure("a flipped bit keeps the length") }
+    return value
+  }
+}
+
+/// A client's own view of an attempt, for tests that play the server by hand: the client stands just before `stage`'s
+/// server message, which is handed to the test.
+final class HeldClient {
+  var session: ClientSession
+  init(_ session: consuming ClientSession) { self.session = session }
+}
