@@ -28,20 +28,23 @@ public struct RenyiAccountant: PrivacyAccountant {
     if loss.isEmpty { return 0 }
     let curve = curve(of: loss.loss)
     let logDelta = Self.logDelta(
-      orders: orders, divergences: curve, epsilon: max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa))
+      orders: orders, divergences: curve,
+      epsilon: max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa))
     return min(1, exp(logDelta + loss.kappa))
   }
 
   /// The composed divergence at every order.
   package func curve(of loss: PrivacyLoss) -> [Double] {
-    let sampled = loss.sampledTerms
-    return orders.map { order in
-      var total = order / 2 * loss.fullParticipationMuSquared
-      for (term, count) in sampled {
-        total += Double(count) * Self.divergence(of: term, order: order, adjacency: loss.adjacency ?? .addRemove)
+    let adjacency = loss.adjacency ?? .addRemove
+    var totals = orders.map { $0 / 2 * loss.fullParticipationMuSquared }
+    for (term, count) in loss.sampledTerms {
+      let curve = RenyiCurveCache.curve(RenyiCurveCache.Key(term: term, adjacency: adjacency, orders: orders))
+      {
+        orders.map { Self.divergence(of: term, order: $0, adjacency: adjacency) }
       }
-      return total
+      for index in totals.indices { totals[index] += Double(count) * curve[index] }
     }
+    return totals
   }
 
   /// One release at one order.
