@@ -15,49 +15,62 @@ enum PrivacyLowerBound {
     }
     // Each kind of sampled release together with all full-participation releases; leaving others out is post-processing.
     for (term, count) in loss.sampledTerms {
-      best = max(
-        best,
-        sampled(
-          term, count: count, muSquared: muSquared, symmetric: loss.adjacency == .replaceOne, delta: delta)
-          - 2 * loss.kappa)
+      // Rarely sampled releases deserve less weight beside the others; any weight gives a sound test.
+      for weight in muSquared > 0 ? [term.rate, term.rate.squareRoot(), 1] : [1] {
+        let epsilon = sampled(
+          term, count: count, weight: weight, muSquared: muSquared, symmetric: loss.adjacency == .replaceOne,
+          delta: delta)
+        best = max(best, epsilon - 2 * loss.kappa)
+      }
     }
     return best
   }
 
   private static func sampled(
-    _ term: PrivacyLoss.Term, count: Int, muSquared: Double, symmetric: Bool, delta: Double
+    _ term: PrivacyLoss.Term, count: Int, weight: Double, muSquared: Double, symmetric: Bool, delta: Double
   ) -> Double {
     // With replace-one, z is over 2Δ: the statistic moves by half the distance to either side.
     let information = 1 / (term.noiseMultiplier * term.noiseMultiplier)
     let half = symmetric ? 0.5 : 1
-    let deviation = (Double(count) * information + muSquared).squareRoot()
-    let weights = binomialWindow(count: count, rate: term.rate)
-    let shifts = weights.map { (Double($0.successes) * information + muSquared) * half }
+    let deviation = (weight * weight * Double(count) * information + muSquared).squareRoot()
+    let window = binomialWindow(count: count, rate: term.rate)
+    let shifts = window.map { (weight * Double($0.successes) * information + muSquared) * half }
     let mirrored = symmetric ? shifts.map { -$0 } : [Double](repeating: 0, count: shifts.count)
     let origin = symmetric ? -muSquared * half : 0
     let lower = (origin + (shifts.first ?? 0)) / 2 - 10 * deviation
     let upper = (shifts.last ?? 0) + 10 * deviation
-    var best = 0.0
-    let steps = 400
-    for step in 0...steps {
-      let threshold = lower + (upper - lower) * Double(step) / Double(steps)
+    let proven = { (threshold: Double) -> Double in
       var hit = 0.0
-      var logFalseAlarm = -Double.infinity
-      if !symmetric { logFalseAlarm = NormalDistribution.logCumulative(-threshold / deviation) }
-      for (index, weight) in weights.enumerated() {
-        hit += weight.probability * NormalDistribution.cumulative((shifts[index] - threshold) / deviation)
+      var logFalseAlarm = symmetric ? log(1e-15) : NormalDistribution.logCumulative(-threshold / deviation)
+      for (index, part) in window.enumerated() {
+        hit += part.probability * NormalDistribution.cumulative((shifts[index] - threshold) / deviation)
         if symmetric {
-          logFalseAlarm = logAddExp(
-            logFalseAlarm,
-            log(weight.probability)
-              + NormalDistribution.logCumulative((mirrored[index] - threshold) / deviation))
+          // What the window leaves out counts as false alarm, see the start value.
+          let alarm = NormalDistribution.logCumulative((mirrored[index] - threshold) / deviation)
+          logFalseAlarm = logAddExp(logFalseAlarm, log(part.probability) + alarm)
         }
       }
-      // What the window leaves out counts as false alarm.
-      if symmetric { logFalseAlarm = logAddExp(logFalseAlarm, log(1e-15)) }
       // A hair below what was computed, so that rounding cannot raise the bound.
       let sure = hit * (1 - 1e-10) - delta
-      if sure > 0 { best = max(best, log(sure) - logFalseAlarm) }
+      return sure > 0 ? log(sure) - logFalseAlarm : 0
+    }
+    // A coarse sweep, then a finer one around its best.
+    var best = 0.0
+    var step = (upper - lower) / 60
+    var centre = (lower + upper) / 2
+    for round in 0..<3 {
+      let reach = round == 0 ? 30 : 8
+      var here = centre
+      for index in -reach...reach {
+        let threshold = centre + Double(index) * step
+        let epsilon = proven(threshold)
+        if epsilon > best {
+          best = epsilon
+          here = threshold
+        }
+      }
+      centre = here
+      step /= 8
     }
     return best
   }

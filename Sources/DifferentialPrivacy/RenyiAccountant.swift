@@ -19,32 +19,59 @@ public struct RenyiAccountant: PrivacyAccountant {
 
   public func upperEpsilon(_ loss: PrivacyLossSummary, delta: Double) -> Double {
     if loss.isEmpty { return 0 }
-    let curve = curve(of: loss.loss)
-    return Self.epsilon(orders: orders, divergences: curve, delta: delta * exp(-loss.kappa))
-      * (1 + Self.numericalError) + 2 * loss.kappa
+    let target = delta * exp(-loss.kappa)
+    let best = least { order in
+      let divergence = [divergence(of: loss.loss, order: order)]
+      return Self.epsilon(orders: [order], divergences: divergence, delta: target)
+    }
+    return best * (1 + Self.numericalError) + 2 * loss.kappa
   }
 
   public func upperDelta(_ loss: PrivacyLossSummary, epsilon: Double) -> Double {
     if loss.isEmpty { return 0 }
-    let curve = curve(of: loss.loss)
-    let logDelta = Self.logDelta(
-      orders: orders, divergences: curve,
-      epsilon: max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa))
-    return min(1, exp(logDelta + loss.kappa))
+    let target = max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa)
+    let best = least { order in
+      let divergence = [divergence(of: loss.loss, order: order)]
+      return Self.logDelta(orders: [order], divergences: divergence, epsilon: target)
+    }
+    return min(1, exp(best + loss.kappa))
+  }
+
+  /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
+  /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
+  private func least(_ value: (Double) -> Double) -> Double {
+    let coarse = orders.filter { Self.coarseOrders.contains($0) || orders.count < 32 }
+    guard let start = coarse.first else { return .infinity }
+    var best = value(start)
+    var position = 0
+    for (index, order) in coarse.enumerated().dropFirst() {
+      let candidate = value(order)
+      if candidate < best {
+        best = candidate
+        position = index
+      }
+    }
+    let lower = position > 0 ? coarse[position - 1] : 1
+    let upper = position + 1 < coarse.count ? coarse[position + 1] : .infinity
+    for order in orders where order > lower && order < upper && order != coarse[position] {
+      best = min(best, value(order))
+    }
+    return best
   }
 
   /// The composed divergence at every order.
-  package func curve(of loss: PrivacyLoss) -> [Double] {
-    let adjacency = loss.adjacency ?? .addRemove
-    var totals = orders.map { $0 / 2 * loss.fullParticipationMuSquared }
+  package func curve(of loss: PrivacyLoss) -> [Double] { orders.map { divergence(of: loss, order: $0) } }
+
+  private func divergence(of loss: PrivacyLoss, order: Double) -> Double {
+    var total = order / 2 * loss.fullParticipationMuSquared
     for (term, count) in loss.sampledTerms {
-      let curve = RenyiCurveCache.curve(RenyiCurveCache.Key(term: term, adjacency: adjacency, orders: orders))
-      {
-        orders.map { Self.divergence(of: term, order: $0, adjacency: adjacency) }
+      let key = RenyiDivergenceCache.Key(term: term, adjacency: loss.adjacency ?? .addRemove, order: order)
+      let divergence = RenyiDivergenceCache.divergence(key) {
+        Self.divergence(of: term, order: order, adjacency: key.adjacency)
       }
-      for index in totals.indices { totals[index] += Double(count) * curve[index] }
+      total += Double(count) * divergence
     }
-    return totals
+    return total
   }
 
   /// One release at one order.
@@ -53,9 +80,12 @@ public struct RenyiAccountant: PrivacyAccountant {
     case .addRemove, .zeroOut:
       RenyiDivergence.sampledGaussian(order: order, rate: term.rate, noiseMultiplier: term.noiseMultiplier)
     case .replaceOne:
-      // The term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
-      RenyiDivergence.sampledGaussianReplace(
-        order: order, rate: term.rate, noiseMultiplier: 2 * term.noiseMultiplier)
+      // The term's z is over the distance 2Δ; the mixtures are shifted by Δ each. Orders that cost more than they
+      // can gain are left out.
+      order <= 256
+        ? RenyiDivergence.sampledGaussianReplace(
+          order: order, rate: term.rate, noiseMultiplier: 2 * term.noiseMultiplier)
+        : .infinity
     }
   }
 
@@ -80,17 +110,16 @@ public struct RenyiAccountant: PrivacyAccountant {
     return best
   }
 
-  /// 1.1 to 10.9 by tenths, all integers to 128, then by about a tenth to 2^14.
+  /// 1.1 to 10.9 by tenths, all integers to 128, then by about a quarter to 2^13.
   public static let defaultOrders: [Double] = {
     var orders = (11...109).map { Double($0) / 10 }
     orders += (11...128).map(Double.init)
-    var next = 144.0
-    while next <= 16384 {
-      orders.append(next)
-      next = (next * 1.125).rounded()
-    }
-    return orders + [256, 512, 1024]
+    return orders + [144, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 4096, 8192]
   }()
+
+  private static let coarseOrders: Set<Double> = [
+    1.2, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 512, 1024, 2048, 8192,
+  ]
 
   /// Bound of the relative error of ε from rounding in Double.
   static let numericalError = 1e-11

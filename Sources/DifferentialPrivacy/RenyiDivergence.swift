@@ -27,14 +27,13 @@ package enum RenyiDivergence {
   package static func sampledGaussianReplace(order: Double, rate q: Double, noiseMultiplier z: Double) -> Double {
     if q >= 1 { return gaussian(order: order, noiseMultiplier: z / 2) }
     let weight = 1 / (2 * z * z)
-    return excessIntegral(order: order, noiseMultiplier: z, from: -order, to: order) { x in
+    return excessIntegral(order: order, noiseMultiplier: z, from: -2 * order, to: order) { x in
       let logP = logAddExp(log1p(-q), log(q) - (2 * x + 1) * weight)
       let logQ = logAddExp(log1p(-q), log(q) + (2 * x - 1) * weight)
       let logRatio = logP - logQ
       // q·(e^(−t₁) − e^(t₂)) without cancellation near x = 0.
       let u =
-        abs(x) < 30 * z * z
-        ? -2 * q * exp(-weight) * sinh(2 * x * weight) / exp(logQ) : (logRatio > 0 ? .infinity : -1)
+        abs(x) < z * z ? -2 * q * exp(-weight) * sinh(2 * x * weight) / exp(logQ) : expm1(logRatio)
       return (-x * x * weight + logQ, u, logRatio)
     }
   }
@@ -99,13 +98,34 @@ package enum RenyiDivergence {
       return u == 0 ? -.infinity : 2 * log(abs(u)) + log(sum)
     }
     let grown = order * logRatio
-    if grown > 50 { return grown + log1p(-(1 + order * u.clamped(to: 1e300)) * exp(-grown)) }
+    if grown > 50 { return grown + log1p((order - 1) * exp(-grown) - order * exp(logRatio - grown)) }
     return log(expm1(grown) - order * u)
   }
 
-  private static func logOnePlusExp(_ x: Double) -> Double { x > 40 ? x + exp(-x) : log1p(exp(x)) }
-}
+  /// What dp-accounting 0.6.0 reports at fractional orders: the series of Mironov, Talwar, Zhang 2019, section 3.3,
+  /// with the absolute values of its alternating terms. An upper bound, infinite where the series does not converge.
+  /// For comparison with published tables only: `sampledGaussian` is the value itself, and smaller.
+  package static func publishedSeries(order: Double, rate q: Double, noiseMultiplier z: Double) -> Double {
+    if q >= 1 || order == order.rounded() { return sampledGaussian(order: order, rate: q, noiseMultiplier: z) }
+    let crossing = z * z * log(1 / q - 1) + 0.5
+    var total = -Double.infinity
+    var last = (-Double.infinity, -Double.infinity)
+    for i in 0..<1000 {
+      let k = Double(i)
+      let j = order - k
+      let logBinomial = lgamma(order + 1) - lgamma(k + 1) - lgamma(order - k + 1)
+      let left =
+        logBinomial + k * log(q) + j * log1p(-q) + (k * k - k) / (2 * z * z)
+        + NormalDistribution.logCumulative((crossing - k) / z)
+      let right =
+        logBinomial + j * log(q) + k * log1p(-q) + (j * j - j) / (2 * z * z)
+        + NormalDistribution.logCumulative((j - crossing) / z)
+      total = logAddExp(total, logAddExp(left, right))
+      if left < last.0, right < last.1, max(left, right) < total - 30 { return total / (order - 1) }
+      last = (left, right)
+    }
+    return .infinity
+  }
 
-extension Double {
-  fileprivate func clamped(to limit: Double) -> Double { Swift.min(self, limit) }
+  private static func logOnePlusExp(_ x: Double) -> Double { x > 40 ? x + exp(-x) : log1p(exp(x)) }
 }

@@ -115,7 +115,7 @@ public final class PrivacyLedger: Sendable {
   }
 
   /// Relative, as in `PrivacyFilter`: an exactly calibrated plan runs to its end although sums of 1/z² round.
-  private static let capTolerance = 1e-9
+  static let capTolerance = 1e-9
 
   private func append(_ entry: LedgerEntry, to state: inout LedgerState, rules: [EvidenceRules] = []) throws {
     let (record, bytes) = try Self.line(entry, after: state, key: key)
