@@ -101,7 +101,9 @@ let package = Package(
     tests(
       "WireProtocolTests",
       ["CryptoPrimitives", "SecureAggregation", "FederatedLearning", "WireProtocol"]),
-    tests("StorageTests", ["CryptoPrimitives", "DifferentialPrivacy", "FederatedLearning", "Storage"]),
+    tests(
+      "StorageTests",
+      ["CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "FederatedLearning", "Storage"]),
     tests("DataImportTests", ["Recommender", "DataImport"]),
     tests("ModelExportTests", ["Recommender", "ModelExport"]),
     tests("ReportingTests", ["Reporting"]),

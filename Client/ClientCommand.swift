@@ -1,6 +1,4 @@
 internal import ArgumentParser
-internal import FederatedLearning
-internal import Foundation
 
 @main
 struct ClientCommand: ParsableCommand {

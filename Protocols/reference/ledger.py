@@ -170,7 +170,7 @@ def chain(payloads, key, numbers=None):
 
 MEMBERS = {
     "header": {"kind", "record", "version", "ledger", "holder", "dataset", "key", "created"},
-    "charge": {"kind", "record", "session", "round", "attempt", "release", "name", "plan", "event", "sampler",
+    "charge": {"kind", "record", "session", "round", "attempt", "release", "name", "plan", "binding", "event", "sampler",
                "participants", "survivors", "delta", "epsilon_before", "epsilon_after", "accountant", "time"},
     "outcome": {"kind", "record", "session", "round", "attempt", "release", "result", "published", "reason",
                 "survivors", "time"},
@@ -314,6 +314,8 @@ def verify(data, expected_key=None):
 SEED = hashlib.sha256(b"tacit vectors: ledger holder").digest()
 OTHER = hashlib.sha256(b"tacit vectors: somebody else").digest()
 PLAN = hashlib.sha256(b"tacit vectors: plan").hexdigest()
+BINDING = hashlib.sha256(b"tacit vectors: plan, roster, model, coordinator's head").hexdigest()
+S1, S2 = (hashlib.sha256(name).hexdigest()[:32] for name in (b"tacit vectors: session 1", b"tacit vectors: session 2"))
 DELTA = 1e-6
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
 STRANGER = Ed25519PrivateKey.from_private_bytes(OTHER)
@@ -331,7 +333,7 @@ class Builder:
         self.entries.append({"kind": kind, "record": len(self.entries) + 1, **members})
         return self
 
-    def charge(self, round, attempt=0, release=0, session="s1", event=None, survivors=None, delta=DELTA, **other):
+    def charge(self, round, attempt=0, release=0, session=S1, event=None, survivors=None, delta=DELTA, **other):
         event = event or gaussian()
         before = epsilon_of(self.events, delta)
         self.events = self.events + [event]
@@ -339,11 +341,11 @@ class Builder:
         show = lambda value: "infinite" if math.isinf(value) else value
         return self.add("charge", **{
             "session": session, "round": round, "attempt": attempt, "release": release, "name": "item gradients",
-            "plan": PLAN, "event": event, "sampler": "everyone", "participants": 5, "survivors": survivors,
+            "plan": PLAN, "binding": BINDING, "event": event, "sampler": "everyone", "participants": 5, "survivors": survivors,
             "delta": delta, "epsilon_before": show(before), "epsilon_after": show(after), "accountant": ACCOUNTANT,
             "time": 1767225600 + len(self.entries), **other})
 
-    def outcome(self, round, result="released", attempt=0, release=0, session="s1", survivors=5, reason=None,
+    def outcome(self, round, result="released", attempt=0, release=0, session=S1, survivors=5, reason=None,
                 published=None):
         return self.add("outcome", session=session, round=round, attempt=attempt, release=release, result=result,
                         published=published, reason=reason, survivors=survivors,
@@ -391,8 +393,8 @@ def vectors():
         .charge(0, attempt=1, survivors=5)
         .outcome(0, attempt=1, published=hashlib.sha256(b"noised sum").hexdigest()).data), {}
     yield "good_two_sessions", "one data set under two sessions: rounds count anew, the budget does not", (
-        Builder().charge(3).charge(0, session="s2", event=gaussian(3_000_000))
-        .charge(1, session="s2", event=gaussian(8_000_000, shares=4, partners_per_user=2), delta=1e-8).data), {}
+        Builder().charge(3).charge(0, session=S2, event=gaussian(3_000_000))
+        .charge(1, session=S2, event=gaussian(8_000_000, shares=4, partners_per_user=2), delta=1e-8).data), {}
     yield "good_replace_one", "the distance between neighbours is twice the sensitivity", (
         Builder().charge(0, event=gaussian(adjacency="replace-one")).data), {}
     yield "good_other_accountant", "epsilon by an accountant that is not this one: the recomputed value counts", (
@@ -410,7 +412,7 @@ def vectors():
     yield "good_torn_in_signature", "torn within the signature", data[:-2], {}
     yield "good_refund_unproven", "a refund whose evidence is not judged here: the charge counts", (
         Builder().charge(0).add(
-            "refund", session="s1", round=0, attempt=0, release=0, statement=b"not judged here".hex(),
+            "refund", session=S1, round=0, attempt=0, release=0, statement=b"not judged here".hex(),
             endorsements=[{"key": public_bytes(STRANGER).hex(), "signature": STRANGER.sign(b"not judged here").hex()}],
             time=1767225602).data), {}
 

@@ -65,7 +65,11 @@ public struct RenyiAccountant: PrivacyAccountant {
   private func divergence(of loss: PrivacyLoss, order: Double) -> Double {
     var total = order / 2 * loss.fullParticipationMuSquared
     for (term, count) in loss.sampledTerms {
-      total += Double(count) * Self.divergence(of: term, order: order, adjacency: loss.adjacency ?? .addRemove)
+      let key = RenyiDivergenceCache.Key(term: term, adjacency: loss.adjacency ?? .addRemove, order: order)
+      let divergence = RenyiDivergenceCache.divergence(key) {
+        Self.divergence(of: term, order: order, adjacency: key.adjacency)
+      }
+      total += Double(count) * divergence
     }
     return total
   }

@@ -39,7 +39,9 @@ public enum KeyFile {
   public static func read(at path: String) throws -> SigningKey {
     let file = try FileDescriptor(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     let status = try file.status()
-    guard status.isRegular else { throw StorageError(.corrupt, "\(path) is no plain file, expected a key file") }
+    guard status.isRegular else {
+      throw StorageError(.corrupt, "\(path) is no plain file, expected a key file")
+    }
     guard status.permissions & 0o077 == 0 else {
       throw StorageError(
         .unsafePermissions,
@@ -49,7 +51,8 @@ public enum KeyFile {
     guard status.owner == geteuid() else {
       throw StorageError(
         .unsafePermissions,
-        "the key file \(path) belongs to user \(status.owner), expected user \(geteuid()) who runs this program")
+        "the key file \(path) belongs to user \(status.owner), expected user \(geteuid()) who runs this program"
+      )
     }
     guard status.size == byteCount else {
       throw StorageError(.corrupt, "the key file \(path) has \(status.size) bytes, expected \(byteCount)")
@@ -58,7 +61,8 @@ public enum KeyFile {
     defer { wipe(&content) }
     // The digits pass through memory that is not locked; they are wiped, and the file holds them anyway.
     guard content.starts(with: prefix.utf8), content.last == UInt8(ascii: "\n"),
-      var seed = Hexadecimal.decode(String(decoding: content[prefix.utf8.count..<byteCount - 1], as: UTF8.self))
+      var seed = Hexadecimal.decode(
+        String(decoding: content[prefix.utf8.count..<byteCount - 1], as: UTF8.self))
     else { throw StorageError(.corrupt, "the key file \(path) does not hold a line \(prefix)…") }
     defer { wipe(&seed) }
     return SigningKey(seed: SecretBytes(copying: seed))

@@ -41,7 +41,8 @@ public final class LedgerFile: LedgerJournal, Sendable {
     try end.withLock { end in
       guard !end.isBroken else {
         throw StorageError(
-          .broken, "\(file.path) takes no further entry since an earlier error left its end unknown; open it anew")
+          .broken,
+          "\(file.path) takes no further entry since an earlier error left its end unknown; open it anew")
       }
       do {
         try disk.write(file, line)
@@ -94,7 +95,8 @@ extension LedgerFile {
     package var truncate: @Sendable (borrowing FileDescriptor, Int) throws -> Void
 
     package static let system = Disk(
-      write: { try $0.write($1) }, synchronize: { try $0.synchronize() }, truncate: { try $0.truncate(to: $1) })
+      write: { try $0.write($1) }, synchronize: { try $0.synchronize() },
+      truncate: { try $0.truncate(to: $1) })
   }
 
   package static func create(at path: String, header line: [UInt8], disk: Disk) throws -> LedgerFile {

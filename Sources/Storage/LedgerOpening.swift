@@ -21,7 +21,9 @@ extension PrivacyLedger {
   /// - Returns: the ledger, and what had to be mended at its end, in one sentence.
   /// - Throws: `StorageError` when the file is missing or another process writes to it; `LedgerError` when the ledger is
   ///   damaged or another holder's. The file is not changed then, apart from a torn end that is cut off.
-  public static func open(at path: String, key: SigningKey) throws -> (ledger: PrivacyLedger, recovery: String?) {
+  public static func open(at path: String, key: SigningKey) throws -> (
+    ledger: PrivacyLedger, recovery: String?
+  ) {
     let file = try LedgerFile.open(at: path)
     return (try PrivacyLedger(content: file.content, journal: file, key: key), file.recovery)
   }

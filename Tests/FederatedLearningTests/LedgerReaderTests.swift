@@ -5,7 +5,8 @@ internal import Testing
 @Suite struct LedgerReaderTests {
   @Test func `a whole ledger verifies with one sentence`() throws {
     let bytes = try LedgerWorld.sample()
-    let verification = LedgerVerifier(key: LedgerWorld.key.verificationKey, plan: LedgerWorld.plan).verify(bytes)
+    let verification = LedgerVerifier(key: LedgerWorld.key.verificationKey, plan: LedgerWorld.plan).verify(
+      bytes)
     #expect(verification.isSound)
     #expect(verification.findings == [])
     #expect(
@@ -26,7 +27,8 @@ internal import Testing
         // Only the line feed is missing: the record is whole, and counts.
         #expect(reader.findings.map(\.kind) == [.missingLineFeed] && reader.records.count == whole + 1)
       } else {
-        #expect(reader.findings.map(\.kind) == [.tornLastLine] && reader.records.count == whole, "cut at \(length)")
+        #expect(
+          reader.findings.map(\.kind) == [.tornLastLine] && reader.records.count == whole, "cut at \(length)")
         #expect(reader.goodByteCount == starts[whole])
       }
       #expect(reader.records.map(\.digest) == Array(heads.prefix(reader.records.count)))
@@ -65,7 +67,9 @@ internal import Testing
     #expect(remembered.findings.map(\.kind) == [.behindKnownHead])
   }
 
-  @Test func `a ledger rewritten under another key is forged, and a signature of another key is wrong`() throws {
+  @Test func `a ledger rewritten under another key is forged, and a signature of another key is wrong`()
+    throws
+  {
     let (ledger, memory) = try LedgerWorld.ledger(key: LedgerWorld.stranger)
     try ledger.charge(try LedgerWorld.request(0))
     let bytes = memory.bytes

@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 internal import FederatedLearning
+internal import SecureAggregation
 internal import Testing
 
 /// A charge is taken back on proof, and on nothing else.
@@ -8,47 +9,40 @@ internal import Testing
   let partners: [SigningKey] =
     [LedgerWorld.key]
     + (1..<5).map { SigningKey(seed: SecretBytes(copying: [UInt8](repeating: UInt8(100 + $0), count: 32))) }
-  let attempt = LedgerAttempt(session: "s", round: 0, attempt: 0)
+  let attempt = LedgerWorld.attempt(0)
   let threshold = 4
 
-  /// A stand-in for the consistency check's message: `session/round/attempt/plan/`, then the survivors' keys.
-  static func statement(_ attempt: LedgerAttempt, plan: Digest, survivors: [VerificationKey]) -> [UInt8] {
-    Array("\(attempt.session)/\(attempt.round)/\(attempt.attempt)/".utf8) + plan.bytes + survivors.flatMap(\.bytes)
+  /// The message of the consistency check, as secure aggregation signs it.
+  static func statement(
+    _ attempt: LedgerAttempt, binding: Digest = LedgerWorld.binding, survivors: [Int]
+  ) -> [UInt8] {
+    let context = AttemptContext(
+      session: attempt.session, round: UInt32(attempt.round), attempt: UInt32(attempt.attempt),
+      binding: binding)
+    return SurvivorSet(context: context, survivors: survivors.map { ParticipantID(UInt32($0)) })
+      .signedBytes(suite: .aes256CTR, transcript: SHA256.hash([9]))
   }
 
   func rules(plan: Digest = LedgerWorld.plan) -> EvidenceRules {
-    let attempts = (0..<3).map { LedgerAttempt(session: "s", round: $0, attempt: 0) }
-    let plans = [LedgerWorld.plan, SHA256.hash([1])]
-    return EvidenceRules(
-      plan: plan, roster: Set(partners.map(\.verificationKey)), threshold: threshold,
-      read: { bytes in
-        for attempt in attempts {
-          for plan in plans {
-            let prefix = Self.statement(attempt, plan: plan, survivors: [])
-            guard bytes.starts(with: prefix), (bytes.count - prefix.count).isMultiple(of: 32) else { continue }
-            let keys = stride(from: prefix.count, to: bytes.count, by: 32).compactMap {
-              VerificationKey(bytes: Array(bytes[$0..<$0 + 32]))
-            }
-            return SurvivorStatement(attempt: attempt, plan: plan, survivors: Set(keys))
-          }
-        }
-        return nil
-      })
+    EvidenceRules(
+      plan: plan,
+      roster: Dictionary(
+        uniqueKeysWithValues: partners.enumerated().map { (ParticipantID(UInt32($0)), $1.verificationKey) }),
+      threshold: threshold)
   }
 
   func refund(
     survivors: [Int] = [1, 2, 3, 4], signers: [Int] = [1, 2, 3, 4], about: LedgerAttempt? = nil,
-    plan: Digest = LedgerWorld.plan, statement bytes: [UInt8]? = nil, signing other: [UInt8]? = nil
+    binding: Digest = LedgerWorld.binding, statement bytes: [UInt8]? = nil, signing other: [UInt8]? = nil
   ) -> LedgerRefund {
-    let bytes =
-      bytes
-      ?? Self.statement(about ?? attempt, plan: plan, survivors: survivors.map { partners[$0].verificationKey })
+    let bytes = bytes ?? Self.statement(about ?? attempt, binding: binding, survivors: survivors)
     return LedgerRefund(
       attempt: attempt, release: 0,
       evidence: SurvivorEvidence(
         statement: bytes,
         endorsements: signers.map {
-          SurvivorEvidence.Endorsement(key: partners[$0].verificationKey, signature: partners[$0].sign(other ?? bytes))
+          SurvivorEvidence.Endorsement(
+            key: partners[$0].verificationKey, signature: partners[$0].sign(other ?? bytes))
         }), time: 2000)
   }
 
@@ -80,8 +74,12 @@ internal import Testing
       ("one signer twice", refund(signers: [1, 2, 3, 3])),
       ("the holder among the signers", refund(signers: [0, 1, 2, 3])),
       ("the holder among the survivors", refund(survivors: [0, 1, 2, 3, 4], signers: [0, 1, 2, 3, 4])),
-      ("another attempt", refund(about: LedgerAttempt(session: "s", round: 1, attempt: 0))),
-      ("another plan", refund(plan: SHA256.hash([1]))),
+      ("another attempt", refund(about: LedgerWorld.attempt(1))),
+      ("another plan or model", refund(binding: SHA256.hash([1]))),
+      ("survivors out of order", refund(survivors: [2, 1, 3, 4])),
+      ("one survivor twice", refund(survivors: [1, 1, 2, 3, 4])),
+      ("a byte too many", refund(statement: Self.statement(attempt, survivors: [1, 2, 3, 4]) + [0])),
+      ("a byte too few", refund(statement: Self.statement(attempt, survivors: [1, 2, 3, 4]).dropLast())),
       ("no statement", refund(statement: Array("nothing".utf8))),
       ("signatures on other bytes", refund(signing: Array("other".utf8))),
       ("signers who are no survivors", refund(survivors: [1, 2, 3], signers: [1, 2, 3, 4])),
@@ -102,13 +100,16 @@ internal import Testing
     let strangers = (0..<4).map {
       SigningKey(seed: SecretBytes(copying: [UInt8](repeating: UInt8(200 + $0), count: 32)))
     }
-    let bytes = Self.statement(attempt, plan: LedgerWorld.plan, survivors: strangers.map(\.verificationKey))
-    let invented = LedgerRefund(
-      attempt: attempt, release: 0,
-      evidence: SurvivorEvidence(
-        statement: bytes,
-        endorsements: strangers.map { .init(key: $0.verificationKey, signature: $0.sign(bytes)) }), time: 0)
-    #expect(throws: LedgerError.self) { try ledger.refund(invented, rules: rules()) }
+    // Numbers that no roster has, and the numbers of others signed by keys of one's own.
+    for survivors in [[11, 12, 13, 14], [1, 2, 3, 4]] {
+      let bytes = Self.statement(attempt, survivors: survivors)
+      let invented = LedgerRefund(
+        attempt: attempt, release: 0,
+        evidence: SurvivorEvidence(
+          statement: bytes,
+          endorsements: strangers.map { .init(key: $0.verificationKey, signature: $0.sign(bytes)) }), time: 0)
+      #expect(throws: LedgerError.self) { try ledger.refund(invented, rules: rules()) }
+    }
   }
 
   @Test func `nothing is taken back twice, uncharged, or by a coordinator`() throws {

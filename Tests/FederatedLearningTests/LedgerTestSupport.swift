@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
+internal import SecureAggregation
 internal import Synchronization
 
 /// A small world for ledger tests: a holder, a plan, and events with round figures.
@@ -8,7 +9,20 @@ enum LedgerWorld {
   static let key = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: 7, count: 32)))
   static let stranger = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: 8, count: 32)))
   static let plan = SHA256.hash(Array("plan".utf8))
+  static let binding = SHA256.hash(Array("plan, roster, model, head".utf8))
   static let delta = 1e-6
+
+  /// A session by a letter.
+  static func session(_ letter: String) -> SessionID {
+    guard let session = SessionID(bytes: [UInt8](repeating: Array(letter.utf8)[0], count: 16)) else {
+      preconditionFailure("a session has 16 bytes")
+    }
+    return session
+  }
+
+  static func attempt(_ round: Int, _ attempt: Int = 0, session: String = "s") -> LedgerAttempt {
+    LedgerAttempt(session: Self.session(session), round: round, attempt: attempt)
+  }
 
   /// z = 10 per release with the default sensitivity.
   static func event(deltaSquared: Int64 = 10_000, adjacency: Adjacency = .addRemove) throws -> ChargedEvent {
@@ -31,8 +45,9 @@ enum LedgerWorld {
     plan: Digest = LedgerWorld.plan, name: String = "item gradients", survivors: Int? = nil
   ) throws -> ChargeRequest {
     ChargeRequest(
-      attempt: LedgerAttempt(session: session, round: round, attempt: attempt), release: release, name: name,
-      plan: plan, event: try event ?? Self.event(), sampler: "everyone", participants: 5, survivors: survivors,
+      attempt: Self.attempt(round, attempt, session: session), release: release, name: name,
+      plan: plan, binding: binding, event: try event ?? Self.event(), sampler: "everyone", participants: 5,
+      survivors: survivors,
       delta: delta, time: 1000 + round)
   }
 
@@ -54,7 +69,7 @@ enum LedgerWorld {
       if round == 0 {
         try ledger.record(
           LedgerOutcome(
-            attempt: LedgerAttempt(session: "s", round: 0, attempt: 0), release: 0, result: .released(nil),
+            attempt: attempt(0), release: 0, result: .released(nil),
             survivors: 5, time: 1001))
       }
     }

@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
+internal import SecureAggregation
 internal import Testing
 
 @Suite struct LedgerWritingTests {
@@ -29,7 +30,9 @@ internal import Testing
 
   @Test func `sampled and full releases of one data set compose`() throws {
     let (ledger, memory) = try LedgerWorld.ledger()
-    for round in 0..<3 { try ledger.charge(try LedgerWorld.request(round, event: LedgerWorld.sampledEvent())) }
+    for round in 0..<3 {
+      try ledger.charge(try LedgerWorld.request(round, event: LedgerWorld.sampledEvent()))
+    }
     let last = try ledger.charge(try LedgerWorld.request(3))
     #expect(last.accountant.hasPrefix("rdp"))
     #expect(last.epsilonAfter > last.epsilonBefore)
@@ -52,7 +55,9 @@ internal import Testing
   @Test func `a release without noise makes ε infinite, and no cap allows it`() throws {
     let (ledger, memory) = try LedgerWorld.ledger()
     let cap = try PrivacyBudget(epsilon: 1e9, delta: LedgerWorld.delta)
-    #expect(throws: LedgerError.self) { try ledger.charge(try LedgerWorld.request(0, event: .unprotected), cap: cap) }
+    #expect(throws: LedgerError.self) {
+      try ledger.charge(try LedgerWorld.request(0, event: .unprotected), cap: cap)
+    }
     try ledger.charge(try LedgerWorld.request(0, event: .unprotected))
     #expect(LedgerVerifier().verify(memory.bytes).epsilonUpper() == .infinity)
     #expect(try ledger.charge(try LedgerWorld.request(1)).epsilonBefore == .infinity)
@@ -72,13 +77,16 @@ internal import Testing
     let (ledger, _) = try LedgerWorld.ledger()
     try ledger.charge(try LedgerWorld.request(1, attempt: 1))
     for (round, attempt) in [(1, 1), (1, 0), (0, 5)] {
-      #expect(throws: LedgerError.self) { try ledger.charge(try LedgerWorld.request(round, attempt: attempt)) }
+      #expect(throws: LedgerError.self) {
+        try ledger.charge(try LedgerWorld.request(round, attempt: attempt))
+      }
     }
     try ledger.charge(try LedgerWorld.request(1, attempt: 1, release: 1))
     try ledger.charge(try LedgerWorld.request(0, session: "another"))
-    let attempt = LedgerAttempt(session: "s", round: 9, attempt: 0)
+    let attempt = LedgerWorld.attempt(9)
     #expect(throws: LedgerError.self) {
-      try ledger.record(LedgerOutcome(attempt: attempt, release: 0, result: .released(nil), survivors: 5, time: 0))
+      try ledger.record(
+        LedgerOutcome(attempt: attempt, release: 0, result: .released(nil), survivors: 5, time: 0))
     }
     #expect(ledger.state.charges.count == 3)
   }
@@ -88,7 +96,8 @@ internal import Testing
     let charge = try ledger.charge(try LedgerWorld.request(0, survivors: 4))
     try ledger.record(
       LedgerOutcome(
-        attempt: charge.attempt, release: 0, result: .aborted(reason: "too few answers"), survivors: 4, time: 5))
+        attempt: charge.attempt, release: 0, result: .aborted(reason: "too few answers"), survivors: 4,
+        time: 5))
     let verification = LedgerVerifier().verify(memory.bytes)
     #expect(verification.epsilonUpper() == charge.epsilonAfter)
     #expect(verification.state?.charges[0].outcome?.result == .aborted(reason: "too few answers"))
@@ -116,7 +125,8 @@ internal import Testing
     #expect(throws: LedgerError.self) { try ledger.note(String(repeating: "x", count: 4097), time: 0) }
     #expect(throws: LedgerError.self) {
       try PrivacyLedger.headerLine(
-        kind: .partner, holder: String(repeating: "x", count: 300), dataset: "", created: 0, key: LedgerWorld.key)
+        kind: .partner, holder: String(repeating: "x", count: 300), dataset: "", created: 0,
+        key: LedgerWorld.key)
     }
     #expect(memory.bytes == before)
   }
@@ -147,8 +157,8 @@ internal import Testing
     try clone.charge(try LedgerWorld.request(1, attempt: 3))
     #expect(ledger.state.isExtension(of: early.head) && clone.state.isExtension(of: early.head))
     #expect(!ledger.state.isExtension(of: clone.head.head))
-    #expect(!ledger.state.isExtension(of: LedgerHead(size: 9, digest: early.head.digest)))
-    #expect(!ledger.state.isExtension(of: LedgerHead(size: 0, digest: .zero)))
+    #expect(!ledger.state.isExtension(of: LedgerHead(size: 9, head: early.head.head)))
+    #expect(!ledger.state.isExtension(of: .empty))
 
     let key = LedgerWorld.key.verificationKey
     #expect(early.isSigned(by: key) && !early.isSigned(by: LedgerWorld.stranger.verificationKey))
@@ -170,7 +180,8 @@ internal import Testing
 
   @Test func `a thousand charges cost what their events cost`() throws {
     let (ledger, memory) = try LedgerWorld.ledger()
-    for round in 0..<1000 { try ledger.charge(try LedgerWorld.request(round)) }
+    let sampled = try LedgerWorld.sampledEvent()
+    for round in 0..<1000 { try ledger.charge(try LedgerWorld.request(round, event: sampled)) }
     let verification = LedgerVerifier().verify(memory.bytes)
     #expect(verification.isSound)
     #expect(verification.state?.proven.events.map(\.count) == [1000])

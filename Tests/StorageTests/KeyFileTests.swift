@@ -19,7 +19,9 @@ internal import Testing
     try KeyFile.write(Sample.key, to: folder.file("id.key"))
     let before = Files.read(folder.file("id.key"))
     var random = SystemRandomSource()
-    let error = #expect(throws: StorageError.self) { try KeyFile.create(at: folder.file("id.key"), random: &random) }
+    let error = #expect(throws: StorageError.self) {
+      try KeyFile.create(at: folder.file("id.key"), random: &random)
+    }
     #expect(error?.kind == .exists)
     #expect(Files.read(folder.file("id.key")) == before)
   }
@@ -53,7 +55,9 @@ internal import Testing
     #expect(throws: StorageError.self) { try KeyFile.read(at: folder.path) }
     #expect(throws: StorageError.self) { try KeyFile.read(at: folder.file("none.key")) }
     let content = try #require(Files.read(folder.file("id.key")))
-    for damaged in [[], Array(content.dropLast()), content + [0x0A], [UInt8](repeating: 0x41, count: content.count)] {
+    for damaged in [
+      [], Array(content.dropLast()), content + [0x0A], [UInt8](repeating: 0x41, count: content.count),
+    ] {
       Files.write(damaged, to: folder.file("id.key"))
       let error = #expect(throws: StorageError.self) { try KeyFile.read(at: folder.file("id.key")) }
       #expect(error?.kind == .corrupt)

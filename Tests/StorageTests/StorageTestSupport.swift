@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Glibc
+internal import SecureAggregation
 internal import Storage
 
 /// A folder of its own for one test, removed when the value goes away.
@@ -68,9 +69,14 @@ enum Sample {
   static func request(_ round: Int) throws -> ChargeRequest {
     let release = try GaussianRelease(
       sigmaSquared: 1_000_004, deltaSquared: 10_000, dimension: 100, adjacency: .addRemove)
+    guard let session = SessionID(bytes: [UInt8](repeating: 3, count: 16)) else {
+      preconditionFailure("a session has 16 bytes")
+    }
     return ChargeRequest(
-      attempt: LedgerAttempt(session: "s", round: round, attempt: 0), release: 0, name: "gradients",
-      plan: SHA256.hash([1]), event: .accounted(.gaussian(release: release)), sampler: "everyone", participants: 5,
+      attempt: LedgerAttempt(session: session, round: round, attempt: 0), release: 0, name: "gradients",
+      plan: SHA256.hash([1]), binding: SHA256.hash([2]), event: .accounted(.gaussian(release: release)),
+      sampler: "everyone",
+      participants: 5,
       survivors: nil, delta: 1e-6, time: 1000 + round)
   }
 }

@@ -72,8 +72,10 @@ extension CanonicalJSON {
       output.append(UInt8(ascii: "]"))
     case .object(let members):
       output.append(UInt8(ascii: "{"))
-      for (index, key) in members.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }).enumerated() {
-        precondition(key.utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "keys are printable ASCII, found \(key)")
+      for (index, key) in members.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }).enumerated()
+      {
+        precondition(
+          key.utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "keys are printable ASCII, found \(key)")
         if index > 0 { output.append(UInt8(ascii: ",")) }
         Self.write(key, into: &output)
         output.append(UInt8(ascii: ":"))
@@ -160,7 +162,9 @@ extension CanonicalJSON {
 
     static let depthMax = 32
 
-    func error(_ reason: String) -> CanonicalJSONError { CanonicalJSONError(offset: position, reason: reason) }
+    func error(_ reason: String) -> CanonicalJSONError {
+      CanonicalJSONError(offset: position, reason: reason)
+    }
 
     var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 

@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+public import SecureAggregation
 
 /// One entry of a privacy ledger: what its holder states, before it is chained and signed.
 ///
@@ -46,18 +47,23 @@ public struct LedgerHeader: Sendable, Equatable {
 
 /// Which attempt an entry speaks of: masks, keys and charges are per attempt.
 public struct LedgerAttempt: Sendable, Hashable, CustomStringConvertible {
-  /// Name of the session, as in every signed message; at most 256 bytes.
-  public let session: String
+  public let session: SessionID
   /// 0-based.
   public let round: Int
   /// 0-based; a round that aborts is tried again under the next number.
   public let attempt: Int
 
-  public init(session: String, round: Int, attempt: Int) {
-    precondition(round >= 0 && attempt >= 0, "rounds and attempts count from 0, found \(round) and \(attempt)")
+  public init(session: SessionID, round: Int, attempt: Int) {
+    precondition(
+      round >= 0 && attempt >= 0, "rounds and attempts count from 0, found \(round) and \(attempt)")
     self.session = session
     self.round = round
     self.attempt = attempt
+  }
+
+  /// The attempt that messages of secure aggregation name.
+  public init(_ context: AttemptContext) {
+    self.init(session: context.session, round: Int(context.round), attempt: Int(context.attempt))
   }
 
   public var description: String { "session \(session), round \(round), attempt \(attempt)" }
@@ -74,6 +80,8 @@ public struct LedgerCharge: Sendable, Equatable {
   public let name: String
   /// Hash of the signed plan under which the attempt runs.
   public let plan: Digest
+  /// What every key and signature of the attempt is bound to: plan, roster, model bytes, the coordinator's ledger head.
+  public let binding: Digest
   /// What is charged, with σ², Δ² and adjacency; the accountant sees nothing else.
   public let event: ChargedEvent
   /// The sampler that ran, in the plan's words (`everyone`, `poisson`, …).

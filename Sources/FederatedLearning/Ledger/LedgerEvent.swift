@@ -34,7 +34,8 @@ extension PrivacyEvent {
     case .gaussian(let release):
       .object(release.members.merging(["type": .string("gaussian")]) { $1 })
     case .poissonSampled(let rate, let release):
-      .object(release.members.merging(["type": .string("poisson_sampled"), "rate": .real(rate.value)]) { $1 })
+      .object(
+        release.members.merging(["type": .string("poisson_sampled"), "rate": .real(rate.value)]) { $1 })
     case .repeated(let event, let count):
       .object(["type": .string("repeated"), "count": .natural(count), "event": event.ledgerForm])
     case .composed(let events):
@@ -53,7 +54,8 @@ extension PrivacyEvent {
       self = .poissonSampled(rate: try SamplingRate(rate), release: try GaussianRelease(reading: &fields))
     case "repeated":
       let count = try fields.natural("count")
-      self = .repeated(event: try PrivacyEvent(ledgerForm: try fields.value("event"), depth: depth + 1), count: count)
+      self = .repeated(
+        event: try PrivacyEvent(ledgerForm: try fields.value("event"), depth: depth + 1), count: count)
     case "composed":
       self = .composed(
         events: try fields.list("events").map { try PrivacyEvent(ledgerForm: $0, depth: depth + 1) })
@@ -67,7 +69,8 @@ extension PrivacyEvent {
 extension GaussianRelease {
   fileprivate var members: [String: CanonicalJSON] {
     [
-      "sigma_squared": .integer(sigmaSquared), "shares": .natural(shares), "delta_squared": .integer(deltaSquared),
+      "sigma_squared": .integer(sigmaSquared), "shares": .natural(shares),
+      "delta_squared": .integer(deltaSquared),
       "dimension": .natural(dimension), "adjacency": .string(adjacency.rawValue),
       "partners_per_user": .natural(partnersPerUser),
     ]

@@ -31,14 +31,18 @@ struct LedgerFields {
   }
 
   mutating func natural(_ key: String) throws -> Int {
-    guard case .integer(let integer) = try value(key), integer >= 0 else { throw wrong(key, "a whole number ≥ 0") }
+    guard case .integer(let integer) = try value(key), integer >= 0 else {
+      throw wrong(key, "a whole number ≥ 0")
+    }
     return Int(integer)
   }
 
   mutating func optionalNatural(_ key: String) throws -> Int? {
     let value = try value(key)
     if case .null = value { return nil }
-    guard case .integer(let integer) = value, integer >= 0 else { throw wrong(key, "null or a whole number ≥ 0") }
+    guard case .integer(let integer) = value, integer >= 0 else {
+      throw wrong(key, "null or a whole number ≥ 0")
+    }
     return Int(integer)
   }
 
@@ -92,7 +96,9 @@ struct LedgerFormatError: Error, Equatable, CustomStringConvertible {
 }
 
 extension CanonicalJSON {
-  static func epsilon(_ value: Double) -> CanonicalJSON { value.isFinite ? .real(value) : .string("infinite") }
+  static func epsilon(_ value: Double) -> CanonicalJSON {
+    value.isFinite ? .real(value) : .string("infinite")
+  }
 
   static func hex(_ bytes: some Sequence<UInt8>) -> CanonicalJSON { .string(Hexadecimal.encode(bytes)) }
 

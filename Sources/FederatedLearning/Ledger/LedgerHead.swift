@@ -1,21 +1,8 @@
 public import CryptoPrimitives
+public import SecureAggregation
 
-/// How far a ledger has come: what its holder puts, signed, into every key advertisement.
-public struct LedgerHead: Sendable, Hashable, CustomStringConvertible {
-  /// Number of records, the header included.
-  public let size: Int
-  /// Chain hash of the last record.
-  public let digest: Digest
-
-  public init(size: Int, digest: Digest) {
-    self.size = size
-    self.digest = digest
-  }
-
-  public var description: String { "\(size):\(digest.hex)" }
-}
-
-/// A head with the signature that stands beside it in the ledger; whoever holds it can hold its signer to it.
+/// How far a ledger has come (`LedgerHead`: number of records and chain hash of the last, as in every key advertisement)
+/// with the signature that stands in the ledger; whoever keeps it can hold its signer to it.
 public struct SignedLedgerHead: Sendable, Hashable {
   /// Which ledger: the chain hash of its header.
   public let ledger: Digest
@@ -45,7 +32,7 @@ public struct LedgerFork: Sendable, Equatable {
   /// `nil` unless both heads are of the same ledger and size, differ, and carry valid signatures of `key`.
   public init?(_ first: SignedLedgerHead, _ second: SignedLedgerHead, key: VerificationKey) {
     guard first.ledger == second.ledger, first.head.size == second.head.size,
-      first.head.digest != second.head.digest, first.isSigned(by: key), second.isSigned(by: key)
+      first.head.head != second.head.head, first.isSigned(by: key), second.isSigned(by: key)
     else { return nil }
     self.first = first
     self.second = second
@@ -69,8 +56,8 @@ enum LedgerChain {
 
   /// What is signed for a record: label ‖ ledger (32) ‖ size (8, big-endian) ‖ hash_i (32).
   static func message(ledger: Digest, head: LedgerHead) -> [UInt8] {
-    let size = (0..<8).map { UInt8(truncatingIfNeeded: head.size >> (56 - 8 * $0)) }
-    return headLabel + ledger.bytes + size + head.digest.bytes
+    let size = (0..<8).map { UInt8(truncatingIfNeeded: head.size >> UInt64(56 - 8 * $0)) }
+    return headLabel + ledger.bytes + size + head.head.bytes
   }
 
   /// payload TAB chain hash TAB signature LF.

@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+internal import SecureAggregation
 
 /// Reads the bytes of a ledger record by record and checks what binds them: lines, chain, signatures, places.
 ///
@@ -28,7 +29,8 @@ public struct LedgerReader: Sendable, Equatable {
   public var head: SignedLedgerHead? {
     guard let first = records.first, let last = records.last else { return nil }
     return SignedLedgerHead(
-      ledger: first.digest, head: LedgerHead(size: last.number, digest: last.digest), signature: last.signature)
+      ledger: first.digest, head: LedgerHead(size: UInt64(last.number), head: last.digest),
+      signature: last.signature)
   }
 }
 
@@ -72,7 +74,8 @@ private struct Reading {
       records.append(record)
       findings.append(
         LedgerFinding(
-          .missingLineFeed, line: line, "the record is whole but its line feed is missing; it counts, and reopening adds it"))
+          .missingLineFeed, line: line,
+          "the record is whole but its line feed is missing; it counts, and reopening adds it"))
       return
     }
     // A torn write is a beginning of a line. With both tabs and more than a whole signature it was damaged instead.
@@ -81,7 +84,8 @@ private struct Reading {
       findings.append(
         LedgerFinding(
           .malformedLine, line: line,
-          "the last line is longer than its signature, or its record does not verify: it was damaged, not torn"))
+          "the last line is longer than its signature, or its record does not verify: it was damaged, not torn"
+        ))
     } else {
       findings.append(
         LedgerFinding(
@@ -97,13 +101,19 @@ private struct Reading {
       .failure(LedgerFault(finding: LedgerFinding(kind, line: number, sentence)))
     }
     guard line.count < LedgerChain.lineBytesMax else {
-      return fault(.malformedLine, "the line has \(line.count) bytes, \(LedgerChain.lineBytesMax - 1) are allowed")
+      return fault(
+        .malformedLine, "the line has \(line.count) bytes, \(LedgerChain.lineBytesMax - 1) are allowed")
     }
     let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-    guard fields.count == 3, let digest: Digest = Self.fixed(fields[1]), let signature: Signature = Self.fixed(fields[2])
-    else { return fault(.malformedLine, "the line is not payload, tab, 64 hexadecimal digits, tab, 128 hexadecimal digits") }
+    guard fields.count == 3, let digest: Digest = Self.fixed(fields[1]),
+      let signature: Signature = Self.fixed(fields[2])
+    else {
+      return fault(
+        .malformedLine, "the line is not payload, tab, 64 hexadecimal digits, tab, 128 hexadecimal digits")
+    }
     let payload = fields[0]
-    let isLinked = LedgerChain.link(previous: records.last?.digest ?? LedgerChain.origin, payload: payload) == digest
+    let isLinked =
+      LedgerChain.link(previous: records.last?.digest ?? LedgerChain.origin, payload: payload) == digest
 
     let json: CanonicalJSON
     let entry: LedgerEntry
@@ -130,13 +140,18 @@ private struct Reading {
     guard let key else { preconditionFailure("a record was read before the header") }
     let ledger = records.first?.digest ?? digest
     var claimed = number
-    if case .object(let members) = json, case .integer(let integer)? = members["record"] { claimed = Int(integer) }
+    if case .object(let members) = json, case .integer(let integer)? = members["record"] {
+      claimed = Int(integer)
+    }
     let isSigned = key.verifies(
-      signature, of: LedgerChain.message(ledger: ledger, head: LedgerHead(size: claimed, digest: digest)))
+      signature,
+      of: LedgerChain.message(ledger: ledger, head: LedgerHead(size: UInt64(claimed), head: digest)))
     guard isLinked else {
       guard isSigned, claimed != number else { return fault(.chainBroken, Self.brokenChain) }
       return fault(
-        .recordMoved, "here stands record \(claimed) with a genuine signature: records were removed or put in another order")
+        .recordMoved,
+        "here stands record \(claimed) with a genuine signature: records were removed or put in another order"
+      )
     }
     guard isSigned else {
       return fault(.wrongSignature, "the signature is not the holder's on this record")

@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+internal import SecureAggregation
 
 /// One entry with its place in the chain.
 public struct LedgerRecord: Sendable, Equatable {
@@ -68,7 +69,8 @@ extension LedgerHeader {
   fileprivate init(reading fields: inout LedgerFields) throws {
     let version = try fields.natural("version")
     guard version == Self.formatVersion else {
-      throw LedgerFormatError("the ledger has format version \(version), this program reads \(Self.formatVersion)")
+      throw LedgerFormatError(
+        "the ledger has format version \(version), this program reads \(Self.formatVersion)")
     }
     let name = try fields.text("ledger")
     guard let kind = Kind(rawValue: name) else {
@@ -82,12 +84,13 @@ extension LedgerHeader {
 
 extension LedgerAttempt {
   fileprivate var members: [String: CanonicalJSON] {
-    ["session": .string(session), "round": .natural(round), "attempt": .natural(attempt)]
+    ["session": .hex(session.bytes), "round": .natural(round), "attempt": .natural(attempt)]
   }
 
   fileprivate init(reading fields: inout LedgerFields) throws {
     self.init(
-      session: try fields.text("session"), round: try fields.natural("round"), attempt: try fields.natural("attempt"))
+      session: try fields.fixed("session"), round: try fields.natural("round"),
+      attempt: try fields.natural("attempt"))
   }
 }
 
@@ -95,6 +98,7 @@ extension LedgerCharge {
   fileprivate var members: [String: CanonicalJSON] {
     attempt.members.merging([
       "release": .natural(release), "name": .string(name), "plan": .hex(plan.bytes),
+      "binding": .hex(binding.bytes),
       "event": event.ledgerForm, "sampler": .string(sampler), "participants": .natural(participants),
       "survivors": .natural(survivors), "delta": .real(delta), "epsilon_before": .epsilon(epsilonBefore),
       "epsilon_after": .epsilon(epsilonAfter), "accountant": .string(accountant), "time": .natural(time),
@@ -104,7 +108,7 @@ extension LedgerCharge {
   fileprivate init(reading fields: inout LedgerFields) throws {
     self.init(
       attempt: try LedgerAttempt(reading: &fields), release: try fields.natural("release"),
-      name: try fields.text("name"), plan: try fields.fixed("plan"),
+      name: try fields.text("name"), plan: try fields.fixed("plan"), binding: try fields.fixed("binding"),
       event: try ChargedEvent(ledgerForm: try fields.value("event")), sampler: try fields.text("sampler"),
       participants: try fields.natural("participants"), survivors: try fields.optionalNatural("survivors"),
       delta: try fields.real("delta"), epsilonBefore: try fields.epsilon("epsilon_before"),

@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+public import SecureAggregation
 
 /// What a ledger says, folded from its records: nothing is stored that the records do not hold.
 ///
@@ -20,7 +21,7 @@ public struct LedgerState: Sendable {
 
   private var digests: [Digest]
   private var positions: [ChargeKey: Int] = [:]
-  private var lastPlaces: [String: ChargeKey] = [:]
+  private var lastPlaces: [SessionID: ChargeKey] = [:]
 
   /// A charge and its later fate.
   public struct Standing: Sendable, Equatable {
@@ -41,7 +42,7 @@ public struct LedgerState: Sendable {
   init(header: LedgerHeader, record: LedgerRecord) {
     self.header = header
     head = SignedLedgerHead(
-      ledger: record.digest, head: LedgerHead(size: 1, digest: record.digest), signature: record.signature)
+      ledger: record.digest, head: LedgerHead(size: 1, head: record.digest), signature: record.signature)
     digests = [record.digest]
   }
 
@@ -50,7 +51,7 @@ public struct LedgerState: Sendable {
 
   /// Whether this ledger continues the one that `other` was the head of: same bytes up to there, and no shorter.
   public func isExtension(of other: LedgerHead) -> Bool {
-    other.size >= 1 && other.size <= size && digests[other.size - 1] == other.digest
+    other.size >= 1 && other.size <= size && digests[Int(other.size) - 1] == other.head
   }
 
   /// The charge of one release of one attempt.
@@ -68,10 +69,13 @@ public struct LedgerState: Sendable {
     precondition(record.number == size + 1, "records are folded in order")
     digests.append(record.digest)
     head = SignedLedgerHead(
-      ledger: head.ledger, head: LedgerHead(size: record.number, digest: record.digest), signature: record.signature)
+      ledger: head.ledger, head: LedgerHead(size: UInt64(record.number), head: record.digest),
+      signature: record.signature)
     switch record.entry {
     case .header:
-      return [LedgerFinding(.outOfOrder, line: record.number, "a second header stands in the middle of the ledger")]
+      return [
+        LedgerFinding(.outOfOrder, line: record.number, "a second header stands in the middle of the ledger")
+      ]
     case .charge(let charge): return fold(charge, number: record.number)
     case .outcome(let outcome): return fold(outcome, number: record.number)
     case .refund(let refund): return fold(refund, number: record.number, rules: rules)
@@ -98,12 +102,16 @@ public struct LedgerState: Sendable {
     let before = recorded.epsilon(delta: charge.delta)
     if let refusal = recorded.add(charge.event) {
       findings.append(
-        LedgerFinding(.notAccountable, line: number, "the event cannot be composed with those before: \(refusal)"))
+        LedgerFinding(
+          .notAccountable, line: number, "the event cannot be composed with those before: \(refusal)"))
     }
     _ = proven.add(charge.event)
     let after = recorded.epsilon(delta: charge.delta)
-    for (moment, stated, found) in [("before", charge.epsilonBefore, before), ("after", charge.epsilonAfter, after)] {
-      let text = "ε \(moment) the charge is stated as \(stated), the events give \(found) at δ = \(charge.delta)"
+    for (moment, stated, found) in [
+      ("before", charge.epsilonBefore, before), ("after", charge.epsilonAfter, after),
+    ] {
+      let text =
+        "ε \(moment) the charge is stated as \(stated), the events give \(found) at δ = \(charge.delta)"
       switch LedgerSpending.compare(
         stated: stated, by: charge.accountant, recomputed: found, by: recorded.accountant)
       {
@@ -113,7 +121,8 @@ public struct LedgerState: Sendable {
         findings.append(
           LedgerFinding(
             .epsilonRestated, line: number,
-            "\(text): it was computed by \(charge.accountant), and the value of \(recorded.accountant) counts now"))
+            "\(text): it was computed by \(charge.accountant), and the value of \(recorded.accountant) counts now"
+          ))
       }
     }
     positions[key] = charges.count
@@ -169,7 +178,8 @@ public struct LedgerState: Sendable {
     return [
       LedgerFinding(
         .refundUnproven, line: number,
-        "the refund of release \(refund.release) of \(refund.attempt) is not proven (\(objection)): the charge counts")
+        "the refund of release \(refund.release) of \(refund.attempt) is not proven (\(objection)): the charge counts"
+      )
     ]
   }
 
@@ -180,7 +190,7 @@ public struct LedgerState: Sendable {
     guard let rules = rules.first(where: { $0.plan == charge.plan }) else {
       return "the roster of its plan is not at hand"
     }
-    return rules.objection(to: refund, charged: charge.plan, holder: holder)
+    return rules.objection(to: refund, of: charge, holder: holder)
   }
 }
 

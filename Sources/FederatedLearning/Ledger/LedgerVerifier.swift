@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+public import SecureAggregation
 
 /// Checks a ledger against nothing but its own bytes and what the verifier brings along; no I/O, no trust in anyone.
 ///
@@ -14,7 +15,8 @@ public struct LedgerVerifier: Sendable {
   public let rules: [EvidenceRules]
 
   public init(
-    key: VerificationKey? = nil, plan: Digest? = nil, knownHead: LedgerHead? = nil, rules: [EvidenceRules] = []
+    key: VerificationKey? = nil, plan: Digest? = nil, knownHead: LedgerHead? = nil,
+    rules: [EvidenceRules] = []
   ) {
     self.key = key
     self.plan = plan
@@ -31,7 +33,9 @@ public struct LedgerVerifier: Sendable {
     var state: LedgerState?
     for record in reader.records {
       guard state != nil else {
-        guard case .header(let header) = record.entry else { preconditionFailure("the reader checks the header") }
+        guard case .header(let header) = record.entry else {
+          preconditionFailure("the reader checks the header")
+        }
         state = LedgerState(header: header, record: record)
         continue
       }
@@ -77,8 +81,9 @@ public struct LedgerVerifier: Sendable {
     }
     return [
       LedgerFinding(
-        .forked, line: knownHead.size,
-        "the chain hash of record \(knownHead.size) is not the one that the holder signed earlier: the ledger was forked")
+        .forked, line: Int(knownHead.size),
+        "the chain hash of record \(knownHead.size) is not the one that the holder signed earlier: the ledger was forked"
+      )
     ]
   }
 
@@ -99,7 +104,8 @@ public struct LedgerVerifier: Sendable {
         ? "That every masked input was charged before it left is known to the partner's own machine alone."
         : "That noise was drawn at all, with this variance and once, cannot be seen from a ledger: with central noise, partners trust the coordinator for it."
     )
-    limits.append("That contributions were clipped and users sampled as charged rests on the partners' own programs.")
+    limits.append(
+      "That contributions were clipped and users sampled as charged rests on the partners' own programs.")
     return limits
   }
 }

@@ -1,5 +1,6 @@
 public import CryptoPrimitives
 public import DifferentialPrivacy
+internal import SecureAggregation
 internal import Synchronization
 
 /// The ledger of one holder, open for writing: computes ε, refuses what would overspend, signs, and has every line
@@ -36,7 +37,9 @@ public final class PrivacyLedger: Sendable {
     }) {
       throw LedgerError("the ledger cannot be continued: \(finding)")
     }
-    guard let state = verification.state else { throw LedgerError("the ledger cannot be continued: it has no header") }
+    guard let state = verification.state else {
+      throw LedgerError("the ledger cannot be continued: it has no header")
+    }
     self.key = key
     self.journal = journal
     current = Mutex(state)
@@ -60,7 +63,8 @@ public final class PrivacyLedger: Sendable {
       var spending = state.recorded
       let before = spending.epsilon(delta: request.delta)
       if let refusal = spending.add(request.event) {
-        throw LedgerError("release \(request.release) (\(request.name)) of \(request.attempt) is not charged: \(refusal)")
+        throw LedgerError(
+          "release \(request.release) (\(request.name)) of \(request.attempt) is not charged: \(refusal)")
       }
       if let cap {
         let after = spending.epsilon(delta: cap.delta)
@@ -72,7 +76,8 @@ public final class PrivacyLedger: Sendable {
       }
       let charge = LedgerCharge(
         attempt: request.attempt, release: request.release, name: request.name, plan: request.plan,
-        event: request.event, sampler: request.sampler, participants: request.participants,
+        binding: request.binding, event: request.event, sampler: request.sampler,
+        participants: request.participants,
         survivors: request.survivors, delta: request.delta, epsilonBefore: before,
         epsilonAfter: spending.epsilon(delta: request.delta), accountant: spending.accountant,
         time: request.time)
@@ -116,7 +121,9 @@ public final class PrivacyLedger: Sendable {
     let (record, bytes) = try Self.line(entry, after: state, key: key)
     // The fold is tried on a copy first: an entry that a verifier would object to is never written.
     var next = state
-    if let finding = next.fold(record, rules: rules).first(where: \.isFault) { throw LedgerError("not written: \(finding.sentence)") }
+    if let finding = next.fold(record, rules: rules).first(where: \.isFault) {
+      throw LedgerError("not written: \(finding.sentence)")
+    }
     try journal.append(bytes)
     state = next
   }
@@ -131,12 +138,14 @@ public final class PrivacyLedger: Sendable {
     } catch {
       throw LedgerError("not written: \(error)")
     }
-    let digest = LedgerChain.link(previous: state?.head.head.digest ?? LedgerChain.origin, payload: payload.bytes)
-    let head = LedgerHead(size: number, digest: digest)
+    let digest = LedgerChain.link(
+      previous: state?.head.head.head ?? LedgerChain.origin, payload: payload.bytes)
+    let head = LedgerHead(size: UInt64(number), head: digest)
     let signature = key.sign(LedgerChain.message(ledger: state?.head.ledger ?? digest, head: head))
     let bytes = LedgerChain.line(payload: payload.bytes, digest: digest, signature: signature)
     guard bytes.count <= LedgerChain.lineBytesMax else {
-      throw LedgerError("not written: the record has \(bytes.count) bytes, \(LedgerChain.lineBytesMax) are allowed")
+      throw LedgerError(
+        "not written: the record has \(bytes.count) bytes, \(LedgerChain.lineBytesMax) are allowed")
     }
     return (LedgerRecord(number: number, entry: entry, digest: digest, signature: signature), bytes)
   }
@@ -148,6 +157,7 @@ public struct ChargeRequest: Sendable, Equatable {
   public let release: Int
   public let name: String
   public let plan: Digest
+  public let binding: Digest
   public let event: ChargedEvent
   public let sampler: String
   public let participants: Int
@@ -156,7 +166,8 @@ public struct ChargeRequest: Sendable, Equatable {
   public let time: Int
 
   public init(
-    attempt: LedgerAttempt, release: Int, name: String, plan: Digest, event: ChargedEvent, sampler: String,
+    attempt: LedgerAttempt, release: Int, name: String, plan: Digest, binding: Digest, event: ChargedEvent,
+    sampler: String,
     participants: Int, survivors: Int?, delta: Double, time: Int
   ) {
     precondition(delta > 0 && delta < 1, "δ is \(delta), expected 0 < δ < 1")
@@ -164,6 +175,7 @@ public struct ChargeRequest: Sendable, Equatable {
     self.release = release
     self.name = name
     self.plan = plan
+    self.binding = binding
     self.event = event
     self.sampler = sampler
     self.participants = participants
