@@ -27,7 +27,7 @@ struct HeadCovarianceTrainer: LocalTrainer {
     let size = head.items.count
     guard let local = LocalCovariance(items: user.items, head: head, decay: decay) else { return }
     buffer.isDense = true
-    buffer.values = [Float](repeating: 0, count: PackedTriangle.count(order: size))
+    buffer.values.append(contentsOf: repeatElement(0, count: PackedTriangle.count(order: size)))
     let scale = Float(local.scale)
     // A = K − h vᵀ − v hᵀ + q h hᵀ with v = K h and q = hᵀ K h, which is a hᵀ + b vᵀ beside K.
     var along = [Float](repeating: 0, count: size)
