@@ -21,9 +21,9 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
     /// Largest confidence of an event; larger weights are cut to it.
     public let maximumConfidence: Float
 
-    /// d = 48 and four sweeps: on ml-1m within .001 HR@10 of eight.
+    /// d = 48 and five sweeps: on ml-1m as good as eight.
     public static let standard = Configuration(
-      unchecked: (dimension: 48, sweeps: 4, objective: .standard, userNormBound: 4, maximumConfidence: 1))
+      unchecked: (dimension: 48, sweeps: 5, objective: .standard, userNormBound: 4, maximumConfidence: 1))
 
     /// - Throws: `InvalidHyperparameter` for a value out of its range.
     public init(

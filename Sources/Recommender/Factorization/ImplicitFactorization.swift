@@ -142,7 +142,8 @@ struct ImplicitGradientTrainer: LocalTrainer {
 
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
     precondition(sum.count == layout.count, "a round's sum has \(layout.count) entries, not \(sum.count)")
-    let solved = SolvedUsers(interactions, solver: solver, confidence: confidence, userNormBound: userNormBound)
+    let solved = SolvedUsers(
+      interactions, solver: solver, confidence: confidence, userNormBound: userNormBound)
     let residuals = self.residuals(interactions, solved: solved)
     let byItem = ItemMajorIndex(interactions)
     let stride = solved.vectors.stride
@@ -156,9 +157,13 @@ struct ImplicitGradientTrainer: LocalTrainer {
           for item in items {
             for index in 0..<stride { row[index] = 0 }
             for entry in byItem.offsets[item]..<byItem.offsets[item + 1] {
-              tacit_axpy_f32(&row, residuals[Int(byItem.positions[entry])], base + Int(byItem.users[entry]) * stride, stride)
+              tacit_axpy_f32(
+                &row, residuals[Int(byItem.positions[entry])], base + Int(byItem.users[entry]) * stride,
+                stride)
             }
-            for column in 0..<layout.dimension { sum[item * layout.dimension + column] += Double(row[column]) }
+            for column in 0..<layout.dimension {
+              sum[item * layout.dimension + column] += Double(row[column])
+            }
           }
         }
       }

@@ -82,8 +82,8 @@ public struct ImplicitObjective: Sendable, Equatable {
   /// w0, the weight of every pair that was not seen, between 0 and 1; a seen pair of confidence 1 has weight 1.
   public let unobservedWeight: Float
 
-  /// λ = .01 and w0 = .1, chosen on the validation split of ml-1m; flat around there on ml-100k and online-retail.
-  public static let standard = ImplicitObjective(unchecked: (regularization: 0.01, unobservedWeight: 0.1))
+  /// λ = .008 and w0 = .15, chosen on the validation split of ml-1m; flat around there on ml-100k and online-retail.
+  public static let standard = ImplicitObjective(unchecked: (regularization: 0.008, unobservedWeight: 0.15))
 
   /// - Throws: `InvalidHyperparameter` for a value out of its range.
   public init(regularization: Float, unobservedWeight: Float) throws {

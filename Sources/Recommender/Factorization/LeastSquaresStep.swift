@@ -34,7 +34,8 @@ struct LeastSquaresStep {
               Array(sum[start..<start + layout.triangle]), order: order)
             for index in matrix.indices { matrix[index] += weight * background[index] }
             // The problem in v = p / bound has the solution bound q, and the penalty divided by bound².
-            let ridge = Double(objective.ridge(observed: Float(count), catalogue: Float(users))) / (bound * bound)
+            let ridge =
+              Double(objective.ridge(observed: Float(count), catalogue: Float(users))) / (bound * bound)
             var row = (0..<order).map { Double(sum[start + layout.triangle + $0]) }
             SymmetricSystem.solve(
               &matrix, &row, ridge: ridge, eigenvalueFloor: noiseFloor > 0 ? max(ridge, noiseFloor) : nil)
@@ -82,5 +83,18 @@ enum SymmetricSystem {
       for (position, entry) in zip(0..<order, vector) { solution[position] += coefficient * entry }
     }
     b = solution
+  }
+
+  /// Replaces a symmetric matrix by the nearest positive semidefinite one in Frobenius norm.
+  static func projectToSemidefinite(_ matrix: inout [Double], order: Int) {
+    var vectors = matrix
+    let values = DenseAlgebra.symmetricEigen(&vectors, order: order)
+    for index in matrix.indices { matrix[index] = 0 }
+    for (index, value) in values.enumerated() where value > 0 {
+      for row in 0..<order {
+        let scaled = value * vectors[index * order + row]
+        for column in 0..<order { matrix[row * order + column] += scaled * vectors[index * order + column] }
+      }
+    }
   }
 }

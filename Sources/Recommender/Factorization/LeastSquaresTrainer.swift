@@ -15,7 +15,8 @@ struct LeastSquaresTrainer: LocalTrainer {
     let vector = Self.bounded(workspace.vector, dimension: layout.dimension, bound: userNormBound)
     for (item, weight) in zip(user.items, weights) {
       appendBlock(
-        at: Int(item) * layout.block, vector, outer: weight - solver.objective.unobservedWeight, linear: weight,
+        at: Int(item) * layout.block, vector, outer: weight - solver.objective.unobservedWeight,
+        linear: weight,
         to: &buffer)
     }
     appendBlock(at: layout.global, vector, outer: 1, linear: nil, to: &buffer)
@@ -46,7 +47,8 @@ struct LeastSquaresTrainer: LocalTrainer {
   /// The same sums by items instead of by users: solve everybody, then add up each item's block while it is in the cache.
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
     precondition(sum.count == layout.count, "a sweep's sum has \(layout.count) entries, not \(sum.count)")
-    let solved = SolvedUsers(interactions, solver: solver, confidence: confidence, userNormBound: userNormBound)
+    let solved = SolvedUsers(
+      interactions, solver: solver, confidence: confidence, userNormBound: userNormBound)
     let byItem = ItemMajorIndex(interactions)
     sum.withUnsafeMutableBufferPointer { sum in
       // Items write to blocks of their own, so the threads never meet.

@@ -69,7 +69,8 @@ public struct MatrixFactorization: FederatedAlgorithm {
     context: ReleaseContext
   ) {
     let expected = shapes[release].dimension
-    precondition(sum.count == expected, "release \(release) has \(expected) entries, this sum has \(sum.count)")
+    precondition(
+      sum.count == expected, "release \(release) has \(expected) entries, this sum has \(sum.count)")
     switch regime {
     case .implicit(let implicit):
       implicit.advance(model: &model, optimizer: &optimizer, release: release, sum: sum, context: context)

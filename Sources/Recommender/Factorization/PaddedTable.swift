@@ -50,7 +50,8 @@ struct PaddedTable: Sendable {
 
   /// Row `row` times `vector` (padded).
   func dot(_ row: Int, _ vector: [Float]) -> Float {
-    precondition(vector.count == stride && row >= 0 && row < rowCount, "a row of the table times a padded vector")
+    precondition(
+      vector.count == stride && row >= 0 && row < rowCount, "a row of the table times a padded vector")
     return values.withUnsafeBufferPointer { table in
       table.baseAddress.map { tacit_dot_f32($0 + row * stride, vector, stride) } ?? 0
     }

@@ -29,10 +29,12 @@ public struct RankOneFactorization: Sendable, Equatable {
     try Requirement.atLeastOne(dimension, "dimension")
     try Requirement.atLeastOne(rounds, "number of rounds")
     try Requirement.positive(rate, "server rate")
-    try Requirement.holds(momentum >= 0 && momentum < 1, "server momentum", momentum, "at least 0 and below 1")
+    try Requirement.holds(
+      momentum >= 0 && momentum < 1, "server momentum", momentum, "at least 0 and below 1")
     try Requirement.positive(ridge, "ridge")
     try Requirement.holds(
-      countShare > 0 && countShare < 1, "budget share of the counts", countShare, "between 0 and 1, exclusive")
+      countShare > 0 && countShare < 1, "budget share of the counts", countShare, "between 0 and 1, exclusive"
+    )
     self.dimension = dimension
     self.rounds = rounds
     self.rate = rate
@@ -55,7 +57,8 @@ public struct RankOneFactorization: Sendable, Equatable {
   }
 
   func advance(
-    model: inout ItemModel, optimizer: inout OptimizerState, release: Int, sum: [Float], context: ReleaseContext
+    model: inout ItemModel, optimizer: inout OptimizerState, release: Int, sum: [Float],
+    context: ReleaseContext
   ) {
     if release == 0 {
       // Counts that noise alone can reach say nothing: a quarter of its deviation is the least an item gets.

@@ -89,9 +89,9 @@ public enum ServerOptimizer: Sendable, Equatable {
 struct MeanGradient {
   private let residualPart: [Double]
   /// Mean of p pᵀ over users, order × order.
-  private let gram: [Double]
+  private var gram: [Double]
   /// Mean of p pᵀ over interactions.
-  private let interactionGram: [Double]
+  private var interactionGram: [Double]
   private let popularity: [Float]
   private let objective: ImplicitObjective
   private let order: Int
@@ -115,6 +115,11 @@ struct MeanGradient {
     self.objective = objective
     order = layout.dimension
     curvatureFloor = 2 * noiseDeviation * Double(order).squareRoot() * bound * bound / users
+    if noiseDeviation > 0 {
+      // A direction of negative curvature would be followed for ever.
+      SymmetricSystem.projectToSemidefinite(&gram, order: order)
+      SymmetricSystem.projectToSemidefinite(&interactionGram, order: order)
+    }
   }
 
   /// Half the negative gradient of the objective per user, [items × order].
@@ -161,7 +166,8 @@ struct MeanGradient {
           var step = (0..<order).map { Double(direction[row * order + $0]) }
           let ridge = penalty(of: row)
           SymmetricSystem.solve(
-            &matrix, &step, ridge: ridge, eigenvalueFloor: curvatureFloor > 0 ? max(ridge, curvatureFloor) : nil)
+            &matrix, &step, ridge: ridge,
+            eigenvalueFloor: curvatureFloor > 0 ? max(ridge, curvatureFloor) : nil)
           for column in 0..<order { direction[row * order + column] = Float(step[column]) }
         }
       }
