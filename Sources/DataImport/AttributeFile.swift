@@ -147,7 +147,8 @@ func checkedID(_ reader: RowReader, _ column: Int, _ role: String) throws -> Uns
   if FieldValues.isNegativeInteger(bytes) {
     throw DataImportError(
       file: reader.path, line: reader.line, found: "the \(role) \(shown(bytes))",
-      expected: "\(article) \(role) id that is a number from 0 or a text", advice: "correct or remove the row")
+      expected: "\(article) \(role) id that is a number from 0 or a text", advice: "correct or remove the row"
+    )
   }
   for byte in bytes where byte < 32 || byte == 127 {
     throw DataImportError(

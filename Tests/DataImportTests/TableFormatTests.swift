@@ -148,6 +148,52 @@ import Testing
     }
   }
 
+  @Test func movieLensTitlesAndUserColumnsAreTakenFromTheFilesBeside() throws {
+    let scratch = try Scratch()
+    let make = { (folder: String, files: [(String, [UInt8])]) in
+      try FileManager.default.createDirectory(
+        atPath: "\(scratch.path)/\(folder)", withIntermediateDirectories: true)
+      for (name, bytes) in files { _ = try scratch.file("\(folder)/\(name)", bytes) }
+      return try DatasetImporter.load(path: "\(scratch.path)/\(folder)").dataset
+    }
+    let flags = "0|0|0|1|0|1|0|0|0|0|0|0|0|0|0|0|0|0|0"
+    let small = try make(
+      "100k",
+      [
+        ("u.data", Array("1\t20\t3\t881250949\n2\t10\t3\t881250950\n3\t20\t3\t881250950\n".utf8)),
+        ("u.item", Array("10|Caf".utf8) + [0xE9] + Array(" (1995)|01-Jan-1995||url|\(flags)\n".utf8)),
+        ("u.user", Array("1|24|M|technician|85711\n2|53|F|other|T8H1N\n".utf8)),
+      ])
+    #expect(small.catalogue.titles == ["Café (1995)", ""])
+    #expect(small.catalogue.attributes["genres"] == ["Animation|Comedy", ""])
+    #expect(small.userAttributes["partner"] == ["8", "X", ""])
+    #expect(small.userAttributes["occupation"] == ["technician", "other", ""])
+    let middle = try make(
+      "1m",
+      [
+        ("ratings.dat", Array("1::20::3::881250949\n2::10::3::881250950\n".utf8)),
+        ("movies.dat", Array("10::Star Wars: A, B (1977)::Action|War\r\n20::X (1990)::Drama\r\n".utf8)),
+        ("users.dat", Array("1::F::1::10::48067\n2::M::56::16::70072\n".utf8)),
+      ])
+    #expect(middle.catalogue.titles == ["Star Wars: A, B (1977)", "X (1990)"])
+    #expect(middle.userAttributes["age"] == ["1", "56"] && middle.userAttributes["partner"] == ["4", "7"])
+    let large = try make(
+      "25m",
+      [
+        ("ratings.csv", Array("userId,movieId,rating,timestamp\n1,20,3.5,881250949\n".utf8)),
+        (
+          "movies.csv",
+          Array("movieId,title,genres\n20,\"American President, The (1995)\",Drama\n21,Other,War\n".utf8)
+        ),
+      ])
+    #expect(large.catalogue.titles == ["American President, The (1995)"])
+    expectError("2 fields", line: 1) {
+      _ = try make(
+        "broken",
+        [("ratings.dat", Array("1::20::3::881250949\n".utf8)), ("movies.dat", Array("10::Star Wars\n".utf8))])
+    }
+  }
+
   @Test func numbersAreReadAsSwiftReadsThemAndNothingElseIsANumber() {
     let number = { (text: String) in Array(text.utf8).withUnsafeBufferPointer { FieldValues.number($0) } }
     for text in [

@@ -26,7 +26,7 @@ import Testing
       "{\"__metadata__\":{\"k\":\"a\\\"b\\\\\\u000a\"},\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
     let padding = (8 - header.utf8.count % 8) % 8
     expected += [UInt8(header.utf8.count + padding), 0, 0, 0, 0, 0, 0, 0]  // header length
-    expected += Array(header.utf8) + [UInt8](repeating: 0x20, count: padding)  // header, filled up with spaces
+    expected += Array(header.utf8) + [UInt8](repeating: 0x20, count: padding)  // header and spaces
     expected += [0, 0, 0x80, 0x3F]  // 1
     expected += [0, 0, 0, 0xC0]  // -2
     #expect(bytes == expected)
