@@ -137,21 +137,23 @@ public struct ItemCodes: Sendable, Equatable {
 /// The bytes of an id: not blank, no negative number, no control characters; spaces around it do not count.
 func checkedID(_ reader: RowReader, _ column: Int, _ role: String) throws -> UnsafeBufferPointer<UInt8> {
   let bytes = FieldValues.trimmed(reader.field(column))
+  let article = role == "item" ? "an" : "a"
   guard !bytes.isEmpty else {
     throw DataImportError(
       file: reader.path, line: reader.line, found: "no \(role) (the field is blank)",
-      expected: "a \(role) id",
+      expected: "\(article) \(role) id",
       advice: "fill it in, remove the row, or have such rows left out with --bad-rows ignore")
   }
   if FieldValues.isNegativeInteger(bytes) {
     throw DataImportError(
       file: reader.path, line: reader.line, found: "the \(role) \(shown(bytes))",
-      expected: "a \(role) id that is a number from 0 or a text", advice: "correct or remove the row")
+      expected: "\(article) \(role) id that is a number from 0 or a text", advice: "correct or remove the row"
+    )
   }
   for byte in bytes where byte < 32 || byte == 127 {
     throw DataImportError(
       file: reader.path, line: reader.line, found: "the \(role) \(shown(bytes))",
-      expected: "a \(role) id without control characters", advice: "correct the id")
+      expected: "\(article) \(role) id without control characters", advice: "correct the id")
   }
   return bytes
 }

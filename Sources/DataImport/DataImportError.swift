@@ -45,7 +45,7 @@ func shown(_ bytes: UnsafeBufferPointer<UInt8>) -> String { shown(String(decodin
 func nearest(to word: String, among known: [String]) -> String? {
   let ranked = known.map { ($0, editDistance(Array(word.lowercased().utf8), Array($0.lowercased().utf8))) }
   guard let best = ranked.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
-  return best.1 <= max(1, word.utf8.count / 3) ? best.0 : nil
+  return best.1 <= (word.utf8.count + 2) / 3 ? best.0 : nil
 }
 
 /// Levenshtein's distance, one row at a time.

@@ -106,17 +106,21 @@ final class RowReader {
     while true {
       let from = start + scanned
       if from < end, let hit = memchr(buffer + from, 10, end - from) {
-        return UnsafeMutableRawPointer(buffer).distance(to: hit)
+        let lineEnd = UnsafeMutableRawPointer(buffer).distance(to: hit)
+        guard lineEnd - start <= Self.rowSizeMax else { throw rowTooLong() }
+        return lineEnd
       }
       scanned = end - start
+      guard scanned <= Self.rowSizeMax else { throw rowTooLong() }
       if sourceIsAtEnd { return scanned > offset ? end : nil }
-      guard scanned <= Self.rowSizeMax else {
-        throw DataImportError(
-          file: path, line: line, found: "a line of more than 16 MiB", expected: "shorter lines",
-          advice: "look for a quotation mark that is never closed")
-      }
       try fill()
     }
+  }
+
+  private func rowTooLong() -> DataImportError {
+    DataImportError(
+      file: path, line: line, found: "a line of more than 16 MiB", expected: "shorter lines",
+      advice: "look for a quotation mark that is never closed")
   }
 
   private func consume(upTo rowEnd: Int) {

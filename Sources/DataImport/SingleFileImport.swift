@@ -61,12 +61,15 @@ struct SingleFileImport {
       report.notes.append("\(withoutTest) users have fewer than 3 items and no test item")
     }
     report.pairsKept = histories.reduce(0) { $0 + $1.count } + test.reduce(0) { $0 + $1.count }
+    let dataset = Dataset(
+      name: DatasetImporter.name(of: path), catalogue: Self.titled(resolver, file),
+      userIDs: userIDs, train: Interactions(itemCount: itemCount, histories: histories, weights: weights),
+      test: test, negatives: options.holdsOutLast && options.negativeCount > 0 ? negatives : nil,
+      userAttributes: attributes)
+    let isMovieLens = file.format.hasPrefix("MovieLens") && options.catalogue == nil
     result = ImportedDataset(
-      dataset: Dataset(
-        name: DatasetImporter.name(of: path), catalogue: Self.titled(resolver, file),
-        userIDs: userIDs, train: Interactions(itemCount: itemCount, histories: histories, weights: weights),
-        test: test, negatives: options.holdsOutLast && options.negativeCount > 0 ? negatives : nil,
-        userAttributes: attributes), report: report)
+      dataset: isMovieLens ? try MovieLensAttributes.added(to: dataset, besideFile: path) : dataset,
+      report: report)
   }
 
   /// The users whose number of distinct items is within the limits; the others are counted.

@@ -53,7 +53,7 @@ public final class AtomicFileOutput {
 
   private static let bufferSize = 1 << 16
 
-  fileprivate init(path: String, temporary: String) throws {
+  package init(path: String, temporary: String) throws {
     self.path = path
     descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileWriteError(path: path, code: errno) }
@@ -80,7 +80,7 @@ public final class AtomicFileOutput {
     try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
   }
 
-  fileprivate func finish() throws {
+  package func finish() throws {
     try flush()
     guard fsync(descriptor) == 0 else { throw FileWriteError(path: path, code: errno) }
     let status = close(descriptor)

@@ -204,8 +204,7 @@ private struct DataPrinter {
       let data = try encoder.encode(Document(summary: summary, report: report, output: output))
       Swift.print(String(decoding: data, as: UTF8.self))
     case .text:
-      lines(summary).forEach { Swift.print($0) }
-      if let report { lines(report).forEach { Swift.print($0) } }
+      for line in lines(summary) + (report.map(lines) ?? []) { Swift.print(line) }
       for problem in summary.problems { Swift.print("Problem: \(problem)") }
       if let output { Swift.print("Written to \(output)") }
     }

@@ -18,8 +18,12 @@ import Testing
 
   static let cases = [
     Case(what: "an empty file", text: "", line: nil, found: "an empty file", expected: "a header line"),
-    Case(what: "only line ends", text: "\n\n", line: nil, found: "nothing but empty lines", expected: "a header line"),
-    Case(what: "a byte order mark alone", text: "\u{FEFF}", line: nil, found: "an empty file", expected: "a header line"),
+    Case(
+      what: "only line ends", text: "\n\n", line: nil, found: "nothing but empty lines",
+      expected: "a header line"),
+    Case(
+      what: "a byte order mark alone", text: "\u{FEFF}", line: nil, found: "an empty file",
+      expected: "a header line"),
     Case(
       what: "a header only", text: "user,item,timestamp\n", line: nil, found: "a header line and no rows",
       expected: "at least one interaction"),
@@ -30,7 +34,8 @@ import Testing
       what: "a mapped column that is not there", text: "user,sku_code\n1,2\n", line: 1, found: "'sku_code'",
       expected: "the column 'sku_cod' for the role 'item'", columns: "item=sku_cod"),
     Case(
-      what: "numbers where the header should be", text: "1,2,3\n1,4,3\n", line: 1, found: "numbers in the first line",
+      what: "numbers where the header should be", text: "1,2,3\n1,4,3\n", line: 1,
+      found: "numbers in the first line",
       expected: "a header line"),
     Case(
       what: "the same column twice", text: "user,item,item\n1,2,3\n", line: 1, found: "'item' twice",
@@ -54,7 +59,8 @@ import Testing
       what: "infinity for a weight", text: "user,item,weight\n1,2,inf\n", line: 2, found: "'inf'",
       expected: "a number for the weight"),
     Case(
-      what: "a weight beyond Float", text: "user,item,weight\n1,2,1e39\n", line: 2, found: "the weight '1e39'",
+      what: "a weight beyond Float", text: "user,item,weight\n1,2,1e39\n", line: 2,
+      found: "the weight '1e39'",
       expected: "a number above 0"),
     Case(
       what: "a negative weight", text: "user,item,weight\n1,2,-3\n", line: 2, found: "the weight '-3'",
@@ -66,10 +72,12 @@ import Testing
       what: "a time after 2100 in milliseconds", text: "user,item,timestamp\n1,2,4102444800001\n", line: 2,
       found: "the time '4102444800001' (read as milliseconds)", expected: "between 1970 and 2100"),
     Case(
-      what: "milliseconds among seconds", text: "user,item,timestamp\n1,2,1600000000\n1,3,1600000000000\n", line: 3,
+      what: "milliseconds among seconds", text: "user,item,timestamp\n1,2,1600000000\n1,3,1600000000000\n",
+      line: 3,
       found: "the time '1600000000000' (read as seconds)", expected: "between 1970 and 2100"),
     Case(
-      what: "a date before 1970", text: "user,item,date\n1,2,1969-12-31\n", line: 2, found: "the time '1969-12-31'",
+      what: "a date before 1970", text: "user,item,date\n1,2,1969-12-31\n", line: 2,
+      found: "the time '1969-12-31'",
       expected: "between 1970 and 2100"),
     Case(
       what: "NaN for a time", text: "user,item,timestamp\n1,2,NaN\n", line: 2, found: "'NaN'",
@@ -78,7 +86,8 @@ import Testing
       what: "a date in another notation", text: "user,item,date\n1,2,12/1/2010 8:26\n", line: 2,
       found: "'12/1/2010 8:26'", expected: "like 2011-12-09T12:50:00"),
     Case(
-      what: "a day that does not exist", text: "user,item,date\n1,2,2023-02-29\n", line: 2, found: "'2023-02-29'",
+      what: "a day that does not exist", text: "user,item,date\n1,2,2023-02-29\n", line: 2,
+      found: "'2023-02-29'",
       expected: "a time in seconds"),
     Case(
       what: "text for the order", text: "user,item,order\n1,2,first\n", line: 2, found: "'first'",
@@ -97,18 +106,23 @@ import Testing
       what: "a control character in an id", text: "user,item\n1,a\u{7}b\n", line: 2, found: "'a\\u{7}b'",
       expected: "without control characters"),
     Case(
-      what: "a field too many", text: "user,item\n1,2\n1,2,3\n", line: 3, found: "3 fields", expected: "2 fields"),
+      what: "a field too many", text: "user,item\n1,2\n1,2,3\n", line: 3, found: "3 fields",
+      expected: "2 fields"),
     Case(
-      what: "a field too few", name: "log.tsv", text: "user\titem\ttimestamp\n1\t2\n", line: 2, found: "2 fields",
+      what: "a field too few", name: "log.tsv", text: "user\titem\ttimestamp\n1\t2\n", line: 2,
+      found: "2 fields",
       expected: "3 fields"),
     Case(
-      what: "a row without separators in ratings.dat", name: "ratings.dat", text: "1::2::5::978300760\n1 3 4\n",
+      what: "a row without separators in ratings.dat", name: "ratings.dat",
+      text: "1::2::5::978300760\n1 3 4\n",
       line: 2, found: "1 fields", expected: "4 fields"),
     Case(
-      what: "an unknown event", text: "user,item,event\n1,2,browse\n1,3,steal\n", line: 3, found: "the event 'steal'",
+      what: "an unknown event", text: "user,item,event\n1,2,browse\n1,3,steal\n", line: 3,
+      found: "the event 'steal'",
       expected: "browse, favourite, cart or buy"),
     Case(
-      what: "a quotation mark that is never closed", text: "user,item\n1,\"a\n1,b\n", line: 2, found: "never closed",
+      what: "a quotation mark that is never closed", text: "user,item\n1,\"a\n1,b\n", line: 2,
+      found: "never closed",
       expected: "RFC 4180"),
     Case(
       what: "text after a quotation mark", text: "user,item\n1,\"a\"b\n", line: 2,
@@ -120,7 +134,8 @@ import Testing
       what: "ids that only look alike", text: "user,item\n1,\u{E9}\n1,e\u{301}\n", line: nil,
       found: "two different sequences of code points", expected: "normal form"),
     Case(
-      what: "a line beyond all measure", text: "user,item\n1,\(String(repeating: "x", count: 17 << 20))\n", line: 2,
+      what: "a line beyond all measure", text: "user,item\n1,\(String(repeating: "x", count: 17 << 20))\n",
+      line: 2,
       found: "more than 16 MiB", expected: "shorter lines"),
   ]
 
@@ -151,7 +166,8 @@ import Testing
     expectError("bytes that are not UTF-8", line: 3) { _ = try DatasetImporter.load(path: latin) }
     let wide = try scratch.file("wide.csv", [0xFF, 0xFE, 0x75, 0, 0x73, 0])
     expectError("UTF-16", line: 1) { _ = try DatasetImporter.load(path: wide) }
-    let header = try scratch.file("header.csv", Array("user,it\u{E9}m".utf8.dropLast(2)) + [0xFF] + Array("\n1,2\n".utf8))
+    let header = try scratch.file(
+      "header.csv", Array("user,it\u{E9}m".utf8.dropLast(2)) + [0xFF] + Array("\n1,2\n".utf8))
     expectError("bytes that are not UTF-8", line: 1) { _ = try DatasetImporter.load(path: header) }
   }
 
@@ -161,7 +177,9 @@ import Testing
     let whole = [UInt8](try Data(contentsOf: URL(filePath: scratch.file("whole.csv.gz", text))))
     for length in [2, 10, 17, whole.count / 2, whole.count - 8, whole.count - 1] {
       let path = try scratch.file("cut\(length).csv.gz", Array(whole[..<length]))
-      expectError("compressed data that stop in the middle", line: nil) { _ = try DatasetImporter.load(path: path) }
+      expectError("compressed data that stop in the middle", line: nil) {
+        _ = try DatasetImporter.load(path: path)
+      }
     }
     // A flipped bit is found by inflating or, at the latest, by the checksum.
     for position in stride(from: 12, to: whole.count, by: max(1, whole.count / 23)) {
@@ -171,13 +189,19 @@ import Testing
       #expect(throws: DataImportError.self) { _ = try DatasetImporter.load(path: path) }
     }
     let trailing = try scratch.file("trailing.csv.gz", whole + Array("rubbish".utf8))
-    expectError("compressed data that cannot be read", line: nil) { _ = try DatasetImporter.load(path: trailing) }
+    expectError("compressed data that cannot be read", line: nil) {
+      _ = try DatasetImporter.load(path: trailing)
+    }
   }
 
   @Test func pathsThatLeadNowhereAreNamed() throws {
     let scratch = try Scratch()
-    expectError("no such file or folder", line: nil) { _ = try DatasetImporter.load(path: "\(scratch.path)/none") }
-    expectError("a folder without training data", line: nil) { _ = try DatasetImporter.load(path: scratch.path) }
+    expectError("no such file or folder", line: nil) {
+      _ = try DatasetImporter.load(path: "\(scratch.path)/none")
+    }
+    expectError("a folder without training data", line: nil) {
+      _ = try DatasetImporter.load(path: scratch.path)
+    }
     expectError("no such file", line: nil) { _ = try CatalogueFile.read(path: "\(scratch.path)/none") }
     expectError("a folder", line: nil) { _ = try CatalogueFile.read(path: scratch.path) }
     _ = try scratch.file("train.tsv", "user\titem\n1\t2\n")
@@ -205,11 +229,14 @@ import Testing
     let path = try scratch.file("log.csv", "user,item\n,3\n,4\n")
     var options = ImportOptions()
     options.badRows = .ignore
-    expectError("no user that is left", line: nil) { _ = try DatasetImporter.load(path: path, options: options) }
+    expectError("no user that is left", line: nil) {
+      _ = try DatasetImporter.load(path: path, options: options)
+    }
   }
 
   @Test(arguments: [
-    ("user", "'user'", "ROLE=COLUMN"), ("user=", "'user='", "ROLE=COLUMN"), ("usr=a", "the role 'usr'", "user"),
+    ("user", "'user'", "ROLE=COLUMN"), ("user=", "'user='", "ROLE=COLUMN"),
+    ("usr=a", "the role 'usr'", "user"),
     ("user=a,user=b", "the role 'user' twice", "once"), ("user=a,,item=b", "''", "ROLE=COLUMN"),
   ])
   func aBadColumnMappingIsRefused(_ text: String, _ found: String, _ expected: String) {
@@ -222,7 +249,9 @@ import Testing
   }
 
   @Test func aMistypedRoleOrColumnIsAnsweredWithTheNearestKnownOne() throws {
-    #expect { _ = try ColumnMapping(parsing: "usre=a") } throws: { "\($0)".contains("perhaps you mean 'user'") }
+    #expect { _ = try ColumnMapping(parsing: "usre=a") } throws: {
+      "\($0)".contains("perhaps you mean 'user'")
+    }
     let scratch = try Scratch()
     let path = try scratch.file("log.csv", "customer,sku\n1,2\n")
     var options = ImportOptions()

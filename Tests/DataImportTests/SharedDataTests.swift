@@ -17,17 +17,21 @@ import Testing
 
   /// The table of DATASETS.md.
   static let sets = [
-    Expected(name: "ml-100k", users: 943, items: 1_682, train: 99_057, test: 943, negatives: 943 * 99, partners: 11),
     Expected(
-      name: "ml-1m", users: 6_040, items: 3_706, train: 994_169, test: 6_040, negatives: 597_804, partners: 10),
+      name: "ml-100k", users: 943, items: 1_682, train: 99_057, test: 943, negatives: 943 * 99, partners: 11),
+    Expected(
+      name: "ml-1m", users: 6_040, items: 3_706, train: 994_169, test: 6_040, negatives: 597_804, partners: 10
+    ),
     Expected(
       name: "online-retail", users: 4_074, items: 3_145, train: 260_436, test: 4_074, negatives: 4_074 * 99,
       partners: 8),
     Expected(
-      name: "amazon-beauty", users: 22_363, items: 12_101, train: 176_139, test: 22_363, negatives: 22_363 * 99,
+      name: "amazon-beauty", users: 22_363, items: 12_101, train: 176_139, test: 22_363,
+      negatives: 22_363 * 99,
       partners: nil),
     Expected(
-      name: "gowalla", users: 29_858, items: 40_981, train: 810_128, test: 217_242, negatives: 0, partners: nil),
+      name: "gowalla", users: 29_858, items: 40_981, train: 810_128, test: 217_242, negatives: 0,
+      partners: nil),
   ]
 
   @Test func theEventLogOfOnlineRetailGivesTheSamePairsAsItsSplit() throws {
@@ -60,7 +64,8 @@ import Testing
       #expect(try data.partition(by: .column("partner")).count == partners)
     }
     // A quirk of the official file: 156 of its negatives are the test item itself.
-    #expect(imported.report.droppedCount(dropped) == 6_040 * 99 - expected.negatives || expected.name != "ml-1m")
+    #expect(
+      imported.report.droppedCount(dropped) == 6_040 * 99 - expected.negatives || expected.name != "ml-1m")
     #expect(imported.report.dropped.isEmpty == (expected.name != "ml-1m"))
   }
 }

@@ -38,7 +38,8 @@ enum Shared {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let candidates: [String?] = [
-      ProcessInfo.processInfo.environment["TACIT_SHARED"], root.appending(path: "../shared").standardized.path,
+      ProcessInfo.processInfo.environment["TACIT_SHARED"],
+      root.appending(path: "../shared").standardized.path,
     ]
     for case let base? in candidates {
       let folder = "\(base)/\(path)"
@@ -55,7 +56,9 @@ func randomDataset(seed: UInt64, name: String) -> Dataset {
   let itemCount = 2 + generator.uniform(below: 120)
   let userCount = 1 + generator.uniform(below: 40)
   let isNumeric = generator.uniform(below: 2) == 0
-  let strange = ["", " ", "a,b", "\"quoted\"", "\"half", "say \"yes\"", "\"\"", "é", "日本", "'", "\\t", "::", "a;b", "#"]
+  let strange = [
+    "", " ", "a,b", "\"quoted\"", "\"half", "say \"yes\"", "\"\"", "é", "日本", "'", "\\t", "::", "a;b", "#",
+  ]
   let id = { (prefix: String, index: Int) in
     isNumeric ? "\(index * 3 + 1)" : "\(prefix)\(strange[index % strange.count])x\(index)"
   }
@@ -81,7 +84,8 @@ func randomDataset(seed: UInt64, name: String) -> Dataset {
   return Dataset(
     name: name,
     catalogue: Catalogue(
-      itemIDs: (0..<itemCount).map { id("i", $0) }, attributes: ["title": column(itemCount), "brand": column(itemCount)]),
+      itemIDs: (0..<itemCount).map { id("i", $0) },
+      attributes: ["title": column(itemCount), "brand": column(itemCount)]),
     userIDs: (0..<userCount).map { id("u", $0) },
     train: Interactions(
       itemCount: itemCount, histories: histories,
