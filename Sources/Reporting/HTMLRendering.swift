@@ -254,7 +254,7 @@ private struct HTMLPage {
     }
     let note: Markup = table.note.map { "<p class=\"note\">\($0)</p>\n" } ?? ""
     return """
-      <div class="scroll" tabindex="0" role="group" aria-label="\(table.caption)">
+      <div class="\(table.rows.count <= 12 ? "scroll short" : "scroll")" tabindex="0" role="group" aria-label="\(table.caption)">
       <table>
       <caption>\(table.caption)</caption>
       <thead><tr>\(head)</tr></thead>
