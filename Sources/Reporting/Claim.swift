@@ -80,6 +80,11 @@ package struct Claim: Sendable, Equatable {
           + "\(ReportNumber.upperBound(guarantee.epsilonUpper, digits: 3)) at δ = "
           + "\(ReportNumber.delta(guarantee.delta)).")
     }
+    if privacy.setting.noise == .distributed,
+      !privacy.guarantees.contains(where: { $0.against != .outsiders })
+    {
+      remarks.append("No figure was computed against the coordinator and partners that collude with it.")
+    }
     if privacy.setting.noise == .central {
       remarks.append(
         "The coordinator adds the noise, so the partners trust it to do that; "

@@ -91,18 +91,23 @@ private struct HTMLPage {
       tiles.append(
         "<div class=\"tile \(style)\"><dt>\(term)</dt><dd>\(value) <small>\(detail)</small></dd></div>\n")
     }
+    let isVoid = document.claim.verdict == .notPrivate
     if let guarantee = privacy.principalGuarantee {
+      let cap = privacy.cap.map { "of a cap of \(ReportNumber.constant($0.epsilon)); " } ?? ""
       add(
-        "ε charged", "≤ " + ReportNumber.upperBound(guarantee.epsilonUpper, digits: 3),
-        (privacy.cap.map { "of a cap of \(ReportNumber.constant($0.epsilon)); " } ?? "")
-          + Wording.tier(guarantee.tier), style: guarantee.tier.rawValue)
+        isVoid ? "ε, if it were private" : "ε charged",
+        "≤ " + ReportNumber.upperBound(guarantee.epsilonUpper, digits: 3),
+        isVoid ? "void: test randomness" : cap + Wording.shortTier(guarantee.tier),
+        style: isVoid ? "none" : guarantee.tier.rawValue)
       add("δ", ReportNumber.delta(guarantee.delta), "allowance for a failure of the bound")
     }
-    add(
-      "Protected unit", words.shortUnit,
-      privacy.unit.unit == .user ? "with all of their interactions" : "with all of its users")
-    add("Adjacency", words.shortAdjacency.value, words.shortAdjacency.detail)
-    if let reading = privacy.principalGuarantee?.attack.last {
+    if document.claim.verdict != .noNoise {
+      add(
+        isVoid ? "Unit" : "Protected unit", words.shortUnit,
+        privacy.unit.unit == .user ? "with all of their interactions" : "with all of its users")
+      add("Adjacency", words.shortAdjacency.value, words.shortAdjacency.detail)
+    }
+    if !isVoid, let reading = privacy.principalGuarantee?.attack.last {
       add(
         "Best possible attack", "≤ " + ReportNumber.upperPercentage(reading.truePositiveRateMax),
         "of users recognised, at \(ReportNumber.rounded(reading.falsePositiveRate * 100))\u{a0}% false alarms"
@@ -117,9 +122,7 @@ private struct HTMLPage {
 
   private var hazards: Markup {
     guard !document.hazards.isEmpty else { return "" }
-    let isGrave = report.hazards.contains {
-      [.testRandomness, .noNoise, .noSecureAggregation].contains($0.kind)
-    }
+    let isGrave = report.hazards.contains(where: \.isGrave)
     let items: [Markup] = document.hazards.map { "<li><strong>\($0.term).</strong> \($0.text)</li>\n" }
     return """
       <aside class="hazards \(isGrave ? "grave" : "")" aria-labelledby="hazards">
@@ -254,7 +257,7 @@ private struct HTMLPage {
     }
     let note: Markup = table.note.map { "<p class=\"note\">\($0)</p>\n" } ?? ""
     return """
-      <div class="scroll" tabindex="0" role="group" aria-label="\(table.caption)">
+      <div class="\(table.rows.count <= 12 ? "scroll short" : "scroll")" tabindex="0" role="group" aria-label="\(table.caption)">
       <table>
       <caption>\(table.caption)</caption>
       <thead><tr>\(head)</tr></thead>

@@ -94,7 +94,12 @@ extension ReportDocument {
     let quality = report.utility.map(QualityDocument.init)
     claim = Claim(report)
     guarantees = PrivacyDocument(report.privacy).guaranteeTable
-    hazards = report.hazards.map { DocumentFact(Wording.hazard($0.kind), $0.text) }
+    if claim.verdict == .notPrivate {
+      guarantees?.caption = "What would be charged if the randomness were secret"
+    }
+    let grave = report.hazards.filter(\.isGrave)
+    hazards = (grave + report.hazards.filter { !$0.isGrave })
+      .map { DocumentFact(Wording.hazard($0.kind), $0.text) }
     results = quality?.results ?? []
     let details =
       PrivacyDocument(report.privacy).sections + (quality?.details ?? [])

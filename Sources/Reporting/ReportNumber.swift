@@ -123,7 +123,10 @@ package enum ReportNumber {
   private static func significant(_ value: Double) -> String {
     guard value != 0 else { return "0" }
     let magnitude = Int(log10(abs(value)).rounded(.down))
-    return format("%.\(max(0, 2 - magnitude))f", value)
+    // 9.996 rounds to 10.0, one place higher.
+    let step = pow(10, Double(magnitude - 2))
+    let carries = (abs(value) / step).rounded() >= 1000
+    return format("%.\(max(0, 2 - magnitude - (carries ? 1 : 0)))f", value)
   }
 
   private static func directed(_ value: Double, digits: Int, up: Bool) -> String {

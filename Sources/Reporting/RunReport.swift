@@ -95,6 +95,9 @@ public struct Hazard: Codable, Sendable, Equatable {
     case other
   }
 
+  /// True when the circumstance voids protection instead of explaining a figure.
+  package var isGrave: Bool { [.testRandomness, .noNoise, .noSecureAggregation].contains(kind) }
+
   public var kind: Kind
   /// One or two sentences for the reader.
   public var text: String
@@ -118,11 +121,12 @@ public struct ReportCommand: Codable, Sendable, Equatable {
 }
 
 extension RunReport {
-  /// The report without what may not leave a real federation: outside a simulation, users per row.
+  /// The report without what may not be printed: outside a simulation, users per row; without noise, guarantees.
   ///
   /// Every rendering prints this value and not the one it was given.
   public func publishable() -> RunReport {
     var report = self
+    if privacy.setting.noise == .none { report.privacy.guarantees = [] }
     if let provenance = utility?.quality?.provenance, provenance != .exactInSimulation {
       for row in report.utility?.quality?.rows.indices ?? 0..<0 {
         report.utility?.quality?.rows[row].users = nil

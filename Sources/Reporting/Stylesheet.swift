@@ -43,7 +43,7 @@ enum Stylesheet {
     caption{text-align:left;font-weight:600;padding:6px 0;font-size:15px}
     th,td{padding:7px 12px 7px 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
     thead th{color:var(--soft);font-weight:600;font-size:13px;vertical-align:bottom;border-bottom:2px solid var(--rule)}
-    .number+:not(.number){padding-left:18px}tbody th{font-weight:400}.number{text-align:right;padding-left:12px}th:last-child,td:last-child{padding-right:4px}
+    .number+:not(.number){padding-left:18px}tbody th{font-weight:400;min-width:7em}.number{text-align:right;padding-left:12px}th:last-child,td:last-child{padding-right:4px}
     td.number{white-space:nowrap}td small{display:block;color:var(--soft);font-size:12px}tr.main{background:var(--fair-ground)}
     tr.main>:first-child{padding-left:8px}
     .note{color:var(--soft);font-size:13.5px;margin-bottom:18px}
@@ -59,12 +59,19 @@ enum Stylesheet {
     footer{color:var(--soft);font-size:13.5px;padding-top:24px;padding-bottom:40px}
     @media (max-width:640px){h1{font-size:23px}.card{padding:18px}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:8px}}
     @page{size:A4;margin:16mm 14mm}
-    @media print{body{background:#fff;font-size:10.5pt}header,main,footer{max-width:none;padding:0}
-    .card,figure{border-color:#c6ccd6;break-inside:avoid}.claim{padding:14px 18px}h1{font-size:19pt}h2{font-size:14pt;margin-top:22px}
-    h2,h3,h4,caption{break-after:avoid}tr,dl.facts>div{break-inside:avoid}thead{display:table-header-group}
-    table{font-size:8.8pt}nav,.skip{display:none}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:10px}
-    .tile,.hazards,tr.main,pre{print-color-adjust:exact;-webkit-print-color-adjust:exact}.tile dd{font-size:15pt}
-    td.number{white-space:normal}a{color:inherit;text-decoration:none}}
+    @media print{body{background:#fff;font-size:9.6pt;line-height:1.42}header,main,footer{max-width:none;padding:0}
+    .card{border:0;padding:0;margin:0 0 14px}.claim{border-top:4px solid var(--fair);padding-top:10px}
+    .claim.strong{border-color:var(--good)}.claim.alarm{border-color:var(--bad)}.claim .statement{font-size:10.6pt}
+    figure{border-color:#c6ccd6;break-inside:avoid;padding:8px 10px}figure h3{font-size:10.5pt}figcaption{font-size:8.4pt}
+    h1{font-size:18pt}h2{font-size:13.5pt;margin:18px 0 8px}h3{font-size:11.5pt;margin:14px 0 6px}h4{font-size:10pt;margin:10px 0 4px}
+    h1,h2,h3,h4,caption{break-after:avoid}tr,.tile,.hazards,pre,dl.facts dd{break-inside:avoid}
+    thead{display:table-header-group}table{font-size:8.4pt}th,td{padding:3.5px 8px 3.5px 0}thead th{font-size:8pt}
+    td small{font-size:6.6pt;white-space:nowrap}.number{padding-left:6px}caption{font-size:9.6pt}
+    .tiles{grid-template-columns:repeat(3,1fr);gap:8px;margin:12px 0}.tile{padding:7px 10px}.tile dd{font-size:13pt}
+    .tile dt,.tile dd small{font-size:8pt}dl.facts{font-size:9pt;gap:2px 16px;grid-template-columns:190px 1fr}
+    nav,.skip{display:none}.short{break-inside:avoid}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:10px}
+    .tile,.hazards,tr.main,pre{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+    pre{font-size:8.4pt;padding:6px 10px}.note,footer{font-size:8.4pt}footer{padding:8px 0 0}a{color:inherit;text-decoration:none}}
 
     """
 }

@@ -1,7 +1,7 @@
 extension RunReport {
   /// How much a text tells.
   public enum TextDetail: String, Sendable, CaseIterable {
-    /// Claim, guarantees, quality: for the end of a run.
+    /// Claim, guarantees, quality, bytes and seconds: for the end of a run.
     case summary
     /// Everything that the page tells.
     case full
@@ -31,7 +31,7 @@ private struct TextPage {
     }
     if let guarantees = document.guarantees { lines += [""] + table(guarantees) }
     var sections = document.results
-    if detail == .full { sections += document.details }
+    sections += document.details.filter { detail == .full || $0.id == "cost" }
     for section in sections {
       lines += ["", section.title, String(repeating: "─", count: TerminalWidth.of(section.title)), ""]
       lines += section.blocks.flatMap(block)

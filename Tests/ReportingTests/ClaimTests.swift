@@ -35,11 +35,30 @@ import Testing
     #expect(!claim.headline.contains("ε") && !claim.statement.contains("ε") && claim.remarks.isEmpty)
   }
 
+  @Test func withoutNoiseNoGuaranteeIsPrintedEvenIfTheHostLeftOne() throws {
+    var report = SampleReport.complete
+    report.privacy.setting.noise = .none
+    let html = report.renderHTML()
+    #expect(
+      html.contains("No differential privacy") && !html.contains("ε charged")
+        && !html.contains("Protected unit"))
+    #expect(try !report.renderJSON().contains("epsilonUpper"))
+  }
+
+  @Test func aMissingFigureAgainstTheCoalitionIsSaid() {
+    var report = SampleReport.complete
+    report.privacy.guarantees = [SampleReport.outsiders]
+    #expect(Claim(report).remarks.contains { $0.hasPrefix("No figure was computed against the coordinator") })
+  }
+
   @Test func testRandomnessOverridesEveryBound() {
     var report = SampleReport.complete
     report.hazards.append(Hazard(kind: .testRandomness, text: "x"))
     #expect(Claim(report).verdict == .notPrivate)
-    #expect(report.renderHTML().contains("<h1 id=\"claim\">Not private:"))
+    let html = report.renderHTML()
+    #expect(html.contains("<h1 id=\"claim\">Not private:"))
+    #expect(html.contains("void: test randomness") && !html.contains("ε charged"))
+    #expect(html.contains("<li><strong>Test randomness.</strong> x</li>\n<li><strong>Simulation.</strong>"))
     #expect(report.renderText().hasPrefix("Not private:"))
   }
 

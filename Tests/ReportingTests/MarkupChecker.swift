@@ -9,8 +9,8 @@ struct MarkupChecker {
   private(set) var elements: [Element] = []
   /// What is wrong, in words; empty when all is well.
   private(set) var faults: [String] = []
-  /// Text between tags, without the contents of `style`.
-  private(set) var text = ""
+  /// Texts between tags, without the contents of `style`.
+  private(set) var texts: [String] = []
 
   private static let void: Set<String> = ["meta", "link", "br", "hr", "img"]
 
@@ -18,7 +18,7 @@ struct MarkupChecker {
     var open: [String] = []
     var rest = source[...]
     while let start = rest.firstIndex(of: "<") {
-      if open.last != "style" { text += rest[..<start] }
+      if open.last != "style", start > rest.startIndex { texts.append(String(rest[..<start])) }
       guard let end = rest[start...].firstIndex(of: ">") else {
         faults.append("a tag does not end")
         return
@@ -35,7 +35,7 @@ struct MarkupChecker {
       elements.append(element)
       if !tag.hasSuffix("/"), !MarkupChecker.void.contains(element.name) { open.append(element.name) }
     }
-    text += rest
+    texts.append(String(rest))
     if !open.isEmpty { faults.append("\(open) stay open") }
   }
 

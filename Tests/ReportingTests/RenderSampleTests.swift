@@ -7,7 +7,20 @@ import Testing
   @Test(.enabled(if: ProcessInfo.processInfo.environment["TACIT_REPORT_SAMPLES"] != nil))
   func samplesAreWrittenForTheEye() throws {
     let folder = URL(fileURLWithPath: ProcessInfo.processInfo.environment["TACIT_REPORT_SAMPLES"] ?? "")
-    for (name, report) in [("complete", SampleReport.complete), ("minimal", SampleReport.minimal)] {
+    var central = SampleReport.complete
+    central.privacy.setting.noise = .central
+    central.privacy.guarantees = [SampleReport.outsiders]
+    central.privacy.guarantees[0].epsilonUpper = 0.9231
+    central.privacy.cap = BudgetCap(epsilon: 1, delta: 1e-6)
+    var alarm = central
+    alarm.hazards.append(
+      Hazard(kind: .testRandomness, text: "Keys, masks and noise came from a seeded source."))
+    let samples = [
+      ("complete", SampleReport.complete), ("minimal", SampleReport.minimal), ("central", central),
+      ("alarm", alarm),
+      ("hostile", try HostileReport.make()),
+    ]
+    for (name, report) in samples {
       func write(_ text: String, _ suffix: String) throws {
         try Data(text.utf8).write(to: folder.appendingPathComponent(name + suffix))
       }

@@ -2,7 +2,7 @@ import Reporting
 import Testing
 
 @Suite struct TextRenderingTests {
-  @Test func theSummaryHoldsClaimGuaranteesAndQuality() {
+  @Test func theSummaryHoldsClaimGuaranteesQualityAndCost() {
     let text = SampleReport.complete.renderText()
     #expect(
       text.hasPrefix("What a reader of the model can learn about one user is bounded: ε ≤ 3.98 at δ = 10⁻⁶\n")
@@ -12,6 +12,8 @@ import Testing
       text.contains(
         "federated, private        6,040  0.547 [0.534–0.559]  0.366 [0.356–0.377]  0.1039   0.0530      0.159"
       ))
+    #expect(text.contains("masked input       0.412\u{a0}s       51.4\u{a0}MB"))
+    #expect(text.contains("France          7.34\u{a0}MB     9.12\u{a0}MB"))
     #expect(!text.contains("Mechanism of each release"))
     #expect(SampleReport.complete.renderText(.full).contains("Mechanism of each release"))
   }
@@ -58,7 +60,7 @@ import Testing
     var report = SampleReport.complete
     report.cost = CostReport(stages: [StageCost(.noise)])
     let text = report.renderText(.full)
-    #expect(text.contains("Wall time             not measured"))
+    #expect(text.contains("Wall time              not measured"))
     #expect(text.contains("Partners that dropped out, by stage, over all rounds: not measured."))
     report.cost?.dropouts = []
     #expect(report.renderText(.full).contains("No partner dropped out."))
