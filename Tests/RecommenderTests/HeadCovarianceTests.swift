@@ -50,13 +50,16 @@ import Testing
 
   @Test func thePlanSetsHeadAndBudgetFromUsersOverNoiseAlone() throws {
     let small = try CovarianceAlgorithm.privatePlan(itemCount: 3706, usersOverNoise: 6040 / 4.2247)
-    #expect(small == .head(size: 498, countsShare: 0.2, pairHalfLife: 20))
+    #expect(small == .head(size: 399, countsShare: 0.2, pairHalfLife: 20))
     let medium = try CovarianceAlgorithm.privatePlan(
       itemCount: 3706, usersOverNoise: 5075, timeOrdered: false)
-    #expect(medium == .head(size: 1000, countsShare: 0.1, pairHalfLife: nil))
+    #expect(medium == .head(size: 800, countsShare: 0.1, pairHalfLife: nil))
     #expect(
       try CovarianceAlgorithm.privatePlan(itemCount: 300, usersOverNoise: .infinity)
         == .head(size: 300, countsShare: 0.1))
+    #expect(
+      try CovarianceAlgorithm.privatePlan(itemCount: 100_000, usersOverNoise: 1e6)
+        == .head(size: 4096, countsShare: 0.1))
     #expect(throws: InvalidHyperparameter.self) {
       try CovarianceAlgorithm.privatePlan(itemCount: 300, usersOverNoise: 0)
     }
