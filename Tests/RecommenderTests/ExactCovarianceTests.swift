@@ -67,7 +67,7 @@ import Testing
     }
     var scores = [Float](repeating: 0, count: 15)
     scorer.score(UserHistory(items: history[...]), into: &scores)
-    #expect(largestDifference(scores.map(Double.init), expected) < 1e-5)
+    #expect(widestGap(scores.map(Double.init), expected) < 1e-5)
   }
 
   @Test func reasonsAddUpToTheScore() throws {
