@@ -4,13 +4,16 @@
 
 #include "clones.h"
 
-TACIT_CLONES void tacit_pack_outer_f32(const float *restrict r, size_t size, float *restrict packed) {
+TACIT_CLONES void tacit_pack_rank_two_f32(
+    const float *restrict a, const float *restrict h, const float *restrict b, const float *restrict v, size_t size,
+    float *restrict packed) {
+  const float root_two = 1.41421356237309505f;
   for (size_t i = 0; i < size; i++) {
-    const float twice = 1.41421356237309505f * r[i];
-    *packed++ = r[i] * r[i];
-    const float *restrict rest = r + i + 1;
+    *packed++ = a[i] * h[i] + b[i] * v[i];
+    const float first = root_two * a[i], second = root_two * b[i];
+    const float *restrict rest_h = h + i + 1, *restrict rest_v = v + i + 1;
     const size_t count = size - i - 1;
-    for (size_t j = 0; j < count; j++) packed[j] = twice * rest[j];
+    for (size_t j = 0; j < count; j++) packed[j] = first * rest_h[j] + second * rest_v[j];
     packed += count;
   }
 }

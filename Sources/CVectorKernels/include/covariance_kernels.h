@@ -3,9 +3,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Writes the upper triangle of r rᵀ row by row: r[i]², then √2 r[i] r[j] for j > i; size (size + 1) / 2 entries.
-/// The squares of the entries add up to ‖r‖⁴.
-void tacit_pack_outer_f32(const float *restrict r, size_t size, float *restrict packed);
+/// Writes the upper triangle of a hᵀ + b vᵀ row by row, the entries off the diagonal times √2:
+/// a[i] h[i] + b[i] v[i], then √2 (a[i] h[j] + b[i] v[j]) for j > i; size (size + 1) / 2 entries.
+void tacit_pack_rank_two_f32(
+    const float *restrict a, const float *restrict h, const float *restrict b, const float *restrict v, size_t size,
+    float *restrict packed);
 /// y[i] += factor x[i].
 void tacit_axpy_f32(float *restrict y, float factor, const float *restrict x, size_t count);
 /// Replaces NaN by −∞.

@@ -13,12 +13,13 @@ struct SpectralFactors {
   /// - Parameters:
   ///   - covariance: order × order, symmetric.
   ///   - offDiagonalDeviation: τ; 0 keeps every eigenvalue above rounding.
-  init(covariance: [Double], order: Int, offDiagonalDeviation: Double) {
+  ///   - rankMax: pairs kept at most, the largest first.
+  init(covariance: [Double], order: Int, offDiagonalDeviation: Double, rankMax: Int) {
     var rows = covariance
     let seen = DenseAlgebra.symmetricEigen(&rows, order: order)
     let edge = 2 * offDiagonalDeviation * Double(order).squareRoot()
     let threshold = max(1.02 * edge, 1e-9 * max(seen.last ?? 0, 0))
-    let kept = (0..<order).reversed().filter { seen[$0] > threshold }
+    let kept = (0..<order).reversed().filter { seen[$0] > threshold }.prefix(rankMax)
     values = kept.map { (seen[$0] * seen[$0] - edge * edge).squareRoot() }
     vectors = kept.flatMap { rows[$0 * order..<($0 + 1) * order] }
   }

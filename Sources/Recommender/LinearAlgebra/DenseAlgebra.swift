@@ -134,18 +134,6 @@ package enum DenseAlgebra {
     precondition(info == 0, "dpotrs refused its argument \(-info)")
   }
 
-  /// Replaces `b` by `b U⁻¹`, with `U` the upper triangle of a factor from `choleskyFactor`.
-  ///
-  /// - Parameter b: rows × order.
-  package static func solveFromRight(
-    upper: UnsafePointer<Double>, order: Int, _ b: UnsafeMutablePointer<Double>, rows: Int
-  ) {
-    guard rows > 0, order > 0 else { return }
-    cblas_dtrsm(
-      CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, Int32(rows), Int32(order), 1, upper,
-      Int32(order), b, Int32(order))
-  }
-
   /// Replaces a factor from `choleskyFactor` by the upper triangle of the inverse of the factored matrix.
   ///
   /// - Returns: false when the factor is singular.
