@@ -172,7 +172,9 @@ import Testing
 
   @Test func settingsOutOfRangeAreRefusedInWords() {
     let cases: [(refused: () throws -> Void, words: String)] = [
-      ({ _ = try AlternatingLeastSquares.Configuration(dimension: 0) }, "dimension is 0; expected at least 1"),
+      (
+        { _ = try AlternatingLeastSquares.Configuration(dimension: 0) }, "dimension is 0; expected at least 1"
+      ),
       (
         { _ = try AlternatingLeastSquares.Configuration(userNormBound: .nan) },
         "bound on user vectors is nan; expected a finite number above 0"

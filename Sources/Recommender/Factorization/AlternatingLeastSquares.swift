@@ -21,9 +21,16 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
     /// Largest confidence of an event; larger weights are cut to it.
     public let maximumConfidence: Float
 
-    /// d = 48 and five sweeps: on ml-1m as good as eight.
+    /// d = 56 and four sweeps: on the validation split of ml-1m within .002 HR@10 of d = 64 and eight sweeps.
     public static let standard = Configuration(
-      unchecked: (dimension: 48, sweeps: 5, objective: .standard, userNormBound: 4, maximumConfidence: 1))
+      unchecked: (dimension: 56, sweeps: 4, objective: .standard, userNormBound: 4, maximumConfidence: 1))
+
+    /// For private plans: two sweeps of d = 16 with user vectors of the same length, so that a clipped message holds as much
+    /// signal as it can. `mf` needs a tenth of the entries and does better under the same noise.
+    public static let privateStandard = Configuration(
+      unchecked: (
+        dimension: 16, sweeps: 2, objective: .standard, userNormBound: 0.25, maximumConfidence: 1
+      ))
 
     /// - Throws: `InvalidHyperparameter` for a value out of its range.
     public init(

@@ -94,7 +94,7 @@ public struct ImplicitObjective: Sendable, Equatable {
     self.init(unchecked: (regularization, unobservedWeight))
   }
 
-  private init(unchecked: (regularization: Float, unobservedWeight: Float)) {
+  init(unchecked: (regularization: Float, unobservedWeight: Float)) {
     (regularization, unobservedWeight) = unchecked
   }
 

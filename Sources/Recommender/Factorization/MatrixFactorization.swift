@@ -58,9 +58,9 @@ public struct MatrixFactorization: FederatedAlgorithm {
   public func trainer(for release: Int, model: ItemModel) -> any LocalTrainer {
     switch regime {
     case .implicit(let implicit):
-      release == 0 ? CountTrainer(isNormalised: false) : implicit.trainer(model: model)
+      release == 0 ? CountTrainer(weighting: implicit.weighting) : implicit.trainer(model: model)
     case .rankOne(let rankOne):
-      release == 0 ? CountTrainer(isNormalised: true) : rankOne.trainer(model: model)
+      release == 0 ? CountTrainer(weighting: .inverseSquareRoot) : rankOne.trainer(model: model)
     }
   }
 
@@ -94,11 +94,12 @@ public struct MatrixFactorization: FederatedAlgorithm {
 
 /// The release that counts interactions per item.
 struct CountTrainer: LocalTrainer {
-  /// Whether a user contributes x/‖x‖ (L2 norm 1, for private plans) instead of x, its 0/1 history.
-  let isNormalised: Bool
+  /// A user contributes its 0/1 history x, or x/‖x‖ = x/√n of L2 norm 1 (inverse square root, for private plans).
+  let weighting: UserWeighting
 
   func contribute(_ user: UserHistory, into buffer: inout ContributionBuffer) {
-    let value: Float = isNormalised ? 1 / Float(user.items.count).squareRoot() : 1
+    guard !user.items.isEmpty else { return }
+    let value = weighting(historyLength: user.items.count)
     for item in user.items {
       buffer.indices.append(UInt32(item))
       buffer.values.append(value)
