@@ -40,7 +40,7 @@ public struct RenyiAccountant: PrivacyAccountant {
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
   /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
   private func least(_ value: (Double) -> Double) -> Double {
-    let coarse = orders.filter { Self.coarseOrders.contains($0) || orders.count < 32 }
+    let coarse = orders.filter { $0 == orders.first || Self.coarseOrders.contains($0) || orders.count < 32 }
     guard let start = coarse.first else { return .infinity }
     var best = value(start)
     var position = 0
