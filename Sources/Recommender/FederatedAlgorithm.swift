@@ -46,10 +46,12 @@ public struct ReleaseShape: Sendable, Equatable {
   /// The largest absolute value of one entry of the sum over `n` users is at most `entryBound * n`;
   /// used to size the ring of releases that are not clipped (no noise, no privacy claimed).
   public let entryBound: Double
+  /// Whether contributions without noise are whole numbers, so that a grid of 1 loses nothing.
+  public let isIntegral: Bool
 
   public init(
     name: String, dimension: Int, maximumNonZeros: Int, clipNorm: Double = 1, budgetShare: Double = 1,
-    entryBound: Double = 1
+    entryBound: Double = 1, isIntegral: Bool = false
   ) {
     self.name = name
     self.dimension = dimension
@@ -57,6 +59,7 @@ public struct ReleaseShape: Sendable, Equatable {
     self.clipNorm = clipNorm
     self.budgetShare = budgetShare
     self.entryBound = entryBound
+    self.isIntegral = isIntegral
   }
 }
 

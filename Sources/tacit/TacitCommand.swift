@@ -1,8 +1,12 @@
 internal import ArgumentParser
 
 @main
-struct TacitCommand: AsyncParsableCommand {
+struct TacitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit", abstract: "Train one recommender among partners who never show each other their data.",
-    version: "0.1.0")
+    version: TacitVersion.text, subcommands: [SimulateCommand.self, DataCommand.self])
+}
+
+enum TacitVersion {
+  static let text = "tacit 0.1.0"
 }

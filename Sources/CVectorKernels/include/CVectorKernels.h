@@ -2,7 +2,10 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "covariance_kernels.h"
 #include "BitPacking.h"
+
+#include "factor_kernels.h"
 
 /// acc[i] += addend[i] mod 2^32.
 void tacit_add_u32(uint32_t *restrict acc, const uint32_t *restrict addend, size_t count);

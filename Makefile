@@ -1,0 +1,48 @@
+# The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
+.PHONY: help setup build demo demo-smoke test lint format generate bench clean
+
+SWIFT_BUILD = swift build -c release
+TACIT = .build/release/tacit
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo     set up, build `tacit`, train privately on the embedded shop data twice (mf, covariance), show the report
+demo: build
+	@scripts/demo.sh
+
+## make test     set up, build everything in one configuration, run every test
+test: setup
+	@echo "==> building tacit and the tests (release, one configuration)"
+	$(SWIFT_BUILD) --product tacit
+	$(SWIFT_BUILD) --product tacit-coordinator
+	$(SWIFT_BUILD) --product tacit-client
+	$(SWIFT_BUILD) --product tacitPackageTests
+	@echo "==> running the tests"
+	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
+
+## make build    set up and build `tacit` in release
+build: setup
+	@echo "==> building tacit (release; the first build takes a few minutes, later ones seconds)"
+	$(SWIFT_BUILD) --product tacit
+
+setup:
+	@scripts/setup.sh
+
+## make lint     check the format of every source file
+lint:
+	swift format lint --strict --recursive --parallel Package.swift Sources/CryptoPrimitives Sources/SecureAggregation \
+	  Sources/DifferentialPrivacy Sources/Recommender Sources/FederatedLearning Sources/WireProtocol/*.swift Sources/Storage \
+	  Sources/DataImport Sources/ModelExport Sources/Reporting Sources/Simulation Sources/tacit Coordinator Client Tests
+
+format:
+	swift format --in-place --recursive --parallel Package.swift Sources/CryptoPrimitives Sources/SecureAggregation \
+	  Sources/DifferentialPrivacy Sources/Recommender Sources/FederatedLearning Sources/WireProtocol/*.swift Sources/Storage \
+	  Sources/DataImport Sources/ModelExport Sources/Reporting Sources/Simulation Sources/tacit Coordinator Client Tests
+
+## make generate regenerate Sources/WireProtocol/Generated from Protocols/tacit/v1/*.proto (needs protobuf-compiler)
+generate:
+	scripts/generate-protobuf.sh
+
+clean:
+	rm -rf .build runs

@@ -1,0 +1,121 @@
+public import Recommender
+
+/// The canonical bytes of an item model: what is hashed, signed and sent (Protocols/training-round.md, "Model bytes").
+///
+/// Little-endian throughout: `"TACITMODEL1\n"`, algorithm (u16 length, ASCII), version (u32), tensor count (u16), then per
+/// tensor in ascending byte order of its name: name (u16 length, ASCII), rank (u8), extents (u64 each), Float32 values.
+public enum ModelBytes {
+  static let magic = Array("TACITMODEL1\n".utf8)
+
+  /// The one encoding of a model.
+  public static func encode(_ model: ItemModel) -> [UInt8] {
+    var bytes = magic
+    let names = model.tensors.keys.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+    bytes.reserveCapacity(64 + model.tensors.values.reduce(0) { $0 + 4 * $1.values.count + 64 })
+    append(text: model.algorithm, to: &bytes)
+    append(UInt32(model.version), to: &bytes)
+    append(UInt16(names.count), to: &bytes)
+    for name in names {
+      guard let tensor = model.tensors[name] else { continue }
+      append(text: name, to: &bytes)
+      bytes.append(UInt8(tensor.shape.count))
+      for extent in tensor.shape { append(UInt64(extent), to: &bytes) }
+      tensor.values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
+    return bytes
+  }
+
+  /// Decodes a model, refusing anything that `encode` would not write.
+  ///
+  /// - Throws: `ModelBytesError` naming the field and the offset.
+  public static func decode(_ bytes: [UInt8]) throws(ModelBytesError) -> ItemModel {
+    var reader = Reader(bytes: bytes)
+    guard try reader.take(magic.count, "magic") == magic[...] else {
+      throw ModelBytesError(field: "magic", offset: 0, reason: "expected TACITMODEL1")
+    }
+    let algorithm = try reader.text("algorithm")
+    let version = try reader.integer(UInt32.self, "version")
+    let count = try reader.integer(UInt16.self, "tensor count")
+    var tensors: [String: Tensor] = [:]
+    var previous: [UInt8] = []
+    for _ in 0..<count {
+      let name = try reader.text("tensor name")
+      guard previous.lexicographicallyPrecedes(Array(name.utf8)) else {
+        throw ModelBytesError(field: "tensor name", offset: reader.position, reason: "names must ascend")
+      }
+      previous = Array(name.utf8)
+      let rank = Int(try reader.take(1, "rank").first ?? 0)
+      var shape: [Int] = []
+      var size = 1
+      for _ in 0..<rank {
+        let extent = try reader.integer(UInt64.self, "extent")
+        let (product, overflow) = size.multipliedReportingOverflow(by: Int(clamping: extent))
+        guard !overflow, extent <= UInt64(Int32.max) else {
+          throw ModelBytesError(field: "extent", offset: reader.position, reason: "found \(extent), too large")
+        }
+        size = product
+        shape.append(Int(extent))
+      }
+      let (byteCount, overflow) = size.multipliedReportingOverflow(by: 4)
+      guard !overflow else {
+        throw ModelBytesError(field: "extent", offset: reader.position, reason: "the tensor is too large")
+      }
+      let raw = try reader.take(byteCount, "values of \(name)")
+      let values = [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
+        raw.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
+        initialized = size
+      }
+      tensors[name] = Tensor(shape: shape, values: values)
+    }
+    guard reader.position == bytes.count else {
+      throw ModelBytesError(
+        field: "end", offset: reader.position, reason: "found \(bytes.count - reader.position) bytes too many")
+    }
+    return ItemModel(algorithm: algorithm, version: Int(version), tensors: tensors)
+  }
+
+  private static func append(text: String, to bytes: inout [UInt8]) {
+    append(UInt16(text.utf8.count), to: &bytes)
+    bytes.append(contentsOf: text.utf8)
+  }
+
+  private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  private struct Reader {
+    let bytes: [UInt8]
+    var position = 0
+
+    mutating func take(_ count: Int, _ field: String) throws(ModelBytesError) -> ArraySlice<UInt8> {
+      guard count <= bytes.count - position else {
+        throw ModelBytesError(
+          field: field, offset: position, reason: "expected \(count) bytes, found \(bytes.count - position)")
+      }
+      defer { position += count }
+      return bytes[position..<position + count]
+    }
+
+    mutating func integer<T: FixedWidthInteger>(_ type: T.Type, _ field: String) throws(ModelBytesError) -> T {
+      try take(MemoryLayout<T>.size, field).reversed().reduce(T(0)) { ($0 << 8) | T(truncatingIfNeeded: $1) }
+    }
+
+    mutating func text(_ field: String) throws(ModelBytesError) -> String {
+      let count = Int(try integer(UInt16.self, field))
+      let raw = try take(count, field)
+      guard raw.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        throw ModelBytesError(field: field, offset: position, reason: "expected printable ASCII")
+      }
+      return String(decoding: raw, as: UTF8.self)
+    }
+  }
+}
+
+/// Why bytes are no item model.
+public struct ModelBytesError: Error, Equatable, CustomStringConvertible {
+  public let field: String
+  public let offset: Int
+  public let reason: String
+
+  public var description: String { "model bytes: \(field) at offset \(offset): \(reason)" }
+}

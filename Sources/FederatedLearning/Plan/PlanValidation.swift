@@ -1,0 +1,181 @@
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import Recommender
+public import SecureAggregation
+
+extension TrainingPlan {
+  /// Checks everything that a partner would refuse later.
+  ///
+  /// - Throws: `PlanError` naming the member, what was found and what was expected.
+  public func validate() throws(PlanError) {
+    guard formatVersion == Self.currentFormatVersion else {
+      throw PlanError("the plan has format version \(formatVersion); this program reads \(Self.currentFormatVersion)")
+    }
+    guard SessionID(hex: session) != nil else { throw PlanError("'session' is no 32 hexadecimal digits") }
+    guard VerificationKey(hex: coordinatorKey) != nil else {
+      throw PlanError("'coordinatorKey' is no 64 hexadecimal digits")
+    }
+    guard Digest(hex: catalogue.hash) != nil, (1...1 << 26).contains(catalogue.itemCount) else {
+      throw PlanError("'catalogue' needs a hash of 64 hexadecimal digits and 1 to \(1 << 26) items")
+    }
+    try validateRoster()
+    try validatePrivacy()
+    guard !releases.isEmpty else { throw PlanError("the plan has no releases") }
+    guard (1...100).contains(aggregation.maximumAttempts) else {
+      throw PlanError("'maximumAttempts' is \(aggregation.maximumAttempts); expected 1 to 100")
+    }
+    for index in releases.indices { try validateRelease(index) }
+  }
+
+  private func validateRoster() throws(PlanError) {
+    let numbers = roster.map(\.participant)
+    guard roster.count >= 2 else {
+      throw PlanError(
+        "the roster has \(roster.count) partner\(roster.count == 1 ? "" : "s"): a sum over one partner hides nothing; expected at least 3, or 2 with central noise")
+    }
+    if roster.count == 2, privacy.noise != .central, aggregation.isSecure {
+      throw PlanError(
+        "the roster has 2 partners: without central noise each of them learns the other's sum; expected at least 3")
+    }
+    guard zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }), numbers.first ?? 0 >= 1 else {
+      throw PlanError("the roster's participants must be distinct, ascending and 1 or larger; found \(numbers)")
+    }
+    guard Set(roster.map(\.name)).count == roster.count else { throw PlanError("two partners have the same name") }
+    guard Set(roster.map(\.verificationKey)).count == roster.count else {
+      throw PlanError("two partners have the same verification key")
+    }
+    for entry in roster {
+      guard VerificationKey(hex: entry.verificationKey) != nil else {
+        throw PlanError("partner '\(entry.name)' has no verification key of 64 hexadecimal digits")
+      }
+      guard (1...1 << 40).contains(entry.maximumUsers) else {
+        throw PlanError("partner '\(entry.name)' may bring \(entry.maximumUsers) users; expected at least 1")
+      }
+    }
+  }
+
+  private func validatePrivacy() throws(PlanError) {
+    guard privacy.nominalUsers >= 1, (1...1000).contains(privacy.maximumPartnersPerUser) else {
+      throw PlanError("'nominalUsers' and 'maximumPartnersPerUser' must be 1 or larger")
+    }
+    guard privacy.noise != .none else { return }
+    guard privacy.epsilon.isFinite, privacy.epsilon > 0 else {
+      throw PlanError("ε is \(privacy.epsilon); expected a number above 0")
+    }
+    guard privacy.delta > 0, privacy.delta < 1 else {
+      throw PlanError("δ is \(privacy.delta); expected a number above 0 and below 1")
+    }
+    guard privacy.noise == .distributed else { return }
+    let (n, t, c) = (roster.count, aggregation.threshold, aggregation.colluders)
+    guard c >= 1, c <= 2 * t - n - 1 else {
+      throw PlanError(
+        "\(c) colluding partners with n = \(n) and threshold \(t); expected 1 to 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold")
+    }
+    guard aggregation.isSecure else {
+      throw PlanError("distributed noise needs secure aggregation: without it the coordinator sees single shares")
+    }
+  }
+
+  private func validateRelease(_ index: Int) throws(PlanError) {
+    let release = releases[index]
+    func fail(_ reason: String) -> PlanError { PlanError("release \(index) ('\(release.name)'): \(reason)") }
+    guard release.scale.isFinite, release.scale > 0 else { throw fail("the scale is \(release.scale)") }
+    guard release.samplingRate > 0, release.samplingRate <= 1 else {
+      throw fail("the sampling rate is \(release.samplingRate); expected above 0 and at most 1")
+    }
+    do { _ = try parameters(of: release) } catch { throw fail(error.description) }
+    guard privacy.noise != .none else {
+      guard release.noise == nil, release.encoding == nil else { throw fail("has noise in a plan without noise") }
+      guard release.samplingRate == 1 else { throw fail("samples users in a plan without noise") }
+      guard let bound = release.entryBound, bound.isFinite, bound > 0 else { throw fail("has no bound on its entries") }
+      let largest = bound * release.scale * Double(maximumUsers) + Double(roster.count)
+      guard largest < Double(Int64(1) << (release.modulusBits - 1)) else {
+        throw fail(
+          "its entries reach \(largest), which wraps in a ring of \(release.modulusBits) bits; expected more bits or a smaller scale")
+      }
+      return
+    }
+    guard release.entryBound == nil else { throw fail("bounds entries of messages that are clipped") }
+    guard let encoding = release.encoding, let noise = release.noise else {
+      throw fail("has no clip or no noise in a plan that claims privacy")
+    }
+    guard encoding.dimension == release.dimension, noise.dimension == release.dimension,
+      encoding.scale == release.scale, noise.deltaSquared == encoding.deltaSquared
+    else { throw fail("dimension, scale and Δ² of its parts differ") }
+    guard (noise.share == nil) == (privacy.noise == .central) else {
+      throw fail("its noise does not fit the plan's noise mode '\(privacy.noise.rawValue)'")
+    }
+    if let share = noise.share {
+      guard share.minimumContributors == aggregation.minimumSurvivors, share.colluders == aggregation.colluders else {
+        throw fail("its noise shares are for another n_min or c than the plan's")
+      }
+    }
+    do {
+      _ = try ModulusPlan(
+        bits: release.modulusBits, for: [wrapLoad(encoding: encoding, noise: noise, releaseCount: releases.count)])
+    } catch { throw fail(error.description) }
+  }
+
+  /// What the ring of one release has to hold. It is counted as often as there are attempts at all releases, so that
+  /// the wrap probability stays below 2^-40 over the whole task.
+  func wrapLoad(encoding: EncodingParameters, noise: GaussianNoise, releaseCount: Int) -> ModulusPlan.Load {
+    ModulusPlan.Load(
+      encoding: encoding, noise: noise, maximumUsers: maximumUsers, maximumPartners: roster.count,
+      count: aggregation.maximumAttempts * releaseCount)
+  }
+
+  /// What secure aggregation needs to know of a release.
+  ///
+  /// - Throws: `AggregationParameterError` saying what does not fit.
+  public func parameters(of release: PlannedRelease) throws(AggregationParameterError) -> AggregationParameters {
+    guard let suite = KeystreamSuite(rawValue: aggregation.suite) else {
+      throw AggregationParameterError("the mask suite is \(aggregation.suite); expected 1 (AES-256-CTR) or 2 (ChaCha20)")
+    }
+    return try AggregationParameters(
+      participants: roster.map { ParticipantID($0.participant) }, threshold: aggregation.threshold,
+      minimumSurvivors: aggregation.minimumSurvivors, dimension: release.dimension, modulusBits: release.modulusBits,
+      suite: suite, allowTwoParties: roster.count == 2 && privacy.noise == .central)
+  }
+
+  /// The partners' verification keys by participant.
+  var verificationKeys: [ParticipantID: VerificationKey] {
+    var keys: [ParticipantID: VerificationKey] = [:]
+    for entry in roster { keys[ParticipantID(entry.participant)] = VerificationKey(hex: entry.verificationKey) }
+    return keys
+  }
+
+  /// Checks that the plan's releases are those of the algorithm.
+  ///
+  /// - Throws: `PlanError` naming the release that differs.
+  func matches(_ algorithm: any FederatedAlgorithm) throws(PlanError) {
+    guard algorithm.name == self.algorithm.name, algorithm.itemCount == catalogue.itemCount else {
+      throw PlanError(
+        "the plan trains '\(self.algorithm.name)' over \(catalogue.itemCount) items, found '\(algorithm.name)' over \(algorithm.itemCount)")
+    }
+    let steps = releases.filter { $0.purpose == .training }
+    guard steps.map(\.step) == Array(algorithm.shapes.indices) else {
+      throw PlanError("the plan's training releases are not the \(algorithm.shapes.count) steps of '\(algorithm.name)' in order")
+    }
+    for release in releases {
+      switch release.purpose {
+      case .training:
+        let shape = algorithm.shapes[release.step]
+        guard release.dimension == shape.dimension, release.encoding.map({ $0.maximumNonZeros >= shape.maximumNonZeros }) ?? true
+        else { throw PlanError("release '\(release.name)' has another shape than the algorithm's '\(shape.name)'") }
+      case .evaluation:
+        guard release.dimension == EvaluationTask.dimension else {
+          throw PlanError("evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
+        }
+      }
+    }
+  }
+}
+
+extension TrainingPlan {
+  /// log2 of the bound on the probability that any coordinate of any attempt at this release wraps; `nil` without noise.
+  public func wrapProbabilityLog2(of release: PlannedRelease) -> Double? {
+    guard let encoding = release.encoding, let noise = release.noise else { return nil }
+    let load = wrapLoad(encoding: encoding, noise: noise, releaseCount: releases.count)
+    return (try? ModulusPlan(bits: release.modulusBits, for: [load]))?.wrapProbabilityLog2
+  }
+}

@@ -1,0 +1,41 @@
+internal import CryptoPrimitives
+public import DifferentialPrivacy
+
+extension TrainingPlan {
+  /// The cap as the ledgers enforce it; `nil` under plans without noise.
+  public var cap: PrivacyBudget? {
+    privacy.noise == .none ? nil : try? PrivacyBudget(epsilon: privacy.epsilon, delta: privacy.delta)
+  }
+}
+
+extension PlannedRelease {
+  /// What one attempt at this release puts into a ledger.
+  func chargedEvent(_ privacy: PrivacyPolicy) -> ChargedEvent { event(privacy).map { .accounted($0) } ?? .unprotected }
+}
+
+extension ChargeRequest {
+  /// The charge of one attempt, for a partner or for the coordinator.
+  init(
+    _ plan: TrainingPlan, planHash: Digest, start: RoundStart, participants: Int, survivors: Int?, time: Int
+  ) {
+    let release = plan.releases[Int(start.round)]
+    self.init(
+      attempt: start.ledgerAttempt, release: Int(start.round), name: release.name, plan: planHash,
+      event: release.chargedEvent(plan.privacy), sampler: release.sampler, participants: participants,
+      survivors: survivors, delta: plan.privacy.delta, time: time)
+  }
+}
+
+extension RoundStart {
+  var ledgerAttempt: LedgerAttempt { LedgerAttempt(session: session.hex, round: Int(round), attempt: Int(attempt)) }
+}
+
+extension PrivacyLedger {
+  /// Whether one more event stays within the cap, as `charge` will judge it.
+  func allows(_ event: ChargedEvent, cap: PrivacyBudget?) -> Bool {
+    guard let cap else { return true }
+    var spending = state.recorded
+    guard spending.add(event) == nil else { return false }
+    return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
+  }
+}

@@ -1,0 +1,5 @@
+internal import Glibc
+
+enum Logarithm {
+  static func base2(_ value: Double) -> Double { log2(value) }
+}

@@ -1,0 +1,226 @@
+public import CryptoPrimitives
+public import DifferentialPrivacy
+public import Recommender
+public import SecureAggregation
+
+/// What the host does for a partner's engine.
+public enum PartnerAction: Sendable, Equatable {
+  case send(PartnerMessage)
+  /// Call `train` now. Separate, because it takes long: the host may measure it or move it elsewhere.
+  case train
+}
+
+/// One partner's side of a training task: it checks every round against the plan that it accepted, trains on its own
+/// shard, charges its own ledger, and takes part in secure aggregation.
+///
+/// The engine is sans-IO: messages in, actions out. It is noncopyable because it owns the one-time secrets of the
+/// current attempt. The coordinator is not trusted: whatever does not fit the plan is refused.
+public struct PartnerEngine: ~Copyable {
+  public let planFile: PlanFile
+  public let participant: ParticipantID
+  /// How many refusals of which kind this partner has spoken.
+  public private(set) var refusals: [PartnerRefusal: Int] = [:]
+  /// What secure aggregation refused, by reason.
+  public private(set) var aggregationRefusals: [ClientRefusalReason: Int] = [:]
+
+  private let planHash: Digest
+  private let session: SessionID
+  private let coordinatorKey: VerificationKey
+  private let roster: [ParticipantID: VerificationKey]
+  private let signingKey: SigningKey
+  private let shard: PartnerShard
+  private let algorithm: any FederatedAlgorithm
+  private let workers: Int
+  private let ledger: PrivacyLedger
+  private let cap: PrivacyBudget?
+  /// The highest (round, attempt) that this partner has answered; it never answers it, or an earlier one, again.
+  private var highWaterMark: (round: UInt32, attempt: UInt32)?
+  private var attempt: Attempt?
+  private var aggregation: ClientSession?
+
+  private struct Attempt {
+    let start: RoundStart
+    let context: AttemptContext
+    let release: PlannedRelease
+    let model: ItemModel
+  }
+
+  /// - Parameters:
+  ///   - planFile: the plan that this partner accepted.
+  ///   - ledger: this partner's own ledger, over all plans and tasks that touched its data set.
+  ///   - cap: the most that this partner lets its data set spend; by default the plan's cap.
+  ///   - workers: threads for local training.
+  /// - Throws: `PlanError` when the plan does not name this partner or does not fit the shard or the algorithm.
+  public init(
+    planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
+    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil, workers: Int = 1
+  ) throws(PlanError) {
+    let plan = planFile.plan
+    guard let entry = plan.roster.first(where: { $0.participant == participant.rawValue }),
+      VerificationKey(hex: entry.verificationKey) == signingKey.verificationKey
+    else { throw PlanError("the plan does not name participant \(participant) with this partner's key") }
+    guard let session = SessionID(hex: plan.session), let key = VerificationKey(hex: plan.coordinatorKey) else {
+      throw PlanError("the plan was not validated")
+    }
+    guard shard.interactions.itemCount == plan.catalogue.itemCount else {
+      throw PlanError(
+        "the shard speaks of \(shard.interactions.itemCount) items, the plan's catalogue has \(plan.catalogue.itemCount)")
+    }
+    try plan.matches(algorithm)
+    self.planFile = planFile
+    self.participant = participant
+    self.signingKey = signingKey
+    self.shard = shard
+    self.algorithm = algorithm
+    self.workers = workers
+    self.ledger = ledger
+    self.cap = cap ?? plan.cap
+    self.session = session
+    coordinatorKey = key
+    planHash = SHA256.hash(planFile.bytes)
+    roster = plan.verificationKeys
+  }
+
+  /// A message from the coordinator.
+  public mutating func receive(
+    _ message: CoordinatorMessage, random: inout some RandomSource
+  ) -> [PartnerAction] {
+    switch message {
+    case .roundStart(let start): return begin(start, random: &random)
+    case .aggregation(let message):
+      guard attempt != nil, let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
+      return follow(action)
+    case .roundEnd(let end):
+      guard let attempt, attempt.context == end.context else { return [] }
+      self.attempt = nil
+      aggregation = nil
+      return []
+    }
+  }
+
+  /// Trains on the shard and prepares the masked input; the answer to `.train`.
+  ///
+  /// - Parameter time: seconds since 1970 for the ledger entry.
+  public mutating func train(random: inout some RandomSource, time: Int) -> [PartnerAction] {
+    guard let attempt else { return [] }
+    let plan = planFile.plan
+    let release = attempt.release
+    let pipeline = UpdatePipeline(
+      release: release, shard: shard, task: task(for: release, model: attempt.model, round: attempt.start.round))
+    let bits = release.modulusBits
+    let input: RingVector
+    if let encoding = release.encoding, let noise = release.noise {
+      let contribution = pipeline.clippedSum(encoding, random: &random, workers: workers)
+      if let share = noise.share {
+        input = RingVector(noised: contribution.noised(with: share, random: &random), modulusBits: bits)
+      } else {
+        input = RingVector(exact: contribution, modulusBits: bits)
+      }
+    } else {
+      guard let sum = pipeline.exactSum(limit: release.exactLimit(users: maximumUsers)) else {
+        return refuse(.sumOutOfRange)
+      }
+      input = RingVector(integers: sum, modulusBits: bits)
+    }
+    // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
+    do {
+      try ledger.charge(
+        ChargeRequest(plan, planHash: planHash, start: attempt.start, participants: plan.roster.count, survivors: nil, time: time),
+        cap: cap)
+    } catch { return refuse(.ledgerUnavailable) }
+    if plan.aggregation.isSecure {
+      guard let action = aggregation?.submit(input, threads: workers) else { return refuse(.unexpectedMessage) }
+      return follow(action)
+    }
+    let sum = PlainSum(context: attempt.context, participant: participant, packed: input.packed())
+    return [.send(.plainSum(sum))]
+  }
+
+  private mutating func begin(_ start: RoundStart, random: inout some RandomSource) -> [PartnerAction] {
+    let plan = planFile.plan
+    attempt = nil
+    aggregation = nil
+    guard start.planHash == planHash else { return refuse(.wrongPlan, start) }
+    guard start.session == session else { return refuse(.wrongSession, start) }
+    guard coordinatorKey.verifies(start.signature, of: start.signedBytes) else { return refuse(.forgedRoundStart, start) }
+    guard Int(start.round) < plan.releases.count else { return refuse(.unexpectedRound, start) }
+    if let mark = highWaterMark {
+      guard (start.round, start.attempt) > mark else { return refuse(.staleAttempt, start) }
+    }
+    highWaterMark = (start.round, start.attempt)
+    guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name else {
+      return refuse(.malformedModel, start)
+    }
+    guard shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
+    let release = plan.releases[Int(start.round)]
+    guard ledger.allows(release.chargedEvent(plan.privacy), cap: cap) else { return refuse(.budgetExhausted, start) }
+    let context = start.context()
+    attempt = Attempt(start: start, context: context, release: release, model: model)
+    guard plan.aggregation.isSecure else { return [.train] }
+    guard let parameters = try? plan.parameters(of: release) else { return refuse(.wrongPlan, start) }
+    let head = ledger.head.head
+    // A stream of its own for the session, keyed afresh: the session outlives this call.
+    let source: any RandomSource = (random as? SystemRandomSource) ?? KeyedRandomSource(key: random.bytes(32))
+    guard
+      var session = try? ClientSession(
+        parameters: parameters, context: context, participant: participant, signingKey: signingKey, roster: roster,
+        ledger: .init(size: UInt64(head.size), head: head.digest), random: source)
+    else { return refuse(.wrongPlan, start) }
+    let action = session.advertise()
+    aggregation = consume session
+    return follow(action)
+  }
+
+  private mutating func follow(_ action: ClientAction) -> [PartnerAction] {
+    switch action {
+    case .send(let message), .sendLast(let message): return [.send(.aggregation(message))]
+    case .awaitInput: return [.train]
+    case .aborted: return []
+    case .refuse(let refusal):
+      aggregationRefusals[refusal.reason, default: 0] += 1
+      return refuse(.aggregationRefused)
+    }
+  }
+
+  private func task(for release: PlannedRelease, model: ItemModel, round: UInt32) -> any ContributionTask {
+    switch release.purpose {
+    case .training:
+      TrainingTask(
+        trainer: algorithm.trainer(for: release.step, model: model),
+        seed: planFile.plan.modelSeed &+ UInt64(round) &* 0xD1B5_4A32_D192_ED03 &+ UInt64(participant.rawValue) << 32)
+    case .evaluation: EvaluationTask(scorer: algorithm.scorer(model: model))
+    }
+  }
+
+  private var maximumUsers: Int {
+    planFile.plan.roster.first { $0.participant == participant.rawValue }?.maximumUsers ?? 0
+  }
+
+  private mutating func refuse(_ reason: PartnerRefusal, _ start: RoundStart? = nil) -> [PartnerAction] {
+    refusals[reason, default: 0] += 1
+    let start = start ?? attempt?.start
+    attempt = nil
+    aggregation = nil
+    guard let start else { return [] }
+    return [
+      .send(
+        .refusal(
+          RoundRefusal(
+            session: start.session, round: start.round, attempt: start.attempt, participant: participant,
+            reason: reason)))
+    ]
+  }
+}
+
+extension RingVector {
+  /// A partner's exact sum modulo 2^b, for masking.
+  init(exact contribution: Contribution, modulusBits: Int) {
+    self.init(integers: contribution.exactValues, modulusBits: modulusBits)
+  }
+
+  /// A partner's noised sum modulo 2^b, for masking.
+  init(noised contribution: NoisedContribution, modulusBits: Int) {
+    self.init(
+      integers: contribution.residues(bits: modulusBits).map { Int64(bitPattern: $0) }, modulusBits: modulusBits)
+  }
+}

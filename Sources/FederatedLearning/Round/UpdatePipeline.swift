@@ -1,0 +1,148 @@
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import Dispatch
+public import Recommender
+internal import Synchronization
+
+/// What one partner holds: its users' histories, and what it held out of them for evaluation releases.
+public struct PartnerShard: Sendable {
+  public let interactions: Interactions
+  /// One held-out item per user, −1 for users without; empty when nothing was held out.
+  public let heldOut: [Int32]
+
+  /// - Precondition: `heldOut` is empty or has one entry per user.
+  public init(interactions: Interactions, heldOut: [Int32] = []) {
+    precondition(
+      heldOut.isEmpty || heldOut.count == interactions.userCount, "a shard needs one held-out item per user")
+    self.interactions = interactions
+    self.heldOut = heldOut
+  }
+
+  public var userCount: Int { interactions.userCount }
+}
+
+/// The partner's way from histories to one integer vector: contribute, clip, encode, add up.
+///
+/// Users are spread over the cores; every part has its own encoder, its own exact sum and its own keyed stream of coins,
+/// and the parts are added in integers, so that the result does not depend on the number of cores.
+struct UpdatePipeline {
+  let release: PlannedRelease
+  let shard: PartnerShard
+  let task: any ContributionTask
+
+  /// Clipped and encoded contributions of the sampled users, summed exactly.
+  ///
+  /// - Precondition: the release has encoding parameters.
+  func clippedSum(
+    _ parameters: EncodingParameters, random: inout some RandomSource, workers: Int
+  ) -> Contribution {
+    let users = sampledUsers(random: &random)
+    let parts = max(1, min(workers, users.count / 16))
+    let streams = (0..<parts).map { _ in KeyedRandomSource(key: random.bytes(32)) }
+    let partial = Mutex<Contribution?>(nil)
+    DispatchQueue.concurrentPerform(iterations: parts) { part in
+      var encoder = UpdateEncoder(parameters: parameters)
+      var sum = Contribution(parameters: parameters)
+      var stream = streams[part]
+      var buffer = ContributionBuffer(dimension: release.dimension)
+      for position in stride(from: part, to: users.count, by: parts) {
+        buffer.removeAll()
+        task.contribute(user: users[position], shard: shard, into: &buffer)
+        encoder.add(
+          indices: buffer.isDense ? nil : buffer.indices, values: buffer.values, to: &sum, random: &stream)
+      }
+      partial.withLock { total in
+        if total == nil { total = sum } else { total?.add(sum) }
+      }
+    }
+    return partial.withLock { $0 } ?? Contribution(parameters: parameters)
+  }
+
+  /// Unclipped contributions of all users, rounded once to the grid; for plans that claim no privacy.
+  ///
+  /// - Returns: `nil` when an entry is not finite or larger than `limit`.
+  func exactSum(limit: Int64) -> [Int64]? {
+    var sum = [Double](repeating: 0, count: release.dimension)
+    task.accumulate(shard: shard, into: &sum)
+    var result = [Int64](repeating: 0, count: sum.count)
+    for index in sum.indices {
+      let value = (sum[index] * release.scale).rounded(.toNearestOrEven)
+      guard value.magnitude <= Double(limit) else { return nil }
+      result[index] = Int64(value)
+    }
+    return result
+  }
+
+  /// Poisson sampling with secret coins: each user is in with probability at most the plan's rate.
+  private func sampledUsers(random: inout some RandomSource) -> [Int] {
+    guard release.samplingRate < 1 else { return Array(0..<shard.userCount) }
+    let threshold = UInt64(release.samplingRate * 0x1p64)
+    return (0..<shard.userCount).filter { _ in random.nextUInt64() < threshold }
+  }
+}
+
+/// What users contribute to one release: an algorithm's training step, or an evaluation.
+protocol ContributionTask: Sendable {
+  /// Writes one user's contribution; the buffer is empty on entry.
+  func contribute(user: Int, shard: PartnerShard, into buffer: inout ContributionBuffer)
+  /// Adds all users' contributions without clipping.
+  func accumulate(shard: PartnerShard, into sum: inout [Double])
+}
+
+/// One release of an algorithm.
+struct TrainingTask: ContributionTask {
+  let trainer: any LocalTrainer
+  let seed: UInt64
+
+  func contribute(user: Int, shard: PartnerShard, into buffer: inout ContributionBuffer) {
+    let interactions = shard.interactions
+    trainer.contribute(
+      UserHistory(
+        items: interactions.history(of: user), weights: interactions.weights(of: user),
+        seed: seed &+ UInt64(user) &* 0x9E37_79B9_7F4A_7C15), into: &buffer)
+  }
+
+  func accumulate(shard: PartnerShard, into sum: inout [Double]) {
+    trainer.accumulate(shard.interactions, seed: seed, into: &sum)
+  }
+}
+
+/// One evaluation release: every user with a held-out item contributes (1, hit@10, ndcg@10) of the full ranking of
+/// all items outside its history.
+struct EvaluationTask: ContributionTask {
+  static let dimension = 3
+  /// The norm of (1, 1, 1).
+  static let clipNorm = 3.0.squareRoot()
+  static let cutoff = 10
+
+  let scorer: any Scorer
+
+  func contribute(user: Int, shard: PartnerShard, into buffer: inout ContributionBuffer) {
+    guard !shard.heldOut.isEmpty, shard.heldOut[user] >= 0 else { return }
+    let target = Int(shard.heldOut[user])
+    let history = shard.interactions.history(of: user)
+    guard !history.isEmpty else { return }
+    var scores = [Float](repeating: 0, count: scorer.itemCount)
+    scorer.score(UserHistory(items: history, weights: shard.interactions.weights(of: user)), into: &scores)
+    for item in history { scores[Int(item)] = -.infinity }
+    let own = scores[target]
+    var better = 0
+    if own > -.infinity {
+      for item in scores.indices where scores[item] > own || (scores[item] == own && item < target) { better += 1 }
+    } else {
+      better = Self.cutoff
+    }
+    let hit: Float = better < Self.cutoff ? 1 : 0
+    buffer.isDense = true
+    buffer.values = [1, hit, hit == 0 ? 0 : Float(1 / Logarithm.base2(Double(better + 2)))]
+  }
+
+  func accumulate(shard: PartnerShard, into sum: inout [Double]) {
+    var buffer = ContributionBuffer(dimension: Self.dimension)
+    for user in 0..<shard.userCount {
+      buffer.removeAll()
+      contribute(user: user, shard: shard, into: &buffer)
+      for (index, value) in buffer.values.enumerated() { sum[index] += Double(value) }
+    }
+  }
+}

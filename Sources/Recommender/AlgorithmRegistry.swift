@@ -1,0 +1,206 @@
+/// The algorithms by name, as plans and the command line speak of them: names and numbers in, a validated algorithm out.
+public enum AlgorithmRegistry {
+  /// One parameter that an algorithm takes.
+  public struct Parameter: Sendable, Equatable {
+    public let name: String
+    public let meaning: String
+  }
+
+  /// Every algorithm, in the order of the documentation.
+  public static let names = ["mf", "als", "covariance", "popularity"]
+
+  /// What decides on defaults before any data is seen.
+  public struct Setting: Sendable, Equatable {
+    public let itemCount: Int
+    /// N/z of a private plan, users over noise multiplier; `nil` without noise.
+    public let usersOverNoise: Double?
+    /// Rounds that the user asked for, where the algorithm lets them be chosen.
+    public let rounds: Int?
+
+    public init(itemCount: Int, usersOverNoise: Double?, rounds: Int?) {
+      self.itemCount = itemCount
+      self.usersOverNoise = usersOverNoise
+      self.rounds = rounds
+    }
+  }
+
+  /// The parameters that `name` takes; empty for an unknown name.
+  public static func parameters(of name: String) -> [Parameter] {
+    switch name {
+    case "mf":
+      [
+        Parameter(name: "rank-one", meaning: "1: contributions of norm 1 (private plans); 0: implicit least squares"),
+        Parameter(name: "dimension", meaning: "length of an embedding"),
+        Parameter(name: "rounds", meaning: "releases after the counts"),
+        Parameter(name: "optimizer", meaning: "0 FedAvg, 1 FedAvgM, 2 FedAdam, 3 curvature steps; rank-one 0 only"),
+        Parameter(name: "rate", meaning: "the server's learning rate"),
+        Parameter(name: "momentum", meaning: "the server's momentum, from 0 to below 1"),
+        Parameter(name: "regularization", meaning: "λ of the implicit objective"),
+        Parameter(name: "unobserved-weight", meaning: "weight of unseen pairs"),
+        Parameter(name: "ridge", meaning: "ridge of the user's own solve; rank-one 1 only"),
+        Parameter(name: "counts-share", meaning: "share of the budget for the counts; rank-one 1 only"),
+        halfLife,
+      ]
+    case "als":
+      [
+        Parameter(name: "dimension", meaning: "length of an embedding"),
+        Parameter(name: "rounds", meaning: "sweeps, one release each"),
+        Parameter(name: "regularization", meaning: "λ, scaled by frequency"),
+        Parameter(name: "unobserved-weight", meaning: "weight of unseen pairs"),
+        Parameter(name: "norm-bound", meaning: "longest user vector that is contributed"),
+        halfLife,
+      ]
+    case "covariance":
+      [
+        Parameter(name: "ridge", meaning: "λ of EASE over the whole catalogue (plans without noise)"),
+        Parameter(name: "head-size", meaning: "items in the covariance (private plans)"),
+        Parameter(name: "counts-share", meaning: "share of the budget for the counts (private plans)"),
+        halfLife,
+      ]
+    default: []
+    }
+  }
+
+  /// Completes the given parameters with defaults, so that the plan says everything.
+  ///
+  /// - Throws: `InvalidHyperparameter` naming an unknown algorithm or parameter.
+  public static func resolve(
+    _ name: String, _ given: [String: Double], setting: Setting
+  ) throws(InvalidHyperparameter) -> [String: Double] {
+    guard names.contains(name) else {
+      throw InvalidHyperparameter(name: "algorithm", found: name, expected: "one of \(names.joined(separator: ", "))")
+    }
+    let known = parameters(of: name).map(\.name)
+    for key in given.keys.sorted() where !known.contains(key) {
+      throw InvalidHyperparameter(
+        name: "parameter of \(name)", found: key,
+        expected: known.isEmpty ? "none, it takes no parameters" : "one of \(known.joined(separator: ", "))")
+    }
+    var values = given
+    func set(_ key: String, _ value: Double) { if values[key] == nil { values[key] = value } }
+    if let rounds = setting.rounds, known.contains("rounds") { set("rounds", Double(rounds)) }
+    if known.contains("half-life") { set("half-life", defaultHalfLife) }
+    switch name {
+    case "mf":
+      set("rank-one", setting.usersOverNoise == nil ? 0 : 1)
+      if values["rank-one"] == 0 {
+        let standard = ImplicitFactorization.standard
+        set("dimension", Double(standard.dimension))
+        set("rounds", Double(standard.rounds))
+        set("optimizer", 3)
+        set("rate", 0.5)
+        set("momentum", 0.3)
+        set("regularization", 0.01)
+        set("unobserved-weight", 0.1)
+      } else {
+        // Below N/z of about 4,000 a smaller model carries more signal per entry (design paper, recipe (d)).
+        set("dimension", (setting.usersOverNoise ?? .infinity) < 4000 ? 8 : 16)
+        set("rounds", 10)
+        set("rate", 10)
+        set("momentum", 0.7)
+        set("ridge", 0.02)
+        set("counts-share", 0.1)
+      }
+    case "als":
+      let standard = AlternatingLeastSquares.Configuration.standard
+      set("dimension", Double(standard.dimension))
+      set("rounds", Double(standard.sweeps))
+      set("regularization", 0.01)
+      set("unobserved-weight", 0.1)
+      set("norm-bound", Double(standard.userNormBound))
+    case "covariance":
+      if let signal = setting.usersOverNoise {
+        if values["ridge"] == nil {
+          guard case .head(let size, let share)? = try? CovarianceAlgorithm.privatePlan(
+            itemCount: setting.itemCount, usersOverNoise: signal)
+          else {
+            throw InvalidHyperparameter(name: "users over noise", found: "\(signal)", expected: "a positive number")
+          }
+          set("head-size", Double(size))
+          set("counts-share", share)
+        }
+      } else if values["head-size"] == nil {
+        set("ridge", 300)
+      } else {
+        set("counts-share", 0.1)
+      }
+    default: break
+    }
+    return values
+  }
+
+  /// Makes an algorithm from resolved parameters.
+  ///
+  /// - Throws: `InvalidHyperparameter` naming the value that is out of range.
+  public static func make(
+    _ name: String, _ values: [String: Double], itemCount: Int
+  ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
+    func real(_ key: String) throws(InvalidHyperparameter) -> Double {
+      guard let value = values[key], value.isFinite else {
+        throw InvalidHyperparameter(
+          name: "parameter '\(key)' of \(name)", found: values[key].map { "\($0)" } ?? "nothing", expected: "a number")
+      }
+      return value
+    }
+    func whole(_ key: String) throws(InvalidHyperparameter) -> Int {
+      let value = try real(key)
+      guard let integer = Int(exactly: value), (0...1 << 24).contains(integer) else {
+        throw InvalidHyperparameter(name: "parameter '\(key)' of \(name)", found: "\(value)", expected: "a whole number")
+      }
+      return integer
+    }
+    do {
+      let recency = try RecencyWeighting(halfLife: values["half-life"].flatMap { $0 > 0 ? $0 : nil })
+      switch name {
+      case "mf":
+        if try whole("rank-one") == 1 {
+          let rankOne = try RankOneFactorization(
+            dimension: whole("dimension"), rounds: whole("rounds"), rate: Float(real("rate")),
+            momentum: Float(real("momentum")), ridge: Float(real("ridge")), countShare: real("counts-share"))
+          return try MatrixFactorization(itemCount: itemCount, regime: .rankOne(rankOne), recency: recency)
+        }
+        let rate = Float(try real("rate"))
+        let momentum = Float(try real("momentum"))
+        let optimizer: ServerOptimizer =
+          switch try whole("optimizer") {
+          case 0: .average(rate: rate)
+          case 1: .momentum(rate: rate, momentum: momentum)
+          case 2: .adam(rate: rate, epsilon: 1e-3)
+          default: .curvature(rate: rate, momentum: momentum)
+          }
+        let implicit = try ImplicitFactorization(
+          dimension: whole("dimension"), rounds: whole("rounds"), objective: objective(real), optimizer: optimizer)
+        return try MatrixFactorization(itemCount: itemCount, regime: .implicit(implicit), recency: recency)
+      case "als":
+        let configuration = try AlternatingLeastSquares.Configuration(
+          dimension: whole("dimension"), sweeps: whole("rounds"), objective: objective(real),
+          userNormBound: Float(real("norm-bound")))
+        return try AlternatingLeastSquares(itemCount: itemCount, configuration: configuration, recency: recency)
+      case "covariance":
+        if values["ridge"] != nil {
+          return try CovarianceAlgorithm(
+            itemCount: itemCount, plan: .wholeCatalogue(ridge: real("ridge")), recency: recency)
+        }
+        return try CovarianceAlgorithm(
+          itemCount: itemCount, plan: .head(size: whole("head-size"), countsShare: real("counts-share")),
+          recency: recency)
+      case "popularity": return try PopularityAlgorithm(itemCount: itemCount)
+      default:
+        throw InvalidHyperparameter(name: "algorithm", found: name, expected: "one of \(names.joined(separator: ", "))")
+      }
+    } catch let error as InvalidHyperparameter {
+      throw error
+    } catch {
+      throw InvalidHyperparameter(name: name, found: "\(error)", expected: "parameters that fit together")
+    }
+  }
+
+  private static func objective(_ real: (String) throws(InvalidHyperparameter) -> Double) throws -> ImplicitObjective {
+    try ImplicitObjective(
+      regularization: Float(try real("regularization")), unobservedWeight: Float(try real("unobserved-weight")))
+  }
+
+  private static let halfLife = Parameter(
+    name: "half-life", meaning: "items after which a user's history counts half when scoring; 0 for never")
+  private static let defaultHalfLife = 10.0
+}

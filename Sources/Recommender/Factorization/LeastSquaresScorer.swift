@@ -1,0 +1,48 @@
+internal import CVectorKernels
+
+/// Scores for `als` and the implicit regime of `mf`: the user's vector is solved from the weighted history, then q·p.
+struct LeastSquaresScorer: Scorer {
+  private let solver: ImplicitUserSolver
+  private let popularity: [Float]
+  private let confidence: ConfidenceRule
+  private let recency: RecencyWeighting
+
+  init(
+    model: ItemModel, objective: ImplicitObjective, confidence: ConfidenceRule, recency: RecencyWeighting
+  ) {
+    solver = ImplicitUserSolver(items: FactorTensors.items(of: model), objective: objective)
+    popularity = FactorTensors.popularity(of: model).values
+    self.confidence = confidence
+    self.recency = recency
+  }
+
+  var itemCount: Int { solver.factors.rowCount }
+
+  func score(_ user: UserHistory, into scores: inout [Float]) {
+    precondition(scores.count == itemCount, "scores has \(scores.count) entries, the catalogue \(itemCount)")
+    guard !user.items.isEmpty else {
+      scores = popularity
+      return
+    }
+    let workspace = solver.makeWorkspace()
+    solver.solve(items: user.items, confidence: weights(of: user), workspace: workspace)
+    tacit_table_times_vector_f32(
+      solver.factors.values, itemCount, solver.factors.stride, workspace.vector, 0, &scores)
+  }
+
+  /// q_jᵀ A⁻¹ c_i q_i for every item i of the history: the terms of which the score is the sum.
+  func explain(_ item: Int, for user: UserHistory) -> [Float]? {
+    guard !user.items.isEmpty else { return [] }
+    let workspace = solver.makeWorkspace()
+    let weights = weights(of: user)
+    solver.solve(items: user.items, confidence: weights, workspace: workspace)
+    let stride = solver.factors.stride
+    var carrier = Array(solver.factors.values[item * stride..<(item + 1) * stride])
+    solver.solveAgain(&carrier, workspace: workspace)
+    return zip(user.items, weights).map { other, weight in weight * solver.factors.dot(Int(other), carrier) }
+  }
+
+  private func weights(of user: UserHistory) -> [Float] {
+    zip(confidence(user), recency.weights(count: user.items.count)).map { $0 * $1 }
+  }
+}

@@ -1,0 +1,135 @@
+/// The sections on accounting and on the ledger.
+extension PrivacyDocument {
+  var accounting: DocumentSection? {
+    guard !privacy.guarantees.isEmpty else { return nil }
+    var blocks: [DocumentBlock] = []
+    for guarantee in privacy.guarantees {
+      blocks.append(.subheading("Against " + words.adversary(guarantee.against)))
+      var facts = [
+        DocumentFact("Theorem", guarantee.theorem ?? "not stated"),
+        DocumentFact("ε, upper value", ReportNumber.upperBound(guarantee.epsilonUpper)),
+        DocumentFact(
+          "ε, lower value", guarantee.epsilonLower.map { ReportNumber.lowerBound($0) } ?? "not stated"),
+        DocumentFact("δ", ReportNumber.delta(guarantee.delta)),
+        DocumentFact("Tier", Wording.tier(guarantee.tier)),
+      ]
+      if let rho = guarantee.rho {
+        facts.append(DocumentFact("ρ (zero-concentrated)", ReportNumber.upperBound(rho)))
+      }
+      if let mu = guarantee.mu { facts.append(DocumentFact("μ (Gaussian)", ReportNumber.upperBound(mu))) }
+      if let numerics = guarantee.numerics { facts.append(DocumentFact("Numerics", numerics)) }
+      blocks.append(.facts(facts))
+      if !guarantee.assumptions.isEmpty {
+        blocks += [.paragraph("The theorem assumes of this run:"), .list(guarantee.assumptions)]
+      }
+    }
+    blocks += [deltaTable, groupTable, curveTable].compactMap { $0 }.map { .table($0) }
+    return DocumentSection(id: "accounting", title: "Accounting", blocks: blocks)
+  }
+
+  var ledger: DocumentSection? {
+    guard let ledger = privacy.ledger else { return nil }
+    var facts: [DocumentFact] = []
+    if let cap = privacy.cap {
+      facts.append(
+        DocumentFact(
+          "Cap of the plan",
+          "ε = \(ReportNumber.constant(cap.epsilon)) at δ = \(ReportNumber.delta(cap.delta)), against "
+            + words.adversary(cap.against)))
+    }
+    facts += [
+      DocumentFact(
+        "Remaining ε", ledger.epsilonRemaining.map { ReportNumber.lowerBound($0) } ?? "not stated"),
+      DocumentFact("Entries", ReportNumber.count(ledger.size)),
+      DocumentFact("Head (hash of the last entry)", ledger.head ?? "not stated"),
+    ]
+    if let note = ledger.note { facts.append(DocumentFact("Extract", note)) }
+    var blocks: [DocumentBlock] = [.facts(facts)]
+    if !ledger.entries.isEmpty { blocks.append(.table(entryTable(ledger.entries))) }
+    return DocumentSection(id: "ledger", title: "Ledger", blocks: blocks)
+  }
+
+  private func entryTable(_ entries: [LedgerEntryExtract]) -> DocumentTable {
+    let shown = entries.abridged()
+    let gap = entries.count - shown.count
+    return DocumentTable(
+      caption: "Charges in order",
+      columns: [
+        .init("Entry"), .init("Release", numeric: false), .init("Round"), .init("Attempt"),
+        .init("Partners in the sum"),
+        .init("Outcome", numeric: false), .init("ε so far"), .init("Hash", numeric: false),
+      ],
+      rows: shown.map { entry in
+        [
+          .init(String(entry.index)), .init(entry.release), .init(entry.round.map { String($0) } ?? "–"),
+          .init(entry.attempt.map { String($0) } ?? "–"),
+          .init(entry.survivorCount.map { String($0) } ?? "–"),
+          .init(entry.released ? "released" : "aborted, charged"),
+          .init(entry.epsilonAfter.map { ReportNumber.upperBound($0) } ?? "not stated"),
+          .init(entry.hash.map { $0.count > 16 ? $0.prefix(16) + "…" : $0 } ?? "–"),
+        ]
+      },
+      note: gap == 0
+        ? nil : "\(ReportNumber.count(gap)) entries in the middle are left out here; report.json holds them.")
+  }
+
+  private var deltaTable: DocumentTable? {
+    let deltas = Array(Set(privacy.guarantees.flatMap { $0.epsilonAtDelta.map(\.delta) })).sorted(by: >)
+    guard !deltas.isEmpty else { return nil }
+    return DocumentTable(
+      caption: "ε (upper) at other δ",
+      columns: [.init("δ", numeric: false)] + privacy.guarantees.map { .init(words.label($0.against)) },
+      rows: deltas.map { delta in
+        [.init(ReportNumber.delta(delta))]
+          + privacy.guarantees.map { guarantee in
+            let point = guarantee.epsilonAtDelta.first { $0.delta == delta }
+            return .init(point.map { ReportNumber.upperBound($0.epsilon) } ?? "–")
+          }
+      })
+  }
+
+  private var groupTable: DocumentTable? {
+    let rows = privacy.guarantees.flatMap { guarantee in
+      guarantee.groups.map { group -> [DocumentTable.Cell] in
+        [
+          .init("\(words.label(guarantee.against)), \(group.size) \(group.size == 1 ? "unit" : "units")"),
+          .init(ReportNumber.upperBound(group.epsilon)), .init(ReportNumber.delta(group.delta)),
+          .init(Wording.shortTier(PrivacyTier(epsilon: group.epsilon))),
+        ]
+      }
+    }
+    guard !rows.isEmpty else { return nil }
+    return DocumentTable(
+      caption: "Groups: several units at once, such as a household",
+      columns: [
+        .init("Group", numeric: false), .init("ε, at most"), .init("δ"), .init("Tier", numeric: false),
+      ],
+      rows: rows)
+  }
+
+  /// About 15 points of the curves, side by side where they share values of ε.
+  private var curveTable: DocumentTable? {
+    let guarantees = privacy.guarantees.filter { !$0.curve.isEmpty }
+    let all = Array(Set(guarantees.flatMap { $0.curve.map(\.epsilon) })).sorted()
+    guard !all.isEmpty else { return nil }
+    let stride = (all.count + 14) / 15
+    let shown = all.enumerated().filter { $0.offset.isMultiple(of: stride) }.map(\.element)
+    return DocumentTable(
+      caption: "Points of the (ε, δ) curve",
+      columns: [.init("ε", numeric: false)]
+        + guarantees.map { .init("δ, at most: \(words.label($0.against))") },
+      rows: shown.map { epsilon in
+        [.init(ReportNumber.upperBound(epsilon, digits: 3))]
+          + guarantees.map { guarantee in
+            let point = guarantee.curve.first { $0.epsilon == epsilon }
+            return .init(point.map { ReportNumber.delta($0.delta) } ?? "–")
+          }
+      },
+      note: shown.count == all.count ? nil : "report.json holds all \(ReportNumber.count(all.count)) points.")
+  }
+}
+
+extension Array {
+  /// At most 60 elements: all, or the first 20 and the last 40.
+  func abridged() -> [Element] { count <= 60 ? self : Array(prefix(20) + suffix(40)) }
+}

@@ -1,0 +1,89 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Foundation
+internal import SecureAggregation
+
+extension Tacit_V1_RoundStart {
+  init(_ start: RoundStart) {
+    self.init()
+    session = Data(start.session.bytes)
+    round = start.round
+    attempt = start.attempt
+    planHash = Data(start.planHash.bytes)
+    model = Data(start.model)
+    ledgerSize = start.ledgerSize
+    ledgerHead = Data(start.ledgerHead.bytes)
+    signature = Data(start.signature.bytes)
+  }
+}
+
+extension RoundStart {
+  init(_ wire: Tacit_V1_RoundStart) throws(WireError) {
+    let fields = WireFields("RoundStart")
+    self.init(
+      session: try fields.value(wire.session, "session"), round: wire.round, attempt: wire.attempt,
+      planHash: try fields.value(wire.planHash, "plan_hash"), model: Array(wire.model), ledgerSize: wire.ledgerSize,
+      ledgerHead: try fields.value(wire.ledgerHead, "ledger_head"),
+      signature: try fields.value(wire.signature, "signature"))
+  }
+}
+
+extension Tacit_V1_RoundEnd {
+  init(_ end: RoundEnd) {
+    self.init()
+    context = Tacit_V1_AttemptContext(end.context)
+    abortReason = UInt32(end.abortReason?.rawValue ?? 0)
+  }
+}
+
+extension RoundEnd {
+  init(_ wire: Tacit_V1_RoundEnd) throws(WireError) {
+    let fields = WireFields("RoundEnd")
+    let context = try fields.context(wire.context, isPresent: wire.hasContext)
+    let code: UInt8 = try fields.narrow(wire.abortReason, "abort_reason")
+    self.init(
+      context: context,
+      abortReason: code == 0
+        ? nil : try fields.require(AttemptAbort(rawValue: code), "abort_reason", "found \(code), not a reason"))
+  }
+}
+
+extension Tacit_V1_RoundRefusal {
+  init(_ refusal: RoundRefusal) {
+    self.init()
+    session = Data(refusal.session.bytes)
+    round = refusal.round
+    attempt = refusal.attempt
+    participant = refusal.participant.rawValue
+    reason = UInt32(refusal.reason.rawValue)
+  }
+}
+
+extension RoundRefusal {
+  init(_ wire: Tacit_V1_RoundRefusal) throws(WireError) {
+    let fields = WireFields("RoundRefusal")
+    let code: UInt8 = try fields.narrow(wire.reason, "reason")
+    self.init(
+      session: try fields.value(wire.session, "session"), round: wire.round, attempt: wire.attempt,
+      participant: ParticipantID(wire.participant),
+      reason: try fields.require(PartnerRefusal(rawValue: code), "reason", "found \(code), not a refusal"))
+  }
+}
+
+extension Tacit_V1_PlainSum {
+  init(_ sum: PlainSum) {
+    self.init()
+    context = Tacit_V1_AttemptContext(sum.context)
+    participant = sum.participant.rawValue
+    packed = Data(sum.packed)
+  }
+}
+
+extension PlainSum {
+  init(_ wire: Tacit_V1_PlainSum) throws(WireError) {
+    let fields = WireFields("PlainSum")
+    self.init(
+      context: try fields.context(wire.context, isPresent: wire.hasContext),
+      participant: ParticipantID(wire.participant), packed: Array(wire.packed))
+  }
+}

@@ -1,0 +1,49 @@
+internal import CryptoPrimitives
+internal import Foundation
+internal import SecureAggregation
+
+/// Reads the fields of one message and says which of them is wrong.
+struct WireFields {
+  let message: String
+
+  init(_ message: String) { self.message = message }
+
+  func value<T: FixedBytes>(_ data: Data, _ field: String, as type: T.Type = T.self) throws(WireError) -> T {
+    guard let value = T(bytes: Array(data)) else {
+      throw WireError(
+        message: message, field: field,
+        reason: data.count == T.byteCount
+          ? "\(data.count) bytes that are no \(T.self)" : "found \(data.count) bytes, expected \(T.byteCount)")
+    }
+    return value
+  }
+
+  func require<T>(_ value: T?, _ field: String, _ reason: String) throws(WireError) -> T {
+    guard let value else { throw WireError(message: message, field: field, reason: reason) }
+    return value
+  }
+
+  func context(_ wire: Tacit_V1_AttemptContext, isPresent: Bool) throws(WireError) -> AttemptContext {
+    guard isPresent else { throw WireError(message: message, field: "context", reason: "is missing") }
+    return AttemptContext(
+      session: try value(wire.session, "context.session"), round: wire.round, attempt: wire.attempt,
+      binding: try value(wire.binding, "context.binding"))
+  }
+
+  func narrow<T: FixedWidthInteger>(_ value: UInt32, _ field: String, as type: T.Type = T.self) throws(WireError) -> T {
+    guard let narrow = T(exactly: value) else {
+      throw WireError(message: message, field: field, reason: "found \(value), expected at most \(T.max)")
+    }
+    return narrow
+  }
+}
+
+extension Tacit_V1_AttemptContext {
+  init(_ context: AttemptContext) {
+    self.init()
+    session = Data(context.session.bytes)
+    round = context.round
+    attempt = context.attempt
+    binding = Data(context.binding.bytes)
+  }
+}

@@ -1,0 +1,171 @@
+internal import CryptoPrimitives
+internal import DataImport
+internal import FederatedLearning
+internal import Foundation
+internal import Recommender
+internal import SecureAggregation
+internal import Simulation
+
+/// A simulated task, ready to run: data, partners, keys and the signed plan.
+struct Experiment {
+  let settings: SimulationSettings
+  let dataset: Dataset
+  let partition: Partition
+  /// Index of the partner of every user.
+  let partnerOfUser: [Int]
+  let algorithm: any FederatedAlgorithm
+  let planFile: PlanFile
+  let planSignature: Signature
+  let coordinatorKey: SigningKey
+  let partnerKeys: [SigningKey]
+  let randomness: Randomness
+  /// Remarks about the data, for people.
+  let notes: [String]
+
+  var plan: TrainingPlan { planFile.plan }
+
+  /// Loads the data and makes the plan.
+  ///
+  /// - Throws: `CommandFailure` with the sentence for the user.
+  static func prepare(_ settings: SimulationSettings) throws -> Experiment {
+    let (dataset, notes) = try DataSource.load(settings.data, seed: settings.seed, validation: settings.validation)
+    guard dataset.train.count > 0 else {
+      throw CommandFailure(.data, "\(settings.data): there are no interactions to train on")
+    }
+    let partition = try divide(dataset, settings)
+    var random = randomness(settings).source
+    let coordinatorKey = SigningKey(random: &random)
+    let partnerKeys = partition.names.map { _ in SigningKey(random: &random) }
+    var partnerOfUser = [Int](repeating: 0, count: dataset.userCount)
+    for (partner, users) in partition.userIndices.enumerated() { for user in users { partnerOfUser[user] = partner } }
+    do {
+      let draft = try draft(dataset, partition, settings, coordinatorKey, partnerKeys, &random)
+      let planFile = try PlanFile(try draft.draft.plan(for: draft.algorithm))
+      return Experiment(
+        settings: settings, dataset: dataset, partition: partition, partnerOfUser: partnerOfUser,
+        algorithm: draft.algorithm, planFile: planFile,
+        planSignature: coordinatorKey.sign(PlanSignature.message(planFile.bytes)), coordinatorKey: coordinatorKey,
+        partnerKeys: partnerKeys, randomness: randomness(settings).mode, notes: notes)
+    } catch let error as PlanError {
+      throw CommandFailure(.configuration, "no plan can be made: \(error)")
+    } catch let error as InvalidHyperparameter {
+      throw CommandFailure(.configuration, "\(error)")
+    }
+  }
+
+  private static func randomness(_ settings: SimulationSettings) -> (mode: Randomness, source: any RandomSource) {
+    settings.insecureTestRandomness
+      ? (.insecureTest(seed: settings.seed), KeyedRandomSource(insecureSeed: SplitMix64.mix(settings.seed)))
+      : (.system, SystemRandomSource())
+  }
+
+  private static func divide(_ dataset: Dataset, _ settings: SimulationSettings) throws -> Partition {
+    let partition: Partition
+    do { partition = try dataset.partition(by: try PartitionRule(parsing: settings.partners)) } catch {
+      throw CommandFailure(.configuration, "--partners: \(error)")
+    }
+    guard partition.count >= 2 else {
+      throw CommandFailure(
+        .configuration,
+        "--partners \(settings.partners) gives 1 partner; a sum over one partner hides nothing: expected at least 3, or 2 with central noise")
+    }
+    for (name, users) in zip(partition.names, partition.userIndices) where users.isEmpty {
+      throw CommandFailure(
+        .configuration,
+        "partner '\(name)' has no users: with \(dataset.userCount) users, \(partition.count) partners are too many; choose fewer")
+    }
+    return partition
+  }
+
+  private static func draft(
+    _ dataset: Dataset, _ partition: Partition, _ settings: SimulationSettings, _ coordinatorKey: SigningKey,
+    _ partnerKeys: [SigningKey], _ random: inout some RandomSource
+  ) throws -> (draft: PlanDraft, algorithm: any FederatedAlgorithm) {
+    let count = partition.count
+    let noise = NoiseMode(rawValue: settings.noise) ?? .central
+    let threshold = settings.threshold ?? AggregationParameters.defaultThreshold(count)
+    let minimum = settings.minimumPartners ?? max(threshold, min(3, count))
+    let nominal = settings.nominalUsers ?? rounded(dataset.userCount, up: false)
+    let privacy = PrivacyPolicy(
+      noise: noise, nominalUsers: nominal, maximumPartnersPerUser: settings.maxPartnersPerUser,
+      epsilon: settings.epsilon, delta: settings.delta,
+      usesInsecureTestRandomness: settings.insecureTestRandomness)
+    let signal = noise == .none ? nil : Double(nominal) / (try PlanDraft.noiseMultiplier(privacy))
+    var given = settings.parameters
+    if let halfLife = settings.halfLife { given["half-life"] = halfLife }
+    let parameters = try AlgorithmRegistry.resolve(
+      settings.algorithm, given,
+      setting: .init(itemCount: dataset.itemCount, usersOverNoise: signal, rounds: settings.rounds))
+    let algorithm = try AlgorithmRegistry.make(settings.algorithm, parameters, itemCount: dataset.itemCount)
+    let roster = partition.names.indices.map { index in
+      RosterEntry(
+        participant: UInt32(index + 1), name: partition.names[index],
+        verificationKey: partnerKeys[index].verificationKey.hex,
+        maximumUsers: rounded(partition.userIndices[index].count, up: true))
+    }
+    guard let session = SessionID(bytes: random.bytes(16)) else {
+      preconditionFailure("a session is 16 bytes")
+    }
+    var draft = PlanDraft(
+      task: "\(settings.algorithm) on \(dataset.name)", session: session,
+      configuration: AlgorithmConfiguration(name: settings.algorithm, parameters: parameters),
+      modelSeed: settings.seed,
+      catalogue: CatalogueReference(
+        hash: SHA256.hash(dataset.catalogue.canonicalBytes).hex, itemCount: dataset.itemCount),
+      roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
+      aggregation: AggregationPolicy(
+        isSecure: settings.secureAggregation, threshold: threshold, minimumSurvivors: minimum,
+        colluders: settings.colluders, suite: settings.suite == "chacha20" ? 2 : 1,
+        maximumAttempts: settings.attempts),
+      privacy: privacy)
+    draft.samplingRate = noise == .none ? 1 : settings.samplingRate
+    draft.evaluationShare = noise == .none ? 0 : settings.evaluationShare
+    draft.reserveAttempts = settings.reserveAttempts
+    return (draft, algorithm)
+  }
+
+  /// A constant of the contract near a count: two significant digits.
+  static func rounded(_ count: Int, up: Bool) -> Int {
+    var unit = 1
+    while count / unit >= 100 { unit *= 10 }
+    return up ? (count / unit + 1) * unit : max(1, (count + unit / 2) / unit * unit)
+  }
+
+  /// The partner's shard as the simulation hands it over: histories, and the first test item as held out.
+  func shard(of partner: Int) -> PartnerShard {
+    let users = partition.userIndices[partner]
+    let heldOut = plan.releases.contains { $0.purpose == .evaluation }
+    return PartnerShard(
+      interactions: dataset.train.selecting(users: users),
+      heldOut: heldOut ? users.map { dataset.test[$0].first ?? -1 } : [])
+  }
+}
+
+/// The data of a run by its name on the command line.
+enum DataSource {
+  /// `synthetic`, a folder in our layout, or a file.
+  static func load(_ name: String, seed: UInt64, validation: Bool) throws -> (dataset: Dataset, notes: [String]) {
+    var dataset: Dataset
+    var notes: [String] = []
+    if name == "synthetic" {
+      do {
+        dataset = SyntheticPopulation(try SyntheticConfiguration(users: 4_000, items: 600, partners: 5, seed: seed)).dataset
+      } catch { throw CommandFailure(.configuration, "\(error)") }
+    } else {
+      do {
+        let imported = try DatasetImporter.load(path: name)
+        dataset = imported.dataset
+        notes = imported.report.dropped.map { "\($0.count) rows dropped: \($0.reason) (first: \($0.firstExample))" }
+      } catch { throw CommandFailure(.data, "\(error)") }
+    }
+    if validation { dataset = dataset.validationSplit(seed: seed) }
+    return (dataset, notes)
+  }
+}
+
+/// The coordinator's signature on a plan.
+enum PlanSignature {
+  static func message(_ planBytes: [UInt8]) -> [UInt8] {
+    Array("tacit/v1/plan\n".utf8) + SHA256.hash(planBytes).bytes
+  }
+}

@@ -1,0 +1,71 @@
+internal import FederatedLearning
+internal import Foundation
+internal import Recommender
+internal import Reporting
+internal import Simulation
+
+/// Keeps a line for every release, and measures the model at a few of them.
+final class RoundRecorder {
+  private let experiment: Experiment
+  private let progress: Progress
+  private let evaluator: Evaluator
+  private let checkpoints: Set<Int>
+  private(set) var lines: [String] = []
+  private var points: [ReportMetric: [RoundValue]] = [:]
+
+  init(experiment: Experiment, progress: Progress) {
+    self.experiment = experiment
+    self.progress = progress
+    let dataset = experiment.dataset
+    evaluator = Evaluator(train: dataset.train, test: dataset.test, negatives: dataset.negatives)
+    // At most six models are measured on the way; the last is measured with the baselines.
+    let count = experiment.algorithm.shapes.count
+    checkpoints = count < 4 ? [] : Set((1...6).map { count * $0 / 6 - 1 }.filter { $0 >= 0 })
+  }
+
+  var series: [MetricSeries] {
+    let method: ReportMethod = experiment.plan.privacy.noise == .none ? .federatedWithoutNoise : .federatedPrivate
+    return ReportMetric.canonicalOrder.compactMap { metric in
+      points[metric].map { MetricSeries(method: method, metric: metric, points: $0) }
+    }
+  }
+
+  func observe(_ event: FederationEvent) {
+    switch event {
+    case .roundOpened: break
+    case .attemptAborted(let round, let attempt, let reason):
+      progress.say("release \(round + 1), attempt \(attempt + 1) came to nothing: \(reason)")
+      append(["event": "aborted", "round": round, "attempt": attempt, "reason": "\(reason)"])
+    case .published(let release, let model):
+      let plan = experiment.plan
+      progress.published(
+        release.round + 1, name: release.name, epsilon: release.epsilonSpent, cap: plan.privacy.epsilon,
+        survivors: release.survivors.count, of: plan.roster.count)
+      var line: [String: Any] = [
+        "event": "released", "round": release.round, "attempt": release.attempt, "name": release.name,
+        "partners": release.survivors.count,
+      ]
+      if let epsilon = release.epsilonSpent { line["epsilon"] = epsilon }
+      if release.purpose == .evaluation, let first = release.evaluation.first {
+        // A noised sum may be anything; a mean is published only where the noised count allows one.
+        line["noised"] = release.evaluation.map { Double($0) }
+        if first > 0 {
+          line["noisedHitRate10"] = Double(release.evaluation[1] / first)
+          line["noisedNDCG10"] = Double(release.evaluation[2] / first)
+        }
+      } else if checkpoints.contains(plan.releases[release.round].step) {
+        let evaluation = evaluator.evaluate(experiment.algorithm.scorer(model: model))
+        for (metric, value) in QualityFigures.values(evaluation) {
+          points[metric, default: []].append(RoundValue(round: release.round + 1, value: value.mean))
+          line["exact " + metric.rawValue] = value.mean
+        }
+      }
+      append(line)
+    }
+  }
+
+  private func append(_ line: [String: Any]) {
+    guard let data = try? JSONSerialization.data(withJSONObject: line, options: [.sortedKeys]) else { return }
+    lines.append(String(decoding: data, as: UTF8.self))
+  }
+}

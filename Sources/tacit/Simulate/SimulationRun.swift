@@ -1,0 +1,162 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Foundation
+internal import ModelExport
+internal import Recommender
+internal import Reporting
+internal import SecureAggregation
+internal import Simulation
+internal import Storage
+
+/// One simulated run from settings to a finished folder.
+struct SimulationRun {
+  let settings: SimulationSettings
+  let format: OutputFormat
+
+  func execute() throws {
+    let began = StageMeter.wallClock()
+    let experiment = try Experiment.prepare(settings)
+    var folder = try RunFolder.create(at: try outputPath())
+    let progress = Progress(isQuiet: format == .json, releaseCount: experiment.plan.releases.count)
+    progress.say("\(experiment.dataset.name): \(Self.describe(experiment))")
+    for note in experiment.notes { progress.say("note: \(note)") }
+    if let reading = RunReportBuilder.noiseReading(experiment) {
+      progress.say(
+        "N/z = \(Int(reading.usersOverNoise.rounded())) (N = \(reading.nominalUsers), z = \(Text.significant(reading.noiseMultiplier))). \(reading.reading)"
+      )
+    }
+    do {
+      try writePlan(experiment, folder)
+      let outcome = try train(experiment, folder, progress)
+      switch outcome.result.end {
+      case .completed: break
+      case .stopped:
+        try folder.interrupt(reason: "stopped by a signal after \(outcome.result.releases.count) releases; the ledgers are valid")
+        throw CommandFailure(
+          .interrupted, "stopped after \(outcome.result.releases.count) of \(experiment.plan.releases.count) releases; the ledgers in \(folder.currentPath) are valid, nothing else in it is a result")
+      case .ledgerFailed(let sentence): throw CommandFailure(.io, "stopped because the ledger could not be written: \(sentence)")
+      case .budgetExhausted, .tooManyAborts:
+        if outcome.result.releases.isEmpty {
+          let reasons = Self.reasons(outcome.result)
+          try folder.interrupt(reason: "\(outcome.result.end)")
+          throw CommandFailure(.stopped, "\(outcome.result.end); nothing was released\(reasons)")
+        }
+      }
+      progress.say("evaluating")
+      let comparison = Comparison(experiment: experiment, model: outcome.result.model, baselines: settings.baselines)
+      let report = try RunReportBuilder(
+        experiment: experiment, outcome: outcome, comparison: comparison, folder: folder,
+        wallSeconds: StageMeter.wallClock() - began
+      ).report()
+      try writeResults(experiment, outcome, comparison, report, folder)
+      try folder.finish()
+      Console.output(format == .json ? try report.renderJSON() : report.renderText(.summary))
+      if format == .text {
+        Console.output("report    \(folder.reportHTML)")
+        Console.output("lists     \(folder.recommendations)")
+        Console.output("verify    tacit verify \(folder.path)")
+      }
+      if outcome.result.end != .completed {
+        throw CommandFailure(.stopped, "\(outcome.result.end)\(Self.reasons(outcome.result)); \(folder.path) holds what was released before")
+      }
+    } catch {
+      if !folder.isFinished { try? folder.interrupt(reason: "\(error)") }
+      throw error
+    }
+  }
+
+  /// What a run leaves for the report.
+  struct Outcome {
+    let result: FederationResult
+    let coordinatorLedger: PrivacyLedger
+    let partnerLedgers: [PrivacyLedger]
+    let series: [MetricSeries]
+    let metricLines: [String]
+  }
+
+  private func train(_ experiment: Experiment, _ folder: RunFolder, _ progress: Progress) throws -> Outcome {
+    let interruption = Interruption()
+    let plan = experiment.plan
+    func ledger(_ kind: LedgerHeader.Kind, _ holder: String, _ dataset: String, _ key: SigningKey, _ path: String) throws
+      -> PrivacyLedger
+    {
+      let header = try PrivacyLedger.headerLine(
+        kind: kind, holder: holder, dataset: dataset,
+        created: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970), key: key)
+      let file = try LedgerFile.create(at: path, header: header)
+      return try PrivacyLedger(content: file.content, journal: file, key: key)
+    }
+    let coordinatorLedger = try ledger(
+      .coordinator, "coordinator", plan.task, experiment.coordinatorKey, folder.coordinatorLedger)
+    var partners: [SimulatedPartner] = []
+    for (index, entry) in plan.roster.enumerated() {
+      partners.append(
+        SimulatedPartner(
+          participant: ParticipantID(entry.participant), name: entry.name, shard: experiment.shard(of: index),
+          signingKey: experiment.partnerKeys[index],
+          ledger: try ledger(
+            .partner, entry.name, "\(experiment.dataset.name)/\(entry.name)", experiment.partnerKeys[index],
+            folder.partnerLedger(entry.name))))
+    }
+    let recorder = RoundRecorder(experiment: experiment, progress: progress)
+    let federation = try Federation(
+      planFile: experiment.planFile, algorithm: experiment.algorithm, partners: partners,
+      coordinatorKey: experiment.coordinatorKey, coordinatorLedger: coordinatorLedger,
+      faults: FaultPlan(
+        dropout: settings.dropout, straggling: settings.stragglers,
+        lie: CoordinatorLie(rawValue: settings.lyingCoordinator) ?? .none),
+      seed: settings.seed, randomness: experiment.randomness,
+      workers: ProcessInfo.processInfo.activeProcessorCount,
+      observer: { recorder.observe($0) }, shouldStop: { interruption.isRequested })
+    let result = federation.run()
+    progress.finish()
+    return Outcome(
+      result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
+      series: recorder.series, metricLines: recorder.lines)
+  }
+
+  private func writePlan(_ experiment: Experiment, _ folder: RunFolder) throws {
+    try folder.write(experiment.planFile.bytes, to: folder.plan)
+    try folder.write(
+      Array((experiment.planSignature.hex + "\n").utf8), to: folder.currentPath + "/plan.sig")
+    try folder.write(try RunSettingsFile(settings).bytes(), to: folder.currentPath + "/settings.json")
+  }
+
+  private func writeResults(
+    _ experiment: Experiment, _ outcome: Outcome, _ comparison: Comparison, _ report: RunReport, _ folder: RunFolder
+  ) throws {
+    try ModelBundle.write(
+      outcome.result.model, catalogue: experiment.dataset.catalogue, to: folder.currentPath)
+    try RecommendationFile.write(
+      scorer: comparison.scorer, dataset: experiment.dataset, count: settings.topN, to: folder.recommendations)
+    try folder.write(Array((outcome.metricLines.joined(separator: "\n") + "\n").utf8), to: folder.metrics)
+    try folder.write(Array(try report.renderJSON().utf8), to: folder.reportJSON)
+    try folder.write(Array(report.renderHTML().utf8), to: folder.reportHTML)
+  }
+
+  private func outputPath() throws -> String {
+    if let output = settings.output {
+      guard !output.isEmpty else { throw CommandFailure(.usage, "--output is empty; expected a folder such as runs/first") }
+      return output
+    }
+    for number in 1...9999 {
+      let path = "runs/\(settings.algorithm)-\(number)"
+      if !FileManager.default.fileExists(atPath: path), !FileManager.default.fileExists(atPath: path + ".partial") {
+        return path
+      }
+    }
+    throw CommandFailure(.cannotCreate, "runs/ holds 9999 runs of \(settings.algorithm); name one with --output")
+  }
+
+  private static func describe(_ experiment: Experiment) -> String {
+    let (data, plan) = (experiment.dataset, experiment.plan)
+    return
+      "\(data.userCount) users, \(data.itemCount) items, \(data.train.count) interactions, \(experiment.partition.count) partners; \(plan.algorithm.name), \(plan.releases.count) releases, secure aggregation \(plan.aggregation.isSecure ? "on" : "off"), noise \(plan.privacy.noise.rawValue)"
+  }
+
+  private static func reasons(_ result: FederationResult) -> String {
+    guard !result.refusals.isEmpty else { return "" }
+    let reasons = result.refusals.sorted { $0.value > $1.value }.prefix(4)
+    return " (" + reasons.map { "\($0.value) × \($0.key)" }.joined(separator: "; ") + ")"
+  }
+}

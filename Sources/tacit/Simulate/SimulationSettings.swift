@@ -1,0 +1,147 @@
+internal import Yams
+
+/// Everything that `tacit simulate` can be told, from defaults, a YAML file and flags, in that order of precedence.
+struct SimulationSettings: Sendable, Equatable {
+  var data = "synthetic"
+  var partners = "5"
+  var algorithm = "mf"
+  var epsilon: Double = 8
+  var delta: Double = 1e-6
+  /// Training rounds, for algorithms whose number of rounds can be chosen.
+  var rounds: Int?
+  var noise = "central"
+  var maxPartnersPerUser = 1
+  var dropout: Double = 0
+  var secureAggregation = true
+  var seed: UInt64 = 1
+  var output: String?
+  /// Algorithm parameters by name, for instance `dimension: 32`.
+  var parameters: [String: Double] = [:]
+  var samplingRate: Double = 1
+  var colluders = 1
+  var threshold: Int?
+  var minimumPartners: Int?
+  var attempts = 3
+  var reserveAttempts = 0
+  var suite = "aes256-ctr"
+  var nominalUsers: Int?
+  var evaluationShare: Double = 0.02
+  var baselines = true
+  var stragglers: Double = 0
+  var lyingCoordinator = "none"
+  var insecureTestRandomness = false
+  /// Hold out the last training interaction of every user instead of reading the test file.
+  var validation = false
+  var topN = 100
+  var halfLife: Double?
+
+  /// The keys of the YAML file; the flags have the same names.
+  static let keys = [
+    "data", "partners", "algorithm", "epsilon", "delta", "rounds", "noise", "max-partners-per-user", "dropout",
+    "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold",
+    "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
+    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life",
+  ]
+
+  /// Reads a YAML mapping; unknown keys are refused with the nearest known one.
+  ///
+  /// - Throws: `CommandFailure` that names file, key, what was found and what was expected.
+  mutating func merge(yaml: String, file: String) throws {
+    let node: Node?
+    do { node = try Yams.compose(yaml: yaml) } catch {
+      throw CommandFailure(.configuration, "\(file): not valid YAML: \(error)")
+    }
+    guard let node else { throw CommandFailure(.configuration, "\(file): the file is empty; expected `key: value` lines") }
+    guard let mapping = node.mapping else {
+      throw CommandFailure(.configuration, "\(file): expected `key: value` lines at the top level")
+    }
+    for (keyNode, value) in mapping {
+      let key = keyNode.string ?? ""
+      guard Self.keys.contains(key) else {
+        let hint = NearestName.match(key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? ""
+        throw CommandFailure(
+          .configuration, "\(file): unknown key '\(key)'\(hint) Known keys: \(Self.keys.joined(separator: ", "))")
+      }
+      if key == "parameters" {
+        guard let entries = value.mapping else {
+          throw CommandFailure(.configuration, "\(file): 'parameters' must be a mapping of names to numbers")
+        }
+        for (name, number) in entries {
+          guard let name = name.string, let number = number.float else {
+            throw CommandFailure(.configuration, "\(file): parameters must be `name: number`")
+          }
+          parameters[name] = number
+        }
+        continue
+      }
+      guard let text = value.scalar?.string else {
+        throw CommandFailure(.configuration, "\(file): '\(key)' must be a single value")
+      }
+      try set(key, to: text, source: file)
+    }
+  }
+
+  /// Sets one value by its key, from YAML or a flag.
+  mutating func set(_ key: String, to text: String, source: String) throws {
+    func fail(_ expected: String) -> CommandFailure {
+      CommandFailure(.configuration, "\(source): '\(key)' is '\(text)'; expected \(expected)")
+    }
+    func number(_ expected: String, _ valid: (Double) -> Bool) throws -> Double {
+      guard let value = Double(text), value.isFinite, valid(value) else { throw fail(expected) }
+      return value
+    }
+    func integer(_ expected: String, _ valid: (Int) -> Bool) throws -> Int {
+      guard let value = Int(text), valid(value) else { throw fail(expected) }
+      return value
+    }
+    func flag() throws -> Bool {
+      switch text.lowercased() {
+      case "on", "true", "yes": return true
+      case "off", "false", "no": return false
+      default: throw fail("on or off")
+      }
+    }
+    func choice(_ options: [String]) throws -> String {
+      guard options.contains(text) else {
+        let hint = NearestName.match(text, among: options).map { " (did you mean '\($0)'?)" } ?? ""
+        throw fail("one of \(options.joined(separator: ", "))\(hint)")
+      }
+      return text
+    }
+    switch key {
+    case "data": data = text
+    case "partners": partners = text
+    case "algorithm": algorithm = try choice(["mf", "als", "covariance", "popularity"])
+    case "epsilon": epsilon = try number("a number above 0", { $0 > 0 })
+    case "delta": delta = try number("a number above 0 and below 1, such as 1e-6", { $0 > 0 && $0 < 1 })
+    case "rounds": rounds = try integer("a whole number from 1 to 100000", { (1...100_000).contains($0) })
+    case "noise": noise = try choice(["central", "distributed", "none"])
+    case "max-partners-per-user": maxPartnersPerUser = try integer("a whole number, 1 or larger", { (1...1000).contains($0) })
+    case "dropout": dropout = try number("a probability from 0 to below 1", { $0 >= 0 && $0 < 1 })
+    case "secure-aggregation": secureAggregation = try flag()
+    case "seed":
+      guard let value = UInt64(text) else { throw fail("a whole number, 0 or larger") }
+      seed = value
+    case "output": output = text
+    case "sampling-rate": samplingRate = try number("a rate above 0 and at most 1", { $0 > 0 && $0 <= 1 })
+    case "colluders": colluders = try integer("a whole number, 0 or larger", { $0 >= 0 })
+    case "threshold": threshold = try integer("a whole number, 2 or larger", { $0 >= 2 })
+    case "minimum-partners": minimumPartners = try integer("a whole number, 2 or larger", { $0 >= 2 })
+    case "attempts": attempts = try integer("a whole number from 1 to 100", { (1...100).contains($0) })
+    case "reserve-attempts": reserveAttempts = try integer("a whole number from 0 to 1000", { (0...1000).contains($0) })
+    case "suite": suite = try choice(["aes256-ctr", "chacha20"])
+    case "nominal-users": nominalUsers = try integer("a whole number, 1 or larger", { $0 >= 1 })
+    case "evaluation-share":
+      evaluationShare = try number("a share of the budget from 0 (no private evaluation) to 0.5", { (0...0.5).contains($0) })
+    case "baselines": baselines = try flag()
+    case "stragglers": stragglers = try number("a probability from 0 to below 1", { $0 >= 0 && $0 < 1 })
+    case "lying-coordinator":
+      lyingCoordinator = try choice(["none", "split-survivors", "small-cohort", "swap-model", "forge-key"])
+    case "insecure-test-randomness": insecureTestRandomness = try flag()
+    case "validation": validation = try flag()
+    case "top-n": topN = try integer("a whole number from 1 to 1000", { (1...1000).contains($0) })
+    case "half-life": halfLife = try number("a number of items above 0", { $0 > 0 })
+    default: throw CommandFailure(.configuration, "\(source): unknown key '\(key)'")
+    }
+  }
+}

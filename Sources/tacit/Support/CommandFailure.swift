@@ -1,0 +1,27 @@
+/// A failure that the user can mend: one clear sentence and an exit code (sysexits.h where one fits).
+struct CommandFailure: Error, CustomStringConvertible {
+  /// sysexits.h: bad usage 64, bad input data 65, missing input 66, unavailable 69, I/O 74, no permission 77, bad configuration 78.
+  enum Kind: Int32 {
+    case usage = 64
+    case data = 65
+    case noInput = 66
+    case unavailable = 69
+    case cannotCreate = 73
+    case io = 74
+    case configuration = 78
+    /// The run ended early: the budget was spent, or too many partners dropped out.
+    case stopped = 3
+    /// A ledger or report did not verify.
+    case notVerified = 4
+    /// Ended by a signal at a safe point.
+    case interrupted = 130
+  }
+
+  let kind: Kind
+  let description: String
+
+  init(_ kind: Kind, _ description: String) {
+    self.kind = kind
+    self.description = description
+  }
+}
