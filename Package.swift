@@ -62,7 +62,7 @@ let package = Package(
     library("Storage", ["CryptoPrimitives", "FederatedLearning"]),
     library("DataImport", ["Recommender", "CSystemZlib", "Yams"]),
     library("ModelExport", ["Recommender"]),
-    library("Reporting", ["DifferentialPrivacy", "FederatedLearning"]),
+    library("Reporting", []),
 
     // The host that plays all parties in one process.
     library(

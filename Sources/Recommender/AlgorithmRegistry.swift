@@ -55,6 +55,7 @@ public enum AlgorithmRegistry {
         Parameter(name: "ridge", meaning: "λ of EASE over the whole catalogue (plans without noise)"),
         Parameter(name: "head-size", meaning: "items in the covariance (private plans)"),
         Parameter(name: "counts-share", meaning: "share of the budget for the counts (private plans)"),
+        Parameter(name: "pair-half-life", meaning: "items after which a pair counts half (private plans); 0 for never"),
         halfLife,
       ]
     default: []
@@ -90,8 +91,8 @@ public enum AlgorithmRegistry {
         set("optimizer", 3)
         set("rate", 0.5)
         set("momentum", 0.3)
-        set("regularization", 0.01)
-        set("unobserved-weight", 0.1)
+        set("regularization", Double(ImplicitObjective.standard.regularization))
+        set("unobserved-weight", Double(ImplicitObjective.standard.unobservedWeight))
       } else {
         // Below N/z of about 4,000 a smaller model carries more signal per entry (design paper, recipe (d)).
         set("dimension", (setting.usersOverNoise ?? .infinity) < 4000 ? 8 : 16)
@@ -105,24 +106,26 @@ public enum AlgorithmRegistry {
       let standard = AlternatingLeastSquares.Configuration.standard
       set("dimension", Double(standard.dimension))
       set("rounds", Double(standard.sweeps))
-      set("regularization", 0.01)
-      set("unobserved-weight", 0.1)
+      set("regularization", Double(ImplicitObjective.standard.regularization))
+      set("unobserved-weight", Double(ImplicitObjective.standard.unobservedWeight))
       set("norm-bound", Double(standard.userNormBound))
     case "covariance":
       if let signal = setting.usersOverNoise {
         if values["ridge"] == nil {
-          guard case .head(let size, let share)? = try? CovarianceAlgorithm.privatePlan(
+          guard case .head(let size, let share, let pairs)? = try? CovarianceAlgorithm.privatePlan(
             itemCount: setting.itemCount, usersOverNoise: signal)
           else {
             throw InvalidHyperparameter(name: "users over noise", found: "\(signal)", expected: "a positive number")
           }
           set("head-size", Double(size))
           set("counts-share", share)
+          set("pair-half-life", pairs ?? 0)
         }
       } else if values["head-size"] == nil {
         set("ridge", 300)
       } else {
         set("counts-share", 0.1)
+        set("pair-half-life", 0)
       }
     default: break
     }
@@ -149,8 +152,9 @@ public enum AlgorithmRegistry {
       }
       return integer
     }
+    func positive(_ key: String) -> Double? { values[key].flatMap { $0 > 0 ? $0 : nil } }
     do {
-      let recency = try RecencyWeighting(halfLife: values["half-life"].flatMap { $0 > 0 ? $0 : nil })
+      let recency = try RecencyWeighting(halfLife: positive("half-life"))
       switch name {
       case "mf":
         if try whole("rank-one") == 1 {
@@ -182,7 +186,8 @@ public enum AlgorithmRegistry {
             itemCount: itemCount, plan: .wholeCatalogue(ridge: real("ridge")), recency: recency)
         }
         return try CovarianceAlgorithm(
-          itemCount: itemCount, plan: .head(size: whole("head-size"), countsShare: real("counts-share")),
+          itemCount: itemCount, plan: .head(
+            size: whole("head-size"), countsShare: real("counts-share"), pairHalfLife: positive("pair-half-life")),
           recency: recency)
       case "popularity": return try PopularityAlgorithm(itemCount: itemCount)
       default:

@@ -80,7 +80,7 @@ import Testing
     #expect(
       html.contains(
         "<tr><th scope=\"row\"><bdi>popularity</bdi></th><td class=\"number\"><bdi>6,040</bdi></td>"
-          + "<td class=\"number\"><bdi>0.454</bdi> <small>0.442–0.467</small></td>"))
+          + "<td class=\"number\"><bdi>0.454</bdi> <small>0.442–0.466</small></td>"))
     #expect(html.contains("<dt>Plan (hash)</dt><dd><bdi>b7e1f0c29a6d4e58"))
     #expect(html.contains("<pre><code>tacit verify runs/demo</code></pre>"))
   }
@@ -148,13 +148,16 @@ import Testing
     guard let number = value as? NSNumber else { return [] }
     if isBoolean(number) { return key == "released" ? ["released", "aborted, charged"] : ["on"] }
     let double = number.doubleValue
+    if key == "modulusBits" { return [ReportNumber.powerOfTwo(Int(double))] }
+    if key == "wrapProbabilityLog2" { return [ReportNumber.powerOfTwoBound(log2: double)] }
+    if key.lowercased().contains("bytes") { return [ReportNumber.bytes(Int(double))] }
+    if key.lowercased().contains("seconds") { return [ReportNumber.seconds(double)] }
+    if key == "delta" { return [ReportNumber.delta(double)] }
+    if double == double.rounded() { return [ReportNumber.count(Int(double)), String(Int(double))] }
     return [
       ReportNumber.upperBound(double), ReportNumber.lowerBound(double), ReportNumber.decimals(double, 3),
-      ReportNumber.decimals(double, 4), ReportNumber.delta(double), ReportNumber.constant(double),
-      ReportNumber.quantity(double), ReportNumber.rounded(double), ReportNumber.upperPercentage(double),
-      ReportNumber.rounded(double * 100) + "\u{a0}%", ReportNumber.seconds(double),
-      ReportNumber.bytes(Int(double)),
-      ReportNumber.powerOfTwoBound(log2: double), ReportNumber.powerOfTwo(Int(double)), String(Int(double)),
+      ReportNumber.decimals(double, 4), ReportNumber.rounded(double), ReportNumber.upperPercentage(double),
+      ReportNumber.rounded(double * 100) + "\u{a0}%",
     ]
   }
 

@@ -189,7 +189,7 @@ enum SampleReport {
       QualityRow(
         method: method, partner: partner, users: users,
         metrics: [
-          MetricValue(.sampledHitRate10, value, low: value - 0.0125, high: value + 0.0125),
+          MetricValue(.sampledHitRate10, value, low: value - 0.01247, high: value + 0.01247),
           MetricValue(.sampledNDCG10, value * 0.67, low: value * 0.67 - 0.0104, high: value * 0.67 + 0.0104),
           MetricValue(.fullHitRate10, value * 0.19), MetricValue(.fullNDCG10, value * 0.097),
           MetricValue(.recall20, value * 0.291),

@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 public import DifferentialPrivacy
+internal import SecureAggregation
 
 extension TrainingPlan {
   /// The cap as the ledgers enforce it; `nil` under plans without noise.
@@ -16,18 +17,18 @@ extension PlannedRelease {
 extension ChargeRequest {
   /// The charge of one attempt, for a partner or for the coordinator.
   init(
-    _ plan: TrainingPlan, planHash: Digest, start: RoundStart, participants: Int, survivors: Int?, time: Int
+    _ plan: TrainingPlan, planHash: Digest, context: AttemptContext, participants: Int, survivors: Int?, time: Int
   ) {
-    let release = plan.releases[Int(start.round)]
+    let release = plan.releases[Int(context.round)]
     self.init(
-      attempt: start.ledgerAttempt, release: Int(start.round), name: release.name, plan: planHash,
-      event: release.chargedEvent(plan.privacy), sampler: release.sampler, participants: participants,
+      attempt: context.ledgerAttempt, release: Int(context.round), name: release.name, plan: planHash,
+      binding: context.binding, event: release.chargedEvent(plan.privacy), sampler: release.sampler, participants: participants,
       survivors: survivors, delta: plan.privacy.delta, time: time)
   }
 }
 
-extension RoundStart {
-  var ledgerAttempt: LedgerAttempt { LedgerAttempt(session: session.hex, round: Int(round), attempt: Int(attempt)) }
+extension AttemptContext {
+  var ledgerAttempt: LedgerAttempt { LedgerAttempt(session: session, round: Int(round), attempt: Int(attempt)) }
 }
 
 extension PrivacyLedger {

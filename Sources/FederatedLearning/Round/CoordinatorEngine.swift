@@ -207,7 +207,7 @@ public struct CoordinatorEngine: Sendable {
     do {
       try ledger.record(
         LedgerOutcome(
-          attempt: attempt.start.ledgerAttempt, release: round, result: .released(digest),
+          attempt: attempt.context.ledgerAttempt, release: round, result: .released(digest),
           survivors: opened.survivors.count, time: time))
     } catch { return finish(.ledgerFailed("\(error)")) }
     let unit = 1 / release.scale
@@ -265,7 +265,7 @@ public struct CoordinatorEngine: Sendable {
     do {
       try ledger.charge(
         ChargeRequest(
-          plan, planHash: planHash, start: attempt.start, participants: plan.roster.count,
+          plan, planHash: planHash, context: attempt.context, participants: plan.roster.count,
           survivors: attempt.inputCount, time: time), cap: plan.cap)
     } catch {
       return abort(.stopped, time: time, isFinal: true) + finish(.ledgerFailed("\(error)"))
@@ -285,7 +285,7 @@ public struct CoordinatorEngine: Sendable {
       do {
         try ledger.record(
           LedgerOutcome(
-            attempt: attempt.start.ledgerAttempt, release: round, result: .aborted(reason: "\(reason)"), survivors: nil,
+            attempt: attempt.context.ledgerAttempt, release: round, result: .aborted(reason: "\(reason)"), survivors: nil,
             time: time))
       } catch { return actions + finish(.ledgerFailed("\(error)")) }
     }
@@ -342,10 +342,10 @@ public struct CoordinatorEngine: Sendable {
     let signature = signingKey.sign(
       RoundStart.signedBytes(
         session: session, round: UInt32(round), attempt: UInt32(attempt), planHash: planHash,
-        modelHash: SHA256.hash(bytes), ledgerSize: UInt64(head.size), ledgerHead: head.digest))
+        modelHash: SHA256.hash(bytes), ledgerSize: head.size, ledgerHead: head.head))
     return RoundStart(
       session: session, round: UInt32(round), attempt: UInt32(attempt), planHash: planHash, model: bytes,
-      ledgerSize: UInt64(head.size), ledgerHead: head.digest, signature: signature)
+      ledgerSize: head.size, ledgerHead: head.head, signature: signature)
   }
 }
 

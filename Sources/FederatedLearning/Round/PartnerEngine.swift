@@ -23,6 +23,9 @@ public struct PartnerEngine: ~Copyable {
   /// What secure aggregation refused, by reason.
   public private(set) var aggregationRefusals: [ClientRefusalReason: Int] = [:]
 
+  /// Messages of other attempts, which are dropped unread.
+  public private(set) var strayMessages = 0
+
   private let planHash: Digest
   private let session: SessionID
   private let coordinatorKey: VerificationKey
@@ -88,7 +91,12 @@ public struct PartnerEngine: ~Copyable {
     switch message {
     case .roundStart(let start): return begin(start, random: &random)
     case .aggregation(let message):
-      guard attempt != nil, let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
+      // What belongs to another attempt came late; it must not end the one that is under way.
+      guard let attempt, message.belongs(to: attempt.context) else {
+        strayMessages += 1
+        return []
+      }
+      guard let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
       return follow(action)
     case .roundEnd(let end):
       guard let attempt, attempt.context == end.context else { return [] }
@@ -125,7 +133,7 @@ public struct PartnerEngine: ~Copyable {
     // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
     do {
       try ledger.charge(
-        ChargeRequest(plan, planHash: planHash, start: attempt.start, participants: plan.roster.count, survivors: nil, time: time),
+        ChargeRequest(plan, planHash: planHash, context: attempt.context, participants: plan.roster.count, survivors: nil, time: time),
         cap: cap)
     } catch { return refuse(.ledgerUnavailable) }
     if plan.aggregation.isSecure {
@@ -164,7 +172,7 @@ public struct PartnerEngine: ~Copyable {
     guard
       var session = try? ClientSession(
         parameters: parameters, context: context, participant: participant, signingKey: signingKey, roster: roster,
-        ledger: .init(size: UInt64(head.size), head: head.digest), random: source)
+        ledger: head, random: source)
     else { return refuse(.wrongPlan, start) }
     let action = session.advertise()
     aggregation = consume session
@@ -209,6 +217,26 @@ public struct PartnerEngine: ~Copyable {
             session: start.session, round: start.round, attempt: start.attempt, participant: participant,
             reason: reason)))
     ]
+  }
+}
+
+extension ServerMessage {
+  /// Whether the message says that it belongs to this attempt; the session checks everything else.
+  func belongs(to context: AttemptContext) -> Bool {
+    switch self {
+    case .advertisementList(let list): list.advertisements.allSatisfy { $0.context.isSameAttempt(as: context) }
+    case .shareDelivery(let delivery): delivery.context.isSameAttempt(as: context)
+    case .survivorSet(let set): set.context.isSameAttempt(as: context)
+    case .consistencySignatures(let signatures): signatures.context.isSameAttempt(as: context)
+    case .abort(let abort): abort.context.isSameAttempt(as: context)
+    }
+  }
+}
+
+extension AttemptContext {
+  /// The same session, round and attempt; bindings may differ, which is for the session to refuse.
+  fileprivate func isSameAttempt(as other: AttemptContext) -> Bool {
+    session == other.session && round == other.round && attempt == other.attempt
   }
 }
 

@@ -89,7 +89,9 @@ public struct CovarianceAlgorithm: FederatedAlgorithm {
     switch plan {
     case .wholeCatalogue:
       let entries = PackedTriangle.count(order: itemCount)
-      return [ReleaseShape(name: "co-occurrence counts", dimension: entries, maximumNonZeros: entries)]
+      return [ReleaseShape(
+          name: "co-occurrence counts", dimension: entries, maximumNonZeros: entries, isIntegral: true)
+      ]
     case .head(let size, let share, _):
       let entries = PackedTriangle.count(order: size)
       return [

@@ -191,7 +191,7 @@ struct RunReportBuilder {
     }
     let spent = state.recorded.epsilon(delta: plan.privacy.delta)
     return LedgerExtract(
-      entries: entries, size: state.size, head: state.head.head.digest.hex,
+      entries: entries, size: state.size, head: state.head.head.head.hex,
       epsilonRemaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent))
   }
 
