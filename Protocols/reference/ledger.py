@@ -193,9 +193,54 @@ def check_event(event):
         check_event(inner)
 
 
-def verify(data, expected_key=None):
+def read_statement(data):
+    """The message of the consistency check -> its fields, or ValueError. Fields follow their lengths (u32le)."""
+    fields = []
+    while data:
+        length = int.from_bytes(data[:4], "little")
+        if len(data) < 4 + length:
+            raise ValueError("cut short")
+        fields.append(data[4:4 + length])
+        data = data[4 + length:]
+    protocol, version, suite, purpose, session, round, attempt, binding, transcript, count = fields[:10]
+    number = lambda field: int.from_bytes(field, "little")
+    survivors = [number(field) for field in fields[10:]]
+    sizes = [len(field) for field in fields]
+    if (protocol, purpose) != (b"tacit-secagg", b"survivor set") or sizes[1:3] + sizes[4:10] != [2, 1, 16, 4, 4, 32, 32, 4]:
+        raise ValueError("no survivor statement")
+    if set(sizes[10:]) - {4} or number(count) != len(survivors) or survivors != sorted(set(survivors)):
+        raise ValueError("no ascending list of survivors")
+    return {"place": (session.hex(), number(round), number(attempt)), "binding": binding.hex(), "survivors": survivors}
+
+
+def is_proven(refund, charge, holder, rules):
+    """ledger.md §3.4; rules: {"plan", "threshold", "roster": {participant as text: key}}"""
+    if not rules or charge["plan"] != rules["plan"] or holder not in rules["roster"].values():
+        return False
+    statement = bytes.fromhex(refund["statement"])
+    try:
+        said = read_statement(statement)
+        survivors = {rules["roster"][str(participant)] for participant in said["survivors"]}
+    except (ValueError, KeyError):
+        return False
+    place = (refund["session"], refund["round"], refund["attempt"])
+    if said["place"] != place or said["binding"] != charge["binding"] or holder in survivors:
+        return False
+    signers = set()
+    for endorsement in refund["endorsements"]:
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(endorsement["key"]))
+            key.verify(bytes.fromhex(endorsement["signature"]), statement)
+            signers |= {endorsement["key"]} & survivors
+        except InvalidSignature:
+            pass
+    return len(signers) >= rules["threshold"]
+
+
+def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
     """-> {"sound", "findings": [{"kind", "line"}], "size", "head", "charges", "delta", "epsilon_upper"}"""
-    findings, charges, outcomes, refunds, places = [], {}, set(), set(), {}
+    findings, charges, entries, hashes = [], {}, {}, []
+    outcomes, refunds, proven, places = set(), set(), set(), {}
     previous, ledger, key, size, delta, kind_of_ledger = ORIGIN, None, None, 0, None, None
 
     def find(kind, line):
@@ -256,6 +301,7 @@ def verify(data, expected_key=None):
             break
         entry, previous = result
         size += 1
+        hashes.append(previous.hex())
         ledger = ledger or previous
         if not feed:
             find("missing-line-feed", size)
@@ -265,7 +311,7 @@ def verify(data, expected_key=None):
             if size > 1:
                 find("out-of-order", size)
             else:
-                kind_of_ledger = entry["ledger"]
+                kind_of_ledger, holder = entry["ledger"], entry["key"]
         elif entry["kind"] == "charge":
             if place in charges:
                 find("charged-twice", size)
@@ -278,7 +324,8 @@ def verify(data, expected_key=None):
             after = before + [entry["event"]]
             if composes(before) and not composes(after):
                 find("not-accountable", size)
-            charges[place if place not in charges else (size,)] = entry["event"]
+            place = place if place not in charges else (size,)
+            charges[place], entries[place] = entry["event"], {**entry, "line": size}
             for name, events in (("epsilon_before", before), ("epsilon_after", after)):
                 stated = math.inf if entry[name] == "infinite" else entry[name]
                 value = epsilon_of(events, delta)
@@ -296,12 +343,25 @@ def verify(data, expected_key=None):
             elif place in refunds or kind_of_ledger != "partner":
                 find("out-of-order", size)
             else:
-                # Evidence is judged with the plan's roster, which this reference does not read: the charge counts.
                 refunds.add(place)
-                find("refund-unproven", size)
+                if is_proven(entry, entries[place], holder, rules):
+                    proven.add(place)
+                else:
+                    find("refund-unproven", size)
     harmless = {"torn-last-line", "missing-line-feed", "refund-unproven", "epsilon-restated"}
-    # What everybody else should believe: a refund without judged evidence changes nothing.
-    upper = epsilon_of(list(charges.values()), delta) if charges else (0 if size else None)
+    others = [entry["line"] for entry in entries.values() if entry["plan"] != plan]
+    if plan and others:
+        if kind_of_ledger == "coordinator":
+            find("other-plan", others[0])
+        elif len(others) == len(entries):
+            find("other-plan", None)
+    if known_head and size and known_head["size"] > size:
+        find("behind-known-head", None)
+    elif known_head and size and hashes[known_head["size"] - 1] != known_head["head"]:
+        find("forked", known_head["size"])
+    # What everybody else should believe: only a proven refund takes a charge away.
+    standing = [event for place, event in charges.items() if place not in proven]
+    upper = epsilon_of(standing, delta) if charges else (0 if size else None)
     return {
         "sound": size > 0 and all(finding["kind"] in harmless for finding in findings),
         "findings": findings, "size": size, "head": previous.hex() if size else None, "charges": len(charges),
@@ -319,6 +379,21 @@ S1, S2 = (hashlib.sha256(name).hexdigest()[:32] for name in (b"tacit vectors: se
 DELTA = 1e-6
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
 STRANGER = Ed25519PrivateKey.from_private_bytes(OTHER)
+
+
+def statement(survivors, round=0, attempt=0, session=S1, binding=BINDING):
+    """The bytes that survivors sign in the consistency check (secure-aggregation.md)."""
+    u32 = lambda value: value.to_bytes(4, "little")
+    fields = [b"tacit-secagg", (1).to_bytes(2, "little"), b"\1", b"survivor set", bytes.fromhex(session), u32(round), u32(attempt),
+              bytes.fromhex(binding), hashlib.sha256(b"transcript").digest(), u32(len(survivors)), *map(u32, survivors)]
+    return b"".join(u32(len(field)) + field for field in fields)
+
+
+# Five partners with t = 4; the holder is participant 0.
+PARTNERS = [KEY] + [Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"tacit vectors: partner %d" % i).digest())
+                    for i in range(1, 5)]
+RULES = {"plan": PLAN, "threshold": 4,
+         "roster": {str(index): public_bytes(key).hex() for index, key in enumerate(PARTNERS)}}
 
 
 class Builder:
@@ -350,6 +425,14 @@ class Builder:
         return self.add("outcome", session=session, round=round, attempt=attempt, release=release, result=result,
                         published=published, reason=reason, survivors=survivors,
                         time=1767225600 + len(self.entries))
+
+    def refund(self, data, signers, round=0, attempt=0, release=0, session=S1):
+        if self.events:
+            self.events = self.events[:-1]
+        return self.add(
+            "refund", session=session, round=round, attempt=attempt, release=release, statement=data.hex(),
+            endorsements=[{"key": public_bytes(PARTNERS[signer]).hex(), "signature": PARTNERS[signer].sign(data).hex()}
+                          for signer in signers], time=1767225600 + len(self.entries))
 
     def note(self, text):
         return self.add("note", text=text, time=1767225600 + len(self.entries))
@@ -410,12 +493,42 @@ def vectors():
     yield "good_missing_line_feed", "the record is whole, so it counts; only its line feed is missing", data[:-1], {}
     yield "good_torn_last_line", "a write that a crash cut short: dropped, nothing had left", data[:start[4] + 200], {}
     yield "good_torn_in_signature", "torn within the signature", data[:-2], {}
-    yield "good_refund_unproven", "a refund whose evidence is not judged here: the charge counts", (
-        Builder().charge(0).add(
-            "refund", session=S1, round=0, attempt=0, release=0, statement=b"not judged here".hex(),
-            endorsements=[{"key": public_bytes(STRANGER).hex(), "signature": STRANGER.sign(b"not judged here").hex()}],
-            time=1767225602).data), {}
+    yield "good_refund_without_rules", "a refund that nobody judged: the charge counts", (
+        Builder().charge(0).refund(statement([1, 2, 3, 4]), [1, 2, 3, 4]).data), {}
+    judged = {"rules": RULES}
+    yield "good_refund_proven", "four of five signed a set without the holder; the next charge starts from nothing", (
+        Builder().charge(0).refund(statement([1, 2, 3, 4]), [1, 2, 3, 4]).charge(1).data), judged
+    for name, said, signers in [
+        ("three_signers", statement([1, 2, 3, 4]), [1, 2, 3]),
+        ("one_signer_twice", statement([1, 2, 3, 4]), [1, 2, 3, 3]),
+        ("holder_survives", statement([0, 1, 2, 3, 4]), [0, 1, 2, 3, 4]),
+        ("signer_no_survivor", statement([1, 2, 3]), [1, 2, 3, 4]),
+        ("another_attempt", statement([1, 2, 3, 4], attempt=1), [1, 2, 3, 4]),
+        ("another_binding", statement([1, 2, 3, 4], binding=PLAN), [1, 2, 3, 4]),
+        ("outside_roster", statement([1, 2, 3, 4, 9]), [1, 2, 3, 4]),
+        ("not_ascending", statement([2, 1, 3, 4]), [1, 2, 3, 4]),
+        ("byte_too_many", statement([1, 2, 3, 4]) + b"\0", [1, 2, 3, 4]),
+    ]:
+        yield "good_refund_unproven_" + name, "evidence that proves nothing: the charge counts", (
+            Builder().charge(0).refund(said, signers).data), judged
+    yield "good_known_head", "an extension of a head that was seen before", data, {
+        "known_head": {"size": 3, "head": lines[2].split(b"\t")[1].decode()}}
+    yield "good_plan_among_others", "a partner's ledger holds many plans", (
+        Builder().charge(0, plan=BINDING).charge(1).data), {"plan": PLAN}
 
+    yield "bad_other_plan", "a coordinator's ledger of another task", (
+        Builder("coordinator").charge(0, survivors=5).charge(1, plan=BINDING, survivors=5).data), {"plan": PLAN}
+    yield "bad_never_this_plan", "a partner's ledger without a charge of the plan", (
+        Builder().charge(0, plan=BINDING).data), {"plan": PLAN}
+    yield "bad_rolled_back", "records at the end are gone; a later head was seen before", b"".join(lines[:3]), {
+        "known_head": {"size": 5, "head": lines[4].split(b"\t")[1].decode()}}
+    yield "bad_forked", "another history than the one that was seen before", data, {
+        "known_head": {"size": 3, "head": Builder().charge(0).charge(2).lines[2].split(b"\t")[1].decode()}}
+    yield "bad_refund_by_coordinator", "a coordinator's charge is never taken back", (
+        Builder("coordinator").charge(0, survivors=5).refund(statement([1, 2, 3, 4]), [1, 2, 3, 4]).data), judged
+    yield "bad_refund_twice", "one charge taken back twice", (
+        Builder().charge(0).refund(statement([1, 2, 3, 4]), [1, 2, 3, 4])
+        .refund(statement([1, 2, 3, 4]), [1, 2, 3, 4]).data), judged
     yield "bad_empty", "no byte at all", b"", {}
     yield "bad_header_missing", "begins with a note", chain([canonical(
         {"kind": "note", "record": 1, "text": "no header", "time": 0})], KEY)[0], {}
@@ -472,12 +585,12 @@ def write_vectors():
     os.makedirs(folder, exist_ok=True)
     count = 0
     for name, comment, data, options in vectors():
-        expected = verify(data, options.get("key", public_bytes(KEY)))
+        questions = {name: options[name] for name in ("rules", "plan", "known_head") if name in options}
+        key = options.get("key", public_bytes(KEY))
+        expected = verify(data, key, **questions)
         assert expected["sound"] == name.startswith("good_"), (name, expected)
-        vector = {
-            "source": "Protocols/reference/ledger.py", "comment": comment, "key": options.get("key", public_bytes(KEY)).hex(),
-            "ledger": data.hex(), "expect": expected,
-        }
+        vector = {"source": "Protocols/reference/ledger.py", "comment": comment, "key": key.hex(), "ledger": data.hex(),
+                  "expect": expected, **questions}
         if name.startswith("good_"):
             vector["seed"] = SEED.hex()
         with open(os.path.join(folder, name + ".json"), "w") as file:

@@ -32,11 +32,45 @@ internal import Testing
         case epsilon = "epsilon_upper"
       }
     }
+    struct Rules: Decodable {
+      let plan: String
+      let threshold: Int
+      let roster: [String: String]
+    }
+    struct Head: Decodable {
+      let size: UInt64
+      let head: String
+    }
     let comment: String
     let key: String
+    let rules: Rules?
+    let plan: String?
+    let head: Head?
     let seed: String?
     let ledger: String
     let expect: Expectation
+
+    enum CodingKeys: String, CodingKey {
+      case comment, key, rules, plan, seed, ledger, expect
+      case head = "known_head"
+    }
+
+    /// The verifier with what the vector brings along.
+    func verifier() throws -> LedgerVerifier {
+      var evidence: [EvidenceRules] = []
+      if let rules {
+        var roster: [ParticipantID: VerificationKey] = [:]
+        for (participant, key) in rules.roster {
+          roster[ParticipantID(try #require(UInt32(participant)))] = try #require(VerificationKey(hex: key))
+        }
+        evidence.append(
+          EvidenceRules(plan: try #require(Digest(hex: rules.plan)), roster: roster, threshold: rules.threshold))
+      }
+      return LedgerVerifier(
+        key: try #require(VerificationKey(hex: key)), plan: try plan.map { try #require(Digest(hex: $0)) },
+        knownHead: try head.map { LedgerHead(size: $0.size, head: try #require(Digest(hex: $0.head))) },
+        rules: evidence)
+    }
   }
 
   @Test func `the vectors are there`() {
@@ -51,8 +85,7 @@ internal import Testing
     let vector = try decoder.decode(
       Vector.self, from: Data(contentsOf: Self.folder.appendingPathComponent(name)))
     let bytes = try #require(Hexadecimal.decode(vector.ledger))
-    let key = try #require(VerificationKey(hex: vector.key))
-    let verification = LedgerVerifier(key: key).verify(bytes)
+    let verification = try vector.verifier().verify(bytes)
     let found = verification.findings.map { Vector.Finding(kind: $0.kind.rawValue, line: $0.line) }
     #expect(found == vector.expect.findings, "\(vector.comment): \(verification.verdicts)")
     #expect(verification.isSound == vector.expect.sound)
