@@ -84,8 +84,8 @@ public struct ImplicitObjective: Sendable, Equatable {
   /// w0, the weight of every pair that was not seen, above 0 and at most 1; a seen pair weighs its confidence.
   public let unobservedWeight: Float
 
-  /// λ = .008 and w0 = .15, chosen on the validation split of ml-1m; flat around there on ml-100k and
-  /// online-retail.
+  /// λ = .008 and w0 = .15, chosen on the validation split of ml-1m. Small or sparse sets like more of the
+  /// first and less of the second: λ = .02 and w0 = .05 gains .016 HR@10 on that of online-retail.
   public static let standard = ImplicitObjective(unchecked: (regularization: 0.008, unobservedWeight: 0.15))
 
   /// - Throws: `InvalidHyperparameter` for a value out of its range.
