@@ -29,8 +29,9 @@ import Testing
 
   @Test(arguments: [1, 2, 17], [UserWeighting.equal, .inverseSquareRoot])
   func aRoundMovesAlongTheNegativeGradientOfTheObjective(dimension: Int, weighting: UserWeighting) throws {
-    // FedAvg with rate 1 adds half the mean negative gradient. Users are at their optimum, so by the envelope theorem the
-    // gradient of min over users is the partial one: central differences of the minimised objective must agree.
+    // FedAvg with rate 1 adds half the mean negative gradient. Users are at their optimum, so by the envelope
+    // theorem the gradient of min over users is the partial one: central differences of the minimised
+    // objective must agree.
     let algorithm = try algorithm(
       dimension: dimension, optimizer: .average(rate: 1), weighting: weighting)
     // Confidences above 1 would be cut by the second weighting, whose residuals end at 1.
@@ -110,8 +111,9 @@ import Testing
   }
 
   @Test func serverOptimizersTakeTheStepsWorkedByHand() throws {
-    // Two rounds from one sum: the second step tells the optimizers apart. With d the first direction and e the second,
-    // FedAvg adds r d + r e, FedAvgM r d + r (m d + e), FedAdam r d/(|d| + τ) + r (bias-corrected second step).
+    // Two rounds from one sum: the second step tells the optimizers apart. With d the first direction and e
+    // the second, FedAvg adds r d + r e, FedAvgM r d + r (m d + e), FedAdam r d/(|d| + τ) + r (bias-corrected
+    // second step).
     func directions(_ optimizer: ServerOptimizer) throws -> (
       first: [Double], second: [Double], plain: [Double]
     ) {
@@ -180,7 +182,8 @@ import Testing
   }
 
   @Test func privateContributionsHaveNormsNearOne() throws {
-    // Counts exactly 1; gradients between 1/3 and 4/3, so that clipping at 1 and the noise both find what they expect.
+    // Counts exactly 1; gradients between 1/3 and 4/3, so that clipping at 1 and the noise both find what
+    // they expect.
     let planted = PlantedTastes(users: 100, itemCount: 200, perUser: 30, seed: 3)
     let algorithm = try MatrixFactorization(itemCount: 200, regime: .implicit(.privateStandard))
     let model = CentralTraining.run(

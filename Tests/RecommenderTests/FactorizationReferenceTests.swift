@@ -197,7 +197,8 @@ struct PlantedTastes {
   }
 
   @Test func splitMixGivesThePublishedSequence() {
-    // First outputs for seed 1234567, as listed for SplitMix64 on Rosetta Code ("Pseudo-random numbers/Splitmix64").
+    // First outputs for seed 1234567, as listed for SplitMix64 on Rosetta Code ("Pseudo-random
+    // numbers/Splitmix64").
     let random = PublicRandom(seed: 1_234_567)
     let expected: [UInt64] = [
       6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,

@@ -2,12 +2,14 @@ internal import CVectorKernels
 
 /// Implicit gradients (`mf`): one averaged gradient step a round on the implicit least-squares objective.
 ///
-/// A round releases, per touched item, the residual times the user's vector (itemCount × dimension entries), and two small
-/// matrices: Σ v vᵀ, which carries all unseen pairs at once, and Σ n v vᵀ (n the length of the history), which tells the
-/// server the curvature of an average interaction. That is d/2 times less than the statistics of `als`.
+/// A round releases, per touched item, the residual times the user's vector (itemCount × dimension entries),
+/// and two small matrices: Σ v vᵀ, which carries all unseen pairs at once, and Σ n v vᵀ (n the length of the
+/// history), which tells the server the curvature of an average interaction. That is d/2 times less than the
+/// statistics of `als`.
 ///
-/// Layout: [itemCount × dimension residual gradients, triangle of v vᵀ, triangle of a n v vᵀ, 1], all times the user's
-/// weight, with v = p / `userNormBound`, residuals divided by the weighting's `residualBound` and a its `lengthUnit`.
+/// Layout: [itemCount × dimension residual gradients, triangle of v vᵀ, triangle of a n v vᵀ, 1], all times
+/// the user's weight, with v = p / `userNormBound`, residuals divided by the weighting's `residualBound` and
+/// a its `lengthUnit`.
 public struct ImplicitFactorization: Sendable, Equatable {
   /// Length d of a vector.
   public let dimension: Int
@@ -29,8 +31,9 @@ public struct ImplicitFactorization: Sendable, Equatable {
       userNormBound: 4, maximumConfidence: 1, weighting: .equal
     ))
 
-  /// For private plans with users over noise multiplier above about 3,000 (below that, `RankOneFactorization`): d = 16,
-  /// eight rounds, user vectors of the same length, weights 1/√n. Chosen on the validation split of ml-1m at ε = 4 and 8.
+  /// For private plans with users over noise multiplier above about 3,000 (below that,
+  /// `RankOneFactorization`): d = 16, eight rounds, user vectors of the same length, weights 1/√n. Chosen on
+  /// the validation split of ml-1m at ε = 4 and 8.
   public static let privateStandard = ImplicitFactorization(
     unchecked: (
       dimension: 16, rounds: 8,
@@ -107,8 +110,8 @@ public struct ImplicitFactorization: Sendable, Equatable {
 public enum UserWeighting: Sendable, Equatable {
   /// Every interaction weighs the same, so long histories weigh most: for plans without noise.
   case equal
-  /// A user with n interactions weighs 1/√n: contributions then have L2 norms near 1 (counts exactly 1), clipping changes
-  /// little, and the noise is met by as much signal as it can be: for private plans.
+  /// A user with n interactions weighs 1/√n: contributions then have L2 norms near 1 (counts exactly 1),
+  /// clipping changes little, and the noise is met by as much signal as it can be: for private plans.
   case inverseSquareRoot
 
   func callAsFunction(historyLength: Int) -> Float {

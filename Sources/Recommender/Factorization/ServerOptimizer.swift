@@ -8,8 +8,9 @@ public enum ServerOptimizer: Sendable, Equatable {
   case adam(rate: Float, beta1: Float = 0.9, beta2: Float = 0.99, epsilon: Float)
   /// The average of each item times the inverse of that item's approximate curvature, then a momentum.
   ///
-  /// The curvature is w0 Σ p pᵀ + (1 - w0) f_i mean(p pᵀ over interactions) + ridge, per user; f_i is the item's share of
-  /// the users. Only items' popularity and two d × d matrices are needed, all of them released.
+  /// The curvature is w0 Σ p pᵀ + (1 - w0) f_i mean(p pᵀ over interactions) + ridge, per user; f_i is the
+  /// item's share of the users. Only items' popularity and two d × d matrices are needed, all of them
+  /// released.
   case curvature(rate: Float, momentum: Float)
 
   func validate() throws {
@@ -121,8 +122,8 @@ struct MeanGradient {
     self.popularity = popularity
     self.objective = objective
     order = layout.dimension
-    // The noise of a matrix of this order has a spectral norm of about 2 deviations times √order; three times that was
-    // best on the validation split of ml-1m at ε = 4 and 8.
+    // The noise of a matrix of this order has a spectral norm of about 2 deviations times √order; three times
+    // that was best on the validation split of ml-1m at ε = 4 and 8.
     damping = 6 * noiseDeviation * Double(order).squareRoot() * gramScale
     if noiseDeviation > 0 {
       // A direction of negative curvature would be followed for ever.
