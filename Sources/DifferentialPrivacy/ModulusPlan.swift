@@ -24,7 +24,8 @@ public struct ModulusPlan: Hashable, Sendable, Codable {
     public let count: Int
 
     public init(
-      encoding: EncodingParameters, noise: GaussianNoise, maximumUsers: Int, maximumPartners: Int = 1, count: Int = 1
+      encoding: EncodingParameters, noise: GaussianNoise, maximumUsers: Int, maximumPartners: Int = 1,
+      count: Int = 1
     ) {
       self.init(
         deltaSquared: encoding.deltaSquared, noise: noise, maximumUsers: maximumUsers,
@@ -34,7 +35,8 @@ public struct ModulusPlan: Hashable, Sendable, Codable {
     public init(
       deltaSquared: Int64, noise: GaussianNoise, maximumUsers: Int, maximumPartners: Int = 1, count: Int = 1
     ) {
-      precondition(maximumUsers >= 0 && maximumPartners >= 1 && count >= 1, "a load counts users, partners, releases")
+      precondition(
+        maximumUsers >= 0 && maximumPartners >= 1 && count >= 1, "a load counts users, partners, releases")
       self.deltaSquared = deltaSquared
       self.noise = noise
       self.maximumUsers = maximumUsers
@@ -50,7 +52,8 @@ public struct ModulusPlan: Hashable, Sendable, Codable {
 
     /// log2 of a bound on the probability that some coordinate leaves −2^(bits−1)..<2^(bits−1).
     func wrapProbabilityLog2(bits: Int) -> Double {
-      let room = scalbn(1.0, Int32(bits - 1)) - 1 - Double(maximumUsers) * Double(ceilingOfSquareRoot(deltaSquared))
+      let room =
+        scalbn(1.0, Int32(bits - 1)) - 1 - Double(maximumUsers) * Double(ceilingOfSquareRoot(deltaSquared))
       guard room > 0 else { return 0 }
       let perDraw = 1 - room * room / (2 * variance) * M_LOG2E
       return min(0, perDraw + log2(Double(noise.dimension)) + log2(Double(count)))

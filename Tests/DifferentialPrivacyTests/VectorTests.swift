@@ -29,7 +29,8 @@ struct VectorTests {
     #expect(!cases.isEmpty)
     for one in cases {
       let parameters = try EncodingParameters(
-        dimension: one.dimension, maximumNonZeros: one.maximumNonZeros, clipNorm: one.clipNorm, scale: one.scale)
+        dimension: one.dimension, maximumNonZeros: one.maximumNonZeros, clipNorm: one.clipNorm,
+        scale: one.scale)
       #expect(parameters.deltaSquared == one.deltaSquared)
     }
   }
@@ -56,13 +57,15 @@ struct VectorTests {
     #expect(!content.cases.isEmpty && !content.shares.isEmpty)
     for one in content.cases {
       let noise = try GaussianNoise(
-        noiseMultiplier: one.noiseMultiplier, deltaSquared: one.deltaSquared, dimension: 1, adjacency: one.adjacency,
+        noiseMultiplier: one.noiseMultiplier, deltaSquared: one.deltaSquared, dimension: 1,
+        adjacency: one.adjacency,
         partnersPerUser: one.partnersPerUser)
       #expect(noise.sigmaSquared == one.sigmaSquared)
     }
     for one in content.shares {
       let share = try NoiseShare(
-        totalVariance: one.totalVariance, minimumContributors: one.minimumContributors, colluders: one.colluders)
+        totalVariance: one.totalVariance, minimumContributors: one.minimumContributors,
+        colluders: one.colluders)
       #expect(share.variance == one.variance)
     }
   }
