@@ -61,15 +61,25 @@ internal import Testing
       if let rules {
         var roster: [ParticipantID: VerificationKey] = [:]
         for (participant, key) in rules.roster {
-          roster[ParticipantID(try #require(UInt32(participant)))] = try #require(VerificationKey(hex: key))
+          let number = UInt32(participant)
+          let identity = VerificationKey(hex: key)
+          roster[ParticipantID(try #require(number))] = try #require(identity)
         }
         evidence.append(
-          EvidenceRules(plan: try #require(Digest(hex: rules.plan)), roster: roster, threshold: rules.threshold))
+          EvidenceRules(plan: try Self.digest(rules.plan), roster: roster, threshold: rules.threshold))
       }
+      var expectedPlan: Digest?
+      if let plan { expectedPlan = try Self.digest(plan) }
+      var knownHead: LedgerHead?
+      if let head { knownHead = LedgerHead(size: head.size, head: try Self.digest(head.head)) }
+      let holder = VerificationKey(hex: key)
       return LedgerVerifier(
-        key: try #require(VerificationKey(hex: key)), plan: try plan.map { try #require(Digest(hex: $0)) },
-        knownHead: try head.map { LedgerHead(size: $0.size, head: try #require(Digest(hex: $0.head))) },
-        rules: evidence)
+        key: try #require(holder), plan: expectedPlan, knownHead: knownHead, rules: evidence)
+    }
+
+    private static func digest(_ hex: String) throws -> Digest {
+      let digest = Digest(hex: hex)
+      return try #require(digest)
     }
   }
 

@@ -72,8 +72,7 @@ extension CanonicalJSON {
       output.append(UInt8(ascii: "]"))
     case .object(let members):
       output.append(UInt8(ascii: "{"))
-      for (index, key) in members.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }).enumerated()
-      {
+      for (index, key) in members.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }).enumerated() {
         precondition(
           key.utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "keys are printable ASCII, found \(key)")
         if index > 0 { output.append(UInt8(ascii: ",")) }
