@@ -25,7 +25,6 @@ import Testing
     #expect(Set(witness.revealed.flatMap(\.entries).filter { $0.dealer == target }.map(\.kind)).count <= 1)
     // Four that were told the same are t: they finish without the fifth. Smaller groups do not.
     #expect((witness.report.sum != nil) == (misled == 1))
-    #expect(witness.refusal(of: everybody[0]) != nil)
     #expect(!witness.revealed.contains { told.contains($0.participant) })
   }
 
