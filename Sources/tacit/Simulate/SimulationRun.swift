@@ -84,7 +84,11 @@ struct SimulationRun {
         kind: kind, holder: holder, dataset: dataset,
         created: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970), key: key)
       let file = try LedgerFile.create(at: path, header: header)
-      return try PrivacyLedger(content: file.content, journal: file, key: key)
+      let ledger = try PrivacyLedger(content: file.content, journal: file, key: key)
+      if settings.insecureTestRandomness {
+        try ledger.note("not private: keys, masks and noise of this run come from a seed", time: 0)
+      }
+      return ledger
     }
     let coordinatorLedger = try ledger(
       .coordinator, "coordinator", plan.task, experiment.coordinatorKey, folder.coordinatorLedger)
