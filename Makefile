@@ -11,6 +11,10 @@ help:
 demo: build
 	@scripts/demo.sh
 
+## make demo-smoke  the same on a small population, as continuous integration runs it
+demo-smoke: build
+	@DEMO_DATA=synthetic:600x120x5 scripts/demo.sh
+
 ## make test     set up, build everything in one configuration, run every test
 test: setup
 	@echo "==> building tacit and the tests (release, one configuration)"

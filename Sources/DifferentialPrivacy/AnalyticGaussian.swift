@@ -29,7 +29,9 @@ package enum AnalyticGaussian {
     guard logDelta(epsilon: 0, mu: mu) > target else { return (0, 0) }
     var upper = max(1e-12, mu * mu)
     while logDelta(epsilon: upper, mu: mu) > target { upper *= 2 }
-    let bracket = leastWhere(from: min(1e-14, upper / 2), to: upper) { logDelta(epsilon: $0, mu: mu) <= target }
+    let bracket = leastWhere(from: min(1e-14, upper / 2), to: upper) {
+      logDelta(epsilon: $0, mu: mu) <= target
+    }
     return (bracket.below * (1 - numericalError), bracket.at * (1 + numericalError))
   }
 

@@ -16,7 +16,8 @@ public enum Calibration {
   /// z_j of full-participation releases that share one budget: z_j = z/√f_j.
   ///
   /// - Parameter shares: fractions f_j of 1/z², positive; they are normalised to sum to 1.
-  public static func noiseMultipliers(for budget: PrivacyBudget, shares: [Double]) throws(PrivacyParameterError)
+  public static func noiseMultipliers(for budget: PrivacyBudget, shares: [Double])
+    throws(PrivacyParameterError)
     -> [Double]
   {
     let total = shares.reduce(0, +)
@@ -38,7 +39,8 @@ public enum Calibration {
     beside: PrivacyLossSummary = PrivacyLossSummary()
   ) throws(PrivacyParameterError) -> Double {
     guard count >= 1, partnersPerUser >= 1 else {
-      throw PrivacyParameterError("\(count) releases at \(partnersPerUser) partners per user; expected at least 1")
+      throw PrivacyParameterError(
+        "\(count) releases at \(partnersPerUser) partners per user; expected at least 1")
     }
     guard beside.adjacency == nil || beside.adjacency == adjacency else {
       throw PrivacyParameterError("calibration beside events of another adjacency; expected one adjacency")
@@ -60,7 +62,8 @@ public enum Calibration {
     while !holds(upper) {
       upper *= 4
       guard upper <= 1e9 else {
-        throw PrivacyParameterError("no noise multiplier up to 1e9 meets this budget: allow a larger ε or δ, or fewer releases")
+        throw PrivacyParameterError(
+          "no noise multiplier up to 1e9 meets this budget: allow a larger ε or δ, or fewer releases")
       }
     }
     var lower = upper

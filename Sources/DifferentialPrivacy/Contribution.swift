@@ -19,7 +19,8 @@ public struct Contribution: Sendable {
 
   /// Adds one user.
   public mutating func add(_ update: EncodedUpdate) {
-    precondition(update.parameters == parameters, "updates of one contribution share their encoding parameters")
+    precondition(
+      update.parameters == parameters, "updates of one contribution share their encoding parameters")
     countAdditions(1)
     if update.isZero { return }
     exactValues.withUnsafeMutableBufferPointer { sum in
@@ -35,7 +36,8 @@ public struct Contribution: Sendable {
 
   /// Adds what another thread summed.
   public mutating func add(_ other: Contribution) {
-    precondition(other.parameters == parameters, "contributions of one release share their encoding parameters")
+    precondition(
+      other.parameters == parameters, "contributions of one release share their encoding parameters")
     countAdditions(other.additions)
     for index in exactValues.indices { exactValues[index] += other.exactValues[index] }
   }
@@ -46,7 +48,9 @@ public struct Contribution: Sendable {
   public func residues(bits: Int) -> [UInt64] { DifferentialPrivacy.residues(of: exactValues, bits: bits) }
 
   /// The same for rings of at most 32 bits.
-  public func residues32(bits: Int) -> [UInt32] { DifferentialPrivacy.residues32(of: exactValues, bits: bits) }
+  public func residues32(bits: Int) -> [UInt32] {
+    DifferentialPrivacy.residues32(of: exactValues, bits: bits)
+  }
 
   /// Adds this partner's own noise share (distributed noise).
   public consuming func noised(

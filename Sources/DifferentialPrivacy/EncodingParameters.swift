@@ -19,7 +19,9 @@ public struct EncodingParameters: Hashable, Sendable {
 
   /// - Throws: `PrivacyParameterError` when a parameter is out of range, or when the grid is so fine that an encoded
   ///   entry would not fit 32 bits.
-  public init(dimension: Int, maximumNonZeros: Int, clipNorm: Double, scale: Double) throws(PrivacyParameterError) {
+  public init(dimension: Int, maximumNonZeros: Int, clipNorm: Double, scale: Double)
+    throws(PrivacyParameterError)
+  {
     guard dimension >= 1, dimension <= Self.maximumDimension else {
       throw PrivacyParameterError(
         "a release has \(dimension) entries; expected 1 to \(Self.maximumDimension)")
@@ -66,7 +68,8 @@ public struct EncodingParameters: Hashable, Sendable {
   /// - Parameter noiseMultiplier: z of the release; 0 when it is not known yet.
   /// - Throws: `PrivacyParameterError` when no scale can do it.
   public static func smallestScale(
-    dimension: Int, maximumNonZeros: Int, clipNorm: Double, noiseMultiplier: Double = 0, overhead: Double = 0.005
+    dimension: Int, maximumNonZeros: Int, clipNorm: Double, noiseMultiplier: Double = 0,
+    overhead: Double = 0.005
   ) throws(PrivacyParameterError) -> Double {
     guard overhead.isFinite, overhead > 0, clipNorm.isFinite, clipNorm > 0, noiseMultiplier >= 0 else {
       throw PrivacyParameterError(
@@ -105,7 +108,9 @@ public struct EncodingParameters: Hashable, Sendable {
 }
 
 extension EncodingParameters: Codable {
-  private enum CodingKeys: String, CodingKey { case dimension, maximumNonZeros, clipNorm, scale, deltaSquared }
+  private enum CodingKeys: String, CodingKey {
+    case dimension, maximumNonZeros, clipNorm, scale, deltaSquared
+  }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -116,7 +121,8 @@ extension EncodingParameters: Codable {
       scale: container.decode(Double.self, forKey: .scale))
     let claimed = try container.decode(Int64.self, forKey: .deltaSquared)
     guard claimed == deltaSquared else {
-      throw PrivacyParameterError("a plan claims Δ² = \(claimed); its clip, scale and non-zeros give \(deltaSquared)")
+      throw PrivacyParameterError(
+        "a plan claims Δ² = \(claimed); its clip, scale and non-zeros give \(deltaSquared)")
     }
   }
 }

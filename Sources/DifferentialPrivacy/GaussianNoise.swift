@@ -17,17 +17,22 @@ public struct GaussianNoise: Hashable, Sendable {
   ///
   /// - Parameter sigmaSquared: at least 4096.
   /// - Throws: `PrivacyParameterError` when a parameter is out of range.
-  public init(central sigmaSquared: Int64, deltaSquared: Int64, dimension: Int) throws(PrivacyParameterError) {
+  public init(central sigmaSquared: Int64, deltaSquared: Int64, dimension: Int) throws(PrivacyParameterError)
+  {
     try self.init(sigmaSquared: sigmaSquared, deltaSquared: deltaSquared, dimension: dimension, share: nil)
   }
 
   /// Noise added by every partner, s² each.
   ///
   /// - Throws: `PrivacyParameterError` when the guaranteed sum of shares m·s² is below 4096 or a parameter is out of range.
-  public init(distributed share: NoiseShare, deltaSquared: Int64, dimension: Int) throws(PrivacyParameterError) {
-    let (guaranteed, overflow) = share.variance.multipliedReportingOverflow(by: Int64(share.honestContributors))
+  public init(distributed share: NoiseShare, deltaSquared: Int64, dimension: Int)
+    throws(PrivacyParameterError)
+  {
+    let (guaranteed, overflow) = share.variance.multipliedReportingOverflow(
+      by: Int64(share.honestContributors))
     guard !overflow else {
-      throw PrivacyParameterError("\(share.honestContributors) shares of variance \(share.variance) exceed 2^62")
+      throw PrivacyParameterError(
+        "\(share.honestContributors) shares of variance \(share.variance) exceed 2^62")
     }
     try self.init(sigmaSquared: guaranteed, deltaSquared: deltaSquared, dimension: dimension, share: share)
   }
@@ -39,7 +44,8 @@ public struct GaussianNoise: Hashable, Sendable {
   ///   - deltaSquared: Δ² of the encoding; the distance is Δ times the adjacency's factor times `partnersPerUser`.
   ///   - partnersPerUser: m, the most partners at which one user may be.
   public init(
-    noiseMultiplier: Double, deltaSquared: Int64, dimension: Int, adjacency: Adjacency, partnersPerUser: Int = 1
+    noiseMultiplier: Double, deltaSquared: Int64, dimension: Int, adjacency: Adjacency,
+    partnersPerUser: Int = 1
   ) throws(PrivacyParameterError) {
     let sigmaSquared = try Self.leastSigmaSquared(
       noiseMultiplier: noiseMultiplier, deltaSquared: deltaSquared, adjacency: adjacency,
@@ -54,7 +60,8 @@ public struct GaussianNoise: Hashable, Sendable {
   ///   - colluders: c ≥ 1, how many of them may pool what they know with the coordinator. A partner that reads the model
   ///     knows its own share, so that 0 is never right.
   public init(
-    noiseMultiplier: Double, deltaSquared: Int64, dimension: Int, adjacency: Adjacency, partnersPerUser: Int = 1,
+    noiseMultiplier: Double, deltaSquared: Int64, dimension: Int, adjacency: Adjacency,
+    partnersPerUser: Int = 1,
     minimumContributors: Int, colluders: Int
   ) throws(PrivacyParameterError) {
     let total = try Self.leastSigmaSquared(
@@ -68,7 +75,8 @@ public struct GaussianNoise: Hashable, Sendable {
   private init(sigmaSquared: Int64, deltaSquared: Int64, dimension: Int, share: NoiseShare?)
     throws(PrivacyParameterError)
   {
-    guard (Self.minimumSigmaSquared...DiscreteGaussianSampler.maximumSigmaSquared).contains(sigmaSquared) else {
+    guard (Self.minimumSigmaSquared...DiscreteGaussianSampler.maximumSigmaSquared).contains(sigmaSquared)
+    else {
       throw PrivacyParameterError(
         "σ² is \(sigmaSquared) squared grid units; expected 4096 to 2^62: choose another scale")
     }
@@ -111,8 +119,10 @@ public struct GaussianNoise: Hashable, Sendable {
       case (let share?, .outsiders): share.minimumContributors
       }
     return GaussianRelease(
-      trustedSigmaSquared: adversary == .coalition ? sigmaSquared : sigmaSquaredAgainstOutsiders, shares: shares,
-      deltaSquared: deltaSquared, dimension: dimension, adjacency: adjacency, partnersPerUser: partnersPerUser)
+      trustedSigmaSquared: adversary == .coalition ? sigmaSquared : sigmaSquaredAgainstOutsiders,
+      shares: shares,
+      deltaSquared: deltaSquared, dimension: dimension, adjacency: adjacency, partnersPerUser: partnersPerUser
+    )
   }
 
   /// The event of one release in which every user takes part, or a Poisson sample of them.

@@ -4,7 +4,7 @@ internal import Glibc
 /// below 2^-40. A wrap costs utility, never privacy: the reduction is post-processing of the noised sum.
 ///
 /// |S| ≤ users·⌈Δ⌉ on every coordinate. The noise is sub-Gaussian with its parameter as variance proxy (Canonne, Kamath,
-/// Steinke 2020, Corollary 18, also for sums of shares): P(|noise| ≥ λ) ≤ 2e^(−λ²/(2σ²)).
+/// Steinke 2020, also sums of shares): P(|noise| ≥ λ) ≤ 2e^(−λ²/(2σ²)).
 public struct ModulusPlan: Hashable, Sendable, Codable {
   /// b: residues are modulo 2^b.
   public let bits: Int
@@ -13,7 +13,8 @@ public struct ModulusPlan: Hashable, Sendable, Codable {
 
   /// One release, as the ring sees it.
   public struct Load: Hashable, Sendable {
-    public let encoding: EncodingParameters
+    /// Δ² of one contribution.
+    public let deltaSquared: Int64
     public let noise: GaussianNoise
     /// The most contributions (users times partners per user) that one sum can hold.
     public let maximumUsers: Int
@@ -23,10 +24,20 @@ public struct ModulusPlan: Hashable, Sendable, Codable {
     public let count: Int
 
     public init(
-      encoding: EncodingParameters, noise: GaussianNoise, maximumUsers: Int, maximumPartners: Int = 1, count: Int = 1
+      encoding: EncodingParameters, noise: GaussianNoise, maximumUsers: Int, maximumPartners: Int = 1,
+      count: Int = 1
     ) {
-      precondition(maximumUsers >= 0 && maximumPartners >= 1 && count >= 1, "a load counts users, partners, releases")
-      self.encoding = encoding
+      self.init(
+        deltaSquared: encoding.deltaSquared, noise: noise, maximumUsers: maximumUsers,
+        maximumPartners: maximumPartners, count: count)
+    }
+
+    public init(
+      deltaSquared: Int64, noise: GaussianNoise, maximumUsers: Int, maximumPartners: Int = 1, count: Int = 1
+    ) {
+      precondition(
+        maximumUsers >= 0 && maximumPartners >= 1 && count >= 1, "a load counts users, partners, releases")
+      self.deltaSquared = deltaSquared
       self.noise = noise
       self.maximumUsers = maximumUsers
       self.maximumPartners = maximumPartners
@@ -41,10 +52,11 @@ public struct ModulusPlan: Hashable, Sendable, Codable {
 
     /// log2 of a bound on the probability that some coordinate leaves −2^(bits−1)..<2^(bits−1).
     func wrapProbabilityLog2(bits: Int) -> Double {
-      let room = scalbn(1.0, Int32(bits - 1)) - 1 - Double(maximumUsers) * Double(encoding.deltaCeiling)
+      let room =
+        scalbn(1.0, Int32(bits - 1)) - 1 - Double(maximumUsers) * Double(ceilingOfSquareRoot(deltaSquared))
       guard room > 0 else { return 0 }
       let perDraw = 1 - room * room / (2 * variance) * M_LOG2E
-      return min(0, perDraw + log2(Double(encoding.dimension)) + log2(Double(count)))
+      return min(0, perDraw + log2(Double(noise.dimension)) + log2(Double(count)))
     }
   }
 

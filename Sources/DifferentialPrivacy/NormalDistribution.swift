@@ -40,7 +40,9 @@ func logAddExp(_ a: Double, _ b: Double) -> Double {
 /// the logarithm; the returned value satisfies `holds`.
 ///
 /// - Precondition: `holds(upper)`.
-func leastWhere(from lower: Double, to upper: Double, _ holds: (Double) -> Bool) -> (below: Double, at: Double) {
+func leastWhere(from lower: Double, to upper: Double, _ holds: (Double) -> Bool) -> (
+  below: Double, at: Double
+) {
   var low = lower
   var high = upper
   while true {

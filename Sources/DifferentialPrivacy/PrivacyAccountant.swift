@@ -76,7 +76,9 @@ public enum Accounting {
   /// ε at δ, with its lower value and its theorem.
   ///
   /// - Throws: `PrivacyParameterError` when δ is out of range or an event is not covered.
-  public static func bound(for events: [PrivacyEvent], delta: Double) throws(PrivacyParameterError) -> PrivacyBound {
+  public static func bound(for events: [PrivacyEvent], delta: Double) throws(PrivacyParameterError)
+    -> PrivacyBound
+  {
     try bound(for: PrivacyLossSummary(events), delta: delta)
   }
 
@@ -98,7 +100,8 @@ public enum Accounting {
     let upper = accountant.upperEpsilon(loss, delta: delta)
     return PrivacyBound(
       epsilon: upper, lowerEpsilon: min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), delta: delta,
-      adjacency: loss.adjacency ?? .addRemove, accountant: accountant.name, theorem: accountant.theorem, rho: loss.rho,
+      adjacency: loss.adjacency ?? .addRemove, accountant: accountant.name, theorem: accountant.theorem,
+      rho: loss.rho,
       mu: loss.mu)
   }
 

@@ -6,7 +6,8 @@ public struct PrivacyBudget: Hashable, Sendable {
   /// - Throws: `PrivacyParameterError` unless ε > 0 and 0 < δ < 1.
   public init(epsilon: Double, delta: Double) throws(PrivacyParameterError) {
     guard epsilon.isFinite, epsilon > 0 else {
-      throw PrivacyParameterError("ε is \(epsilon); expected a positive number (below 1 is strong, above 10 is weak)")
+      throw PrivacyParameterError(
+        "ε is \(epsilon); expected a positive number (below 1 is strong, above 10 is weak)")
     }
     try Self.check(delta: delta)
     self.epsilon = epsilon
@@ -16,7 +17,8 @@ public struct PrivacyBudget: Hashable, Sendable {
   /// The condition on δ alone.
   static func check(delta: Double) throws(PrivacyParameterError) {
     guard delta > 0, delta < 1 else {
-      throw PrivacyParameterError("δ is \(delta); expected a number above 0 and below 1, well below 1/(number of users)")
+      throw PrivacyParameterError(
+        "δ is \(delta); expected a number above 0 and below 1, well below 1/(number of users)")
     }
   }
 }
@@ -27,6 +29,7 @@ extension PrivacyBudget: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     try self.init(
-      epsilon: container.decode(Double.self, forKey: .epsilon), delta: container.decode(Double.self, forKey: .delta))
+      epsilon: container.decode(Double.self, forKey: .epsilon),
+      delta: container.decode(Double.self, forKey: .delta))
   }
 }

@@ -34,16 +34,19 @@ public struct GaussianRelease: Hashable, Sendable {
     sigmaSquared: Int64, shares: Int = 1, deltaSquared: Int64, dimension: Int, adjacency: Adjacency,
     partnersPerUser: Int = 1
   ) throws(PrivacyParameterError) {
-    guard (GaussianNoise.minimumSigmaSquared...DiscreteGaussianSampler.maximumSigmaSquared).contains(sigmaSquared)
+    guard
+      (GaussianNoise.minimumSigmaSquared...DiscreteGaussianSampler.maximumSigmaSquared).contains(sigmaSquared)
     else {
       throw PrivacyParameterError("a release with σ² = \(sigmaSquared); expected 4096 to 2^62")
     }
-    guard shares >= 1, shares <= 1 << 20, sigmaSquared % Int64(shares) == 0, sigmaSquared / Int64(shares) >= 8 else {
+    guard shares >= 1, shares <= 1 << 20, sigmaSquared % Int64(shares) == 0, sigmaSquared / Int64(shares) >= 8
+    else {
       throw PrivacyParameterError(
         "σ² = \(sigmaSquared) as a sum of \(shares) equal shares; expected integer shares of at least 8")
     }
     guard deltaSquared >= 1, (1...EncodingParameters.maximumDimension).contains(dimension) else {
-      throw PrivacyParameterError("a release with Δ² = \(deltaSquared) and \(dimension) entries; expected at least 1")
+      throw PrivacyParameterError(
+        "a release with Δ² = \(deltaSquared) and \(dimension) entries; expected at least 1")
     }
     guard (1...1000).contains(partnersPerUser) else {
       throw PrivacyParameterError("a user at \(partnersPerUser) partners; expected 1 to 1000")

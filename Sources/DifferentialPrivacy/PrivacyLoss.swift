@@ -33,7 +33,8 @@ package struct PrivacyLoss: Hashable, Sendable {
     try copy.fold(event, count: 1)
     guard copy.kappa < Self.kappaLimit else {
       throw PrivacyParameterError(
-        "κ over all releases is \(copy.kappa); the theorem is used below 1e-20: plan fewer or smaller releases")
+        "κ over all releases is \(copy.kappa); the theorem is used below 1e-20: plan fewer or smaller releases"
+      )
     }
     self = copy
   }
@@ -48,7 +49,9 @@ package struct PrivacyLoss: Hashable, Sendable {
       let combined = rate.value < 1 ? -expm1(m * log1p(-rate.value)) : 1
       try add(release, rate: m == 1 ? rate.value : min(1, combined * (1 + 0x1p-50)), count: count)
     case .repeated(let inner, let times):
-      guard times >= 0 else { throw PrivacyParameterError("an event repeated \(times) times; expected 0 or more") }
+      guard times >= 0 else {
+        throw PrivacyParameterError("an event repeated \(times) times; expected 0 or more")
+      }
       let (total, overflow) = count.multipliedReportingOverflow(by: times)
       guard !overflow, total <= Self.countLimit else {
         throw PrivacyParameterError("more than \(Self.countLimit) releases")
@@ -59,7 +62,9 @@ package struct PrivacyLoss: Hashable, Sendable {
     }
   }
 
-  private mutating func add(_ release: GaussianRelease, rate: Double, count: Int) throws(PrivacyParameterError) {
+  private mutating func add(_ release: GaussianRelease, rate: Double, count: Int)
+    throws(PrivacyParameterError)
+  {
     if let adjacency, adjacency != release.adjacency {
       throw PrivacyParameterError(
         "events under \(adjacency.rawValue) and under \(release.adjacency.rawValue) do not compose; expected one adjacency"
@@ -74,7 +79,8 @@ package struct PrivacyLoss: Hashable, Sendable {
   package mutating func add(
     noiseMultiplier: Double, rate: Double = 1, count: Int, adjacency: Adjacency, kappa: Double = 0
   ) {
-    precondition(noiseMultiplier > 0 && rate > 0 && rate <= 1 && count >= 0, "a term has a positive z and a rate")
+    precondition(
+      noiseMultiplier > 0 && rate > 0 && rate <= 1 && count >= 0, "a term has a positive z and a rate")
     guard count > 0 else { return }
     self.adjacency = adjacency
     counts[Term(noiseMultiplier: noiseMultiplier, rate: rate), default: 0] += count

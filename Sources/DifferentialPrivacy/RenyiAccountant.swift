@@ -40,7 +40,7 @@ public struct RenyiAccountant: PrivacyAccountant {
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
   /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
   private func least(_ value: (Double) -> Double) -> Double {
-    let coarse = orders.filter { Self.coarseOrders.contains($0) || orders.count < 32 }
+    let coarse = orders.filter { $0 == orders.first || Self.coarseOrders.contains($0) || orders.count < 32 }
     guard let start = coarse.first else { return .infinity }
     var best = value(start)
     var position = 0
@@ -65,11 +65,8 @@ public struct RenyiAccountant: PrivacyAccountant {
   private func divergence(of loss: PrivacyLoss, order: Double) -> Double {
     var total = order / 2 * loss.fullParticipationMuSquared
     for (term, count) in loss.sampledTerms {
-      let key = RenyiDivergenceCache.Key(term: term, adjacency: loss.adjacency ?? .addRemove, order: order)
-      let divergence = RenyiDivergenceCache.divergence(key) {
-        Self.divergence(of: term, order: order, adjacency: key.adjacency)
-      }
-      total += Double(count) * divergence
+      total +=
+        Double(count) * Self.divergence(of: term, order: order, adjacency: loss.adjacency ?? .addRemove)
     }
     return total
   }
@@ -118,7 +115,8 @@ public struct RenyiAccountant: PrivacyAccountant {
   }()
 
   private static let coarseOrders: Set<Double> = [
-    1.2, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 512, 1024, 2048, 8192,
+    1.2, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 512, 1024, 2048,
+    8192,
   ]
 
   /// Bound of the relative error of ε from rounding in Double.

@@ -24,7 +24,9 @@ package enum RenyiDivergence {
 
   /// The Poisson-sampled Gaussian under replace-one, with z relative to one user's norm Δ (half the distance): the pair
   /// (1−q)N(0)+qN(−1), (1−q)N(0)+qN(+1), symmetric (Lebeda, Regehr, Kamath, Steinke 2024, arXiv:2405.20769).
-  package static func sampledGaussianReplace(order: Double, rate q: Double, noiseMultiplier z: Double) -> Double {
+  package static func sampledGaussianReplace(order: Double, rate q: Double, noiseMultiplier z: Double)
+    -> Double
+  {
     if q >= 1 { return gaussian(order: order, noiseMultiplier: z / 2) }
     let weight = 1 / (2 * z * z)
     return excessIntegral(order: order, noiseMultiplier: z, from: -2 * order, to: order) { x in
@@ -106,7 +108,9 @@ package enum RenyiDivergence {
   /// with the absolute values of its alternating terms. An upper bound, infinite where the series does not converge.
   /// For comparison with published tables only: `sampledGaussian` is the value itself, and smaller.
   package static func publishedSeries(order: Double, rate q: Double, noiseMultiplier z: Double) -> Double {
-    if q >= 1 || order == order.rounded() { return sampledGaussian(order: order, rate: q, noiseMultiplier: z) }
+    if q >= 1 || order == order.rounded() {
+      return sampledGaussian(order: order, rate: q, noiseMultiplier: z)
+    }
     let crossing = z * z * log(1 / q - 1) + 0.5
     var total = -Double.infinity
     var last = (-Double.infinity, -Double.infinity)

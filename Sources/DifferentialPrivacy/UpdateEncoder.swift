@@ -59,7 +59,8 @@ public struct UpdateEncoder: Sendable {
         rounded.withUnsafeMutableBufferPointer { output in
           truncate
             ? tacit_truncate(output.baseAddress!, values.baseAddress!, count, factor)
-            : tacit_round_stochastically(output.baseAddress!, values.baseAddress!, count, factor, key.0, key.1)
+            : tacit_round_stochastically(
+              output.baseAddress!, values.baseAddress!, count, factor, key.0, key.1)
         }
       }
       if squaredNorm <= parameters.deltaSquared {

@@ -1,7 +1,7 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 
 /// What a hash, a signature or a derived key is for. Each has one purpose, and the purpose is part of its input.
-enum Purpose: String, CaseIterable {
+package enum Purpose: String, CaseIterable {
   // Signatures
   case keyAdvertisement = "key advertisement"
   case shareRoot = "share root"
@@ -28,10 +28,10 @@ enum Purpose: String, CaseIterable {
 /// The first eight fields are always the same: the ASCII string `tacit-secagg`, version (2 bytes), suite (1), purpose
 /// (ASCII), session (16), round (4), attempt (4), binding (32). Integers are least significant byte first. Two
 /// different lists of fields never encode to the same bytes.
-struct FieldEncoder {
-  private(set) var bytes: [UInt8] = []
+package struct FieldEncoder {
+  package private(set) var bytes: [UInt8] = []
 
-  init(
+  package init(
     _ purpose: Purpose, version: UInt16 = KeyAdvertisement.currentVersion, suite: UInt8,
     context: AttemptContext
   ) {
@@ -46,24 +46,24 @@ struct FieldEncoder {
     append(context.binding)
   }
 
-  init(_ purpose: Purpose, suite: KeystreamSuite, context: AttemptContext) {
+  package init(_ purpose: Purpose, suite: KeystreamSuite, context: AttemptContext) {
     self.init(purpose, suite: suite.rawValue, context: context)
   }
 
-  mutating func append(_ field: [UInt8]) {
+  package mutating func append(_ field: [UInt8]) {
     appendLength(field.count)
     bytes.append(contentsOf: field)
   }
 
-  mutating func append(_ field: some FixedBytes) { append(field.bytes) }
+  package mutating func append(_ field: some FixedBytes) { append(field.bytes) }
 
-  mutating func append(_ field: some FixedWidthInteger & UnsignedInteger) {
+  package mutating func append(_ field: some FixedWidthInteger & UnsignedInteger) {
     appendLength(field.bitWidth / 8)
     appendRaw(field)
   }
 
   /// Hashes the fields so far and one last field that is secret and is never copied into the encoder.
-  consuming func hash(closingWith secret: UnsafeRawBufferPointer) -> Digest {
+  package consuming func hash(closingWith secret: UnsafeRawBufferPointer) -> Digest {
     appendLength(secret.count)
     var hasher = SHA256Hasher()
     hasher.update(bytes)
@@ -71,7 +71,7 @@ struct FieldEncoder {
     return hasher.finalize()
   }
 
-  func hash() -> Digest { SHA256.hash(bytes) }
+  package func hash() -> Digest { SHA256.hash(bytes) }
 
   private mutating func appendLength(_ length: Int) { appendRaw(UInt32(length)) }
 

@@ -1,20 +1,25 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 
 /// Every key and commitment of an attempt. One key, one purpose; both ends of a pair derive the same, so the lower
 /// participant always stands first.
-struct KeyDerivation {
-  let suite: KeystreamSuite
-  let context: AttemptContext
+package struct KeyDerivation {
+  package let suite: KeystreamSuite
+  package let context: AttemptContext
+
+  package init(suite: KeystreamSuite, context: AttemptContext) {
+    self.suite = suite
+    self.context = context
+  }
 
   /// The mask key pair that comes from seed s: whoever reconstructs s has it again.
-  func maskKeyPair(seed: SecretBytes, of participant: ParticipantID) -> X25519.SecretKey {
+  package func maskKeyPair(seed: SecretBytes, of participant: ParticipantID) -> X25519.SecretKey {
     var info = encoder(.maskKeyPair)
     info.append(participant.rawValue)
     return X25519.SecretKey(scalar: HKDF.derive(from: seed, info: info.bytes))
   }
 
   /// The key of the self mask that comes from seed b.
-  func selfMaskKey(seed: SecretBytes, of participant: ParticipantID) -> SecretBytes {
+  package func selfMaskKey(seed: SecretBytes, of participant: ParticipantID) -> SecretBytes {
     var info = encoder(.selfMask)
     info.append(participant.rawValue)
     return HKDF.derive(from: seed, info: info.bytes)
@@ -23,7 +28,7 @@ struct KeyDerivation {
   /// The key of the mask between two participants; the lower adds the mask, the higher subtracts it.
   ///
   /// `nil` when a public key is of small order.
-  func pairMaskKey(
+  package func pairMaskKey(
     _ own: X25519.SecretKey, of id: ParticipantID, with peer: X25519.PublicKey, of peerID: ParticipantID
   )
     -> SecretBytes?
@@ -34,7 +39,7 @@ struct KeyDerivation {
   }
 
   /// The key that seals the one message from `source` to `destination`.
-  func channelKey(
+  package func channelKey(
     _ own: X25519.SecretKey, of id: ParticipantID, with peer: X25519.PublicKey, of peerID: ParticipantID,
     source: ParticipantID
   ) -> SecretBytes? {
@@ -45,14 +50,15 @@ struct KeyDerivation {
   }
 
   /// Commitment to a 256-bit seed (`selfMaskCommitment` or `maskSeedCommitment`). A plain hash hides a uniform seed.
-  func seedCommitment(_ kind: SecretKind, seed: SecretBytes, of participant: ParticipantID) -> Digest {
+  package func seedCommitment(_ kind: SecretKind, seed: SecretBytes, of participant: ParticipantID) -> Digest
+  {
     var fields = encoder(kind == .selfMask ? .selfMaskCommitment : .maskSeedCommitment)
     fields.append(participant.rawValue)
     return seed.withUnsafeBytes { fields.hash(closingWith: $0) }
   }
 
   /// Commitment to one share; the last field is the share's 40 bytes and the salt's 32.
-  func shareCommitment(
+  package func shareCommitment(
     dealer: ParticipantID, holder: ParticipantID, point: UInt64, kind: SecretKind,
     shareAndSalt: UnsafeRawBufferPointer
   ) -> Digest {
@@ -65,7 +71,7 @@ struct KeyDerivation {
   }
 
   /// The bytes that hash to the Merkle leaf of one holder. An absent ciphertext counts as empty.
-  func shareLeaf(
+  package func shareLeaf(
     dealer: ParticipantID, holder: ParticipantID, point: UInt64, selfMaskCommitment: Digest,
     maskSeedCommitment: Digest, sealed: SealedShares?
   ) -> [UInt8] {
@@ -80,7 +86,9 @@ struct KeyDerivation {
   }
 
   /// The bytes under a dealer's signature in stage 2.
-  func shareRoot(dealer: ParticipantID, advertisements: Digest, leafCount: Int, root: Digest) -> [UInt8] {
+  package func shareRoot(dealer: ParticipantID, advertisements: Digest, leafCount: Int, root: Digest)
+    -> [UInt8]
+  {
     var fields = encoder(.shareRoot)
     fields.append(dealer.rawValue)
     fields.append(advertisements)
@@ -90,7 +98,8 @@ struct KeyDerivation {
   }
 
   /// Additional data of the sealed shares.
-  func sealedSharesData(source: ParticipantID, destination: ParticipantID, advertisements: Digest) -> [UInt8]
+  package func sealedSharesData(source: ParticipantID, destination: ParticipantID, advertisements: Digest)
+    -> [UInt8]
   {
     var fields = encoder(.sealedShares)
     fields.append(source.rawValue)
@@ -100,7 +109,9 @@ struct KeyDerivation {
   }
 
   /// Hash of the parameters and of all signed advertisements, ascending: what stage 1 settled.
-  func advertisementsHash(_ advertisements: [KeyAdvertisement], parameters: AggregationParameters) -> Digest {
+  package func advertisementsHash(_ advertisements: [KeyAdvertisement], parameters: AggregationParameters)
+    -> Digest
+  {
     var fields = encoder(.advertisementList)
     fields.append(UInt32(parameters.threshold))
     fields.append(UInt32(parameters.minimumSurvivors))
@@ -114,7 +125,7 @@ struct KeyDerivation {
   }
 
   /// Hash of stage 1 and of every dealer's root, ascending: what stage 2 settled, U2 included.
-  func transcript(advertisements: Digest, roots: [(dealer: ParticipantID, root: Digest)]) -> Digest {
+  package func transcript(advertisements: Digest, roots: [(dealer: ParticipantID, root: Digest)]) -> Digest {
     var fields = encoder(.transcript)
     fields.append(advertisements)
     fields.append(UInt32(roots.count))

@@ -1,28 +1,34 @@
 internal import CVectorKernels
-internal import CryptoPrimitives
+package import CryptoPrimitives
 internal import Dispatch
 
 /// One mask to add to or subtract from a vector: a one-time key and a sign.
-struct Mask {
-  enum Sign { case plus, minus }
-  let key: SecretBytes
-  let sign: Sign
+package struct Mask {
+  package enum Sign { case plus, minus }
+  package let key: SecretBytes
+  package let sign: Sign
+
+  package init(key: SecretBytes, sign: Sign) {
+    self.key = key
+    self.sign = sign
+  }
 }
 
 /// Expands masks and adds them in place, chunk by chunk: no mask is ever a vector in memory.
 ///
 /// A mask has one lane for each entry: 4 bytes when b ≤ 32, else 8, least significant byte first, taken from the
 /// keystream from its start. Bits above b are uniform too and do no harm: they are dropped with the sum's.
-enum MaskExpansion {
+package enum MaskExpansion {
   /// Bytes of keystream made at once; fits the first two cache levels together with the chunk that it is added to.
-  static let chunkBytes = 1 << 15
+  package static let chunkBytes = 1 << 15
   /// Keystreams that are open at once; bounds memory when there are many peers.
   private static let streamsMax = 64
 
   /// Adds all masks to all entries.
   ///
   /// - Parameter threads: the vector is cut into as many disjoint ranges, which are worked on at the same time.
-  static func apply(_ masks: [Mask], to vector: inout RingVector, suite: KeystreamSuite, threads: Int) {
+  package static func apply(_ masks: [Mask], to vector: inout RingVector, suite: KeystreamSuite, threads: Int)
+  {
     let laneBytes = vector.isNarrow ? 4 : 8
     if vector.isNarrow {
       vector.narrow.withUnsafeMutableBytes {

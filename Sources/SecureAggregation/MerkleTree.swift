@@ -1,22 +1,22 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 
 /// The Merkle tree of RFC 9162 §2.1.1 over SHA-256: leaves are H(0x00 ‖ bytes), nodes H(0x01 ‖ left ‖ right), and a
 /// list is split at the largest power of two below its length.
-enum MerkleTree {
+package enum MerkleTree {
   /// The root over a list of leaves; not empty.
-  static func root(_ leaves: [Digest]) -> Digest { root(leaves[...]) }
+  package static func root(_ leaves: [Digest]) -> Digest { root(leaves[...]) }
 
-  static func leafHash(_ bytes: [UInt8]) -> Digest { SHA256.hash([0] + bytes) }
+  package static func leafHash(_ bytes: [UInt8]) -> Digest { SHA256.hash([0] + bytes) }
 
   /// The inclusion paths of all leaves, each from the lowest sibling to the highest (RFC 9162 §2.1.3.1).
-  static func paths(_ leaves: [Digest]) -> [[Digest]] {
+  package static func paths(_ leaves: [Digest]) -> [[Digest]] {
     var paths = [[Digest]](repeating: [], count: leaves.count)
     _ = collect(leaves[...], into: &paths)
     return paths
   }
 
   /// The root that a leaf and its path lead to; `nil` when the path's length does not fit (RFC 9162 §2.1.3.2).
-  static func root(leaf: Digest, index: Int, leafCount: Int, path: [Digest]) -> Digest? {
+  package static func root(leaf: Digest, index: Int, leafCount: Int, path: [Digest]) -> Digest? {
     guard index >= 0, index < leafCount else { return nil }
     var position = index
     var last = leafCount - 1

@@ -1,25 +1,25 @@
 /// Arithmetic modulo the Mersenne prime p = 2^61 − 1, free of branches on values.
-enum PrimeField {
-  static let modulus: UInt64 = (1 << 61) - 1
+package enum PrimeField {
+  package static let modulus: UInt64 = (1 << 61) - 1
 
   /// a + b mod p, for a, b < p.
   @inline(__always)
-  static func add(_ a: UInt64, _ b: UInt64) -> UInt64 { reduceOnce(a &+ b) }
+  package static func add(_ a: UInt64, _ b: UInt64) -> UInt64 { reduceOnce(a &+ b) }
 
   /// a − b mod p, for a, b < p.
   @inline(__always)
-  static func subtract(_ a: UInt64, _ b: UInt64) -> UInt64 { reduceOnce(a &+ modulus &- b) }
+  package static func subtract(_ a: UInt64, _ b: UInt64) -> UInt64 { reduceOnce(a &+ modulus &- b) }
 
   /// a · b mod p, for a, b < p. The product is below 2^122: its low 61 bits and the rest add up to it mod p.
   @inline(__always)
-  static func multiply(_ a: UInt64, _ b: UInt64) -> UInt64 {
+  package static func multiply(_ a: UInt64, _ b: UInt64) -> UInt64 {
     let product = a.multipliedFullWidth(by: b)
     let high = product.high &<< 3 | product.low &>> 61
     return reduceOnce((product.low & modulus) &+ high)
   }
 
   /// a^(p−2), the inverse of a ≠ 0. The exponent is public.
-  static func inverse(_ a: UInt64) -> UInt64 {
+  package static func inverse(_ a: UInt64) -> UInt64 {
     var result: UInt64 = 1
     var power = a
     var exponent = modulus - 2

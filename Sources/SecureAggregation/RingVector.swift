@@ -47,15 +47,6 @@ public struct RingVector: Sendable {
     }
   }
 
-  /// Signed integers reduced modulo 2^b.
-  public init(integers: [Int32], modulusBits: Int) {
-    precondition(Self.modulusBitsRange.contains(modulusBits), "a ring has 2 to 62 bits, found \(modulusBits)")
-    self.modulusBits = modulusBits
-    count = integers.count
-    narrow = modulusBits <= 32 ? integers.map { UInt32(bitPattern: $0) } : []
-    wide = modulusBits <= 32 ? [] : integers.map { UInt64(bitPattern: Int64($0)) }
-  }
-
   /// Entry `index`, in 0..<2^b.
   public subscript(index: Int) -> UInt64 {
     (isNarrow ? UInt64(narrow[index]) : wide[index]) & mask

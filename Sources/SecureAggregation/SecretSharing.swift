@@ -1,20 +1,20 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 
 /// Shamir's scheme over 2^61 − 1 for 256-bit seeds: five limbs of 52 bits, a polynomial of degree t − 1 for each.
 ///
 /// Limb i holds bits 52i to 52i + 51 of the seed read as a 256-bit integer, least significant byte first; the last has
 /// 48 bits. Coefficients are uniform in 0..<p by rejection; a leading coefficient of zero is allowed, for excluding it
 /// would tell something about the secret. A share is the five values at the holder's point, 8 bytes each.
-enum SecretSharing {
-  static let limbCount = 5
-  static let limbBits: UInt64 = 52
+package enum SecretSharing {
+  package static let limbCount = 5
+  package static let limbBits: UInt64 = 52
   /// Bytes of one share.
-  static let shareBytes = 40
+  package static let shareBytes = 40
 
   /// The shares of `seed` at `points`, one after another, 40 bytes each.
   ///
   /// Draws (t − 1) coefficients for limb 0, from x¹ upwards, then for limb 1 and so on.
-  static func deal(
+  package static func deal(
     seed: SecretBytes, threshold: Int, points: [UInt64], random: inout any RandomSource
   ) -> SecretBytes {
     precondition(seed.count == 32, "a seed has 32 bytes, found \(seed.count)")
@@ -46,7 +46,7 @@ enum SecretSharing {
   }
 
   /// Lagrange weights at 0 for distinct points: the secret is Σ weight · share. Once per survivor pattern.
-  static func weights(points: [UInt64]) -> [UInt64] {
+  package static func weights(points: [UInt64]) -> [UInt64] {
     points.indices.map { index in
       var numerator: UInt64 = 1
       var denominator: UInt64 = 1
@@ -62,7 +62,7 @@ enum SecretSharing {
   /// The seed behind shares taken at the points that `weights` were made for, in the same order.
   ///
   /// `nil` when a limb is 2^52 or more (2^48 for the last): no seed has such shares.
-  static func reconstruct(shares: [ShareValue], weights: [UInt64]) -> SecretBytes? {
+  package static func reconstruct(shares: [ShareValue], weights: [UInt64]) -> SecretBytes? {
     precondition(shares.count == weights.count, "one weight for each share")
     var canonical = true
     let seed = SecretBytes(count: 32) { output in

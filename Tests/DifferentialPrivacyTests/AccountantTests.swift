@@ -5,7 +5,9 @@ import Testing
 
 struct AccountantTests {
   /// Noise whose z is exactly the one wanted, for add/remove.
-  private func release(z: Double, adjacency: Adjacency = .addRemove, partners: Int = 1) throws -> GaussianRelease {
+  private func release(z: Double, adjacency: Adjacency = .addRemove, partners: Int = 1) throws
+    -> GaussianRelease
+  {
     let deltaSquared: Int64 = 1 << 36
     let sigmaSquared = Int64((z * z * Double(deltaSquared)).rounded(.up)) + 4
     return try GaussianRelease(
@@ -17,7 +19,8 @@ struct AccountantTests {
     let added = try Accounting.bound(for: [.gaussian(release: release(z: 1))], delta: 1e-5)
     let replaced = try Accounting.bound(
       for: [.gaussian(release: release(z: 1, adjacency: .replaceOne))], delta: 1e-5)
-    let zeroed = try Accounting.bound(for: [.gaussian(release: release(z: 1, adjacency: .zeroOut))], delta: 1e-5)
+    let zeroed = try Accounting.bound(
+      for: [.gaussian(release: release(z: 1, adjacency: .zeroOut))], delta: 1e-5)
     #expect(abs(added.epsilon - 4.37718) < 1e-4)
     #expect(abs(replaced.epsilon - 9.99726) < 1e-3)
     #expect(added.epsilon == zeroed.epsilon)
@@ -42,7 +45,9 @@ struct AccountantTests {
 
   @Test func budgetSharesComposeToOneGaussian() throws {
     let z = 1.7
-    let events = try [0.1, 0.4, 0.5].map { PrivacyEvent.gaussian(release: try release(z: z / $0.squareRoot())) }
+    let events = try [0.1, 0.4, 0.5].map {
+      PrivacyEvent.gaussian(release: try release(z: z / $0.squareRoot()))
+    }
     let together = try Accounting.bound(for: events, delta: 1e-6)
     let alone = try Accounting.bound(for: [.gaussian(release: release(z: z))], delta: 1e-6)
     #expect(abs(together.epsilon - alone.epsilon) < 1e-8)
@@ -55,7 +60,10 @@ struct AccountantTests {
   func inverse(z: Double) throws {
     for events in [
       [PrivacyEvent.gaussian(release: try release(z: z))],
-      [.repeated(event: .poissonSampled(rate: try SamplingRate(0.02), release: try release(z: z)), count: 300)],
+      [
+        .repeated(
+          event: .poissonSampled(rate: try SamplingRate(0.02), release: try release(z: z)), count: 300)
+      ],
     ] {
       let loss = try PrivacyLossSummary(events)
       for delta in [1e-3, 1e-6, 1e-10] {
@@ -113,7 +121,8 @@ struct AccountantTests {
       #expect(abs(almost / plain - 1) < 1e-6)
       // At high orders the last 1e-12 of the mixture rules the tail.
       if order > 10 { continue }
-      let replaced = RenyiDivergence.sampledGaussianReplace(order: order, rate: 1 - 1e-12, noiseMultiplier: 1.3)
+      let replaced = RenyiDivergence.sampledGaussianReplace(
+        order: order, rate: 1 - 1e-12, noiseMultiplier: 1.3)
       #expect(abs(replaced / RenyiDivergence.gaussian(order: order, noiseMultiplier: 0.65) - 1) < 1e-6)
     }
   }
@@ -123,7 +132,8 @@ struct AccountantTests {
     func epsilon(_ adjacency: Adjacency) throws -> PrivacyBound {
       try Accounting.bound(
         for: [
-          .repeated(event: .poissonSampled(rate: rate, release: release(z: 1, adjacency: adjacency)), count: 1000)
+          .repeated(
+            event: .poissonSampled(rate: rate, release: release(z: 1, adjacency: adjacency)), count: 1000)
         ], delta: 1e-6)
     }
     // Published PLD values: 2.1245 and 3.2142; Rényi accounting lies above them.
@@ -178,7 +188,9 @@ struct AccountantTests {
 
   @Test("bad ε is refused with a sentence", arguments: [0, -1, .nan, .infinity] as [Double])
   func badEpsilon(epsilon: Double) {
-    let error = #expect(throws: PrivacyParameterError.self) { try PrivacyBudget(epsilon: epsilon, delta: 1e-6) }
+    let error = #expect(throws: PrivacyParameterError.self) {
+      try PrivacyBudget(epsilon: epsilon, delta: 1e-6)
+    }
     #expect(error?.description.contains("ε is") == true)
   }
 
@@ -186,7 +198,8 @@ struct AccountantTests {
     let event = PrivacyEvent.composed(events: [
       .gaussian(release: try release(z: 1)),
       .repeated(
-        event: .poissonSampled(rate: try SamplingRate(0.25), release: try release(z: 2, partners: 3)), count: 7),
+        event: .poissonSampled(rate: try SamplingRate(0.25), release: try release(z: 2, partners: 3)),
+        count: 7),
     ])
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -197,7 +210,9 @@ struct AccountantTests {
     for (good, bad) in [("0.25", "1.25"), ("add-remove", "none"), ("\"shares\":1", "\"shares\":0")] {
       let forged = text.replacingOccurrences(of: good, with: bad)
       #expect(forged != text)
-      #expect(throws: (any Error).self) { try JSONDecoder().decode(PrivacyEvent.self, from: Data(forged.utf8)) }
+      #expect(throws: (any Error).self) {
+        try JSONDecoder().decode(PrivacyEvent.self, from: Data(forged.utf8))
+      }
     }
   }
 }

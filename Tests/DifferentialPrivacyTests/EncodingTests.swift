@@ -99,7 +99,8 @@ struct EncodingTests {
     let clipped = encoder.clip(indices: nil, values: [3, 0, -4, 0])
     #expect(clipped.wasClipped)
     let values = encoder.encode(clipped, random: &random).denseValues
-    #expect(abs(values[0] - 600_000) <= 1 && values[1] == 0 && abs(values[2] + 800_000) <= 1 && values[3] == 0)
+    #expect(
+      abs(values[0] - 600_000) <= 1 && values[1] == 0 && abs(values[2] + 800_000) <= 1 && values[3] == 0)
     #expect(!encoder.clip(indices: nil, values: [0.3, 0, -0.4, 0]).wasClipped)
   }
 
@@ -237,7 +238,8 @@ struct EncodingTests {
     let json = try JSONEncoder().encode(parameters)
     #expect(try JSONDecoder().decode(EncodingParameters.self, from: json) == parameters)
     let text = String(decoding: json, as: UTF8.self)
-    let forged = text.replacingOccurrences(of: "\(parameters.deltaSquared)", with: "\(parameters.deltaSquared - 1)")
+    let forged = text.replacingOccurrences(
+      of: "\(parameters.deltaSquared)", with: "\(parameters.deltaSquared - 1)")
     #expect(forged != text)
     #expect(throws: (any Error).self) {
       try JSONDecoder().decode(EncodingParameters.self, from: Data(forged.utf8))

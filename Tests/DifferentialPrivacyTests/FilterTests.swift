@@ -7,10 +7,13 @@ struct FilterTests {
     try GaussianNoise(noiseMultiplier: z, deltaSquared: 1 << 30, dimension: dimension, adjacency: .addRemove)
   }
 
-  @Test("an exactly calibrated plan runs to its end and not one release further", arguments: [1, 2, 4, 8] as [Double])
+  @Test(
+    "an exactly calibrated plan runs to its end and not one release further",
+    arguments: [1, 2, 4, 8] as [Double])
   func exactPlan(epsilon: Double) throws {
     let cap = try PrivacyBudget(epsilon: epsilon, delta: 1e-6)
-    let multipliers = try Calibration.noiseMultipliers(for: cap, shares: [0.1, 0.405, 0.12375, 0.12375, 0.12375, 0.12375])
+    let multipliers = try Calibration.noiseMultipliers(
+      for: cap, shares: [0.1, 0.405, 0.12375, 0.12375, 0.12375, 0.12375])
     var filter = PrivacyFilter(cap: cap)
     for z in multipliers {
       let event = try noise(z: z).event(adjacency: .addRemove)
@@ -59,7 +62,9 @@ struct FilterTests {
     #expect(!resumed.canSpend(other))
   }
 
-  @Test("calibrated z meet the published values", arguments: [(1, 4.2247), (2, 2.2305), (4, 1.1935), (8, 0.6529)] as [(Double, Double)])
+  @Test(
+    "calibrated z meet the published values",
+    arguments: [(1, 4.2247), (2, 2.2305), (4, 1.1935), (8, 0.6529)] as [(Double, Double)])
   func publishedMultipliers(epsilon: Double, z: Double) throws {
     let ours = try Calibration.noiseMultiplier(for: PrivacyBudget(epsilon: epsilon, delta: 1e-6))
     #expect(abs(ours - z) < 6e-5)

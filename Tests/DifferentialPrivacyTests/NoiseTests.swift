@@ -9,7 +9,9 @@ struct NoiseTests {
     arguments: [0.5, 1.0, 0.6529, 4.2247, 1.1935, 17.25, 1e-3, 123.456])
   func leastSigmaSquared(z: Double) throws {
     for deltaSquared: Int64 in [4096, 1_000_003, 4_295_035_382, 1 << 44] {
-      for (adjacency, partners, factor) in [(Adjacency.addRemove, 1, 1), (.replaceOne, 1, 4), (.zeroOut, 3, 9)] {
+      for (adjacency, partners, factor) in [
+        (Adjacency.addRemove, 1, 1), (.replaceOne, 1, 4), (.zeroOut, 3, 9),
+      ] {
         let noise = try GaussianNoise(
           noiseMultiplier: z, deltaSquared: deltaSquared, dimension: 10, adjacency: adjacency,
           partnersPerUser: partners)
@@ -19,7 +21,8 @@ struct NoiseTests {
         let sigmaSquared = Decimal(noise.sigmaSquared)
         let close = abs(NSDecimalNumber(decimal: sigmaSquared - needed).doubleValue)
         if noise.sigmaSquared > 4096 {
-          #expect(close <= 1 + 1e-14 * NSDecimalNumber(decimal: needed).doubleValue, "z \(z), Δ² \(deltaSquared)")
+          #expect(
+            close <= 1 + 1e-14 * NSDecimalNumber(decimal: needed).doubleValue, "z \(z), Δ² \(deltaSquared)")
         }
         let reached = noise.noiseMultiplier(adjacency: adjacency, partnersPerUser: partners)
         #expect(reached >= z * (1 - 1e-14))
@@ -28,11 +31,14 @@ struct NoiseTests {
   }
 
   @Test func theLeastVarianceIsExactWhereSquaresAreWhole() throws {
-    let exact = try GaussianNoise(noiseMultiplier: 2, deltaSquared: 10_000, dimension: 1, adjacency: .addRemove)
+    let exact = try GaussianNoise(
+      noiseMultiplier: 2, deltaSquared: 10_000, dimension: 1, adjacency: .addRemove)
     #expect(exact.sigmaSquared == 40_004)
-    let replaced = try GaussianNoise(noiseMultiplier: 2, deltaSquared: 10_000, dimension: 1, adjacency: .replaceOne)
+    let replaced = try GaussianNoise(
+      noiseMultiplier: 2, deltaSquared: 10_000, dimension: 1, adjacency: .replaceOne)
     #expect(replaced.sigmaSquared == 160_004)
-    let half = try GaussianNoise(noiseMultiplier: 1.5, deltaSquared: 10_001, dimension: 1, adjacency: .addRemove)
+    let half = try GaussianNoise(
+      noiseMultiplier: 1.5, deltaSquared: 10_001, dimension: 1, adjacency: .addRemove)
     #expect(half.sigmaSquared == 22_507)  // 22502.25 + 4, rounded up
     let small = try GaussianNoise(noiseMultiplier: 1, deltaSquared: 9, dimension: 1, adjacency: .addRemove)
     #expect(small.sigmaSquared == 4096)
@@ -119,7 +125,8 @@ struct NoiseTests {
     let event = noise.event(adjacency: .addRemove)
     #expect(
       PrivatizedSum(noisedByPartners: [1, 2], bits: 16, noise: noise, contributors: 3, event: event) == nil)
-    let sum = PrivatizedSum(noisedByPartners: [1, 65535], bits: 16, noise: noise, contributors: 4, event: event)
+    let sum = PrivatizedSum(
+      noisedByPartners: [1, 65535], bits: 16, noise: noise, contributors: 4, event: event)
     #expect(sum?.values == [1, -1])
   }
 

@@ -65,11 +65,14 @@ struct ReferenceTableTests {
     for row in rows {
       switch judge(row) {
       case .passed: passed["\(row.mechanism)/\(row.sampling) by \(row.accountant)", default: 0] += 1
-      case .failed(let why): Issue.record("row \(row.id) (\(row.mechanism), \(row.sampling), \(row.accountant)): \(why)")
+      case .failed(let why):
+        Issue.record("row \(row.id) (\(row.mechanism), \(row.sampling), \(row.accountant)): \(why)")
       case .unsupported(let why): unsupported["\(row.mechanism)/\(row.sampling): \(why)", default: 0] += 1
       }
     }
-    for (kind, count) in passed.sorted(by: { $0.key < $1.key }) { print("reference rows passed: \(count) \(kind)") }
+    for (kind, count) in passed.sorted(by: { $0.key < $1.key }) {
+      print("reference rows passed: \(count) \(kind)")
+    }
     for (kind, count) in unsupported.sorted(by: { $0.key < $1.key }) {
       print("reference rows NOT answered by this build: \(count) \(kind)")
     }
@@ -113,12 +116,16 @@ struct ReferenceTableTests {
     if bound.lowerEpsilon > most { return .failed("lower ε = \(bound.lowerEpsilon) above \(most)") }
     if bound.epsilon <= most {
       if row.lowerBound == nil, !isRenyi, bound.epsilon < expected * (1 - row.relative) - row.absolute {
-        print("row \(row.id): ε = \(bound.epsilon) (attack \(bound.lowerEpsilon)) is tighter than the grid's \(expected)")
+        print(
+          "row \(row.id): ε = \(bound.epsilon) (attack \(bound.lowerEpsilon)) is tighter than the grid's \(expected)"
+        )
       }
       return .passed
     }
     // A Rényi bound is sound but wider than a privacy loss distribution: such rows need the tighter accountant.
-    if !isRenyi, !summary.isFullParticipation { return .unsupported("needs a privacy loss distribution to be as tight") }
+    if !isRenyi, !summary.isFullParticipation {
+      return .unsupported("needs a privacy loss distribution to be as tight")
+    }
     return .failed("ε = \(bound.epsilon) above \(most)")
   }
 }

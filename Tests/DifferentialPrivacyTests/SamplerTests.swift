@@ -4,7 +4,9 @@ import Foundation
 import Testing
 
 struct SamplerTests {
-  @Test("the discrete Gaussian has its exact probabilities at small σ²", arguments: [1, 2, 3, 5, 9, 26, 100] as [Int64])
+  @Test(
+    "the discrete Gaussian has its exact probabilities at small σ²",
+    arguments: [1, 2, 3, 5, 9, 26, 100] as [Int64])
   func smallSigma(sigmaSquared: Int64) {
     var random = KeyedRandomSource(insecureSeed: UInt64(sigmaSquared))
     let draws = DiscreteGaussianSampler(sigmaSquared: sigmaSquared).draw(400_000, random: &random)
@@ -72,7 +74,8 @@ struct SamplerTests {
   /// Two independent implementations of one distribution, compared by Kolmogorov and Smirnov.
   @Test(
     "draws are distributed as those of libprio",
-    arguments: [("3", 9), ("9", 81), ("100", 10_000), ("41293847", 1_705_181_800_059_409)] as [(String, Int64)])
+    arguments: [("3", 9), ("9", 81), ("100", 10_000), ("41293847", 1_705_181_800_059_409)]
+      as [(String, Int64)])
   func libprio(name: String, sigmaSquared: Int64) throws {
     guard let file = Files.shared("vectors/libprio/discrete_gauss_\(name).json") else { return }
     let object = try Files.json(file)

@@ -60,7 +60,9 @@ enum Statistics {
     return k * root * root * root
   }
 
-  static func mean(_ values: [Int64]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(values.count) }
+  static func mean(_ values: [Int64]) -> Double {
+    values.reduce(0) { $0 + Double($1) } / Double(values.count)
+  }
 
   static func variance(_ values: [Int64]) -> Double {
     let mean = mean(values)

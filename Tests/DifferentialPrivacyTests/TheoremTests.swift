@@ -31,7 +31,9 @@ struct TheoremTests {
     return sum * step / ((2 * Double.pi).squareRoot() * rest)
   }
 
-  @Test("in one dimension the discrete Gaussian is a post-processed continuous one, up to κ", arguments: [0.4, 0.5, 0.6, 0.8])
+  @Test(
+    "in one dimension the discrete Gaussian is a post-processed continuous one, up to κ",
+    arguments: [0.4, 0.5, 0.6, 0.8])
   func oneDimension(eta: Double) {
     let kappa = 5 * exp(-2 * Double.pi * Double.pi * eta * eta)
     var largest = 0.0
@@ -68,7 +70,9 @@ struct TheoremTests {
       // Convolve; index 0 is −reach.
       var next = [Double](repeating: 0, count: 2 * reach + 1)
       for i in -reach...reach {
-        for j in max(-reach, i - reach)...min(reach, i + reach) { next[i + reach] += sum[j + reach] * one[i - j + reach] }
+        for j in max(-reach, i - reach)...min(reach, i + reach) {
+          next[i + reach] += sum[j + reach] * one[i - j + reach]
+        }
       }
       sum = next
       let kappa = 5 * Double(m - 1) * exp(-2 * Double.pi * Double.pi * variance / 2)
@@ -93,7 +97,9 @@ struct TheoremTests {
       let mu = Double(distance) / (v - 4).squareRoot()
       let ours = exp(AnalyticGaussian.logDelta(epsilon: epsilon, mu: mu))
       #expect(delta <= ours * (1 + 1e-9))
-      #expect(delta >= 0.9 * exp(AnalyticGaussian.logDelta(epsilon: epsilon, mu: Double(distance) / v.squareRoot())))
+      #expect(
+        delta >= 0.9 * exp(AnalyticGaussian.logDelta(epsilon: epsilon, mu: Double(distance) / v.squareRoot()))
+      )
     }
   }
 

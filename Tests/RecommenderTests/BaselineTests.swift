@@ -13,7 +13,7 @@ import Testing
     let unit = CentralTraining.run(try PopularityAlgorithm(itemCount: 4), on: train, seed: 1)
     let counts = try #require(unit.tensors["counts"]).values.map(Double.init)
     let half = 0.5.squareRoot()
-    #expect(largestDifference(counts, [half + 0.5, half + 1.5, 1.5, 0.5]) < 1e-6)
+    #expect(widestGap(counts, [half + 0.5, half + 1.5, 1.5, 0.5]) < 1e-6)
   }
 
   @Test func everybodyGetsThePopularItemsNotYetSeen() throws {

@@ -63,7 +63,7 @@ func sumOfContributions(_ interactions: Interactions, to trainer: any LocalTrain
   return sum
 }
 
-func largestDifference(_ a: [Double], _ b: [Double]) -> Double {
+func widestGap(_ a: [Double], _ b: [Double]) -> Double {
   a.count == b.count ? zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) } : .infinity
 }
 

@@ -67,7 +67,7 @@ import Testing
     }
     var scores = [Float](repeating: 0, count: 15)
     scorer.score(UserHistory(items: history[...]), into: &scores)
-    #expect(largestDifference(scores.map(Double.init), expected) < 1e-5)
+    #expect(widestGap(scores.map(Double.init), expected) < 1e-5)
   }
 
   @Test func reasonsAddUpToTheScore() throws {
@@ -87,6 +87,7 @@ import Testing
 
   @Test func settingsOutOfRangeAreRefusedInASentence() {
     #expect(throws: InvalidHyperparameter.self) { try ease(0, ridge: 1) }
+    #expect(throws: InvalidHyperparameter.self) { try ease(20_001, ridge: 1) }
     #expect(throws: InvalidHyperparameter.self) { try ease(3, ridge: 0) }
     #expect(throws: InvalidHyperparameter.self) { try ease(3, ridge: .nan) }
     #expect(throws: InvalidHyperparameter.self) { try ease(3, ridge: 1, halfLife: 0) }
@@ -102,7 +103,8 @@ import Testing
     do {
       _ = try CovarianceAlgorithm(itemCount: 3, plan: .head(size: 4, countsShare: 0.1))
     } catch {
-      #expect("\(error)" == "covariance head size is 4; expected 1 to 3, the number of items")
+      #expect(
+        "\(error)" == "covariance head size is 4; expected 1 to 3, the number of items or the largest matrix")
     }
   }
 

@@ -11,39 +11,45 @@ import Testing
 
   private func algorithm(
     dimension: Int, rounds: Int = 1, optimizer: ServerOptimizer = .curvature(rate: 0.5, momentum: 0.3),
-    regularization: Float = 0.05, recency: RecencyWeighting = .plain
+    weighting: UserWeighting = .equal, recency: RecencyWeighting = .plain
   ) throws -> MatrixFactorization {
     try MatrixFactorization(
       itemCount: 6,
       regime: .implicit(
         ImplicitFactorization(
           dimension: dimension, rounds: rounds,
-          objective: ImplicitObjective(regularization: regularization, unobservedWeight: 0.2),
+          objective: ImplicitObjective(regularization: 0.05, unobservedWeight: 0.2),
           optimizer: optimizer,
-          maximumConfidence: 4)), recency: recency)
+          maximumConfidence: 4, weighting: weighting)), recency: recency)
   }
 
   private var interactions: Interactions {
     Interactions(itemCount: 6, histories: histories, weights: weights)
   }
 
-  private func reference(weighted: Bool = true, regularization: Float = 0.05) -> DenseImplicitReference {
-    DenseImplicitReference(
-      histories: histories, weights: weighted ? weights : [], itemCount: 6,
-      regularization: Double(regularization),
-      unobservedWeight: Double(Float(0.2)))
-  }
-
-  @Test(arguments: [1, 2, 17]) func aRoundMovesAlongTheNegativeGradientOfTheObjective(dimension: Int) throws {
-    // FedAvg with rate 1 adds half the mean negative gradient. Users are at their optimum, so by the envelope theorem the
-    // gradient of min over users is the partial one: central differences of the minimised objective must agree.
-    let algorithm = try algorithm(dimension: dimension, optimizer: .average(rate: 1))
-    let start = scaled(algorithm.initialModel(seed: 6), by: 5)
+  @Test(arguments: [1, 2, 17], [UserWeighting.equal, .inverseSquareRoot])
+  func aRoundMovesAlongTheNegativeGradientOfTheObjective(dimension: Int, weighting: UserWeighting) throws {
+    // FedAvg with rate 1 adds half the mean negative gradient. Users are at their optimum, so by the envelope
+    // theorem the gradient of min over users is the partial one: central differences of the minimised
+    // objective must agree.
+    let algorithm = try algorithm(
+      dimension: dimension, optimizer: .average(rate: 1), weighting: weighting)
+    // Confidences above 1 would be cut by the second weighting, whose residuals end at 1.
+    let confidences = weighting == .equal ? weights : weights.map { $0.map { min($0, 1) } }
+    let interactions = Interactions(itemCount: 6, histories: histories, weights: confidences)
+    // Positive factors, for positive scores and residuals below 1.
+    var start = scaled(algorithm.initialModel(seed: 6), by: 5)
+    start.tensors["items"] = start.tensors["items"].map {
+      Tensor(shape: $0.shape, values: $0.values.map(abs))
+    }
     var model = start
     var optimizer = OptimizerState()
     for release in 0..<2 { step(algorithm, release, &model, &optimizer, interactions) }
 
-    let reference = reference()
+    let reference = DenseImplicitReference(
+      histories: histories, weights: confidences, itemCount: 6, regularization: Double(Float(0.05)),
+      unobservedWeight: Double(Float(0.2)),
+      userWeights: weighting == .equal ? [] : histories.map { 1 / Double($0.count).squareRoot() })
     let rows = itemRows(start)
     let moved = itemRows(model)
     for item in 0..<6 {
@@ -61,8 +67,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [3, 16, 18]) func accumulatingEqualsAddingContributions(dimension: Int) throws {
-    let algorithm = try algorithm(dimension: dimension)
+  @Test(arguments: [3, 16, 18], [UserWeighting.equal, .inverseSquareRoot])
+  func accumulatingEqualsAddingContributions(dimension: Int, weighting: UserWeighting) throws {
+    let algorithm = try algorithm(dimension: dimension, weighting: weighting)
     let model = scaled(algorithm.initialModel(seed: 1), by: 4)
     for release in 0..<2 {
       let (fast, slow) = sums(algorithm, release: release, model: model, interactions)
@@ -104,8 +111,9 @@ import Testing
   }
 
   @Test func serverOptimizersTakeTheStepsWorkedByHand() throws {
-    // Two rounds from one sum: the second step tells the optimizers apart. With d the first direction and e the second,
-    // FedAvg adds r d + r e, FedAvgM r d + r (m d + e), FedAdam r d/(|d| + τ) + r (bias-corrected second step).
+    // Two rounds from one sum: the second step tells the optimizers apart. With d the first direction and e
+    // the second, FedAvg adds r d + r e, FedAvgM r d + r (m d + e), FedAdam r d/(|d| + τ) + r (bias-corrected
+    // second step).
     func directions(_ optimizer: ServerOptimizer) throws -> (
       first: [Double], second: [Double], plain: [Double]
     ) {
@@ -165,15 +173,39 @@ import Testing
       let trainer = algorithm.trainer(for: 1, model: model)
       for history in histories {
         var buffer = ContributionBuffer(dimension: algorithm.shapes[1].dimension)
-        trainer.contribute(UserHistory(items: history[...], weights: history.map { _ in 50 }[...]), into: &buffer)
+        trainer.contribute(
+          UserHistory(items: history[...], weights: history.map { _ in 50 }[...]), into: &buffer)
         #expect(buffer.values.allSatisfy { abs(Double($0)) <= algorithm.shapes[1].entryBound * (1 + 1e-6) })
         #expect(Set(buffer.indices).count == buffer.indices.count)
       }
     }
   }
 
-  @Test(arguments: [0.01, 1, 100]) func heavyNoiseLeavesEveryRowFinite(deviation: Double) throws {
-    let algorithm = try algorithm(dimension: 4, rounds: 30)
+  @Test func privateContributionsHaveNormsNearOne() throws {
+    // Counts exactly 1; gradients between 1/3 and 4/3, so that clipping at 1 and the noise both find what
+    // they expect.
+    let planted = PlantedTastes(users: 100, itemCount: 200, perUser: 30, seed: 3)
+    let algorithm = try MatrixFactorization(itemCount: 200, regime: .implicit(.privateStandard))
+    let model = CentralTraining.run(
+      algorithm, on: Interactions(itemCount: 200, histories: planted.histories), seed: 1)
+    for release in [0, 1, 5] {
+      let trainer = algorithm.trainer(for: release, model: model)
+      for history in planted.histories {
+        var buffer = ContributionBuffer(dimension: algorithm.shapes[release].dimension)
+        trainer.contribute(UserHistory(items: history[...]), into: &buffer)
+        let norm = buffer.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        if release == 0 {
+          #expect(abs(norm - 1) < 1e-6)
+        } else {
+          #expect(norm > 1 / 3.0 && norm < 4 / 3.0, "norm \(norm)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [0.01, 1, 100], [UserWeighting.equal, .inverseSquareRoot])
+  func heavyNoiseLeavesEveryRowFinite(deviation: Double, weighting: UserWeighting) throws {
+    let algorithm = try algorithm(dimension: 4, rounds: 30, weighting: weighting)
     let model = train(algorithm, partners: [interactions], seed: 3, noise: deviation)
     let largest = itemRows(model).joined().map { abs($0) }.max() ?? .nan
     #expect(largest.isFinite && largest < 1000, "largest entry \(largest)")

@@ -117,8 +117,8 @@ import Testing
   }
 
   @Test func clippingAMessageIsWeightingAUserLess() throws {
-    // Two users with everything halved train like the same users at half the weight: half of a sum is a rescaled problem,
-    // and a least-squares problem does not feel its scale.
+    // Two users with everything halved train like the same users at half the weight: half of a sum is a
+    // rescaled problem, and a least-squares problem does not feel its scale.
     let algorithm = try algorithm(dimension: 3, sweeps: 1)
     let all = Interactions(itemCount: 7, histories: histories, weights: weights)
     let initial = algorithm.initialModel(seed: 4)
@@ -172,7 +172,9 @@ import Testing
 
   @Test func settingsOutOfRangeAreRefusedInWords() {
     let cases: [(refused: () throws -> Void, words: String)] = [
-      ({ _ = try AlternatingLeastSquares.Configuration(dimension: 0) }, "dimension is 0; expected at least 1"),
+      (
+        { _ = try AlternatingLeastSquares.Configuration(dimension: 0) }, "dimension is 0; expected at least 1"
+      ),
       (
         { _ = try AlternatingLeastSquares.Configuration(userNormBound: .nan) },
         "bound on user vectors is nan; expected a finite number above 0"
@@ -234,7 +236,8 @@ func sums(_ algorithm: any FederatedAlgorithm, release: Int, model: ItemModel, _
   return (fast, slow)
 }
 
-/// Trains on the sums of partners, optionally rounded to a grid and with noise of a given standard deviation on every entry.
+/// Trains on the sums of partners, optionally rounded to a grid and with noise of a given standard deviation
+/// on every entry.
 func train(
   _ algorithm: any FederatedAlgorithm, partners: [Interactions], seed: UInt64, grid: Double? = nil,
   noise: Double = 0

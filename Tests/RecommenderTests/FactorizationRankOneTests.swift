@@ -12,7 +12,8 @@ import Testing
     throws -> MatrixFactorization
   {
     try MatrixFactorization(
-      itemCount: itemCount, regime: .rankOne(RankOneFactorization(dimension: dimension, rounds: rounds)),
+      itemCount: itemCount,
+      regime: .rankOne(RankOneFactorization(dimension: dimension, rounds: rounds, rate: 10)),
       recency: recency)
   }
 

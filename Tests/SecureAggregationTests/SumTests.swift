@@ -30,26 +30,4 @@ import Testing
       #expect(one.sum == plainSum(of: inputs, over: participants(4), rehearsal.parameters))
     }
   }
-
-  @Test("One million entries")
-  func million() throws {
-    let rehearsal = try rehearsal(10, dimension: 1_000_000, modulusBits: 23)
-    let inputs = inputs(rehearsal)
-    for _ in 0..<3 {
-      let clock = ContinuousClock()
-      var c = clock.now
-      var client = Duration.zero
-      var server = Duration.zero
-      var role: AggregationRehearsal.Role? = nil
-      let report = try rehearsal.run(inputs: inputs, silentFrom: [participants(10)[4]: .maskedInput]) { r in
-        let n = clock.now
-        if case .client = role { client += n - c } else if role != nil { server += n - c }
-        c = n
-        role = r
-      }
-      server += clock.now - c
-      print("client", client, "server", server)
-      _ = report
-    }
-  }
 }

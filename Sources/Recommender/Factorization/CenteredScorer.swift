@@ -1,6 +1,6 @@
 internal import CVectorKernels
 
-/// Encodes histories for the private regime of `mf`: popularity's direction apart, then ridge regression on the rest.
+/// Encodes histories for rank-one rounds: popularity's direction apart, then ridge regression on the rest.
 struct CenteredEncoder: Sendable {
   let factors: PaddedTable
   /// p1, of length 1 (zero before the counts are released).
@@ -74,7 +74,8 @@ struct CenteredEncoder: Sendable {
   }
 }
 
-/// Scores for the private regime of `mf`: a p1 + Y (YᵀY + ridge)⁻¹ Yᵀ (x - a p1) with x the weighted history and a = x·p1.
+/// Scores after rank-one rounds: a p1 + Y (YᵀY + ridge)⁻¹ Yᵀ (x - a p1) with x the weighted history
+/// and a = x·p1.
 struct CenteredScorer: Scorer {
   private let encoder: CenteredEncoder
   private let recency: RecencyWeighting

@@ -1,6 +1,7 @@
 internal import CVectorKernels
 
-/// Scores for `als` and the implicit regime of `mf`: the user's vector is solved from the weighted history, then q·p.
+/// Scores for `als` and the implicit regime of `mf`: the user's vector is solved from the weighted history,
+/// then q·p.
 struct LeastSquaresScorer: Scorer {
   private let solver: ImplicitUserSolver
   private let popularity: [Float]

@@ -1,4 +1,5 @@
-/// The server's half of a sweep of `als`: one regularised least-squares problem per item from the summed statistics.
+/// The server's half of a sweep of `als`: one regularised least-squares problem per item from the summed
+/// statistics.
 struct LeastSquaresStep {
   let layout: StatisticsLayout
   let objective: ImplicitObjective
@@ -6,8 +7,9 @@ struct LeastSquaresStep {
 
   /// Item factors [items, dimension] and popularity [items].
   ///
-  /// With noise the summed matrices need not be positive definite any more: eigenvalues are then raised to what the noise
-  /// alone can reach (its spectral norm, about 2 σ √d), so that every row stays finite and of moderate length.
+  /// With noise the summed matrices need not be positive definite any more: eigenvalues are then raised to
+  /// what the noise alone can reach (its spectral norm, about 2 σ √d), so that every row stays finite and of
+  /// moderate length.
   func solve(sum: [Float], context: ReleaseContext) -> (items: Tensor, popularity: Tensor) {
     let (order, block, unit) = (layout.dimension, layout.block, Double(StatisticsLayout.countUnit))
     let background: [Double] = PackedTriangle.unpack(

@@ -44,7 +44,8 @@ struct LeastSquaresTrainer: LocalTrainer {
     return vector.map { $0 * scale }
   }
 
-  /// The same sums by items instead of by users: solve everybody, then add up each item's block while it is in the cache.
+  /// The same sums by items instead of by users: solve everybody, then add up each item's block while it is
+  /// in the cache.
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
     precondition(sum.count == layout.count, "a sweep's sum has \(layout.count) entries, not \(sum.count)")
     let solved = SolvedUsers(

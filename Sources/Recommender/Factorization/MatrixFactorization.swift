@@ -1,14 +1,17 @@
-/// Federated matrix factorization (`mf`): item embeddings improved by averaged user updates, many small releases.
+/// Federated matrix factorization (`mf`): item embeddings improved by averaged user updates, many small
+/// releases.
 ///
-/// The first release counts interactions per item. In each of the `rounds` releases that follow, every participating user
-/// re-solves its own vector from the public item embeddings (FedRecon: Singhal et al., NeurIPS 2021), so that nothing about
-/// the user is kept between rounds, makes one step on the item embeddings, and contributes the step; the server averages
-/// with the fixed denominator of the plan and hands the average to its optimizer (FedAvg, FedAvgM, FedAdam: Reddi et al.,
-/// ICLR 2021). With one local step an average of embeddings and an average of gradients are the same thing.
+/// The first release counts interactions per item. In each of the `rounds` releases that follow, every
+/// participating user re-solves its own vector from the public item embeddings (FedRecon: Singhal et al.,
+/// NeurIPS 2021), so that nothing about the user is kept between rounds, makes one step on the item
+/// embeddings, and contributes the step; the server averages with the fixed denominator of the plan and hands
+/// the average to its optimizer (FedAvg, FedAvgM, FedAdam: Reddi et al., ICLR 2021). With one local step an
+/// average of embeddings and an average of gradients are the same thing.
 ///
 /// Two regimes, chosen by the configuration and never by the data:
-/// - `implicit`: steps on the implicit least-squares objective; for plans without noise.
-/// - `rankOne`: contributions of L2 norm at most 1 by construction; for private plans.
+/// - `implicit`: steps on the implicit least-squares objective; `.standard` for plans without noise,
+///   `.privateStandard` for private plans with many users over noise multiplier.
+/// - `rankOne`: contributions of L2 norm at most 1 by construction; for private plans with few.
 public struct MatrixFactorization: FederatedAlgorithm {
   /// Which update a user contributes.
   public enum Regime: Sendable, Equatable {
@@ -22,7 +25,8 @@ public struct MatrixFactorization: FederatedAlgorithm {
   /// How a history is weighted when scoring; free of privacy cost, and no part of training.
   public let recency: RecencyWeighting
 
-  /// - Throws: `InvalidHyperparameter` for an empty catalogue, or one whose releases need more than 2³² entries.
+  /// - Throws: `InvalidHyperparameter` for an empty catalogue, or one whose releases need more than 2³²
+  ///   entries.
   public init(
     itemCount: Int, regime: Regime = .implicit(.standard), recency: RecencyWeighting = .plain
   ) throws {
@@ -58,9 +62,9 @@ public struct MatrixFactorization: FederatedAlgorithm {
   public func trainer(for release: Int, model: ItemModel) -> any LocalTrainer {
     switch regime {
     case .implicit(let implicit):
-      release == 0 ? CountTrainer(isNormalised: false) : implicit.trainer(model: model)
+      release == 0 ? CountTrainer(weighting: implicit.weighting) : implicit.trainer(model: model)
     case .rankOne(let rankOne):
-      release == 0 ? CountTrainer(isNormalised: true) : rankOne.trainer(model: model)
+      release == 0 ? CountTrainer(weighting: .inverseSquareRoot) : rankOne.trainer(model: model)
     }
   }
 
@@ -94,11 +98,13 @@ public struct MatrixFactorization: FederatedAlgorithm {
 
 /// The release that counts interactions per item.
 struct CountTrainer: LocalTrainer {
-  /// Whether a user contributes x/‖x‖ (L2 norm 1, for private plans) instead of x, its 0/1 history.
-  let isNormalised: Bool
+  /// A user contributes its 0/1 history x, or x/‖x‖ = x/√n of L2 norm 1 (inverse square root, for private
+  /// plans).
+  let weighting: UserWeighting
 
   func contribute(_ user: UserHistory, into buffer: inout ContributionBuffer) {
-    let value: Float = isNormalised ? 1 / Float(user.items.count).squareRoot() : 1
+    guard !user.items.isEmpty else { return }
+    let value = weighting(historyLength: user.items.count)
     for item in user.items {
       buffer.indices.append(UInt32(item))
       buffer.values.append(value)

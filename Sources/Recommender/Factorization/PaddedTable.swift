@@ -24,7 +24,8 @@ struct PaddedTable: Sendable {
     }
   }
 
-  /// `scale` times the sum of the outer products of all rows: stride × stride, both triangles, zero in the padding.
+  /// `scale` times the sum of the outer products of all rows: stride × stride, both triangles, zero in the
+  /// padding.
   func gram(scale: Float = 1) -> [Float] {
     var gram = [Float](repeating: 0, count: stride * stride)
     let all = (0..<Int32(rowCount)).map { $0 }

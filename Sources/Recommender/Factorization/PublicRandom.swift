@@ -1,7 +1,8 @@
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): public pseudo-random values that are the same on every machine.
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): public pseudo-random values that are the same on every
+/// machine.
 ///
-/// For initial models only, whose seed stands in the plan; nothing here is secret and nothing secret may use it.
-/// Value `k` depends on seed and `k` alone, so the order in which values are drawn does not matter.
+/// For initial models only, whose seed stands in the plan; nothing here is secret and nothing secret may use
+/// it. Value `k` depends on seed and `k` alone, so the order in which values are drawn does not matter.
 package struct PublicRandom: Sendable {
   private let seed: UInt64
 

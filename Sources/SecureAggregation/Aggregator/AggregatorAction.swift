@@ -47,8 +47,13 @@ public enum AggregatorRefusal: String, Sendable, CaseIterable {
 
 /// A server message and whom it is for.
 public struct OutgoingMessage: Hashable, Sendable {
-  public let recipient: ParticipantID
-  public let message: ServerMessage
+  public var recipient: ParticipantID
+  public var message: ServerMessage
+
+  package init(recipient: ParticipantID, message: ServerMessage) {
+    self.recipient = recipient
+    self.message = message
+  }
 }
 
 /// What closing a stage leads to.

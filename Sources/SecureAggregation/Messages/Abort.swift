@@ -1,9 +1,9 @@
 /// Either side ends its part in the attempt and says why; never carries a secret.
 public struct Abort: Hashable, Sendable {
-  public let context: AttemptContext
-  public let reason: AbortReason
+  public var context: AttemptContext
+  public var reason: AbortReason
   /// Whom the sender holds responsible, ascending; an accusation, not a proof.
-  public let suspects: [ParticipantID]
+  public var suspects: [ParticipantID]
 
   public init(context: AttemptContext, reason: AbortReason, suspects: [ParticipantID] = []) {
     self.context = context

@@ -2,8 +2,8 @@ public import CryptoPrimitives
 
 /// Stage 4, server to every survivor: whose inputs are in the sum (U3), ascending.
 public struct SurvivorSet: Hashable, Sendable {
-  public let context: AttemptContext
-  public let survivors: [ParticipantID]
+  public var context: AttemptContext
+  public var survivors: [ParticipantID]
 
   public init(context: AttemptContext, survivors: [ParticipantID]) {
     self.context = context
@@ -22,9 +22,9 @@ public struct SurvivorSet: Hashable, Sendable {
 
 /// Stage 4, client to server: this survivor's signature on the survivor set.
 public struct ConsistencySignature: Hashable, Sendable {
-  public let context: AttemptContext
-  public let participant: ParticipantID
-  public let signature: Signature
+  public var context: AttemptContext
+  public var participant: ParticipantID
+  public var signature: Signature
 
   public init(context: AttemptContext, participant: ParticipantID, signature: Signature) {
     self.context = context
@@ -36,8 +36,8 @@ public struct ConsistencySignature: Hashable, Sendable {
 /// Stage 4, server to everybody that signed: the signatures, ascending by participant.
 public struct ConsistencySignatures: Hashable, Sendable {
   public struct Entry: Hashable, Sendable {
-    public let participant: ParticipantID
-    public let signature: Signature
+    public var participant: ParticipantID
+    public var signature: Signature
 
     public init(participant: ParticipantID, signature: Signature) {
       self.participant = participant
@@ -45,8 +45,8 @@ public struct ConsistencySignatures: Hashable, Sendable {
     }
   }
 
-  public let context: AttemptContext
-  public let entries: [Entry]
+  public var context: AttemptContext
+  public var entries: [Entry]
 
   public init(context: AttemptContext, entries: [Entry]) {
     self.context = context

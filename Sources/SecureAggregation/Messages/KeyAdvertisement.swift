@@ -3,22 +3,22 @@ public import CryptoPrimitives
 /// Stage 1, client to server: one-attempt public keys and commitments, signed by the enrolled identity.
 public struct KeyAdvertisement: Hashable, Sendable {
   /// Version of the protocol, `currentVersion`.
-  public let version: UInt16
+  public var version: UInt16
   /// Raw value of the mask suite.
-  public let suite: UInt8
-  public let context: AttemptContext
-  public let participant: ParticipantID
+  public var suite: UInt8
+  public var context: AttemptContext
+  public var participant: ParticipantID
   /// Agrees on the keys that shares are sealed with.
-  public let channelPublicKey: X25519.PublicKey
+  public var channelPublicKey: X25519.PublicKey
   /// Agrees on the pairwise masks.
-  public let maskPublicKey: X25519.PublicKey
+  public var maskPublicKey: X25519.PublicKey
   /// Commitment to the self-mask seed b.
-  public let selfMaskCommitment: Digest
+  public var selfMaskCommitment: Digest
   /// Commitment to the seed s that the mask key pair comes from.
-  public let maskSeedCommitment: Digest
+  public var maskSeedCommitment: Digest
   /// The participant's own privacy ledger.
-  public let ledger: LedgerHead
-  public let signature: Signature
+  public var ledger: LedgerHead
+  public var signature: Signature
 
   /// The only version so far.
   public static let currentVersion: UInt16 = 1
@@ -71,6 +71,6 @@ public struct KeyAdvertisement: Hashable, Sendable {
 
 /// Stage 1, server to every participant that advertised: all advertisements, ascending by participant.
 public struct AdvertisementList: Hashable, Sendable {
-  public let advertisements: [KeyAdvertisement]
+  public var advertisements: [KeyAdvertisement]
   public init(advertisements: [KeyAdvertisement]) { self.advertisements = advertisements }
 }

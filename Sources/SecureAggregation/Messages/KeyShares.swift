@@ -23,13 +23,13 @@ public struct SealedShares: FixedBytes {
 public struct KeyShares: Hashable, Sendable {
   /// What one holder gets, and what the dealer commits to.
   public struct Entry: Hashable, Sendable {
-    public let holder: ParticipantID
+    public var holder: ParticipantID
     /// Commitment to the holder's share of b.
-    public let selfMaskCommitment: Digest
+    public var selfMaskCommitment: Digest
     /// Commitment to the holder's share of s.
-    public let maskSeedCommitment: Digest
+    public var maskSeedCommitment: Digest
     /// `nil` exactly in the dealer's own entry: its own shares stay at home.
-    public let sealed: SealedShares?
+    public var sealed: SealedShares?
 
     public init(
       holder: ParticipantID, selfMaskCommitment: Digest, maskSeedCommitment: Digest, sealed: SealedShares?
@@ -41,13 +41,13 @@ public struct KeyShares: Hashable, Sendable {
     }
   }
 
-  public let context: AttemptContext
-  public let dealer: ParticipantID
+  public var context: AttemptContext
+  public var dealer: ParticipantID
   /// Merkle root over the entries.
-  public let root: Digest
-  public let signature: Signature
+  public var root: Digest
+  public var signature: Signature
   /// Ascending by holder.
-  public let entries: [Entry]
+  public var entries: [Entry]
 
   public init(
     context: AttemptContext, dealer: ParticipantID, root: Digest, signature: Signature, entries: [Entry]
@@ -65,16 +65,16 @@ public struct KeyShares: Hashable, Sendable {
 public struct ShareDelivery: Hashable, Sendable {
   /// One dealer's part.
   public struct Entry: Hashable, Sendable {
-    public let dealer: ParticipantID
+    public var dealer: ParticipantID
     /// The Merkle root that the dealer signed.
-    public let root: Digest
-    public let signature: Signature
-    public let selfMaskCommitment: Digest
-    public let maskSeedCommitment: Digest
+    public var root: Digest
+    public var signature: Signature
+    public var selfMaskCommitment: Digest
+    public var maskSeedCommitment: Digest
     /// `nil` exactly in the holder's own entry.
-    public let sealed: SealedShares?
+    public var sealed: SealedShares?
     /// Sibling hashes from the holder's leaf to the root, lowest first.
-    public let path: [Digest]
+    public var path: [Digest]
 
     public init(
       dealer: ParticipantID, root: Digest, signature: Signature, selfMaskCommitment: Digest,
@@ -90,9 +90,9 @@ public struct ShareDelivery: Hashable, Sendable {
     }
   }
 
-  public let context: AttemptContext
+  public var context: AttemptContext
   /// Ascending by dealer; the dealers are the set U2 that everybody agrees on by the transcript hash.
-  public let entries: [Entry]
+  public var entries: [Entry]
 
   public init(context: AttemptContext, entries: [Entry]) {
     self.context = context

@@ -2,10 +2,10 @@
 ///
 /// On its own it is uniform and says nothing.
 public struct MaskedInput: Hashable, Sendable {
-  public let context: AttemptContext
-  public let participant: ParticipantID
+  public var context: AttemptContext
+  public var participant: ParticipantID
   /// ⌈dimension · b / 8⌉ bytes, see `RingVector.packed()`.
-  public let packed: [UInt8]
+  public var packed: [UInt8]
 
   public init(context: AttemptContext, participant: ParticipantID, packed: [UInt8]) {
     self.context = context

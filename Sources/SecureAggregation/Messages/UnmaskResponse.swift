@@ -24,7 +24,7 @@ public struct ShareValue: FixedBytes {
   }
 
   /// The five elements, least significant limb first.
-  var elements: [UInt64] {
+  package var elements: [UInt64] {
     (0..<5).map { limb in
       (0..<8).reduce(0) { $0 | UInt64(bytes[8 * limb + $1]) << (8 * UInt64($1)) }
     }
@@ -34,10 +34,10 @@ public struct ShareValue: FixedBytes {
 /// Stage 5, client to server: for every dealer of U2 one share, of b when its input is in the sum and of s when not.
 public struct UnmaskResponse: Hashable, Sendable {
   public struct Entry: Hashable, Sendable {
-    public let dealer: ParticipantID
-    public let kind: SecretKind
-    public let share: ShareValue
-    public let salt: ShareSalt
+    public var dealer: ParticipantID
+    public var kind: SecretKind
+    public var share: ShareValue
+    public var salt: ShareSalt
 
     public init(dealer: ParticipantID, kind: SecretKind, share: ShareValue, salt: ShareSalt) {
       self.dealer = dealer
@@ -47,10 +47,10 @@ public struct UnmaskResponse: Hashable, Sendable {
     }
   }
 
-  public let context: AttemptContext
-  public let participant: ParticipantID
+  public var context: AttemptContext
+  public var participant: ParticipantID
   /// Ascending by dealer.
-  public let entries: [Entry]
+  public var entries: [Entry]
 
   public init(context: AttemptContext, participant: ParticipantID, entries: [Entry]) {
     self.context = context

@@ -147,10 +147,8 @@ enum DataSource {
   static func load(_ name: String, seed: UInt64, validation: Bool) throws -> (dataset: Dataset, notes: [String]) {
     var dataset: Dataset
     var notes: [String] = []
-    if name == "synthetic" {
-      do {
-        dataset = SyntheticPopulation(try SyntheticConfiguration(users: 4_000, items: 600, partners: 5, seed: seed)).dataset
-      } catch { throw CommandFailure(.configuration, "\(error)") }
+    if name == "synthetic" || name.hasPrefix("synthetic:") {
+      dataset = try synthetic(name, seed: seed)
     } else {
       do {
         let imported = try DatasetImporter.load(path: name)
@@ -160,6 +158,24 @@ enum DataSource {
     }
     if validation { dataset = dataset.validationSplit(seed: seed) }
     return (dataset, notes)
+  }
+
+  /// The default population, or one of the size that `synthetic:USERSxITEMSxPARTNERS` says.
+  private static func synthetic(_ name: String, seed: UInt64) throws -> Dataset {
+    var sizes = [10_000, 600, 12]
+    if name != "synthetic" {
+      let given = name.dropFirst("synthetic:".count).split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+      guard given.count == 3, let users = given[0], let items = given[1], let partners = given[2] else {
+        throw CommandFailure(
+          .usage, "--data is '\(name)'; expected synthetic:USERSxITEMSxPARTNERS such as synthetic:10000x600x7")
+      }
+      sizes = [users, items, partners]
+    }
+    do {
+      return SyntheticPopulation(
+        try SyntheticConfiguration(users: sizes[0], items: sizes[1], partners: sizes[2], seed: seed)
+      ).dataset
+    } catch { throw CommandFailure(.usage, "--data \(name): \(error)") }
   }
 }
 

@@ -54,10 +54,3 @@ extension FixedBytes {
     return value
   }
 }
-
-/// A client's own view of an attempt, for tests that play the server by hand: the client stands just before `stage`'s
-/// server message, which is handed to the test.
-final class HeldClient {
-  var session: ClientSession
-  init(_ session: consuming ClientSession) { self.session = session }
-}

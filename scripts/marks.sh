@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The quality marks on real data, judged by an independent program. Needs the data folders and the judge of a folder given
+# as the first argument (ml-1m, online-retail under data/, eval_topn.py under tools/); reads no test file to choose anything.
+# Usage: scripts/marks.sh SHARED-FOLDER [SEED ...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+shared=${1:?usage: scripts/marks.sh SHARED-FOLDER [SEED ...]}
+shift
+seeds=("${@:-1}")
+[ $# -gt 0 ] || seeds=(1 2 3)
+[ -f "$shared/tools/eval_topn.py" ] || { echo "marks: found no $shared/tools/eval_topn.py" >&2; exit 66; }
+out=runs/marks
+mkdir -p "$out"
+
+# name, data set, flags
+mark() {
+  local name=$1 data=$shared/data/$2
+  shift 2
+  for seed in "${seeds[@]}"; do
+    local run=$out/$name-$seed
+    rm -rf "$run" "$run.partial"
+    /usr/bin/env time -f '%e %M' -o "$out/time" .build/release/tacit simulate --data "$data" --partners by:partner --seed "$seed" \
+      --baselines off --output "$run" "$@" >/dev/null 2>"$out/log" || { cat "$out/log" >&2; exit 1; }
+    .build/release/tacit evaluate "$run" --data "$data" --scores "$run/scores.tsv" >/dev/null
+    python3 "$shared/tools/eval_topn.py" --data "$data" --topk "$run/recommendations.tsv" --scores "$run/scores.tsv" >"$run/judge.json"
+    python3 - "$run/judge.json" "$out/time" "$name" "$seed" <<'PY'
+import json, sys
+judge, time, name, seed = sys.argv[1:]
+r = json.load(open(judge)); s, f = r["sampled"], r["full"]
+seconds, kilobytes = open(time).read().split()[-2:]
+print(f"{name:28} seed {seed}  P1 HR@10 {s['HR@10']:.4f} NDCG@10 {s['NDCG@10']:.4f}  full NDCG@10 {f['NDCG@10']:.4f} Recall@20 {f['Recall@20']:.4f}"
+      f"  {float(seconds):.1f} s  {int(kilobytes)/1024:.0f} MB", flush=True)
+PY
+  done
+}
+
+mark als-ml-1m ml-1m --algorithm als --noise none
+mark mf-ml-1m ml-1m --algorithm mf --noise none
+mark covariance-retail online-retail --algorithm covariance --noise none --set ridge=300 --half-life 10
+mark covariance-retail-plain online-retail --algorithm covariance --noise none --set ridge=300 --set half-life=0
+mark covariance-ml-1m ml-1m --algorithm covariance --noise none --set ridge=1000 --half-life 10
+mark covariance-ml-1m-eps4 ml-1m --algorithm covariance --epsilon 4 --delta 1e-6
+mark covariance-ml-1m-eps8 ml-1m --algorithm covariance --epsilon 8 --delta 1e-6
+mark mf-ml-1m-eps8 ml-1m --algorithm mf --epsilon 8 --delta 1e-6
