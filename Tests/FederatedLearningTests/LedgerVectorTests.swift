@@ -62,8 +62,8 @@ internal import Testing
         var roster: [ParticipantID: VerificationKey] = [:]
         for (participant, key) in rules.roster {
           let number = UInt32(participant)
-          let identity = VerificationKey(hex: key)
-          roster[ParticipantID(try #require(number))] = try #require(identity)
+          let identity: VerificationKey = try #require(VerificationKey(hex: key))
+          roster[ParticipantID(try #require(number))] = identity
         }
         evidence.append(
           EvidenceRules(plan: try Self.digest(rules.plan), roster: roster, threshold: rules.threshold))
@@ -72,9 +72,9 @@ internal import Testing
       if let plan { expectedPlan = try Self.digest(plan) }
       var knownHead: LedgerHead?
       if let head { knownHead = LedgerHead(size: head.size, head: try Self.digest(head.head)) }
-      let holder = VerificationKey(hex: key)
+      let holder: VerificationKey = try #require(VerificationKey(hex: key))
       return LedgerVerifier(
-        key: try #require(holder), plan: expectedPlan, knownHead: knownHead, rules: evidence)
+        key: holder, plan: expectedPlan, knownHead: knownHead, rules: evidence)
     }
 
     private static func digest(_ hex: String) throws -> Digest {
