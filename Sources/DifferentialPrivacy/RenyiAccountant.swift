@@ -23,7 +23,7 @@ public struct RenyiAccountant: PrivacyAccountant {
     let best = least { order in
       let divergence = [divergence(of: loss.loss, order: order)]
       return Self.epsilon(orders: [order], divergences: divergence, delta: target)
-    }
+    }.value
     return best * (1 + Self.numericalError) + 2 * loss.kappa
   }
 
@@ -33,28 +33,46 @@ public struct RenyiAccountant: PrivacyAccountant {
     let best = least { order in
       let divergence = [divergence(of: loss.loss, order: order)]
       return Self.logDelta(orders: [order], divergences: divergence, epsilon: target)
-    }
+    }.value
     return min(1, exp(best + loss.kappa))
+  }
+
+  /// The order whose bound of ε at δ is the smallest, and that bound; where an exponential tilt should look.
+  func bestOrder(for loss: PrivacyLoss, delta: Double) -> (epsilon: Double, order: Double) {
+    let best = least { order in
+      let divergence = divergence(of: loss, order: order)
+      // Without the proposition's shortcut to zero, so that the order means something.
+      return divergence + log1p(-1 / order) - log(delta * order) / (order - 1)
+    }
+    return (best.value, best.order)
+  }
+
+  /// The order whose bound of δ at ε is the smallest.
+  func bestOrder(for loss: PrivacyLoss, epsilon: Double) -> Double {
+    least { order in
+      (order - 1) * (divergence(of: loss, order: order) + log1p(-1 / order) - epsilon) - log(order)
+    }.order
   }
 
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
   /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
-  private func least(_ value: (Double) -> Double) -> Double {
+  private func least(_ value: (Double) -> Double) -> (value: Double, order: Double) {
     let coarse = orders.filter { $0 == orders.first || Self.coarseOrders.contains($0) || orders.count < 32 }
-    guard let start = coarse.first else { return .infinity }
-    var best = value(start)
+    guard let start = coarse.first else { return (.infinity, 2) }
+    var best = (value: value(start), order: start)
     var position = 0
     for (index, order) in coarse.enumerated().dropFirst() {
       let candidate = value(order)
-      if candidate < best {
-        best = candidate
+      if candidate < best.value {
+        best = (candidate, order)
         position = index
       }
     }
     let lower = position > 0 ? coarse[position - 1] : 1
     let upper = position + 1 < coarse.count ? coarse[position + 1] : .infinity
     for order in orders where order > lower && order < upper && order != coarse[position] {
-      best = min(best, value(order))
+      let candidate = value(order)
+      if candidate < best.value { best = (candidate, order) }
     }
     return best
   }

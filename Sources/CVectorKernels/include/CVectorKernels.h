@@ -16,3 +16,4 @@ void tacit_add_u64(uint64_t *restrict acc, const uint64_t *restrict addend, size
 /// acc[i] -= subtrahend[i] mod 2^64.
 void tacit_sub_u64(uint64_t *restrict acc, const uint64_t *restrict subtrahend, size_t count);
 #include "rounding.h"
+#include "fourier.h"

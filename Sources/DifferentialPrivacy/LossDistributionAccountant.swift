@@ -1,0 +1,212 @@
+internal import CVectorKernels
+internal import Glibc
+
+/// Privacy loss distributions: the composed loss itself, by Fourier transform, for plans whose parameters are fixed.
+///
+/// Each release is discretised upwards (`DiscreteLoss`), both directions of neighbours are composed separately, and the
+/// larger ε counts (Lebeda, Regehr, Kamath, Steinke 2024). Masses are tilted by e^(λL) before the transform, with λ where the
+/// answer lies (Rényi's best order − 1), so that rounding is relative to δ and not to 1. What the grid's
+/// window cannot hold is charged to δ by Chernoff's bound.
+///
+/// - Warning: valid when z and q of every release were fixed before any result was seen. Plans that adapt compose under
+///   `RenyiAccountant`.
+public struct LossDistributionAccountant: PrivacyAccountant {
+  public init() {}
+
+  public var name: String { "pld" }
+  public var theorem: String {
+    "Privacy loss distribution on a grid from above (connect the dots, Doroshenko et al. 2022), both directions composed separately; discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ; independent secret coins per user and release, parameters fixed by the plan"
+  }
+
+  public func covers(_ loss: PrivacyLossSummary) -> Bool { true }
+
+  public func upperEpsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
+    let loss = summary.loss
+    if loss.counts.isEmpty { return 0 }
+    let target = delta * exp(-loss.kappa)
+    let start = RenyiAccountant().bestOrder(for: loss, delta: target)
+    let guess = max(start.epsilon, 1e-9)
+    var worst = 0.0
+    for direction in Self.directions(of: loss) {
+      let composed = Composition(direction, lambda: start.order - 1, scale: guess, target: target)
+      worst = max(worst, composed.epsilon(delta: target))
+    }
+    // Both are proven, so that the smaller one counts.
+    let renyi = RenyiAccountant().upperEpsilon(summary, delta: delta)
+    return min(renyi, worst * (1 + Self.numericalError) + 2 * loss.kappa)
+  }
+
+  public func upperDelta(_ summary: PrivacyLossSummary, epsilon: Double) -> Double {
+    let loss = summary.loss
+    if loss.counts.isEmpty { return 0 }
+    let target = max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa)
+    let renyi = RenyiAccountant().upperDelta(summary, epsilon: epsilon)
+    let order = RenyiAccountant().bestOrder(for: loss, epsilon: target)
+    var worst = 0.0
+    for direction in Self.directions(of: loss) {
+      let composed = Composition(
+        direction, lambda: order - 1, scale: max(target, 1e-9), target: max(renyi, 1e-300))
+      worst = max(worst, composed.delta(epsilon: target))
+    }
+    return min(renyi, worst * exp(loss.kappa) * (1 + Self.numericalError), 1)
+  }
+
+  typealias Direction = [(pair: DiscreteLoss.Pair, count: Int)]
+
+  /// What is composed for each direction of neighbours: full participation as one Gaussian, then the sampled terms.
+  private static func directions(of loss: PrivacyLoss) -> [Direction] {
+    var common: Direction = []
+    if loss.fullParticipationMuSquared > 0 {
+      common.append((.gaussian(mu: loss.fullParticipationMuSquared.squareRoot()), 1))
+    }
+    let sampled = loss.sampledTerms
+    if sampled.isEmpty { return [common] }
+    if loss.adjacency == .replaceOne {
+      // The term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
+      return [
+        common
+          + sampled.map { (.replacing(rate: $0.term.rate, noiseMultiplier: 2 * $0.term.noiseMultiplier), $0.count) }
+      ]
+    }
+    return [
+      common + sampled.map { (.removing(rate: $0.term.rate, noiseMultiplier: $0.term.noiseMultiplier), $0.count) },
+      common + sampled.map { (.adding(rate: $0.term.rate, noiseMultiplier: $0.term.noiseMultiplier), $0.count) },
+    ]
+  }
+
+  /// Relative; rounding of masses and transforms.
+  static let numericalError = 1e-7
+}
+
+/// One composed privacy loss in a window of the grid, under an exponential tilt.
+private struct Composition {
+  private let step: Double
+  private let lambda: Double
+  /// Grid index of `masses[0]`.
+  private let bottom: Int
+  /// Tilted composed masses.
+  private let masses: [Double]
+  /// log E[e^(λL)] of the whole composition.
+  private let logMoment: Double
+  /// Charged to δ: infinite losses, and what lies above the window.
+  private let charged: Double
+
+  /// - Parameters:
+  ///   - lambda: the tilt, positive.
+  ///   - scale: about the ε that is looked for.
+  ///   - target: about the δ that is looked for; the tails charged are far below it.
+  init(_ direction: LossDistributionAccountant.Direction, lambda: Double, scale: Double, target: Double) {
+    let releases = direction.reduce(0) { $0 + $1.count }
+    let logTail = log(target) - 16 - log(Double(releases))
+    // Splitting to grid points adds about h²/6 to the loss of a release, twice that for its tilt.
+    var step = (Self.accuracy * 12 * scale / (Double(releases) * (1 + lambda))).squareRoot()
+    step = min(step, scale / 100)
+    for (pair, _) in direction {
+      // No more grid points for one release than the transform can bear.
+      let (lowest, highest) = pair.losses(reach: (-2 * logTail).squareRoot())
+      step = max(step, (highest - lowest) / Double(Self.maximumPoints))
+    }
+    while true {
+      let terms = direction.map { (loss: DiscreteLoss($0.pair, step: step, logTail: logTail), count: Double($0.count)) }
+      let moment = { (lambda: Double) in terms.reduce(0) { $0 + $1.count * $1.loss.logMoment(lambda) } }
+      let centre = moment(lambda)
+      // Chernoff: P(L > t) ≤ e^(K(λ) − λt) under P; the same below under the tilted law.
+      let charge = log(target) - 14
+      var top = Double.infinity
+      for factor in Self.upperTilts {
+        let tilt = lambda * factor
+        top = min(top, (moment(tilt) - charge) / tilt)
+      }
+      var floor = -Double.infinity
+      for factor in Self.lowerTilts {
+        let tilt = lambda * factor
+        floor = max(floor, (centre - moment(lambda - tilt) - 23) / tilt)
+      }
+      let bottomIndex = Int((floor / step).rounded(.down)) - 2
+      let topIndex = max(bottomIndex + 8, Int((top / step).rounded(.up)) + 2)
+      var size = 16
+      while size < topIndex - bottomIndex + 1 { size *= 2 }
+      if size > Self.maximumPoints {
+        step *= 2
+        continue
+      }
+      self.step = step
+      self.lambda = lambda
+      bottom = bottomIndex
+      logMoment = centre
+      masses = Self.composed(terms, lambda: lambda, size: size, bottom: bottomIndex)
+      let aboveWindow = Double(bottomIndex + size) * step
+      var lost = Double.infinity
+      for factor in Self.upperTilts { lost = min(lost, moment(lambda * factor) - lambda * factor * aboveWindow) }
+      charged = exp(lost) + terms.reduce(0) { $0 + $1.count * $1.loss.infinity }
+      return
+    }
+  }
+
+  /// The least ε ≥ 0 with δ(ε) ≤ δ.
+  func epsilon(delta: Double) -> Double {
+    let room = delta - charged
+    guard room > 0 else { return .infinity }
+    let shrink = exp(-step)
+    let gain = -expm1(-step)
+    // δ at the grid point below index k is δ at k plus (1 − e^(−h))·Σ_{i≥k} P_i e^(ε_k − ε_i): positive terms only.
+    var below = 0.0
+    var current = 0.0
+    for index in stride(from: masses.count - 1, through: 0, by: -1) {
+      below = below * shrink + probability(index)
+      let next = current + gain * below
+      if next > room {
+        // e^(ε_k − ε) − 1 in units of this cell.
+        let fraction = (room - current) / below
+        return max(0, Double(bottom + index) * step + log1p(-fraction))
+      }
+      current = next
+      if bottom + index <= 0 { return 0 }
+    }
+    return max(0, Double(bottom) * step)
+  }
+
+  /// δ(ε), ε ≥ 0; infinite below the window.
+  func delta(epsilon: Double) -> Double {
+    guard epsilon >= Double(bottom) * step else { return .infinity }
+    var sum = charged
+    for index in masses.indices {
+      let loss = Double(bottom + index) * step
+      if loss > epsilon { sum += probability(index) * -expm1(epsilon - loss) }
+    }
+    return sum
+  }
+
+  /// The mass without the tilt.
+  private func probability(_ index: Int) -> Double {
+    masses[index] * exp(logMoment - lambda * step * Double(bottom + index))
+  }
+
+  /// Circular convolution powers: what leaves the window at one end enters at the other. Entering at the top is on the safe
+  /// side, and leaving at the top is charged.
+  private static func composed(
+    _ terms: [(loss: DiscreteLoss, count: Double)], lambda: Double, size: Int, bottom: Int
+  ) -> [Double] {
+    var cosines = [Double](repeating: 0, count: size)
+    var sines = cosines
+    tacit_fft_twiddles(&cosines, &sines, size)
+    var productRe = [Double](repeating: 1, count: size)
+    var productIm = [Double](repeating: 0, count: size)
+    for (loss, count) in terms {
+      var re = [Double](repeating: 0, count: size)
+      var im = re
+      for (index, mass) in loss.tilted(lambda).enumerated() { re[(loss.first + index) & (size - 1)] += mass }
+      tacit_fft_forward(&re, &im, size, cosines, sines)
+      tacit_multiply_power(&productRe, &productIm, re, im, size, UInt64(count))
+    }
+    tacit_fft_inverse(&productRe, &productIm, size, cosines, sines)
+    return (0..<size).map { max(0, productRe[(bottom + $0) & (size - 1)]) / Double(size) }
+  }
+
+  /// Relative error of ε that the grid may cause.
+  private static let accuracy = 1e-5
+  private static let maximumPoints = 1 << 21
+  /// Factors of the tilt that are tried for Chernoff's bounds.
+  private static let upperTilts = [1.0, 1.25, 1.6, 2.2, 4]
+  private static let lowerTilts = [0.25, 0.5, 1, 2, 4]
+}
