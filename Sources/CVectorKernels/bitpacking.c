@@ -26,7 +26,7 @@ static inline uint64_t entry_slow(const uint8_t *bytes, size_t i, uint32_t bits)
   return value;
 }
 
-static inline void store_slow(uint8_t *bytes, size_t i, uint32_t bits, uint64_t value) {
+__attribute__((unused)) static inline void store_slow(uint8_t *bytes, size_t i, uint32_t bits, uint64_t value) {
   size_t position = i * bits;
   uint32_t done = 0;
   while (done < bits) {
@@ -97,9 +97,41 @@ TACIT_CLONES void tacit_add_packed_u32(
 }
 
 void tacit_pack_u64(uint8_t *restrict bytes, const uint64_t *restrict lanes, size_t count, uint32_t bits) {
-  for (size_t i = 0; i < count; i++) store_slow(bytes, i, bits, lanes[i]);
+  const uint64_t mask = ((uint64_t)1 << bits) - 1;
+#if TACIT_FAST_WORDS
+  // Fewer than 64 bits wait when the next at most 62 come, so that 128 hold both.
+  unsigned __int128 waiting = 0;
+  uint32_t used = 0;
+  for (size_t i = 0; i < count; i++) {
+    waiting |= (unsigned __int128)(lanes[i] & mask) << used;
+    used += bits;
+    if (used >= 64) {
+      uint64_t word = (uint64_t)waiting;
+      memcpy(bytes, &word, 8);
+      bytes += 8;
+      waiting >>= 64;
+      used -= 64;
+    }
+  }
+  uint64_t word = (uint64_t)waiting;
+  memcpy(bytes, &word, (used + 7) / 8);
+#else
+  for (size_t i = 0; i < count; i++) store_slow(bytes, i, bits, lanes[i] & mask);
+#endif
 }
 
 void tacit_add_packed_u64(uint64_t *restrict lanes, const uint8_t *restrict bytes, size_t count, uint32_t bits) {
-  for (size_t i = 0; i < count; i++) lanes[i] += entry_slow(bytes, i, bits);
+  size_t i = 0;
+#if TACIT_FAST_WORDS
+  const uint64_t mask = ((uint64_t)1 << bits) - 1;
+  const size_t total = (count * bits + 7) / 8;
+  // An entry of at most 62 bits that starts inside a byte spans at most nine bytes: sixteen are read.
+  for (; i < count && (i * bits >> 3) + 16 <= total; i++) {
+    size_t position = i * bits;
+    unsigned __int128 word;
+    memcpy(&word, bytes + (position >> 3), 16);
+    lanes[i] += (uint64_t)(word >> (position & 7)) & mask;
+  }
+#endif
+  for (; i < count; i++) lanes[i] += entry_slow(bytes, i, bits);
 }

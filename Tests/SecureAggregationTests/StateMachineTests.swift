@@ -201,9 +201,37 @@ import Testing
         if server.stage == .maskedInput {
           #expect(server.refusals == [.notExpected: 1])
           #expect(server.isStageComplete)
+          // Once gone, it accuses nobody any more, and strangers never do.
+          let again = ClientMessage.abort(
+            Abort(context: rehearsal.context, reason: .refusedByClient, suspects: [everybody[1]]))
+          #expect(server.receive(again, from: everybody[0]) == .refused(.notExpected))
+          #expect(server.receive(again, from: ParticipantID(1)) == .refused(.notEnrolled))
         }
       })
     #expect(accusations.map(\.accuser) == [everybody[0]] && accusations.map(\.accused) == [[dealer]])
+  }
+
+  @Test(
+    "Nobody who has left or has not answered is sent anything",
+    arguments: AggregationStage.allCases.dropLast())
+  func recipients(stage: AggregationStage) throws {
+    let everybody = participants(7)
+    let (left, silent) = (everybody[1], everybody[4])
+    var told: [ParticipantID: Int] = [:]
+    let witness = try play(
+      try rehearsal(7), silentFrom: [silent: stage],
+      server: { message, recipient in
+        told[recipient, default: 0] += 1
+        return [message]
+      },
+      beforeClosing: { server in if server.stage == stage { server.drop(left) } })
+    // Both answered, or were expected to, up to this stage, and heard of all stages before it.
+    let heard = Int(stage.rawValue) - 1
+    #expect(told[left, default: 0] == heard && told[silent, default: 0] == heard)
+    for other in everybody where other != left && other != silent { #expect(told[other] == 4) }
+    // A vector that arrived before its sender left stays in the sum; before the shares are out, its sender is left out.
+    let missing = stage >= .consistencyCheck ? [] : stage == .maskedInput ? [silent] : [left, silent]
+    #expect(witness.report.sum?.survivors == everybody.filter { !missing.contains($0) })
   }
 
   @Test("A host that stops the attempt sends an abort to everybody who is still there")

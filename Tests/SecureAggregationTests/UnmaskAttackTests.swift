@@ -106,11 +106,13 @@ import Testing
     #expect(honest.report.sum?.survivors == everybody.filter { $0 != everybody[3] })
   }
 
-  @Test("A dealer that commits to a mask key which its seed does not give is named when it drops")
-  func maskKeyNotFromSeed() throws {
+  @Test(
+    "A dealer whose mask key or seed commitment is not its seed's is named when it drops",
+    arguments: [true, false])
+  func maskKeyNotFromSeed(wrongKey: Bool) throws {
     let rehearsal = try rehearsal(5)
     let liar = everybody[3]
-    // Keys as the liar's session draws them, but a mask key of its own choice in the signed advertisement.
+    // Keys as the liar's session draws them, but another mask key or commitment in the signed advertisement.
     var random = rehearsal.randomSource(of: liar)
     let keys = KeyDerivation(suite: .aes256CTR, context: rehearsal.context)
     let channel = X25519.SecretKey(scalar: SecretBytes(count: 32, random: &random))
@@ -119,9 +121,11 @@ import Testing
     let chosen = X25519.SecretKey(scalar: SecretBytes(copying: [UInt8](repeating: 5, count: 32)))
     let advertisement = KeyAdvertisement(
       signedBy: try #require(rehearsal.identities[liar]), suite: .aes256CTR, context: rehearsal.context,
-      participant: liar, channelPublicKey: channel.publicKey, maskPublicKey: chosen.publicKey,
+      participant: liar, channelPublicKey: channel.publicKey,
+      maskPublicKey: wrongKey ? chosen.publicKey : keys.maskKeyPair(seed: maskSeed, of: liar).publicKey,
       selfMaskCommitment: keys.seedCommitment(.selfMask, seed: selfMaskSeed, of: liar),
-      maskSeedCommitment: keys.seedCommitment(.maskSeed, seed: maskSeed, of: liar), ledger: .empty)
+      maskSeedCommitment: wrongKey ? keys.seedCommitment(.maskSeed, seed: maskSeed, of: liar) : .zero,
+      ledger: .empty)
     var list: [KeyAdvertisement] = []
     let witness = try play(
       rehearsal,

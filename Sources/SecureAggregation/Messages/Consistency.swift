@@ -10,8 +10,10 @@ public struct SurvivorSet: Hashable, Sendable {
     self.survivors = survivors
   }
 
-  /// The bytes that survivors sign: the set and everything that led to it.
-  package func signedBytes(suite: KeystreamSuite, transcript: Digest) -> [UInt8] {
+  /// The bytes that survivors sign: the set and everything that led to it (Protocols/secure-aggregation.md §8.4).
+  ///
+  /// With t signatures they prove who was left out, which is what a ledger needs to take a charge back.
+  public func signedBytes(suite: KeystreamSuite, transcript: Digest) -> [UInt8] {
     var encoder = FieldEncoder(.survivorSet, suite: suite, context: context)
     encoder.append(transcript)
     encoder.append(UInt32(survivors.count))
