@@ -34,9 +34,10 @@ public enum Calibration {
   ///   - rate: q of every user at every partner.
   ///   - partnersPerUser: m, the most partners at which a user may be; the distance grows with it.
   ///   - beside: what else the budget pays for.
+  ///   - parameters: as the filter will be told that charges the plan.
   public static func noiseMultiplier(
     for budget: PrivacyBudget, rate: SamplingRate, count: Int, adjacency: Adjacency, partnersPerUser: Int = 1,
-    beside: PrivacyLossSummary = PrivacyLossSummary()
+    beside: PrivacyLossSummary = PrivacyLossSummary(), parameters: ParameterChoice = .adaptive
   ) throws(PrivacyParameterError) -> Double {
     guard count >= 1, partnersPerUser >= 1 else {
       throw PrivacyParameterError(
@@ -49,10 +50,14 @@ public enum Calibration {
     let combined =
       partnersPerUser == 1 || rate.value == 1
       ? rate.value : min(1, -expm1(m * log1p(-rate.value)) * (1 + 0x1p-50))
+    // The grid of a loss distribution moves with its parameters; a margin keeps a calibrated plan under its cap.
+    let isOnGrid = parameters == .fixedByPlan && (combined < 1 || !beside.isFullParticipation)
+    let cap = isOnGrid ? budget.epsilon * (1 - 1e-4) : budget.epsilon
     return try least { z in
       var loss = beside.loss
       loss.add(noiseMultiplier: z, rate: combined, count: count, adjacency: adjacency)
-      return Accounting.epsilon(for: PrivacyLossSummary(loss: loss), delta: budget.delta) <= budget.epsilon
+      let summary = PrivacyLossSummary(loss: loss)
+      return Accounting.epsilon(for: summary, delta: budget.delta, parameters: parameters) <= cap
     }
   }
 

@@ -26,9 +26,11 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     let target = delta * exp(-loss.kappa)
     let start = RenyiAccountant().bestOrder(for: loss, delta: target)
     let guess = max(start.epsilon, 1e-9)
+    let directions = Self.directions(of: loss)
+    let step = step(for: directions, loss: loss, order: start.order, scale: guess, target: target)
     var worst = 0.0
-    for direction in Self.directions(of: loss) {
-      let composed = Composition(direction, lambda: start.order - 1, scale: guess, target: target)
+    for direction in directions {
+      let composed = Composition(direction, lambda: start.order - 1, step: step, target: target)
       worst = max(worst, composed.epsilon(delta: target))
     }
     // Both are proven, so that the smaller one counts.
@@ -42,13 +44,43 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     let target = max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa)
     let renyi = RenyiAccountant().upperDelta(summary, epsilon: epsilon)
     let order = RenyiAccountant().bestOrder(for: loss, epsilon: target)
+    let directions = Self.directions(of: loss)
+    let floor = max(renyi, 1e-300)
+    let step = step(for: directions, loss: loss, order: order, scale: max(target, 1e-9), target: floor)
     var worst = 0.0
-    for direction in Self.directions(of: loss) {
-      let composed = Composition(
-        direction, lambda: order - 1, scale: max(target, 1e-9), target: max(renyi, 1e-300))
+    for direction in directions {
+      let composed = Composition(direction, lambda: order - 1, step: step, target: floor)
       worst = max(worst, composed.delta(epsilon: target))
     }
     return min(renyi, worst * exp(loss.kappa) * (1 + Self.numericalError), 1)
+  }
+
+  /// The grid on which splitting the masses moves ε by about `accuracy` relatively: the composed log moment at the tilt is known
+  /// without a grid from the Rényi divergence, and what the grid adds to it, over λ, is what it adds to ε.
+  private func step(
+    for directions: [Direction], loss: PrivacyLoss, order: Double, scale: Double, target: Double
+  ) -> Double {
+    let lambda = order - 1
+    let releases = Double(directions[0].reduce(0) { $0 + $1.count })
+    let exact = lambda * RenyiAccountant(orders: [order]).curve(of: loss)[0]
+    let logTail = Composition.logTail(target: target, releases: releases)
+    let finest =
+      directions.joined().map { direction -> Double in
+        let (lowest, highest) = direction.pair.losses(reach: (-2 * logTail).squareRoot())
+        return (highest - lowest) / Double(Composition.maximumPoints)
+      }.max() ?? 0
+    // Splitting adds about h²/6 to the variance of a release.
+    var step = min(scale / 50, (Self.accuracy * 12 * scale / (releases * (1 + lambda))).squareRoot())
+    for _ in 0..<12 where step > finest && exact.isFinite {
+      var moment = 0.0
+      for (pair, count) in directions[0] {
+        moment += Double(count) * DiscreteLoss(pair, step: step, logTail: logTail).logMoment(lambda)
+      }
+      let excess = (moment - exact) / lambda / (Self.accuracy * scale)
+      if excess <= 1.5 { break }
+      step *= max(1.0 / 8, 0.9 / excess.squareRoot())
+    }
+    return max(step, finest)
   }
 
   typealias Direction = [(pair: DiscreteLoss.Pair, count: Int)]
@@ -76,6 +108,8 @@ public struct LossDistributionAccountant: PrivacyAccountant {
 
   /// Relative; rounding of masses and transforms.
   static let numericalError = 1e-7
+  /// Relative error of ε that the grid is chosen for; it only ever makes ε larger.
+  private static let accuracy = 3e-5
 }
 
 /// One composed privacy loss in a window of the grid, under an exponential tilt.
@@ -93,19 +127,11 @@ private struct Composition {
 
   /// - Parameters:
   ///   - lambda: the tilt, positive.
-  ///   - scale: about the ε that is looked for.
+  ///   - step: of the grid; doubled where the window would not fit otherwise.
   ///   - target: about the δ that is looked for; the tails charged are far below it.
-  init(_ direction: LossDistributionAccountant.Direction, lambda: Double, scale: Double, target: Double) {
-    let releases = direction.reduce(0) { $0 + $1.count }
-    let logTail = log(target) - 16 - log(Double(releases))
-    // Splitting to grid points adds about h²/6 to the loss of a release, twice that for its tilt.
-    var step = (Self.accuracy * 12 * scale / (Double(releases) * (1 + lambda))).squareRoot()
-    step = min(step, scale / 100)
-    for (pair, _) in direction {
-      // No more grid points for one release than the transform can bear.
-      let (lowest, highest) = pair.losses(reach: (-2 * logTail).squareRoot())
-      step = max(step, (highest - lowest) / Double(Self.maximumPoints))
-    }
+  init(_ direction: LossDistributionAccountant.Direction, lambda: Double, step: Double, target: Double) {
+    var step = step
+    let logTail = Self.logTail(target: target, releases: Double(direction.reduce(0) { $0 + $1.count }))
     while true {
       let terms = direction.map { (loss: DiscreteLoss($0.pair, step: step, logTail: logTail), count: Double($0.count)) }
       let moment = { (lambda: Double) in terms.reduce(0) { $0 + $1.count * $1.loss.logMoment(lambda) } }
@@ -203,9 +229,10 @@ private struct Composition {
     return (0..<size).map { max(0, productRe[(bottom + $0) & (size - 1)]) / Double(size) }
   }
 
-  /// Relative error of ε that the grid may cause.
-  private static let accuracy = 1e-5
-  private static let maximumPoints = 1 << 21
+  /// What one release may leave to the ends of its grid: over all releases 1e-7 of δ.
+  static func logTail(target: Double, releases: Double) -> Double { log(target) - 16 - log(releases) }
+
+  static let maximumPoints = 1 << 21
   /// Factors of the tilt that are tried for Chernoff's bounds.
   private static let upperTilts = [1.0, 1.25, 1.6, 2.2, 4]
   private static let lowerTilts = [0.25, 0.5, 1, 2, 4]

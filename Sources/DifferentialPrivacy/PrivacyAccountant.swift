@@ -63,30 +63,38 @@ public struct PrivacyLossSummary: Hashable, Sendable {
   public var mu: Double { (2 * loss.rho).squareRoot() }
 }
 
+/// Who chose the parameters (noise, sampling rate) of a sequence of releases, and when.
+public enum ParameterChoice: String, Hashable, Sendable, Codable {
+  /// A signed plan fixed them all before anything was released: privacy loss distributions may be composed.
+  case fixedByPlan = "fixed-by-plan"
+  /// They may depend on earlier noised results (a ledger over many plans): Rényi and Gaussian composition only.
+  case adaptive
+}
+
 /// The tightest accountant that covers the releases.
 public enum Accounting {
-  /// In order of preference.
-  static var accountants: [any PrivacyAccountant] { [AnalyticGaussianAccountant(), RenyiAccountant()] }
-
   /// The accountant whose word counts for such releases.
-  public static func accountant(for loss: PrivacyLossSummary) -> any PrivacyAccountant {
-    loss.isFullParticipation ? AnalyticGaussianAccountant() : RenyiAccountant()
+  public static func accountant(for loss: PrivacyLossSummary, parameters: ParameterChoice = .adaptive)
+    -> any PrivacyAccountant
+  {
+    if loss.isFullParticipation { return AnalyticGaussianAccountant() }
+    return parameters == .fixedByPlan ? LossDistributionAccountant() : RenyiAccountant()
   }
 
   /// ε at δ, with its lower value and its theorem.
   ///
   /// - Throws: `PrivacyParameterError` when δ is out of range or an event is not covered.
-  public static func bound(for events: [PrivacyEvent], delta: Double) throws(PrivacyParameterError)
-    -> PrivacyBound
-  {
-    try bound(for: PrivacyLossSummary(events), delta: delta)
+  public static func bound(
+    for events: [PrivacyEvent], delta: Double, parameters: ParameterChoice = .adaptive
+  ) throws(PrivacyParameterError) -> PrivacyBound {
+    try bound(for: PrivacyLossSummary(events), delta: delta, parameters: parameters)
   }
 
   /// ε at δ, with its lower value and its theorem.
-  public static func bound(for loss: PrivacyLossSummary, delta: Double) throws(PrivacyParameterError)
-    -> PrivacyBound
-  {
-    try bound(for: loss, delta: delta, by: accountant(for: loss))
+  public static func bound(
+    for loss: PrivacyLossSummary, delta: Double, parameters: ParameterChoice = .adaptive
+  ) throws(PrivacyParameterError) -> PrivacyBound {
+    try bound(for: loss, delta: delta, by: accountant(for: loss, parameters: parameters))
   }
 
   /// The same by an accountant of choice.
@@ -101,18 +109,21 @@ public enum Accounting {
     return PrivacyBound(
       epsilon: upper, lowerEpsilon: min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), delta: delta,
       adjacency: loss.adjacency ?? .addRemove, accountant: accountant.name, theorem: accountant.theorem,
-      rho: loss.rho,
-      mu: loss.mu)
+      rho: loss.rho, mu: loss.mu)
   }
 
   /// The least ε proven at δ, without the lower value: what filters ask.
-  public static func epsilon(for loss: PrivacyLossSummary, delta: Double) -> Double {
-    accountant(for: loss).upperEpsilon(loss, delta: delta)
+  public static func epsilon(
+    for loss: PrivacyLossSummary, delta: Double, parameters: ParameterChoice = .adaptive
+  ) -> Double {
+    accountant(for: loss, parameters: parameters).upperEpsilon(loss, delta: delta)
   }
 
   /// The least δ proven at ε.
-  public static func delta(for loss: PrivacyLossSummary, epsilon: Double) -> Double {
-    accountant(for: loss).upperDelta(loss, epsilon: epsilon)
+  public static func delta(
+    for loss: PrivacyLossSummary, epsilon: Double, parameters: ParameterChoice = .adaptive
+  ) -> Double {
+    accountant(for: loss, parameters: parameters).upperDelta(loss, epsilon: epsilon)
   }
 }
 

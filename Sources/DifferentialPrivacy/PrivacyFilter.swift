@@ -1,26 +1,34 @@
 /// Stops a run before the release that would overspend its cap.
 ///
-/// Events may be chosen after noised results were seen, as long as their noise was fixed by the plan (for Gaussian and
-/// Rényi accounting any adaptive choice is sound: Feldman, Zrnic 2021; Smith, Thakurta 2022).
+/// Events may be chosen after noised results were seen (Gaussian and Rényi composition: Smith, Thakurta 2022; Feldman,
+/// Zrnic 2021), unless the filter is told that a plan fixed all parameters and may therefore be tighter.
 public struct PrivacyFilter: Sendable {
   public let cap: PrivacyBudget
+  /// Whether events may depend on earlier results.
+  public let parameters: ParameterChoice
   /// What was spent, in order.
   public private(set) var events: [PrivacyEvent] = []
   private var summary = PrivacyLossSummary()
 
-  public init(cap: PrivacyBudget) { self.cap = cap }
+  public init(cap: PrivacyBudget, parameters: ParameterChoice = .adaptive) {
+    self.cap = cap
+    self.parameters = parameters
+  }
 
   /// A filter that goes on from what a ledger records, even when that is already above the cap.
   ///
   /// - Throws: `PrivacyParameterError` when an event is not covered.
-  public init(cap: PrivacyBudget, resuming events: [PrivacyEvent]) throws(PrivacyParameterError) {
+  public init(
+    cap: PrivacyBudget, resuming events: [PrivacyEvent], parameters: ParameterChoice = .adaptive
+  ) throws(PrivacyParameterError) {
     self.cap = cap
+    self.parameters = parameters
     self.events = events
     summary = try PrivacyLossSummary(events)
   }
 
   /// ε at the cap's δ of everything spent.
-  public var epsilonSpent: Double { Accounting.epsilon(for: summary, delta: cap.delta) }
+  public var epsilonSpent: Double { Accounting.epsilon(for: summary, delta: cap.delta, parameters: parameters) }
 
   /// The composition so far.
   public var spent: PrivacyLossSummary { summary }
@@ -31,7 +39,7 @@ public struct PrivacyFilter: Sendable {
   public func epsilon(after event: PrivacyEvent) throws(PrivacyParameterError) -> Double {
     var next = summary
     try next.add(event)
-    return Accounting.epsilon(for: next, delta: cap.delta)
+    return Accounting.epsilon(for: next, delta: cap.delta, parameters: parameters)
   }
 
   /// Whether the event fits under the cap; an event that no accountant covers does not.
@@ -48,7 +56,7 @@ public struct PrivacyFilter: Sendable {
   public mutating func spend(_ event: PrivacyEvent) throws(BudgetRefusal) -> Double {
     var next = summary
     do { try next.add(event) } catch { throw .notCovered(error) }
-    let epsilon = Accounting.epsilon(for: next, delta: cap.delta)
+    let epsilon = Accounting.epsilon(for: next, delta: cap.delta, parameters: parameters)
     guard epsilon <= cap.epsilon * (1 + Self.tolerance) else {
       throw .exhausted(BudgetExhausted(cap: cap, epsilonSpent: epsilonSpent, epsilonNeeded: epsilon))
     }

@@ -215,4 +215,79 @@ struct AccountantTests {
       }
     }
   }
+
+  @Test(
+    "loss distributions meet the published values",
+    arguments: [
+      (1, 0.01, 1000, 1e-6, Adjacency.addRemove, 2.124523), (1, 0.01, 10_000, 1e-6, .addRemove, 6.907419),
+      (1, 0.01, 1000, 1e-6, .replaceOne, 3.2142), (2, 0.01, 1000, 1e-6, .replaceOne, 1.3745),
+      (0.8, 1e-3, 1000, 1e-6, .addRemove, 0.468), (1, 0.01, 1000, 1e-5, .zeroOut, 1.82824),
+    ] as [(Double, Double, Int, Double, Adjacency, Double)])
+  func lossDistributions(
+    z: Double, q: Double, count: Int, delta: Double, adjacency: Adjacency, expected: Double
+  ) throws {
+    // The table's z is over one user's norm.
+    let noise = try GaussianNoise(
+      noiseMultiplier: z / adjacency.distanceFactor, deltaSquared: 1 << 36, dimension: 10, adjacency: adjacency)
+    let event = PrivacyEvent.repeated(
+      event: noise.event(adjacency: adjacency, rate: try SamplingRate(q)), count: count)
+    let bound = try Accounting.bound(for: [event], delta: delta, parameters: .fixedByPlan)
+    #expect(bound.accountant == "pld")
+    #expect(abs(bound.epsilon / expected - 1) < 1e-3)
+    #expect(bound.lowerEpsilon < bound.epsilon)
+    #expect(bound.epsilon < (try Accounting.bound(for: [event], delta: delta).epsilon))
+  }
+
+  @Test("on full participation the loss distribution is the exact curve, from above", arguments: [0.5, 1, 4, 20] as [Double])
+  func lossDistributionOfAGaussian(z: Double) {
+    var loss = PrivacyLoss()
+    loss.add(noiseMultiplier: z, count: 3, adjacency: .addRemove)
+    let summary = PrivacyLossSummary(loss: loss)
+    for delta in [1e-3, 1e-6, 1e-12] {
+      let exact = AnalyticGaussianAccountant().upperEpsilon(summary, delta: delta)
+      let grid = LossDistributionAccountant().upperEpsilon(summary, delta: delta)
+      #expect(grid >= exact * (1 - 1e-9) && grid <= exact * (1 + 1e-4), "z \(z), δ \(delta)")
+      let back = LossDistributionAccountant().upperDelta(summary, epsilon: exact)
+      #expect(back >= delta * (1 - 1e-9) && back <= delta * 1.01)
+    }
+  }
+
+  @Test func oneSampledReleaseMeetsItsClosedForm() {
+    // One release: δ(ε) of (1−q)N(0)+qN(1) against N(0), in closed form for both directions.
+    for (z, q) in [(0.7, 0.3), (1.0, 0.01), (3.0, 0.5)] {
+      var loss = PrivacyLoss()
+      loss.add(noiseMultiplier: z, rate: q, count: 1, adjacency: .addRemove)
+      let cumulative = { (x: Double) in 0.5 * erfc(-x / 2.0.squareRoot()) }
+      for epsilon in [0.05, 0.3] {
+        // Removing: loss above ε right of x. δ = (1−q−e^ε)·P(X > x) + q·P(X > x − 1).
+        let right = z * z * log((exp(epsilon) - 1 + q) / q) + 0.5
+        let removing = (1 - q - exp(epsilon)) * cumulative(-right / z) + q * cumulative((1 - right) / z)
+        var adding = 0.0
+        if exp(-epsilon) > 1 - q {
+          let left = z * z * log((exp(-epsilon) - 1 + q) / q) + 0.5
+          adding = (1 - exp(epsilon) * (1 - q)) * cumulative(left / z)
+            - exp(epsilon) * q * cumulative((left - 1) / z)
+        }
+        let exact = max(removing, adding)
+        let ours = LossDistributionAccountant().upperDelta(PrivacyLossSummary(loss: loss), epsilon: epsilon)
+        #expect(ours >= exact * (1 - 1e-9) && ours <= exact * 1.01, "z \(z), q \(q), ε \(epsilon): \(ours), \(exact)")
+      }
+    }
+  }
+
+  @Test func aPlanCalibratedByLossDistributionsRunsToItsEnd() throws {
+    let cap = try PrivacyBudget(epsilon: 2, delta: 1e-6)
+    let rate = try SamplingRate(0.05)
+    let z = try Calibration.noiseMultiplier(
+      for: cap, rate: rate, count: 12, adjacency: .addRemove, parameters: .fixedByPlan)
+    #expect(
+      z < (try Calibration.noiseMultiplier(for: cap, rate: rate, count: 12, adjacency: .addRemove)))
+    let noise = try GaussianNoise(
+      noiseMultiplier: z, deltaSquared: 1 << 30, dimension: 10, adjacency: .addRemove)
+    let event = noise.event(adjacency: .addRemove, rate: rate)
+    var filter = PrivacyFilter(cap: cap, parameters: .fixedByPlan)
+    for _ in 0..<12 { try filter.spend(event) }
+    #expect(!filter.canSpend(event))
+    #expect(filter.epsilonSpent <= 2 && filter.epsilonSpent > 1.999)
+  }
 }
