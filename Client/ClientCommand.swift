@@ -14,13 +14,19 @@ struct ClientCommand: ParsableCommand {
 
     func run() throws {
       let plan = try loadPlan(plan).plan
-      print("You would join '\(plan.task)' with \(plan.roster.count - 1) other partners: \(plan.roster.map(\.name).joined(separator: ", ")).")
+      print(
+        "You would join '\(plan.task)' with \(plan.roster.count - 1) other partners: \(plan.roster.map(\.name).joined(separator: ", "))."
+      )
       print("It trains \(plan.algorithm.name) over \(plan.catalogue.itemCount) items in \(plan.releases.count) releases:")
       for release in plan.releases { print("  \(release.name): \(release.dimension) numbers") }
       switch plan.privacy.noise {
       case .none: print("There is no noise: the sums protect partners from each other, not users from readers of the model.")
-      case .central: print("The coordinator adds the noise: it is trusted to do so. ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta), per user.")
-      case .distributed: print("Every partner adds a share of the noise. ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta), per user.")
+      case .central:
+        print(
+          "The coordinator adds the noise: it is trusted to do so. ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta), per user."
+        )
+      case .distributed:
+        print("Every partner adds a share of the noise. ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta), per user.")
       }
     }
   }

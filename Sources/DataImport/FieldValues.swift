@@ -42,8 +42,7 @@ package enum FieldValues {
     if position < bytes.count {
       guard bytes[position] == UInt8(ascii: "e") || bytes[position] == UInt8(ascii: "E") else { return nil }
       position += 1
-      if position < bytes.count, bytes[position] == UInt8(ascii: "-") || bytes[position] == UInt8(ascii: "+")
-      {
+      if position < bytes.count, bytes[position] == UInt8(ascii: "-") || bytes[position] == UInt8(ascii: "+") {
         position += 1
       }
       guard position < bytes.count, bytes[position...].allSatisfy({ $0 >= 48 && $0 <= 57 }) else {

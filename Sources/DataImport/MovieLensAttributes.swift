@@ -75,8 +75,7 @@ enum MovieLensAttributes {
     let source = try ByteSource(path: path)
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: ByteSource.chunkSize)
-    while case let count = try chunk.withUnsafeMutableBufferPointer({ try source.read(into: $0) }), count > 0
-    {
+    while case let count = try chunk.withUnsafeMutableBufferPointer({ try source.read(into: $0) }), count > 0 {
       bytes.append(contentsOf: chunk[..<count])
     }
     let text =

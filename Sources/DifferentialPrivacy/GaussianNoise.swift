@@ -17,8 +17,7 @@ public struct GaussianNoise: Hashable, Sendable {
   ///
   /// - Parameter sigmaSquared: at least 4096.
   /// - Throws: `PrivacyParameterError` when a parameter is out of range.
-  public init(central sigmaSquared: Int64, deltaSquared: Int64, dimension: Int) throws(PrivacyParameterError)
-  {
+  public init(central sigmaSquared: Int64, deltaSquared: Int64, dimension: Int) throws(PrivacyParameterError) {
     try self.init(sigmaSquared: sigmaSquared, deltaSquared: deltaSquared, dimension: dimension, share: nil)
   }
 

@@ -119,8 +119,9 @@ public enum AlgorithmRegistry {
     case "covariance":
       if let signal = setting.usersOverNoise {
         if values["ridge"] == nil {
-          guard case .head(let size, let share, let pairs)? = try? CovarianceAlgorithm.privatePlan(
-            itemCount: setting.itemCount, usersOverNoise: signal)
+          guard
+            case .head(let size, let share, let pairs)? = try? CovarianceAlgorithm.privatePlan(
+              itemCount: setting.itemCount, usersOverNoise: signal)
           else {
             throw InvalidHyperparameter(name: "users over noise", found: "\(signal)", expected: "a positive number")
           }
@@ -194,7 +195,8 @@ public enum AlgorithmRegistry {
             itemCount: itemCount, plan: .wholeCatalogue(ridge: real("ridge")), recency: recency)
         }
         return try CovarianceAlgorithm(
-          itemCount: itemCount, plan: .head(
+          itemCount: itemCount,
+          plan: .head(
             size: whole("head-size"), countsShare: real("counts-share"), pairHalfLife: positive("pair-half-life")),
           recency: recency)
       case "popularity": return try PopularityAlgorithm(itemCount: itemCount)

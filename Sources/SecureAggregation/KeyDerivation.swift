@@ -50,8 +50,7 @@ package struct KeyDerivation {
   }
 
   /// Commitment to a 256-bit seed (`selfMaskCommitment` or `maskSeedCommitment`). A plain hash hides a uniform seed.
-  package func seedCommitment(_ kind: SecretKind, seed: SecretBytes, of participant: ParticipantID) -> Digest
-  {
+  package func seedCommitment(_ kind: SecretKind, seed: SecretBytes, of participant: ParticipantID) -> Digest {
     var fields = encoder(kind == .selfMask ? .selfMaskCommitment : .maskSeedCommitment)
     fields.append(participant.rawValue)
     return seed.withUnsafeBytes { fields.hash(closingWith: $0) }

@@ -27,8 +27,7 @@ package enum MaskExpansion {
   /// Adds all masks to all entries.
   ///
   /// - Parameter threads: the vector is cut into as many disjoint ranges, which are worked on at the same time.
-  package static func apply(_ masks: [Mask], to vector: inout RingVector, suite: KeystreamSuite, threads: Int)
-  {
+  package static func apply(_ masks: [Mask], to vector: inout RingVector, suite: KeystreamSuite, threads: Int) {
     let laneBytes = vector.isNarrow ? 4 : 8
     if vector.isNarrow {
       vector.narrow.withUnsafeMutableBytes {

@@ -265,7 +265,8 @@ struct AccountantTests {
         var adding = 0.0
         if exp(-epsilon) > 1 - q {
           let left = z * z * log((exp(-epsilon) - 1 + q) / q) + 0.5
-          adding = (1 - exp(epsilon) * (1 - q)) * cumulative(left / z)
+          adding =
+            (1 - exp(epsilon) * (1 - q)) * cumulative(left / z)
             - exp(epsilon) * q * cumulative((left - 1) / z)
         }
         let exact = max(removing, adding)

@@ -31,7 +31,8 @@ extension TrainingPlan {
     let numbers = roster.map(\.participant)
     guard roster.count >= 2 else {
       throw PlanError(
-        "the roster has \(roster.count) partner\(roster.count == 1 ? "" : "s"): a sum over one partner hides nothing; expected at least 3, or 2 with central noise")
+        "the roster has \(roster.count) partner\(roster.count == 1 ? "" : "s"): a sum over one partner hides nothing; expected at least 3, or 2 with central noise"
+      )
     }
     if roster.count == 2, privacy.noise != .central, aggregation.isSecure {
       throw PlanError(
@@ -69,7 +70,8 @@ extension TrainingPlan {
     let (n, t, c) = (roster.count, aggregation.threshold, aggregation.colluders)
     guard c >= 1, c <= 2 * t - n - 1 else {
       throw PlanError(
-        "\(c) colluding partners with n = \(n) and threshold \(t); expected 1 to 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold")
+        "\(c) colluding partners with n = \(n) and threshold \(t); expected 1 to 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold"
+      )
     }
     guard aggregation.isSecure else {
       throw PlanError("distributed noise needs secure aggregation: without it the coordinator sees single shares")
@@ -91,7 +93,8 @@ extension TrainingPlan {
       let largest = bound * release.scale * Double(maximumUsers) + Double(roster.count)
       guard largest < Double(Int64(1) << (release.modulusBits - 1)) else {
         throw fail(
-          "its entries reach \(largest), which wraps in a ring of \(release.modulusBits) bits; expected more bits or a smaller scale")
+          "its entries reach \(largest), which wraps in a ring of \(release.modulusBits) bits; expected more bits or a smaller scale"
+        )
       }
       return
     }
@@ -150,7 +153,8 @@ extension TrainingPlan {
   func matches(_ algorithm: any FederatedAlgorithm) throws(PlanError) {
     guard algorithm.name == self.algorithm.name, algorithm.itemCount == catalogue.itemCount else {
       throw PlanError(
-        "the plan trains '\(self.algorithm.name)' over \(catalogue.itemCount) items, found '\(algorithm.name)' over \(algorithm.itemCount)")
+        "the plan trains '\(self.algorithm.name)' over \(catalogue.itemCount) items, found '\(algorithm.name)' over \(algorithm.itemCount)"
+      )
     }
     let steps = releases.filter { $0.purpose == .training }
     guard steps.map(\.step) == Array(algorithm.shapes.indices) else {
@@ -164,7 +168,8 @@ extension TrainingPlan {
         else { throw PlanError("release '\(release.name)' has another shape than the algorithm's '\(shape.name)'") }
       case .evaluation:
         guard release.dimension == EvaluationTask.dimension else {
-          throw PlanError("evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
+          throw PlanError(
+            "evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
         }
       }
     }

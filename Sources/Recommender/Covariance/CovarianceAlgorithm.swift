@@ -100,7 +100,8 @@ public struct CovarianceAlgorithm: FederatedAlgorithm {
     switch plan {
     case .wholeCatalogue:
       let entries = PackedTriangle.count(order: itemCount)
-      return [ReleaseShape(
+      return [
+        ReleaseShape(
           name: "co-occurrence counts", dimension: entries, maximumNonZeros: entries, isIntegral: true)
       ]
     case .head(let size, let share, _):

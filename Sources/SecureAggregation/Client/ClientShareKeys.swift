@@ -11,8 +11,7 @@ struct ClientAwaitingAdvertisements: ~Copyable {
   let advertisement: KeyAdvertisement
 
   /// Checks the list, agrees on keys with every peer, and deals shares of b and s to all who advertised.
-  consuming func receive(_ list: AdvertisementList) throws(ClientRefusal) -> ClientStep<ClientAwaitingShares>
-  {
+  consuming func receive(_ list: AdvertisementList) throws(ClientRefusal) -> ClientStep<ClientAwaitingShares> {
     let setting = setting
     try Self.check(list, own: advertisement, setting: setting)
     let peers = try Self.agree(with: list, channelKey: channelKey, maskKey: maskKey, setting: setting)
@@ -166,8 +165,7 @@ struct ShareDeal {
   }
 
   /// Commits to every share, seals all but the dealer's own, and signs the Merkle root.
-  func message(setting: ClientSetting, peers: [ParticipantID: PeerKeys], advertisements: Digest) -> KeyShares
-  {
+  func message(setting: ClientSetting, peers: [ParticipantID: PeerKeys], advertisements: Digest) -> KeyShares {
     let keys = setting.keys
     let dealer = setting.participant
     var entries: [KeyShares.Entry] = []

@@ -67,7 +67,8 @@ struct Experiment {
     guard partition.count >= 2 else {
       throw CommandFailure(
         .configuration,
-        "--partners \(settings.partners) gives 1 partner; a sum over one partner hides nothing: expected at least 3, or 2 with central noise")
+        "--partners \(settings.partners) gives 1 partner; a sum over one partner hides nothing: expected at least 3, or 2 with central noise"
+      )
     }
     for (name, users) in zip(partition.names, partition.userIndices) where users.isEmpty {
       throw CommandFailure(

@@ -59,10 +59,13 @@ struct RunReportBuilder {
         partnersPerUserMax: plan.privacy.maximumPartnersPerUser,
         contributionBounds: noise == .none
           ? []
-          : ["One user's whole message of each release is clipped once to the L2 norm C, rounded to integers, and accepted only when the sum of their squares is at most Δ²."],
+          : [
+            "One user's whole message of each release is clipped once to the L2 norm C, rounded to integers, and accepted only when the sum of their squares is at most Δ²."
+          ],
         distance: plan.privacy.maximumPartnersPerUser == 1 ? "Δ" : "\(plan.privacy.maximumPartnersPerUser)·Δ"))
     report.covered = [
-      "Every release of the plan: training and evaluation.", "Attempts that were aborted after masked inputs may have left a partner.",
+      "Every release of the plan: training and evaluation.",
+      "Attempts that were aborted after masked inputs may have left a partner.",
     ]
     report.notCovered = [
       "Who is eligible, and which partners took part.", "Traffic: sizes and times of messages.",
@@ -249,7 +252,8 @@ struct RunReportBuilder {
         text: "The quality tables are exact. Outside a simulation they would be noised and charged, or stay at the partners."),
     ]
     if plan.privacy.usesInsecureTestRandomness {
-      hazards.append(Hazard(kind: .testRandomness, text: "Keys, masks and noise came from a seed: nothing in this run is private."))
+      hazards.append(
+        Hazard(kind: .testRandomness, text: "Keys, masks and noise came from a seed: nothing in this run is private."))
     }
     if plan.privacy.noise == .none {
       hazards.append(Hazard(kind: .noNoise, text: "No noise was added: the released models carry no differential privacy."))
@@ -259,14 +263,16 @@ struct RunReportBuilder {
     }
     if plan.privacy.noise != .none {
       hazards.append(
-        Hazard(kind: .samplerTiming, text: "The time that the noise sampler takes may depend on what it draws; it is not masked."))
+        Hazard(kind: .samplerTiming, text: "The time that the noise sampler takes may depend on what it draws; it is not masked.")
+      )
     }
     return hazards
   }
 
   private var commands: [ReportCommand] {
     [
-      ReportCommand(purpose: "Check plan, ledgers and ε without trusting the coordinator", command: "tacit verify \(folder.path)"),
+      ReportCommand(
+        purpose: "Check plan, ledgers and ε without trusting the coordinator", command: "tacit verify \(folder.path)"),
       ReportCommand(purpose: "Show this report again", command: "tacit report \(folder.path)"),
       ReportCommand(purpose: "Recompute the quality of the lists", command: "tacit evaluate \(folder.path)"),
       ReportCommand(

@@ -33,7 +33,9 @@ struct SimulationRun {
       case .stopped:
         try folder.interrupt(reason: "stopped by a signal after \(outcome.result.releases.count) releases; the ledgers are valid")
         throw CommandFailure(
-          .interrupted, "stopped after \(outcome.result.releases.count) of \(experiment.plan.releases.count) releases; the ledgers in \(folder.currentPath) are valid, nothing else in it is a result")
+          .interrupted,
+          "stopped after \(outcome.result.releases.count) of \(experiment.plan.releases.count) releases; the ledgers in \(folder.currentPath) are valid, nothing else in it is a result"
+        )
       case .ledgerFailed(let sentence): throw CommandFailure(.io, "stopped because the ledger could not be written: \(sentence)")
       case .budgetExhausted, .tooManyAborts:
         if outcome.result.releases.isEmpty {
@@ -57,7 +59,8 @@ struct SimulationRun {
         Console.output("verify    tacit verify \(folder.path)")
       }
       if outcome.result.end != .completed {
-        throw CommandFailure(.stopped, "\(outcome.result.end)\(Self.reasons(outcome.result)); \(folder.path) holds what was released before")
+        throw CommandFailure(
+          .stopped, "\(outcome.result.end)\(Self.reasons(outcome.result)); \(folder.path) holds what was released before")
       }
     } catch {
       if !folder.isFinished { try? folder.interrupt(reason: "\(error)") }
