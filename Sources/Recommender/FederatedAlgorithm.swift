@@ -27,6 +27,10 @@ public protocol FederatedAlgorithm: Sendable {
   ///   - context: what the plan fixes: nominal number of users, standard deviation of the noise on each entry.
   func advance(
     model: inout ItemModel, optimizer: inout OptimizerState, release: Int, sum: [Float], context: ReleaseContext)
+  /// Why `trainer` and `scorer` cannot work on this model, or `nil`: a partner asks before it uses what a coordinator sent.
+  ///
+  /// By default a model has the tensors of the initial model in their shapes, and every value passes `ModelCheck.isSane`.
+  func fault(in model: ItemModel) -> String?
   /// A scorer over a trained model, for use at the partner.
   func scorer(model: ItemModel) -> any Scorer
 }

@@ -129,7 +129,7 @@ public final class Federation {
     for partner in partners {
       let engine = try PartnerEngine(
         planFile: planFile, participant: partner.participant, signingKey: partner.signingKey, shard: partner.shard,
-        algorithm: algorithm, ledger: partner.ledger, workers: workers)
+        algorithm: algorithm, ledger: partner.ledger, allowsUnmaskedSums: true, workers: workers)
       hosts[partner.participant] = PartnerHost(
         engine: engine, random: randomness.source(for: UInt64(partner.participant.rawValue)))
     }
@@ -284,7 +284,12 @@ public final class Federation {
     switch (faultPlan.lie, message) {
     case (.swapModel, .roundStart(let start)) where isVictim:
       var model = coordinator.model
-      model.tensors["swapped"] = Tensor(zeros: [1])
+      // Well-formed, so that only the binding can tell.
+      if let name = model.tensors.keys.min(), model.tensors[name]?.values.isEmpty == false {
+        model.tensors[name]?.values[0] += 1
+      } else {
+        model.version += 1
+      }
       let bytes = ModelBytes.encode(model)
       let signature = coordinatorKey.sign(
         RoundStart.signedBytes(

@@ -53,6 +53,18 @@ public struct PlanDraft: Sendable {
   ///
   /// - Throws: `PlanError` when the decisions do not fit together.
   public func plan(for algorithm: any FederatedAlgorithm) throws(PlanError) -> TrainingPlan {
+    guard evaluationShare >= 0, evaluationShare < 1 else {
+      throw PlanError("the evaluation's share of the budget is \(evaluationShare); expected at least 0 and below 1")
+    }
+    guard samplingRate > 0, samplingRate <= 1 else {
+      throw PlanError("the sampling rate is \(samplingRate); expected above 0 and at most 1")
+    }
+    guard privacy.noise != .none || samplingRate == 1 else {
+      throw PlanError("the sampling rate is \(samplingRate) in a plan without noise; expected 1")
+    }
+    guard (0...10_000).contains(reserveAttempts) else {
+      throw PlanError("\(reserveAttempts) reserved attempts; expected 0 to 10,000")
+    }
     var plan = TrainingPlan(
       task: task, session: session.hex, algorithm: configuration, modelSeed: modelSeed, catalogue: catalogue,
       roster: roster, coordinatorKey: coordinatorKey, aggregation: aggregation, privacy: privacy, releases: [])
@@ -145,7 +157,13 @@ public struct PlanDraft: Sendable {
   private func epsilon(of releases: [PlannedRelease]) -> Double {
     var spending = LedgerSpending()
     for release in releases { _ = spending.add(release.chargedEvent(privacy)) }
-    if reserveAttempts > 0, let dearest = releases.max(by: { $0.budgetShare < $1.budgetShare }) {
+    // A sampled release may be cheaper than an evaluation of everybody with a smaller share.
+    func price(_ release: PlannedRelease) -> Double {
+      var alone = LedgerSpending()
+      _ = alone.add(release.chargedEvent(privacy))
+      return alone.epsilon(delta: privacy.delta)
+    }
+    if reserveAttempts > 0, let dearest = releases.max(by: { price($0) < price($1) }) {
       for _ in 0..<reserveAttempts { _ = spending.add(dearest.chargedEvent(privacy)) }
     }
     return spending.epsilon(delta: privacy.delta)

@@ -1,3 +1,4 @@
+internal import DifferentialPrivacy
 internal import FoundationEssentials
 
 /// The bytes of a plan as they are hashed, signed, stored and sent.
@@ -32,6 +33,8 @@ public struct PlanFile: Sendable, Equatable {
       plan = try JSONDecoder().decode(TrainingPlan.self, from: Data(bytes))
     } catch let error as DecodingError {
       throw PlanError("the plan is no valid training plan: \(Self.explain(error))")
+    } catch let error as PrivacyParameterError {
+      throw PlanError("the plan is no valid training plan: \(error)")
     } catch {
       throw PlanError("the plan is not valid JSON")
     }

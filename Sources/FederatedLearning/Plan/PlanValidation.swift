@@ -20,11 +20,30 @@ extension TrainingPlan {
     }
     try validateRoster()
     try validatePrivacy()
-    guard !releases.isEmpty else { throw PlanError("the plan has no releases") }
+    guard !releases.isEmpty, releases.count <= 1 << 20 else {
+      throw PlanError("the plan has \(releases.count) releases; expected 1 to \(1 << 20)")
+    }
     guard (1...100).contains(aggregation.maximumAttempts) else {
       throw PlanError("'maximumAttempts' is \(aggregation.maximumAttempts); expected 1 to 100")
     }
     for index in releases.indices { try validateRelease(index) }
+    try validateBudget()
+  }
+
+  /// The ledgers stop a plan that overspends; a plan that is bound to be stopped is refused at once.
+  private func validateBudget() throws(PlanError) {
+    guard let cap else { return }
+    var spending = LedgerSpending()
+    for (index, release) in releases.enumerated() {
+      if let refusal = spending.add(release.chargedEvent(privacy)) {
+        throw PlanError("release \(index) ('\(release.name)') cannot be accounted for: \(refusal)")
+      }
+    }
+    let epsilon = spending.epsilon(delta: cap.delta)
+    guard epsilon <= cap.epsilon * (1 + PrivacyLedger.capTolerance) else {
+      throw PlanError(
+        "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap")
+    }
   }
 
   private func validateRoster() throws(PlanError) {
@@ -38,6 +57,16 @@ extension TrainingPlan {
       throw PlanError(
         "the roster has 2 partners: without central noise each of them learns the other's sum; expected at least 3")
     }
+    guard (2...roster.count).contains(aggregation.threshold), (2...roster.count).contains(aggregation.minimumSurvivors),
+      (0...roster.count).contains(aggregation.colluders)
+    else {
+      throw PlanError(
+        "threshold \(aggregation.threshold), minimumSurvivors \(aggregation.minimumSurvivors), colluders \(aggregation.colluders) with \(roster.count) partners; expected 2 to \(roster.count) for the first two and 0 to \(roster.count) for the last")
+    }
+    guard roster.count <= AggregationParameters.participantsMax else {
+      throw PlanError("the roster has \(roster.count) partners; expected at most \(AggregationParameters.participantsMax)")
+    }
+    guard Self.isName(task) else { throw PlanError("'task' has \(task.utf8.count) bytes; expected 1 to 256") }
     guard zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }), numbers.first ?? 0 >= 1 else {
       throw PlanError("the roster's participants must be distinct, ascending and 1 or larger; found \(numbers)")
     }
@@ -48,6 +77,9 @@ extension TrainingPlan {
     for entry in roster {
       guard VerificationKey(hex: entry.verificationKey) != nil else {
         throw PlanError("partner '\(entry.name)' has no verification key of 64 hexadecimal digits")
+      }
+      guard Self.isName(entry.name) else {
+        throw PlanError("partner \(entry.participant) has a name of \(entry.name.utf8.count) bytes; expected 1 to 256")
       }
       guard (1...1 << 40).contains(entry.maximumUsers) else {
         throw PlanError("partner '\(entry.name)' may bring \(entry.maximumUsers) users; expected at least 1")
@@ -81,6 +113,10 @@ extension TrainingPlan {
   private func validateRelease(_ index: Int) throws(PlanError) {
     let release = releases[index]
     func fail(_ reason: String) -> PlanError { PlanError("release \(index) ('\(release.name)'): \(reason)") }
+    guard Self.isName(release.name) else { throw fail("the name has \(release.name.utf8.count) bytes; expected 1 to 256") }
+    guard release.budgetShare >= 0, release.budgetShare <= 1, (release.budgetShare > 0) == (privacy.noise != .none) else {
+      throw fail("the budget share is \(release.budgetShare); expected above 0 and at most 1, or 0 without noise")
+    }
     guard release.scale.isFinite, release.scale > 0 else { throw fail("the scale is \(release.scale)") }
     guard release.samplingRate > 0, release.samplingRate <= 1 else {
       throw fail("the sampling rate is \(release.samplingRate); expected above 0 and at most 1")
@@ -118,6 +154,9 @@ extension TrainingPlan {
         bits: release.modulusBits, for: [wrapLoad(encoding: encoding, noise: noise, releaseCount: releases.count)])
     } catch { throw fail(error.description) }
   }
+
+  /// Names enter ledgers, which take 256 bytes.
+  private static func isName(_ text: String) -> Bool { (1...256).contains(text.utf8.count) }
 
   /// What the ring of one release has to hold. It is counted as often as there are attempts at all releases, so that
   /// the wrap probability stays below 2^-40 over the whole task.
@@ -171,12 +210,22 @@ extension TrainingPlan {
           throw PlanError(
             "evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
         }
+        // A shorter clip would cut every vector and bias the metric.
+        if let encoding = release.encoding, encoding.clipNorm != EvaluationTask.clipNorm {
+          throw PlanError("evaluation release '\(release.name)' clips at \(encoding.clipNorm); expected \(EvaluationTask.clipNorm)")
+        }
       }
     }
   }
 }
 
 extension TrainingPlan {
+  /// The version of the model that contributions to a round are computed from: the training releases folded so far are
+  /// counted with the evaluations between them.
+  func modelVersion(before round: Int) -> Int {
+    (releases[..<round].lastIndex { $0.purpose == .training } ?? -1) + 1
+  }
+
   /// log2 of the bound on the probability that any coordinate of any attempt at this release wraps; `nil` without noise.
   public func wrapProbabilityLog2(of release: PlannedRelease) -> Double? {
     guard let encoding = release.encoding, let noise = release.noise else { return nil }

@@ -20,10 +20,12 @@ extension ChargeRequest {
     _ plan: TrainingPlan, planHash: Digest, context: AttemptContext, participants: Int, survivors: Int?, time: Int
   ) {
     let release = plan.releases[Int(context.round)]
+    // Plans without noise need not state a δ; ε is infinite at every δ then.
+    let delta = plan.cap?.delta ?? 1e-6
     self.init(
       attempt: context.ledgerAttempt, release: Int(context.round), name: release.name, plan: planHash,
       binding: context.binding, event: release.chargedEvent(plan.privacy), sampler: release.sampler, participants: participants,
-      survivors: survivors, delta: plan.privacy.delta, time: time)
+      survivors: survivors, delta: delta, time: time)
   }
 }
 
@@ -36,6 +38,17 @@ extension PrivacyLedger {
   func allows(_ event: ChargedEvent, cap: PrivacyBudget?) -> Bool {
     guard let cap else { return true }
     var spending = state.recorded
+    guard spending.add(event) == nil else { return false }
+    return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
+  }
+
+  /// Whether one more event stays within a cap on the charges of one plan alone.
+  func allows(_ event: ChargedEvent, under plan: Digest, cap: PrivacyBudget?) -> Bool {
+    guard let cap else { return true }
+    var spending = LedgerSpending()
+    for standing in state.charges where standing.charge.plan == plan && standing.refund == nil {
+      guard spending.add(standing.charge.event) == nil else { return false }
+    }
     guard spending.add(event) == nil else { return false }
     return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
   }

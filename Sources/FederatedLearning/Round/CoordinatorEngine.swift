@@ -91,6 +91,8 @@ public struct CoordinatorEngine: Sendable {
     let start: RoundStart
     let context: AttemptContext
     var isCharged = false
+    /// Whether `.release` was handed to the host: from then on nothing changes the attempt but `release` and `stop`.
+    var isClosed = false
     /// Inputs that were accepted into the sum.
     var inputCount = 0
     var refused: Set<ParticipantID> = []
@@ -150,14 +152,15 @@ public struct CoordinatorEngine: Sendable {
 
   /// A message from a partner, whose identity the transport has established.
   public mutating func receive(_ message: PartnerMessage, from sender: ParticipantID, time: Int) -> [CoordinatorAction] {
-    guard current != nil, end == nil else { return count("message outside of a round") }
+    guard let attempt = current, !attempt.isClosed, end == nil else { return count("message outside of a round") }
+    guard roster[sender] != nil else { return count("sender outside of the roster") }
     switch message {
     case .refusal(let refusal):
       guard let start = current?.start, refusal.session == start.session, refusal.round == start.round,
         refusal.attempt == start.attempt, refusal.participant == sender
       else { return count("refusal of another attempt") }
       _ = count("partner refused: \(refusal.reason)")
-      current?.refused.insert(sender)
+      if plainAggregation?.survivors.contains(sender) != true { current?.refused.insert(sender) }
       aggregator?.drop(sender)
     case .aggregation(let message):
       guard let receipt = aggregator?.receive(message, from: sender) else { return count("masked message in a plain round") }
@@ -173,7 +176,7 @@ public struct CoordinatorEngine: Sendable {
 
   /// The stage of this generation has had its time; whoever is missing is dropped from the attempt.
   public mutating func deadlineExpired(generation expired: Int, time: Int) -> [CoordinatorAction] {
-    guard expired == generation, current != nil, end == nil else { return [] }
+    guard expired == generation, let current, !current.isClosed, end == nil else { return [] }
     return closeStage(time: time)
   }
 
@@ -181,7 +184,11 @@ public struct CoordinatorEngine: Sendable {
   public mutating func stop(time: Int) -> [CoordinatorAction] {
     guard end == nil else { return [] }
     var actions: [CoordinatorAction] = []
-    if current != nil { actions += abort(.stopped, time: time, isFinal: true) }
+    if let attempt = current {
+      // Masked inputs that arrived were charged by their partners, and count here too.
+      if attempt.inputCount > 0, let failure = charge(time: time) { return failure }
+      actions += abort(.stopped, time: time, isFinal: true)
+    }
     return actions + finish(.stopped)
   }
 
@@ -189,7 +196,8 @@ public struct CoordinatorEngine: Sendable {
   ///
   /// - Parameter random: the operating system's generator, or a stream keyed by it.
   public mutating func release(random: inout some RandomSource, time: Int) -> [CoordinatorAction] {
-    guard let attempt = current else { return [] }
+    guard let attempt = current, attempt.isClosed else { return [] }
+    precondition(attempt.isCharged, "a sum is opened after its charge is on disk")
     let release = plan.releases[round]
     let opened: (sum: RingVector, survivors: [ParticipantID])
     if let plain = plainAggregation.take() {
@@ -242,12 +250,12 @@ public struct CoordinatorEngine: Sendable {
     guard let attempt = current else { return [] }
     guard let stage = aggregator?.stage else {
       guard attempt.inputCount >= plan.aggregation.minimumSurvivors else { return abort(.tooFewPartners, time: time) }
-      return charge(time: time) ?? [.release]
+      return charge(time: time) ?? openingActions()
     }
     // Charged once inputs may be in a sum: before the survivor set is fixed, and so before anything is opened.
     if stage == .maskedInput, attempt.inputCount > 0, let failure = charge(time: time) { return failure }
     generation += 1
-    if stage == .unmask, aggregator?.canProceed == true { return [.release] }
+    if stage == .unmask, aggregator?.canProceed == true { return openingActions() }
     switch aggregator?.closeStage() {
     case .send(let messages)?:
       return messages.map { .send(.aggregation($0.message), to: $0.recipient) }
@@ -259,6 +267,12 @@ public struct CoordinatorEngine: Sendable {
     }
   }
 
+  /// The attempt is closed: a second `.release` would open the sum of the attempt after it.
+  private mutating func openingActions() -> [CoordinatorAction] {
+    current?.isClosed = true
+    return [.release]
+  }
+
   /// - Returns: `nil` when the charge is on disk, else what to do instead of going on.
   private mutating func charge(time: Int) -> [CoordinatorAction]? {
     guard let attempt = current, !attempt.isCharged else { return nil }
@@ -268,7 +282,9 @@ public struct CoordinatorEngine: Sendable {
           plan, planHash: planHash, context: attempt.context, participants: plan.roster.count,
           survivors: attempt.inputCount, time: time), cap: plan.cap)
     } catch {
-      return abort(.stopped, time: time, isFinal: true) + finish(.ledgerFailed("\(error)"))
+      let isAffordable = ledger.allows(plan.releases[round].chargedEvent(plan.privacy), cap: plan.cap)
+      return abort(.stopped, time: time, isFinal: true)
+        + finish(isAffordable ? .ledgerFailed("\(error)") : .budgetExhausted(round: round))
     }
     current?.isCharged = true
     return nil
@@ -298,8 +314,11 @@ public struct CoordinatorEngine: Sendable {
   }
 
   private mutating func finish(_ end: RunEnd) -> [CoordinatorAction] {
+    guard self.end == nil else { return [] }
     self.end = end
     current = nil
+    aggregator = nil
+    plainAggregation = nil
     return [.finished(end)]
   }
 
@@ -321,7 +340,7 @@ public struct CoordinatorEngine: Sendable {
     _ sum: RingVector, survivors: Int, release: PlannedRelease, random: inout some RandomSource
   ) -> [Int64]? {
     guard let noise = release.noise, let event = release.event(plan.privacy) else {
-      // The plan claims no privacy: validated to be `noise: none`.
+      precondition(plan.privacy.noise == .none, "a plan that claims privacy has noise in every release")
       return sum.centred()
     }
     let bits = release.modulusBits

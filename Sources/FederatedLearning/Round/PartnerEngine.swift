@@ -23,7 +23,7 @@ public struct PartnerEngine: ~Copyable {
   /// What secure aggregation refused, by reason.
   public private(set) var aggregationRefusals: [ClientRefusalReason: Int] = [:]
 
-  /// Messages of other attempts, which are dropped unread.
+  /// Messages of other attempts and repeated round starts, which are dropped unread.
   public private(set) var strayMessages = 0
 
   private let planHash: Digest
@@ -38,6 +38,8 @@ public struct PartnerEngine: ~Copyable {
   private let cap: PrivacyBudget?
   /// The highest (round, attempt) that this partner has answered; it never answers it, or an earlier one, again.
   private var highWaterMark: (round: UInt32, attempt: UInt32)?
+  /// The longest ledger of the coordinator that this partner was shown.
+  private var coordinatorLedger: LedgerHead?
   private var attempt: Attempt?
   private var aggregation: ClientSession?
 
@@ -46,19 +48,27 @@ public struct PartnerEngine: ~Copyable {
     let context: AttemptContext
     let release: PlannedRelease
     let model: ItemModel
+    /// Whether `train` was asked for and has not run: a charge is made for a masked input that can leave, or not at all.
+    var awaitsTraining = false
   }
 
   /// - Parameters:
   ///   - planFile: the plan that this partner accepted.
   ///   - ledger: this partner's own ledger, over all plans and tasks that touched its data set.
-  ///   - cap: the most that this partner lets its data set spend; by default the plan's cap.
+  ///   - cap: the most that this partner lets its data set spend, over all plans; by default the plan's cap. The plan's
+  ///     cap holds for the plan's own charges in any case.
+  ///   - allowsUnmaskedSums: whether plans without secure aggregation are accepted; for simulations only.
   ///   - workers: threads for local training.
   /// - Throws: `PlanError` when the plan does not name this partner or does not fit the shard or the algorithm.
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
-    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil, workers: Int = 1
+    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil,
+    allowsUnmaskedSums: Bool = false, workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
+    guard plan.aggregation.isSecure || allowsUnmaskedSums else {
+      throw PlanError("the plan asks for this partner's sums without masks; expected secure aggregation")
+    }
     guard let entry = plan.roster.first(where: { $0.participant == participant.rawValue }),
       VerificationKey(hex: entry.verificationKey) == signingKey.verificationKey
     else { throw PlanError("the plan does not name participant \(participant) with this partner's key") }
@@ -82,6 +92,9 @@ public struct PartnerEngine: ~Copyable {
     coordinatorKey = key
     planHash = SHA256.hash(planFile.bytes)
     roster = plan.verificationKeys
+    // After a crash the ledger knows which attempts must not be answered again.
+    highWaterMark = ledger.state.charges.map(\.charge.attempt).filter { $0.session == session }
+      .map { (UInt32(clamping: $0.round), UInt32(clamping: $0.attempt)) }.max { $0 < $1 }
   }
 
   /// A message from the coordinator.
@@ -110,7 +123,8 @@ public struct PartnerEngine: ~Copyable {
   ///
   /// - Parameter time: seconds since 1970 for the ledger entry.
   public mutating func train(random: inout some RandomSource, time: Int) -> [PartnerAction] {
-    guard let attempt else { return [] }
+    guard let attempt, attempt.awaitsTraining else { return [] }
+    self.attempt?.awaitsTraining = false
     let plan = planFile.plan
     let release = attempt.release
     let pipeline = UpdatePipeline(
@@ -130,6 +144,7 @@ public struct PartnerEngine: ~Copyable {
       }
       input = RingVector(integers: sum, modulusBits: bits)
     }
+    guard allows(release) else { return refuse(.budgetExhausted) }
     // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
     do {
       try ledger.charge(
@@ -147,25 +162,43 @@ public struct PartnerEngine: ~Copyable {
 
   private mutating func begin(_ start: RoundStart, random: inout some RandomSource) -> [PartnerAction] {
     let plan = planFile.plan
+    // Until the start is known to be the coordinator's, and new, it must not disturb the attempt under way; a refusal that
+    // names this very attempt would make an honest coordinator drop this partner from it.
+    if let attempt, attempt.start.session == start.session,
+      (attempt.start.round, attempt.start.attempt) == (start.round, start.attempt)
+    {
+      strayMessages += 1
+      return []
+    }
+    guard start.planHash == planHash else { return decline(start, .wrongPlan) }
+    guard start.session == session else { return decline(start, .wrongSession) }
+    guard coordinatorKey.verifies(start.signature, of: start.signedBytes) else { return decline(start, .forgedRoundStart) }
+    guard Int(start.round) < plan.releases.count, Int(start.attempt) < plan.aggregation.maximumAttempts else {
+      return decline(start, .unexpectedRound)
+    }
+    if let mark = highWaterMark {
+      guard (start.round, start.attempt) > mark else { return decline(start, .staleAttempt) }
+    }
+    let ledgerHead = LedgerHead(size: start.ledgerSize, head: start.ledgerHead)
+    if let known = coordinatorLedger {
+      guard ledgerHead.size > known.size || ledgerHead == known else { return decline(start, .coordinatorLedgerRolledBack) }
+    }
     attempt = nil
     aggregation = nil
-    guard start.planHash == planHash else { return refuse(.wrongPlan, start) }
-    guard start.session == session else { return refuse(.wrongSession, start) }
-    guard coordinatorKey.verifies(start.signature, of: start.signedBytes) else { return refuse(.forgedRoundStart, start) }
-    guard Int(start.round) < plan.releases.count else { return refuse(.unexpectedRound, start) }
-    if let mark = highWaterMark {
-      guard (start.round, start.attempt) > mark else { return refuse(.staleAttempt, start) }
-    }
+    coordinatorLedger = ledgerHead
     highWaterMark = (start.round, start.attempt)
-    guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name else {
-      return refuse(.malformedModel, start)
-    }
+    guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name,
+      model.version == plan.modelVersion(before: Int(start.round)), algorithm.fault(in: model) == nil
+    else { return refuse(.malformedModel, start) }
     guard shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
     let release = plan.releases[Int(start.round)]
-    guard ledger.allows(release.chargedEvent(plan.privacy), cap: cap) else { return refuse(.budgetExhausted, start) }
+    guard allows(release) else { return refuse(.budgetExhausted, start) }
     let context = start.context()
     attempt = Attempt(start: start, context: context, release: release, model: model)
-    guard plan.aggregation.isSecure else { return [.train] }
+    guard plan.aggregation.isSecure else {
+      attempt?.awaitsTraining = true
+      return [.train]
+    }
     guard let parameters = try? plan.parameters(of: release) else { return refuse(.wrongPlan, start) }
     let head = ledger.head.head
     // A stream of its own for the session, keyed afresh: the session outlives this call.
@@ -183,8 +216,13 @@ public struct PartnerEngine: ~Copyable {
   private mutating func follow(_ action: ClientAction) -> [PartnerAction] {
     switch action {
     case .send(let message), .sendLast(let message): return [.send(.aggregation(message))]
-    case .awaitInput: return [.train]
-    case .aborted: return []
+    case .awaitInput:
+      attempt?.awaitsTraining = true
+      return [.train]
+    case .aborted:
+      attempt = nil
+      aggregation = nil
+      return []
     case .refuse(let refusal):
       aggregationRefusals[refusal.reason, default: 0] += 1
       return refuse(.aggregationRefused)
@@ -205,19 +243,32 @@ public struct PartnerEngine: ~Copyable {
     planFile.plan.roster.first { $0.participant == participant.rawValue }?.maximumUsers ?? 0
   }
 
+  /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
+  /// a partner with a larger budget of its own still holds the coordinator to the plan.
+  private func allows(_ release: PlannedRelease) -> Bool {
+    let plan = planFile.plan
+    let event = release.chargedEvent(plan.privacy)
+    return ledger.allows(event, cap: cap) && ledger.allows(event, under: planHash, cap: plan.cap)
+  }
+
+  /// Refuses a round start and leaves the attempt under way as it is.
+  private mutating func decline(_ start: RoundStart, _ reason: PartnerRefusal) -> [PartnerAction] {
+    refusals[reason, default: 0] += 1
+    return [.send(.refusal(refusal(of: start, reason)))]
+  }
+
+  private func refusal(of start: RoundStart, _ reason: PartnerRefusal) -> RoundRefusal {
+    RoundRefusal(
+      session: start.session, round: start.round, attempt: start.attempt, participant: participant, reason: reason)
+  }
+
   private mutating func refuse(_ reason: PartnerRefusal, _ start: RoundStart? = nil) -> [PartnerAction] {
     refusals[reason, default: 0] += 1
     let start = start ?? attempt?.start
     attempt = nil
     aggregation = nil
     guard let start else { return [] }
-    return [
-      .send(
-        .refusal(
-          RoundRefusal(
-            session: start.session, round: start.round, attempt: start.attempt, participant: participant,
-            reason: reason)))
-    ]
+    return [.send(.refusal(refusal(of: start, reason)))]
   }
 }
 

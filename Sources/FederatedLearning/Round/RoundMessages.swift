@@ -157,6 +157,7 @@ public enum PartnerRefusal: UInt8, Sendable, Equatable, CaseIterable, CustomStri
   case ledgerUnavailable = 10
   case aggregationRefused = 11
   case unexpectedMessage = 12
+  case coordinatorLedgerRolledBack = 13
 
   public var description: String {
     switch self {
@@ -164,7 +165,7 @@ public enum PartnerRefusal: UInt8, Sendable, Equatable, CaseIterable, CustomStri
     case .wrongSession: "the round belongs to another session"
     case .forgedRoundStart: "the round was not opened by the coordinator of the plan"
     case .staleAttempt: "the attempt is not newer than one already answered"
-    case .unexpectedRound: "the plan has no such round"
+    case .unexpectedRound: "the plan has no such round or attempt"
     case .malformedModel: "the model could not be read, or is not of the plan's algorithm"
     case .budgetExhausted: "the release would overspend this partner's privacy budget"
     case .tooManyUsers: "this partner holds more users than the plan's cap for it"
@@ -172,6 +173,7 @@ public enum PartnerRefusal: UInt8, Sendable, Equatable, CaseIterable, CustomStri
     case .ledgerUnavailable: "the ledger entry could not be written"
     case .aggregationRefused: "secure aggregation refused to go on"
     case .unexpectedMessage: "the message does not fit the stage"
+    case .coordinatorLedgerRolledBack: "the coordinator's ledger is shorter than, or no extension of, one shown before"
     }
   }
 }

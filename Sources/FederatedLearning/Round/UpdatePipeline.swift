@@ -14,6 +14,8 @@ public struct PartnerShard: Sendable {
   public init(interactions: Interactions, heldOut: [Int32] = []) {
     precondition(
       heldOut.isEmpty || heldOut.count == interactions.userCount, "a shard needs one held-out item per user")
+    precondition(
+      heldOut.allSatisfy { $0 >= -1 && Int($0) < interactions.itemCount }, "a held-out item lies outside the catalogue")
     self.interactions = interactions
     self.heldOut = heldOut
   }
@@ -23,8 +25,8 @@ public struct PartnerShard: Sendable {
 
 /// The partner's way from histories to one integer vector: contribute, clip, encode, add up.
 ///
-/// Users are spread over the cores; every part has its own encoder, its own exact sum and its own keyed stream of coins,
-/// and the parts are added in integers, so that the result does not depend on the number of cores.
+/// Users are spread over `workers` parts; every part has its own encoder, its own exact sum and its own keyed stream of
+/// coins, and the parts are added in integers, so that the result does not depend on which part ends first.
 struct UpdatePipeline {
   let release: PlannedRelease
   let shard: PartnerShard

@@ -5,17 +5,22 @@ enum ExactCovariance {
   /// Inverts XᵀX + λI and stores the counts and the packed inverse.
   ///
   /// Float32 is enough: the ridge keeps the condition number near the largest eigenvalue over λ, a few thousand.
+  /// A sum that is none of co-occurrence counts (a partner can put anything into a masked sum) gets a larger ridge until the
+  /// inverse exists.
   static func fold(_ sum: [Float], itemCount: Int, ridge: Double, into model: inout ItemModel) {
-    var matrix: [Float] = PackedTriangle.unpack(sum, order: itemCount)
+    var matrix: [Float] = []
     var counts = Tensor(zeros: [itemCount])
-    for item in 0..<itemCount {
-      counts.values[item] = matrix[item * itemCount + item]
-      matrix[item * itemCount + item] += Float(ridge)
-    }
-    let inverted =
-      DenseAlgebra.choleskyFactor(&matrix, order: itemCount)
-      && DenseAlgebra.choleskyInverse(factor: &matrix, order: itemCount)
-    precondition(inverted, "XᵀX + λI is not positive definite; the sum is not one of co-occurrence counts")
+    var ridge = Float(ridge)
+    repeat {
+      matrix = PackedTriangle.unpack(sum, order: itemCount)
+      for item in 0..<itemCount {
+        counts.values[item] = matrix[item * itemCount + item]
+        matrix[item * itemCount + item] += ridge
+      }
+      ridge *= 16
+      precondition(ridge.isFinite, "the released sum is not finite")
+    } while !(DenseAlgebra.choleskyFactor(&matrix, order: itemCount)
+      && DenseAlgebra.choleskyInverse(factor: &matrix, order: itemCount))
     model.tensors["counts"] = counts
     model.tensors["precision"] = Tensor(
       shape: [PackedTriangle.count(order: itemCount)],
