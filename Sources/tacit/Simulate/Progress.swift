@@ -69,4 +69,6 @@ final class Interruption {
 enum Text {
   /// Three significant digits.
   static func significant(_ value: Double) -> String { String(format: "%.3g", value) }
+  /// 0.123 as 12.3 %.
+  static func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
 }
