@@ -56,26 +56,13 @@ struct FinishedRun {
 
   /// The model's tensors must be those that this plan's algorithm scores with; scorers take that for granted.
   private func checkTensors(_ path: String) throws {
-    let trained = plan.releases.filter { $0.purpose == .training }.count
     guard model.version <= plan.releases.count else {
       throw CommandFailure(
         .data,
         "\(path): found version \(model.version), expected at most \(plan.releases.count) releases; the model is of another run")
     }
-    // A run that ended early may hold less than the last model; only what is there is checked.
-    for (name, tensor) in model.tensors.sorted(by: { $0.key < $1.key }) {
-      guard tensor.values.allSatisfy(\.isFinite) else {
-        throw CommandFailure(.data, "\(path): tensor '\(name)' holds NaN or infinite numbers; the model is damaged")
-      }
-    }
-    let needed = ModelShapes.needed(plan.algorithm, itemCount: plan.catalogue.itemCount)
-    for (name, shape) in needed where model.version >= trained || model.tensors[name] != nil {
-      let found = model.tensors[name].map { "the shape \($0.shape)" } ?? "no such tensor"
-      guard model.tensors[name]?.shape == shape else {
-        throw CommandFailure(
-          .data, "\(path): tensor '\(name)': found \(found), expected the shape \(shape); the model is damaged or of another plan"
-        )
-      }
+    if let objection = ModelShapes.objection(to: model, plan.algorithm, itemCount: plan.catalogue.itemCount) {
+      throw CommandFailure(.data, "\(path): \(objection); the model is damaged or of another plan")
     }
   }
 
@@ -105,15 +92,41 @@ struct FinishedRun {
   }
 }
 
-/// What scorers expect of a model, by algorithm.
+/// What scorers expect of a model's tensors.
 enum ModelShapes {
-  static func needed(_ configuration: AlgorithmConfiguration, itemCount: Int) -> [(name: String, shape: [Int])] {
-    func whole(_ name: String) -> Int { Int(exactly: configuration.parameters[name] ?? 0) ?? 0 }
+  /// What does not fit, or `nil`.
+  static func objection(to model: ItemModel, _ configuration: AlgorithmConfiguration, itemCount: Int) -> String? {
+    let packed = itemCount * (itemCount + 1) / 2
+    for (name, tensor) in model.tensors.sorted(by: { $0.key < $1.key }) {
+      guard tensor.values.allSatisfy(\.isFinite) else { return "tensor '\(name)' holds NaN or infinite numbers" }
+      let expected: [Int]
+      switch name {
+      case "counts", "popularity": expected = [itemCount]
+      case "precision": expected = [packed]
+      case "uniqueness": expected = [1]
+      case "items":
+        let width = configuration.parameters["dimension"].flatMap { Int(exactly: $0) } ?? tensor.shape.last ?? 0
+        expected = [itemCount, width]
+      case "head":
+        let places = tensor.values.map { Int(exactly: $0) ?? -1 }
+        guard tensor.shape.count == 1, places.allSatisfy((0..<itemCount).contains), zip(places, places.dropFirst()).allSatisfy(<)
+        else { return "tensor 'head': expected distinct, ascending indices of items" }
+        continue
+      default: continue
+      }
+      guard tensor.shape == expected else {
+        return "tensor '\(name)': found the shape \(tensor.shape), expected \(expected)"
+      }
+    }
+    return required(model, configuration).first { model.tensors[$0] == nil }.map { "tensor '\($0)' is missing" }
+  }
+
+  /// A run that ended early may lack what later releases bring; scorers fall back to popularity then.
+  private static func required(_ model: ItemModel, _ configuration: AlgorithmConfiguration) -> [String] {
     switch configuration.name {
-    case "popularity": return [("counts", [itemCount])]
-    case "covariance" where configuration.parameters["ridge"] != nil: return [("precision", [itemCount, itemCount])]
-    case "covariance": return [("uniqueness", [itemCount]), ("popularity", [itemCount])]
-    default: return [("items", [itemCount, whole("dimension")])]
+    case "mf", "als": ["items"]
+    case "covariance" where model.tensors["items"] != nil: ["head", "popularity", "uniqueness"]
+    default: []
     }
   }
 }
