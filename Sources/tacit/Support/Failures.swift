@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DataImport
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import ModelExport
@@ -37,6 +38,12 @@ enum Failures {
     } catch let error as ReportError {
       complain(error.description)
       throw ExitCode(CommandFailure.Kind.data.rawValue)
+    } catch let error as PrivacyParameterError {
+      complain(error.description)
+      throw ExitCode(CommandFailure.Kind.configuration.rawValue)
+    } catch {
+      complain("\(error)")
+      throw ExitCode(CommandFailure.Kind.software.rawValue)
     }
   }
 
