@@ -4,7 +4,11 @@ internal import ArgumentParser
 struct TacitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit", abstract: "Train one recommender among partners who never show each other their data.",
-    version: TacitVersion.text, subcommands: [SimulateCommand.self, DataCommand.self, BenchCommand.self])
+    version: TacitVersion.text,
+    subcommands: [
+      SimulateCommand.self, EvaluateCommand.self, RecommendCommand.self, ReportRunCommand.self, VerifyCommand.self,
+      DataCommand.self,
+    ])
 }
 
 enum TacitVersion {

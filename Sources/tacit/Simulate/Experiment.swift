@@ -83,6 +83,17 @@ struct Experiment {
     _ partnerKeys: [SigningKey], _ random: inout some RandomSource
   ) throws -> (draft: PlanDraft, algorithm: any FederatedAlgorithm) {
     let count = partition.count
+    guard settings.maxPartnersPerUser <= count else {
+      throw CommandFailure(
+        .configuration,
+        "max-partners-per-user is \(settings.maxPartnersPerUser), but there are \(count) partners; expected at most \(count)")
+    }
+    let known = AlgorithmRegistry.parameters(of: settings.algorithm).map(\.name)
+    for name in settings.parameters.keys.sorted() where !known.contains(name) {
+      guard let nearest = NearestName.match(name, among: known) else { break }
+      throw CommandFailure(
+        .configuration, "unknown parameter '\(name)' of \(settings.algorithm); did you mean '\(nearest)'?")
+    }
     let noise = NoiseMode(rawValue: settings.noise) ?? .central
     let threshold = settings.threshold ?? AggregationParameters.defaultThreshold(count)
     let minimum = settings.minimumPartners ?? max(threshold, min(3, count))

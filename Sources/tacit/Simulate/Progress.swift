@@ -45,28 +45,45 @@ final class Progress {
   }
 }
 
-/// Ctrl-C and SIGTERM as a request that is looked at between two messages.
+/// Ctrl-C and SIGTERM: first a request that is looked at between two messages, then (asked again, or where nothing has to be
+/// brought to a safe point any more) the end of the program.
 final class Interruption {
   private static let requested = Atomic<Bool>(false)
+  private static let endsAtOnce = Atomic<Bool>(false)
+  private static let numbers = [SIGINT, SIGTERM]
   private let sources: [any DispatchSourceSignal]
 
-  init() {
-    sources = [SIGINT, SIGTERM].map { number in
+  /// - Parameter parting: what is still done before the program ends at once; every charge is on disk already.
+  init(parting: @escaping @Sendable () -> Void) {
+    sources = Self.numbers.map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { Interruption.requested.store(true, ordering: .relaxed) }
+      source.setEventHandler {
+        let isRepeated = Interruption.requested.exchange(true, ordering: .relaxed)
+        guard isRepeated || Interruption.endsAtOnce.load(ordering: .relaxed) else { return }
+        parting()
+        _exit(CommandFailure.Kind.interrupted.rawValue)
+      }
       source.resume()
       return source
     }
   }
 
-  deinit { for source in sources { source.cancel() } }
+  deinit {
+    for source in sources { source.cancel() }
+    for number in Self.numbers { signal(number, SIG_DFL) }
+  }
 
   var isRequested: Bool { Self.requested.load(ordering: .relaxed) }
+
+  /// Whether the next signal ends the program without waiting for a safe point.
+  func endAtOnce(_ value: Bool) { Self.endsAtOnce.store(value, ordering: .relaxed) }
 }
 
 /// Numbers for people.
 enum Text {
   /// Three significant digits.
   static func significant(_ value: Double) -> String { String(format: "%.3g", value) }
+  /// 0.123 as 12.3 %.
+  static func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
 }

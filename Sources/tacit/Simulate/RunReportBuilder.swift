@@ -174,8 +174,9 @@ struct RunReportBuilder {
     guarantee.epsilonAtDelta = deltas.map { CurvePoint(epsilon: Accounting.epsilon(for: summary, delta: $0), delta: $0) }
     guarantee.rho = summary.rho
     guarantee.mu = summary.mu
-    guarantee.groups = try [1, 2, 5].map { size in
-      let scaled = try PrivacyLossSummary(try events.map { try $0.forGroup(of: size) })
+    guarantee.groups = [1, 2, 5].compactMap { size in
+      // A group at more partners than any accountant covers has no figure.
+      guard let scaled = try? PrivacyLossSummary(try events.map { try $0.forGroup(of: size) }) else { return nil }
       return GroupGuarantee(size: size, epsilon: Accounting.epsilon(for: scaled, delta: delta), delta: delta)
     }
     guarantee.attack = AttackReading.readings(gaussianMu: summary.mu)

@@ -21,13 +21,18 @@ struct SimulationRun {
     progress.say("\(experiment.dataset.name): \(Self.describe(experiment))")
     for note in experiment.notes { progress.say("note: \(note)") }
     if let reading = RunReportBuilder.noiseReading(experiment) {
+      let ratio = Int(exactly: reading.usersOverNoise.rounded()).map(String.init) ?? Text.significant(reading.usersOverNoise)
       progress.say(
-        "N/z = \(Int(reading.usersOverNoise.rounded())) (N = \(reading.nominalUsers), z = \(Text.significant(reading.noiseMultiplier))). \(reading.reading)"
+        "users over noise N/z = \(ratio) (N = \(reading.nominalUsers), z = \(Text.significant(reading.noiseMultiplier))): \(reading.reading)"
       )
+    }
+    let interruption = Interruption { [folder] in
+      try? folder.interrupt(reason: "stopped by a signal; the ledgers are valid")
+      Failures.complain(Self.partingSentence(folder))
     }
     do {
       try writePlan(experiment, folder)
-      let outcome = try train(experiment, folder, progress)
+      let outcome = try train(experiment, folder, progress, interruption)
       switch outcome.result.end {
       case .completed: break
       case .stopped:
@@ -44,19 +49,26 @@ struct SimulationRun {
           throw CommandFailure(.stopped, "\(outcome.result.end); nothing was released\(reasons)")
         }
       }
-      progress.say("evaluating")
+      interruption.endAtOnce(true)
+      // A signal that came too late for the last safe point.
+      guard !interruption.isRequested else { throw CommandFailure(.interrupted, Self.partingSentence(folder)) }
+      progress.say(settings.baselines ? "evaluating, beside popularity, each partner alone and the same without noise" : "evaluating")
       let comparison = Comparison(experiment: experiment, model: outcome.result.model, baselines: settings.baselines)
       let report = try RunReportBuilder(
         experiment: experiment, outcome: outcome, comparison: comparison, folder: folder,
         wallSeconds: StageMeter.wallClock() - began
       ).report()
       try writeResults(experiment, outcome, comparison, report, folder)
+      interruption.endAtOnce(false)
       try folder.finish()
       Console.output(format == .json ? try report.renderJSON() : report.renderText(.summary))
       if format == .text {
         Console.output("report    \(folder.reportHTML)")
         Console.output("lists     \(folder.recommendations)")
         Console.output("verify    tacit verify \(folder.path)")
+        if let user = experiment.dataset.userIDs.first {
+          Console.output("try       tacit recommend --run \(folder.path) --user \(user) --explain")
+        }
       }
       if outcome.result.end != .completed {
         throw CommandFailure(
@@ -77,8 +89,13 @@ struct SimulationRun {
     let metricLines: [String]
   }
 
-  private func train(_ experiment: Experiment, _ folder: RunFolder, _ progress: Progress) throws -> Outcome {
-    let interruption = Interruption()
+  private static func partingSentence(_ folder: RunFolder) -> String {
+    "stopped; the ledgers in \(folder.currentPath) are valid, nothing else in it is a result"
+  }
+
+  private func train(
+    _ experiment: Experiment, _ folder: RunFolder, _ progress: Progress, _ interruption: Interruption
+  ) throws -> Outcome {
     let plan = experiment.plan
     func ledger(_ kind: LedgerHeader.Kind, _ holder: String, _ dataset: String, _ key: SigningKey, _ path: String) throws
       -> PrivacyLedger

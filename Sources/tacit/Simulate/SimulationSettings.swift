@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Yams
 
 /// Everything that `tacit simulate` can be told, from defaults, a YAML file and flags, in that order of precedence.
@@ -49,7 +50,7 @@ struct SimulationSettings: Sendable, Equatable {
   mutating func merge(yaml: String, file: String) throws {
     let node: Node?
     do { node = try Yams.compose(yaml: yaml) } catch {
-      throw CommandFailure(.configuration, "\(file): not valid YAML: \(error)")
+      throw CommandFailure(.configuration, "\(file): not valid YAML: \(Self.oneLine("\(error)"))")
     }
     guard let node else { throw CommandFailure(.configuration, "\(file): the file is empty; expected `key: value` lines") }
     guard let mapping = node.mapping else {
@@ -58,9 +59,10 @@ struct SimulationSettings: Sendable, Equatable {
     for (keyNode, value) in mapping {
       let key = keyNode.string ?? ""
       guard Self.keys.contains(key) else {
-        let hint = NearestName.match(key, among: Self.keys).map { "; did you mean '\($0)'?" } ?? ""
+        let hint = NearestName.match(key, among: Self.keys).map { "did you mean '\($0)'?" }
         throw CommandFailure(
-          .configuration, "\(file): unknown key '\(key)'\(hint) Known keys: \(Self.keys.joined(separator: ", "))")
+          .configuration,
+          "\(file): unknown key '\(key)'; \(hint ?? "expected one of \(Self.keys.joined(separator: ", "))")")
       }
       if key == "parameters" {
         guard let entries = value.mapping else {
@@ -79,6 +81,12 @@ struct SimulationSettings: Sendable, Equatable {
       }
       try set(key, to: text, source: file)
     }
+  }
+
+  /// A parser's message, which may quote lines of the file, in one line.
+  private static func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { !$0.isEmpty && $0 != "^" }.joined(separator: " ")
   }
 
   /// Sets one value by its key, from YAML or a flag.
@@ -130,7 +138,7 @@ struct SimulationSettings: Sendable, Equatable {
     case "attempts": attempts = try integer("a whole number from 1 to 100", { (1...100).contains($0) })
     case "reserve-attempts": reserveAttempts = try integer("a whole number from 0 to 1000", { (0...1000).contains($0) })
     case "suite": suite = try choice(["aes256-ctr", "chacha20"])
-    case "nominal-users": nominalUsers = try integer("a whole number, 1 or larger", { $0 >= 1 })
+    case "nominal-users": nominalUsers = try integer("a whole number from 1 to 2^40", { (1...1 << 40).contains($0) })
     case "evaluation-share":
       evaluationShare = try number("a share of the budget from 0 (no private evaluation) to 0.5", { (0...0.5).contains($0) })
     case "baselines": baselines = try flag()

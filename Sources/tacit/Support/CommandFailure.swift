@@ -1,11 +1,13 @@
 /// A failure that the user can mend: one clear sentence and an exit code (sysexits.h where one fits).
 struct CommandFailure: Error, CustomStringConvertible {
-  /// sysexits.h: bad usage 64, bad input data 65, missing input 66, unavailable 69, I/O 74, no permission 77, bad configuration 78.
+  /// sysexits.h: bad usage 64, bad input data 65, missing input 66, unavailable 69, our own fault 70, I/O 74, no permission 77, bad configuration 78.
   enum Kind: Int32 {
     case usage = 64
     case data = 65
     case noInput = 66
     case unavailable = 69
+    /// Nothing that the user did: a fault of this program.
+    case software = 70
     case cannotCreate = 73
     case io = 74
     case configuration = 78

@@ -1,8 +1,11 @@
 internal import ArgumentParser
+internal import DataImport
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import ModelExport
 internal import Recommender
+internal import Reporting
 internal import Storage
 
 /// Turns errors into one sentence on standard error and an exit code.
@@ -29,6 +32,18 @@ enum Failures {
     } catch let error as DatasetError {
       complain(error.description)
       throw ExitCode(CommandFailure.Kind.data.rawValue)
+    } catch let error as DataImportError {
+      complain(error.description)
+      throw ExitCode(CommandFailure.Kind.data.rawValue)
+    } catch let error as ReportError {
+      complain(error.description)
+      throw ExitCode(CommandFailure.Kind.data.rawValue)
+    } catch let error as PrivacyParameterError {
+      complain(error.description)
+      throw ExitCode(CommandFailure.Kind.configuration.rawValue)
+    } catch {
+      complain("\(error)")
+      throw ExitCode(CommandFailure.Kind.software.rawValue)
     }
   }
 
@@ -37,6 +52,22 @@ enum Failures {
 
 /// The two streams of a terminal program.
 enum Console {
-  static func output(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
-  static func error(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+  /// Writes a line; when nobody can read it any more (a full disk behind `>`), ends the program with a sentence.
+  static func output(_ text: String) {
+    do { try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8)) } catch {
+      Failures.complain("the output cannot be written to where it was sent; free some space there or choose another place")
+      exit(CommandFailure.Kind.io.rawValue)
+    }
+  }
+
+  /// Writes a value as JSON with sorted keys.
+  static func outputJSON(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    do { output(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
+      throw CommandFailure(.data, "a figure is not a finite number, which JSON cannot write; use --format text")
+    }
+  }
+
+  static func error(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Storage
 
 /// What a run folder remembers of its settings, so that other commands find the data again.
 struct RunSettingsFile: Codable {
@@ -14,6 +15,20 @@ struct RunSettingsFile: Codable {
     seed = settings.seed
     validation = settings.validation
     command = CommandLine.arguments.dropFirst().joined(separator: " ")
+  }
+
+  /// Reads settings.json of a run.
+  ///
+  /// - Throws: `CommandFailure` naming the file.
+  init(reading folder: RunFolder) throws {
+    let path = folder.currentPath + "/settings.json"
+    do {
+      self = try JSONDecoder().decode(RunSettingsFile.self, from: Data(try RunFiles.read(path, of: folder)))
+    } catch is DecodingError {
+      throw CommandFailure(
+        .data, "\(path): found no settings of a run, expected JSON with data, partners, seed and validation; the file was changed"
+      )
+    }
   }
 
   func bytes() throws -> [UInt8] {

@@ -1,0 +1,79 @@
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Reporting
+internal import SecureAggregation
+
+/// What a report says that plan and ledger do not.
+struct ReportComparison {
+  let report: RunReport
+  let plan: TrainingPlan
+  let planHash: Digest
+  /// The coordinator's, as far as it could be read.
+  let ledger: LedgerState?
+
+  /// One sentence for each figure that differs.
+  var objections: [String] {
+    var objections: [String] = []
+    func compare(_ what: String, _ stated: String?, _ found: String) {
+      guard stated != found else { return }
+      objections.append("states \(what) \(stated.map { shortened($0) } ?? "nowhere"), found \(shortened(found))")
+    }
+    compare("the plan's hash as", report.identity.planHash, planHash.hex)
+    compare("the catalogue's hash as", report.identity.catalogueHash, plan.catalogue.hash)
+    compare("the algorithm as", report.identity.algorithm, plan.algorithm.name)
+    if let key = VerificationKey(hex: plan.coordinatorKey) {
+      compare("the signer as", report.identity.signerKeyFingerprint, SHA256.hash(key.bytes).hex)
+    }
+    compare("the noise as", report.privacy.setting.noise.rawValue, plan.privacy.noise.rawValue)
+    compare("secure aggregation as", "\(report.privacy.setting.secureAggregation)", "\(plan.aggregation.isSecure)")
+    compare("the number of partners as", "\(report.privacy.setting.partnerCount)", "\(plan.roster.count)")
+    compare(
+      "the partners per user as", "\(report.privacy.unit.partnersPerUserMax)", "\(plan.privacy.maximumPartnersPerUser)")
+    if plan.privacy.usesInsecureTestRandomness, !report.hazards.contains(where: { $0.kind == .testRandomness }) {
+      objections.append("does not say that the run's randomness came from a seed")
+    }
+    guard let ledger else { return objections + ["its figures could not be compared: the coordinator's ledger cannot be read"] }
+    let released = ledger.charges.filter {
+      if case .released? = $0.outcome?.result { true } else { false }
+    }.count
+    compare("the ledger's head as", report.privacy.ledger?.head, ledger.head.head.head.hex)
+    compare("the ledger's size as", report.privacy.ledger.map { "\($0.size)" }, "\(ledger.size)")
+    compare("the releases as", report.privacy.rounds.map { "\($0.completed)" }, "\(released)")
+    return objections + epsilonObjections(ledger)
+  }
+
+  private func epsilonObjections(_ ledger: LedgerState) -> [String] {
+    guard let cap = plan.cap, !ledger.charges.isEmpty else {
+      return report.privacy.guarantees.isEmpty ? [] : ["claims an ε for a run that has none"]
+    }
+    var objections: [String] = []
+    if report.privacy.cap?.epsilon != cap.epsilon || report.privacy.cap?.delta != cap.delta {
+      objections.append("states another cap than the plan's ε = \(cap.epsilon) at δ = \(cap.delta)")
+    }
+    let needed: [Reporting.Adversary] = plan.privacy.noise == .distributed ? [.outsiders, .coalition] : [.outsiders]
+    for adversary in needed where !report.privacy.guarantees.contains(where: { $0.against == adversary }) {
+      objections.append("gives no ε against \(adversary.rawValue)")
+    }
+    for guarantee in report.privacy.guarantees {
+      let against: GaussianNoise.Adversary = guarantee.against == .coalition ? .coalition : .outsiders
+      let events = ledger.charges.compactMap { standing in
+        plan.releases.indices.contains(standing.charge.release)
+          ? plan.releases[standing.charge.release].event(plan.privacy, against: against) : nil
+      }
+      guard events.count == ledger.charges.count, let summary = try? PrivacyLossSummary(events) else {
+        objections.append("its ε cannot be recomputed: the ledger charges what the plan does not hold")
+        continue
+      }
+      let found = Accounting.epsilon(for: summary, delta: cap.delta)
+      if guarantee.delta != cap.delta || !(abs(guarantee.epsilonUpper - found) <= 1e-6 * max(found, 1e-3)) {
+        objections.append(
+          "states ε = \(guarantee.epsilonUpper) against \(guarantee.against.rawValue) at δ = \(guarantee.delta), the ledger gives \(found) at δ = \(cap.delta)"
+        )
+      }
+    }
+    return objections
+  }
+
+  private func shortened(_ text: String) -> String { text.count > 24 ? "\(text.prefix(16))…" : text }
+}

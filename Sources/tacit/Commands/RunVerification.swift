@@ -1,0 +1,307 @@
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import ModelExport
+internal import Recommender
+internal import Reporting
+internal import SecureAggregation
+internal import Storage
+
+/// Everything that can be said about a run folder from its own bytes, one verdict after the other.
+struct RunVerification {
+  enum Verdict: String, Encodable {
+    case ok, note, failed
+
+    var label: String { self == .failed ? "FAIL" : rawValue.padding(toLength: 4, withPad: " ", startingAt: 0) }
+  }
+
+  struct Check: Encodable, Equatable {
+    let verdict: Verdict
+    /// The file or figure that was checked, relative to the run folder.
+    let subject: String
+    let sentence: String
+  }
+
+  private(set) var checks: [Check] = []
+  /// What no reader of a run folder can know.
+  private(set) var limits: [String] = []
+
+  private let folder: RunFolder
+  private var coordinator: LedgerState?
+  private var partners: [String: LedgerState] = [:]
+
+  init(folder: RunFolder) {
+    self.folder = folder
+    guard let planFile = checkPlan() else { return }
+    let plan = planFile.plan
+    let hash = SHA256.hash(planFile.bytes)
+    checkSignature(planFile)
+    checkRings(plan)
+    checkLedgers(plan, hash)
+    checkCharges(plan, hash)
+    checkBudget(plan)
+    checkCatalogue(plan)
+    checkReport(plan, hash)
+    describeLimits(plan)
+  }
+
+  private mutating func say(_ verdict: Verdict, _ subject: String, _ sentence: String) {
+    checks.append(Check(verdict: verdict, subject: subject, sentence: sentence))
+  }
+
+  // MARK: - Plan
+
+  private mutating func checkPlan() -> PlanFile? {
+    let subject = "plan.json"
+    do {
+      let planFile = try PlanFile(bytes: try folder.read(folder.plan))
+      let plan = planFile.plan
+      say(
+        .ok, subject,
+        "holds together: \(plan.algorithm.name), \(plan.roster.count) partners, \(plan.releases.count) releases, noise \(plan.privacy.noise.rawValue)"
+      )
+      return planFile
+    } catch {
+      say(.failed, subject, "\(error)")
+      limits.append("Without a sound plan, ledgers and report have nothing to be compared with; they were not read.")
+      return nil
+    }
+  }
+
+  private mutating func checkSignature(_ file: PlanFile) {
+    let subject = "plan.sig"
+    guard let bytes = try? folder.read(folder.currentPath + "/plan.sig") else {
+      return say(.failed, subject, "is missing, expected the coordinator's signature of plan.json")
+    }
+    let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let signature = Signature(hex: text) else {
+      return say(.failed, subject, "is no signature, expected 128 hexadecimal digits")
+    }
+    guard let key = VerificationKey(hex: file.plan.coordinatorKey),
+      key.verifies(signature, of: PlanSignature.message(file.bytes))
+    else {
+      return say(
+        .failed, subject,
+        "is not the coordinator's signature of these bytes: the plan was changed after it was signed, or signed by another key")
+    }
+    say(.ok, subject, "is the signature of the coordinator's key \(file.plan.coordinatorKey.prefix(16))…")
+  }
+
+  private mutating func checkRings(_ plan: TrainingPlan) {
+    // The plan's validation has refused every ring that could wrap; here is by how much.
+    let worst = plan.releases.compactMap { plan.wrapProbabilityLog2(of: $0) }.max()
+    let bits = Set(plan.releases.map(\.modulusBits)).sorted().map(String.init).joined(separator: ", ")
+    say(
+      .ok, "rings",
+      worst.map { "no sum can wrap in \(bits) bits, but with a probability below 2^\(Int($0.rounded(.up))) over the whole task" }
+        ?? "no sum can wrap in \(bits) bits")
+  }
+
+  // MARK: - Ledgers
+
+  private mutating func checkLedgers(_ plan: TrainingPlan, _ hash: Digest) {
+    let roster = Dictionary(
+      uniqueKeysWithValues: plan.roster.compactMap { entry in
+        VerificationKey(hex: entry.verificationKey).map { (ParticipantID(entry.participant), $0) }
+      })
+    let rules = [EvidenceRules(plan: hash, roster: roster, threshold: plan.aggregation.threshold)]
+    coordinator = checkLedger(
+      folder.coordinatorLedger, kind: .coordinator, holder: "coordinator", key: plan.coordinatorKey, hash, rules)
+    for entry in plan.roster {
+      partners[entry.name] = checkLedger(
+        folder.partnerLedger(entry.name), kind: .partner, holder: entry.name, key: entry.verificationKey, hash, rules)
+    }
+    let expected = Set(([folder.coordinatorLedger] + plan.roster.map { folder.partnerLedger($0.name) }).map(name))
+    for file in (try? FileManager.default.contentsOfDirectory(atPath: folder.ledgers))?.sorted() ?? []
+    where !expected.contains("ledgers/\(file)") {
+      say(.failed, "ledgers/\(file)", "belongs to nobody in the plan's roster: it is of another run")
+    }
+  }
+
+  private mutating func checkLedger(
+    _ path: String, kind: LedgerHeader.Kind, holder: String, key: String, _ hash: Digest, _ rules: [EvidenceRules]
+  ) -> LedgerState? {
+    let subject = name(path)
+    guard FileManager.default.fileExists(atPath: path) else {
+      say(.failed, subject, "is missing: what was charged there cannot be known")
+      return nil
+    }
+    let bytes: [UInt8]
+    do { bytes = try folder.read(path) } catch {
+      say(.failed, subject, "\(error)")
+      return nil
+    }
+    let verification = LedgerVerifier(key: VerificationKey(hex: key), plan: hash, rules: rules).verify(bytes)
+    for limit in verification.limits where !limits.contains(limit) { limits.append(limit) }
+    for finding in verification.findings {
+      say(
+        finding.isFault ? .failed : .note, finding.line.map { "\(subject), line \($0)" } ?? subject, finding.sentence)
+    }
+    guard let state = verification.state else { return nil }
+    guard state.header.kind == kind, state.header.holder == holder else {
+      say(
+        .failed, "\(subject), line 1",
+        "is the \(state.header.kind.rawValue) ledger of '\(state.header.holder)', expected that of '\(holder)'")
+      return nil
+    }
+    if verification.isSound {
+      say(
+        .ok, subject,
+        "\(state.size) records, \(state.charges.count) charges; chain, signatures and order agree, and so does every ε")
+    }
+    return state
+  }
+
+  private func name(_ path: String) -> String { String(path.dropFirst(folder.currentPath.count + 1)) }
+
+  // MARK: - Charges
+
+  private mutating func checkCharges(_ plan: TrainingPlan, _ hash: Digest) {
+    checkEvents(plan, hash)
+    guard let coordinator else { return }
+    var released = 0
+    var objections: [String] = []
+    for standing in coordinator.charges {
+      guard case .released? = standing.outcome?.result else { continue }
+      released += 1
+      let charge = standing.charge
+      let place = "round \(charge.attempt.round + 1), attempt \(charge.attempt.attempt + 1)"
+      guard let survivors = standing.outcome?.survivors else {
+        objections.append("\(place): the coordinator released a sum without saying of how many partners")
+        continue
+      }
+      if survivors < plan.aggregation.minimumSurvivors {
+        objections.append(
+          "\(place): a sum of \(survivors) partners was released, the plan asks for at least \(plan.aggregation.minimumSurvivors)"
+        )
+      }
+      let standings = partners.values.compactMap { $0.charge(charge.attempt, release: charge.release) }
+      let charged = standings.filter { $0.refund != .proven }.count
+      if charged < survivors {
+        objections.append(
+          "\(place): \(survivors) partners are in the released sum, but only \(charged) of their ledgers are charged for it")
+      }
+      if standings.contains(where: { $0.charge.binding != charge.binding }) {
+        objections.append("\(place): a partner was shown another plan, model or ledger than the coordinator charged for")
+      }
+    }
+    for objection in objections { say(.failed, "releases", objection) }
+    if objections.isEmpty {
+      say(.ok, "releases", "each of \(released) released sums is charged by every partner in it, for the same plan and model")
+    }
+  }
+
+  /// Every charge must be what the plan says that the release costs.
+  private mutating func checkEvents(_ plan: TrainingPlan, _ hash: Digest) {
+    var ledgers = partners.map { (name(folder.partnerLedger($0.key)), $0.value) }.sorted { $0.0 < $1.0 }
+    if let coordinator { ledgers.insert((name(folder.coordinatorLedger), coordinator), at: 0) }
+    for (subject, state) in ledgers {
+      for standing in state.charges where standing.charge.plan == hash {
+        let charge = standing.charge
+        guard plan.releases.indices.contains(charge.release), charge.attempt.session.hex == plan.session else {
+          say(
+            .failed, "\(subject), line \(standing.number)",
+            "the charge is of release \(charge.release) of session \(charge.attempt.session), which is not in the plan")
+          return
+        }
+        let release = plan.releases[charge.release]
+        let event = release.event(plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected
+        guard charge.event == event, charge.name == release.name else {
+          say(
+            .failed, "\(subject), line \(standing.number)",
+            "the charge is not what the plan says that release '\(release.name)' costs (noise, Δ² or sampling differ)")
+          return
+        }
+      }
+    }
+  }
+
+  private mutating func checkBudget(_ plan: TrainingPlan) {
+    guard let cap = plan.cap else {
+      say(.note, "ε", "the plan has no noise: nothing is claimed, and every release counts as unprotected")
+      return
+    }
+    let ledgers =
+      (coordinator.map { [("coordinator", $0)] } ?? []) + partners.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    var isWithin = true
+    for (holder, state) in ledgers {
+      let spent = state.proven.epsilon(delta: cap.delta)
+      if spent > cap.epsilon * (1 + Self.tolerance) {
+        isWithin = false
+        say(
+          .failed, "ε",
+          "\(holder) has charged ε = \(Text.significant(spent)) at δ = \(cap.delta), above the plan's cap of \(cap.epsilon)")
+      }
+    }
+    guard isWithin, let coordinator else { return }
+    let spent = coordinator.proven.epsilon(delta: cap.delta)
+    say(
+      .ok, "ε",
+      "\(ReportNumber.upperBound(spent)) at δ = \(cap.delta) recomputed from the charges, within the plan's cap of \(cap.epsilon)"
+    )
+  }
+
+  /// Relative; machines differ in the last bits of exp and log.
+  private static let tolerance = 1e-6
+
+  // MARK: - Results
+
+  private mutating func checkCatalogue(_ plan: TrainingPlan) {
+    let path = "\(folder.currentPath)/\(ModelBundle.idsName)"
+    guard FileManager.default.fileExists(atPath: path) else {
+      if folder.isFinished { say(.failed, ModelBundle.idsName, "is missing from a run that looks whole") }
+      return
+    }
+    guard let (_, ids) = try? ModelBundle.read(folder: folder.currentPath), Set(ids).count == ids.count,
+      SHA256.hash(Catalogue(itemIDs: ids).canonicalBytes).hex == plan.catalogue.hash
+    else { return say(.failed, ModelBundle.idsName, "model and item ids cannot be read, or are not over the plan's catalogue") }
+    say(.ok, ModelBundle.idsName, "\(ids.count) items, with the hash that the plan names")
+  }
+
+  private mutating func checkReport(_ plan: TrainingPlan, _ hash: Digest) {
+    let subject = "report.json"
+    guard FileManager.default.fileExists(atPath: folder.reportJSON) else {
+      return folder.isFinished
+        ? say(.failed, subject, "is missing from a run that looks whole")
+        : say(.note, subject, "is not there: the run was interrupted; its ledgers count all the same")
+    }
+    let report: RunReport
+    do { report = try RunReport(json: Data(try folder.read(folder.reportJSON))) } catch {
+      return say(.failed, subject, "\(error)")
+    }
+    let objections = ReportComparison(report: report, plan: plan, planHash: hash, ledger: coordinator).objections
+    for objection in objections { say(.failed, subject, objection) }
+    if objections.isEmpty {
+      say(.ok, subject, "plan, catalogue, signer, ledger head, releases and every ε are those found above")
+    }
+    guard let page = try? folder.read(folder.reportHTML) else {
+      return say(folder.isFinished ? .failed : .note, "report.html", "is missing")
+    }
+    guard report.identity.codeVersion == TacitVersion.text else {
+      return say(
+        .note, "report.html",
+        "was made by \(report.identity.codeVersion ?? "another version") and not compared; print report.json with tacit report")
+    }
+    guard page == Array(report.renderHTML().utf8) else {
+      return say(.failed, "report.html", "does not say what report.json says; print that with tacit report")
+    }
+    say(.ok, "report.html", "says what report.json says")
+  }
+
+  private mutating func describeLimits(_ plan: TrainingPlan) {
+    if plan.privacy.noise == .none { limits.removeAll { $0.hasPrefix("That noise was drawn") } }
+    if plan.privacy.noise == .distributed {
+      limits.removeAll { $0.hasPrefix("That noise was drawn") }
+      limits.append("That every partner drew its share of the noise rests on the partners' own programs.")
+    }
+    limits.append(
+      "A simulation's parties share one process: their keys and ledgers do not prove that they were really separate.")
+    limits.append(
+      "That the model's numbers are the sum of the releases rests on the coordinator; ledgers hold only digests of them.")
+    limits.append("Figures of quality are not recomputed here; tacit evaluate does that.")
+    if plan.privacy.usesInsecureTestRandomness {
+      limits.append("Keys, masks and noise came from a seed (a test run): whatever verifies here, nothing about it is private.")
+    }
+  }
+}
