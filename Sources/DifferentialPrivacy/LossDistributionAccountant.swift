@@ -28,11 +28,11 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     let guess = max(start.epsilon, 1e-9)
     let directions = Self.directions(of: loss)
     let step = step(for: directions, loss: loss, order: start.order, scale: guess, target: target)
-    var worst = 0.0
-    for direction in directions {
-      let composed = Composition(direction, lambda: start.order - 1, step: step, target: target)
-      worst = max(worst, composed.epsilon(delta: target))
-    }
+    // The answer is not below what an attack proves: the window must reach down to there.
+    let least = min(guess, PrivacyLowerBound.epsilon(summary, delta: delta))
+    let worst = refined(
+      directions, lambda: start.order - 1, step: step, least: least, target: target, tolerance: 2e-4
+    ) { $0.epsilon(delta: target) }
     // Both are proven, so that the smaller one counts.
     let renyi = RenyiAccountant().upperEpsilon(summary, delta: delta)
     return min(renyi, worst * (1 + Self.numericalError) + 2 * loss.kappa)
@@ -47,12 +47,35 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     let directions = Self.directions(of: loss)
     let floor = max(renyi, 1e-300)
     let step = step(for: directions, loss: loss, order: order, scale: max(target, 1e-9), target: floor)
-    var worst = 0.0
-    for direction in directions {
-      let composed = Composition(direction, lambda: order - 1, step: step, target: floor)
-      worst = max(worst, composed.delta(epsilon: target))
-    }
+    let worst = refined(
+      directions, lambda: order - 1, step: step, least: target, target: floor, tolerance: 2e-3
+    ) { $0.delta(epsilon: target) }
     return min(renyi, worst * exp(loss.kappa) * (1 + Self.numericalError), 1)
+  }
+
+  /// The larger value of the directions, on grids that are halved until halving changes it little. Every grid gives a
+  /// bound, so that stopping early costs tightness only.
+  private func refined(
+    _ directions: [Direction], lambda: Double, step: Double, least: Double, target: Double,
+    tolerance: Double,
+    _ value: (Composition) -> Double
+  ) -> Double {
+    var best = Double.infinity
+    var step = 2 * step
+    for _ in 0..<10 {
+      var worst = 0.0
+      var reached = step
+      for direction in directions {
+        let composed = Composition(direction, lambda: lambda, step: step, least: least, target: target)
+        reached = max(reached, composed.step)
+          worst = max(worst, value(composed))
+      }
+      let change = best - worst
+      best = min(best, worst)
+      if abs(change) <= tolerance * best || reached > step || best == 0 { break }
+      step /= 2
+    }
+    return best
   }
 
   /// The grid on which splitting the masses moves ε by about `accuracy` relatively: the composed log moment at the tilt is known
@@ -114,7 +137,8 @@ public struct LossDistributionAccountant: PrivacyAccountant {
 
 /// One composed privacy loss in a window of the grid, under an exponential tilt.
 private struct Composition {
-  private let step: Double
+  /// Distance of grid points; what was asked for, or wider where the window would not fit otherwise.
+  let step: Double
   private let lambda: Double
   /// Grid index of `masses[0]`.
   private let bottom: Int
@@ -127,28 +151,32 @@ private struct Composition {
 
   /// - Parameters:
   ///   - lambda: the tilt, positive.
-  ///   - step: of the grid; doubled where the window would not fit otherwise.
+  ///   - step: the wanted distance of grid points.
+  ///   - least: a loss that the window must hold.
   ///   - target: about the δ that is looked for; the tails charged are far below it.
-  init(_ direction: LossDistributionAccountant.Direction, lambda: Double, step: Double, target: Double) {
+  init(
+    _ direction: LossDistributionAccountant.Direction, lambda: Double, step: Double, least: Double, target: Double
+  ) {
     var step = step
     let logTail = Self.logTail(target: target, releases: Double(direction.reduce(0) { $0 + $1.count }))
     while true {
       let terms = direction.map { (loss: DiscreteLoss($0.pair, step: step, logTail: logTail), count: Double($0.count)) }
       let moment = { (lambda: Double) in terms.reduce(0) { $0 + $1.count * $1.loss.logMoment(lambda) } }
       let centre = moment(lambda)
-      // Chernoff: P(L > t) ≤ e^(K(λ) − λt) under P; the same below under the tilted law.
+      // Chernoff, tilted by s more: what lies above the window has at most e^(K(λ+s) − K(λ) − s·top) of the tilted law. It
+      // would enter at the bottom with its tilt undone by e^(−λε) instead of the true, smaller factor.
       let charge = log(target) - 14
       var top = Double.infinity
       for factor in Self.upperTilts {
-        let tilt = lambda * factor
-        top = min(top, (moment(tilt) - charge) / tilt)
+        let extra = lambda * factor
+        top = min(top, (moment(lambda + extra) - lambda * least - charge) / extra)
       }
       var floor = -Double.infinity
       for factor in Self.lowerTilts {
         let tilt = lambda * factor
         floor = max(floor, (centre - moment(lambda - tilt) - 23) / tilt)
       }
-      let bottomIndex = Int((floor / step).rounded(.down)) - 2
+      let bottomIndex = Int((min(floor, least) / step).rounded(.down)) - 2
       let topIndex = max(bottomIndex + 8, Int((top / step).rounded(.up)) + 2)
       var size = 16
       while size < topIndex - bottomIndex + 1 { size *= 2 }
@@ -163,7 +191,10 @@ private struct Composition {
       masses = Self.composed(terms, lambda: lambda, size: size, bottom: bottomIndex)
       let aboveWindow = Double(bottomIndex + size) * step
       var lost = Double.infinity
-      for factor in Self.upperTilts { lost = min(lost, moment(lambda * factor) - lambda * factor * aboveWindow) }
+      for factor in Self.upperTilts {
+        let tilt = lambda * (1 + factor)
+        lost = min(lost, moment(tilt) - tilt * aboveWindow)
+      }
       charged = exp(lost) + terms.reduce(0) { $0 + $1.count * $1.loss.infinity }
       return
     }
@@ -234,6 +265,6 @@ private struct Composition {
 
   static let maximumPoints = 1 << 21
   /// Factors of the tilt that are tried for Chernoff's bounds.
-  private static let upperTilts = [1.0, 1.25, 1.6, 2.2, 4]
+  private static let upperTilts = [0.25, 0.6, 1.2, 3]
   private static let lowerTilts = [0.25, 0.5, 1, 2, 4]
 }
