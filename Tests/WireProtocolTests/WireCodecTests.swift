@@ -210,6 +210,9 @@ struct MessageMaker {
     partner("RoundRefusal", "session", 1, field(1, zeros(3)) + varint(5, 1))
     partner("PlainSum", "context", 2, field(3, zeros(3)))
     partner("MaskedInput", "context", 5, [])
+    partner("MaskedInput", "digest", 5, field(1, context) + field(3, zeros(3)))
+    partner("MaskedInput", "packed", 5, field(1, context) + field(3, zeros(3)) + field(4, zeros(32)))
+    partner("PlainSum", "packed", 2, field(1, context) + field(3, zeros(3)) + field(4, zeros(32)))
     partner("ConsistencySignature", "signature", 6, field(1, context) + field(3, zeros(65)))
     partner("UnmaskResponse", "entries.kind", 7, field(1, context) + field(3, varint(2, 3)))
     partner("UnmaskResponse", "entries.kind", 7, field(1, context) + field(3, varint(1, 1)))
@@ -264,6 +267,24 @@ struct MessageMaker {
       }
       if let message = try? WireCodec.decodeCoordinatorMessage(bytes) {
         #expect(try WireCodec.decodeCoordinatorMessage(WireCodec.encode(message)) == message)
+      }
+    }
+  }
+
+  @Test func `a bit damaged in a vector is noticed`() throws {
+    for kind in [1, 4] {
+      var maker = MessageMaker(seed: 9)
+      let message = maker.partnerMessage(kind)
+      let bytes = WireCodec.encode(message)
+      for bit in 0..<bytes.count * 8 {
+        var damaged = bytes
+        damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+        switch (try? WireCodec.decodePartnerMessage(damaged), message) {
+        case (.aggregation(.maskedInput(let found))?, .aggregation(.maskedInput(let sent))):
+          #expect(found.packed == sent.packed && !found.packed.isEmpty)
+        case (.plainSum(let found)?, .plainSum(let sent)): #expect(found.packed == sent.packed)
+        default: break
+        }
       }
     }
   }
