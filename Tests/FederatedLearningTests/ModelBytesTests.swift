@@ -36,11 +36,13 @@ internal import Testing
     return bytes
   }
 
-  @Test(arguments: [
-    [1 << 31], [.max], [1 << 63], [1 << 31 - 1], [1 << 30, 1 << 30], [1 << 30, 1 << 30, 1 << 30, 1 << 30],
-    [0, 1 << 31], [UInt64](repeating: 1 << 31 - 1, count: 255), [1 << 62, 4], [1 << 32, 1 << 32],
-    [1 << 31 - 1, 1 << 31 - 1, 1 << 2],
-  ] as [[UInt64]]) func `hostile extents are refused before anything is allocated`(extents: [UInt64]) {
+  @Test(
+    arguments: [
+      [1 << 31], [.max], [1 << 63], [1 << 31 - 1], [1 << 30, 1 << 30], [1 << 30, 1 << 30, 1 << 30, 1 << 30],
+      [0, 1 << 31], [UInt64](repeating: 1 << 31 - 1, count: 255), [1 << 62, 4], [1 << 32, 1 << 32],
+      [1 << 31 - 1, 1 << 31 - 1, 1 << 2],
+    ] as [[UInt64]]) func `hostile extents are refused before anything is allocated`(extents: [UInt64])
+  {
     #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header(extents)) }
   }
 

@@ -73,7 +73,8 @@ internal import Testing
   @Test func `users at two partners need four times the variance`() throws {
     let one = try #require(try RoundWorld(noise: .central).planFile().plan.releases[0].noise)
     let two = try #require(try RoundWorld(noise: .central, partnersPerUser: 2).planFile().plan.releases[0].noise)
-    let ratio = Double(two.sigmaSquared - 4) / Double(two.deltaSquared) / (Double(one.sigmaSquared - 4) / Double(one.deltaSquared))
+    let ratio =
+      Double(two.sigmaSquared - 4) / Double(two.deltaSquared) / (Double(one.sigmaSquared - 4) / Double(one.deltaSquared))
     #expect(abs(ratio - 4) < 0.001)
     let replaced = try #require(
       try RoundWorld(noise: .central, adjacency: .replaceOne).planFile().plan.releases[0].noise)
@@ -206,7 +207,10 @@ internal import Testing
         central: noise.sigmaSquared, deltaSquared: noise.deltaSquared, dimension: noise.dimension)
     },
     Case("has no clip or no noise") { $0.releases[0].noise = nil },
-    Case("has no clip or no noise") { $0.privacy.noise = .central; $0.releases[0].encoding = nil },
+    Case("has no clip or no noise") {
+      $0.privacy.noise = .central
+      $0.releases[0].encoding = nil
+    },
     Case("dimension, scale and Δ²") {
       let noise = try #require($0.releases[0].noise)
       $0.releases[0].noise = try GaussianNoise(
@@ -224,7 +228,10 @@ internal import Testing
     Case("the name has 0 bytes") { $0.releases[0].name = "" },
     Case("the budget share is") { $0.releases[0].budgetShare = -1 },
     Case("the plan has 0 releases") { $0.releases = [] },
-    Case("has noise in a plan without noise") { $0.privacy.noise = .none; $0.releases[0].budgetShare = 0 },
+    Case("has noise in a plan without noise") {
+      $0.privacy.noise = .none
+      $0.releases[0].budgetShare = 0
+    },
     Case("samples users in a plan without noise", .none) { $0.releases[0].samplingRate = 0.5 },
     Case("has no bound on its entries", .none) { $0.releases[0].entryBound = nil },
     Case("has no bound on its entries", .none) { $0.releases[0].entryBound = .infinity },

@@ -49,7 +49,8 @@ struct MessageMaker {
     case 1:
       .roundEnd(
         RoundEnd(
-          context: context(), abortReason: number(2) == 0 ? nil : AttemptAbort.allCases[number(UInt64(AttemptAbort.allCases.count))]))
+          context: context(),
+          abortReason: number(2) == 0 ? nil : AttemptAbort.allCases[number(UInt64(AttemptAbort.allCases.count))]))
     case 2: .aggregation(.advertisementList(AdvertisementList(advertisements: list(4) { $0.advertisement() })))
     case 3:
       .aggregation(

@@ -42,7 +42,8 @@ extension TrainingPlan {
     let epsilon = spending.epsilon(delta: cap.delta)
     guard epsilon <= cap.epsilon * (1 + PrivacyLedger.capTolerance) else {
       throw PlanError(
-        "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap")
+        "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap"
+      )
     }
   }
 
@@ -50,7 +51,8 @@ extension TrainingPlan {
     let numbers = roster.map(\.participant)
     guard roster.count >= 2 else {
       throw PlanError(
-        "the roster has \(roster.count) partner\(roster.count == 1 ? "" : "s"): a sum over one partner hides nothing; expected at least 3, or 2 with central noise")
+        "the roster has \(roster.count) partner\(roster.count == 1 ? "" : "s"): a sum over one partner hides nothing; expected at least 3, or 2 with central noise"
+      )
     }
     if roster.count == 2, privacy.noise != .central, aggregation.isSecure {
       throw PlanError(
@@ -60,7 +62,8 @@ extension TrainingPlan {
       (0...roster.count).contains(aggregation.colluders)
     else {
       throw PlanError(
-        "threshold \(aggregation.threshold), minimumSurvivors \(aggregation.minimumSurvivors), colluders \(aggregation.colluders) with \(roster.count) partners; expected 2 to \(roster.count) for the first two and 0 to \(roster.count) for the last")
+        "threshold \(aggregation.threshold), minimumSurvivors \(aggregation.minimumSurvivors), colluders \(aggregation.colluders) with \(roster.count) partners; expected 2 to \(roster.count) for the first two and 0 to \(roster.count) for the last"
+      )
     }
     guard roster.count <= AggregationParameters.participantsMax else {
       throw PlanError("the roster has \(roster.count) partners; expected at most \(AggregationParameters.participantsMax)")
@@ -101,7 +104,8 @@ extension TrainingPlan {
     let (n, t, c) = (roster.count, aggregation.threshold, aggregation.colluders)
     guard c >= 1, c <= 2 * t - n - 1 else {
       throw PlanError(
-        "\(c) colluding partners with n = \(n) and threshold \(t); expected 1 to 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold")
+        "\(c) colluding partners with n = \(n) and threshold \(t); expected 1 to 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold"
+      )
     }
     guard aggregation.isSecure else {
       throw PlanError("distributed noise needs secure aggregation: without it the coordinator sees single shares")
@@ -127,7 +131,8 @@ extension TrainingPlan {
       let largest = bound * release.scale * Double(maximumUsers) + Double(roster.count)
       guard largest < Double(Int64(1) << (release.modulusBits - 1)) else {
         throw fail(
-          "its entries reach \(largest), which wraps in a ring of \(release.modulusBits) bits; expected more bits or a smaller scale")
+          "its entries reach \(largest), which wraps in a ring of \(release.modulusBits) bits; expected more bits or a smaller scale"
+        )
       }
       return
     }
@@ -189,7 +194,8 @@ extension TrainingPlan {
   func matches(_ algorithm: any FederatedAlgorithm) throws(PlanError) {
     guard algorithm.name == self.algorithm.name, algorithm.itemCount == catalogue.itemCount else {
       throw PlanError(
-        "the plan trains '\(self.algorithm.name)' over \(catalogue.itemCount) items, found '\(algorithm.name)' over \(algorithm.itemCount)")
+        "the plan trains '\(self.algorithm.name)' over \(catalogue.itemCount) items, found '\(algorithm.name)' over \(algorithm.itemCount)"
+      )
     }
     let steps = releases.filter { $0.purpose == .training }
     guard steps.map(\.step) == Array(algorithm.shapes.indices) else {
@@ -203,11 +209,13 @@ extension TrainingPlan {
         else { throw PlanError("release '\(release.name)' has another shape than the algorithm's '\(shape.name)'") }
       case .evaluation:
         guard release.dimension == EvaluationTask.dimension else {
-          throw PlanError("evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
+          throw PlanError(
+            "evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
         }
         // A shorter clip would cut every vector and bias the metric.
         if let encoding = release.encoding, encoding.clipNorm != EvaluationTask.clipNorm {
-          throw PlanError("evaluation release '\(release.name)' clips at \(encoding.clipNorm); expected \(EvaluationTask.clipNorm)")
+          throw PlanError(
+            "evaluation release '\(release.name)' clips at \(encoding.clipNorm); expected \(EvaluationTask.clipNorm)")
         }
       }
     }

@@ -148,7 +148,8 @@ public struct PartnerEngine: ~Copyable {
     // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
     do {
       try ledger.charge(
-        ChargeRequest(plan, planHash: planHash, context: attempt.context, participants: plan.roster.count, survivors: nil, time: time),
+        ChargeRequest(
+          plan, planHash: planHash, context: attempt.context, participants: plan.roster.count, survivors: nil, time: time),
         cap: cap)
     } catch { return refuse(.ledgerUnavailable) }
     if plan.aggregation.isSecure {
