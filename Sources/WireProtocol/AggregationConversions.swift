@@ -130,6 +130,7 @@ extension Tacit_V1_MaskedInput {
     context = Tacit_V1_AttemptContext(input.context)
     participant = input.participant.rawValue
     packed = Data(input.packed)
+    digest = Data(SHA256.hash(input.packed).bytes)
   }
 }
 
@@ -138,7 +139,7 @@ extension MaskedInput {
     let fields = WireFields("MaskedInput")
     self.init(
       context: try fields.context(wire.context, isPresent: wire.hasContext),
-      participant: ParticipantID(wire.participant), packed: Array(wire.packed))
+      participant: ParticipantID(wire.participant), packed: try fields.packed(wire.packed, digest: wire.digest))
   }
 }
 

@@ -76,6 +76,7 @@ extension Tacit_V1_PlainSum {
     context = Tacit_V1_AttemptContext(sum.context)
     participant = sum.participant.rawValue
     packed = Data(sum.packed)
+    digest = Data(SHA256.hash(sum.packed).bytes)
   }
 }
 
@@ -84,6 +85,6 @@ extension PlainSum {
     let fields = WireFields("PlainSum")
     self.init(
       context: try fields.context(wire.context, isPresent: wire.hasContext),
-      participant: ParticipantID(wire.participant), packed: Array(wire.packed))
+      participant: ParticipantID(wire.participant), packed: try fields.packed(wire.packed, digest: wire.digest))
   }
 }

@@ -18,6 +18,17 @@ struct WireFields {
     return value
   }
 
+  /// A vector. Every bit pattern is one, and nothing else in the protocol would notice a bit that was damaged on its way
+  /// into a sum; so its digest travels with it. It protects against accidents; against people, the channel does.
+  func packed(_ data: Data, digest: Data) throws(WireError) -> [UInt8] {
+    let expected: Digest = try value(digest, "digest")
+    let bytes = Array(data)
+    guard SHA256.hash(bytes) == expected else {
+      throw WireError(message: message, field: "packed", reason: "\(bytes.count) bytes that do not hash to the digest")
+    }
+    return bytes
+  }
+
   func require<T>(_ value: T?, _ field: String, _ reason: String) throws(WireError) -> T {
     guard let value else { throw WireError(message: message, field: field, reason: reason) }
     return value

@@ -42,7 +42,8 @@ extension TrainingPlan {
     let epsilon = spending.epsilon(delta: cap.delta)
     guard epsilon <= cap.epsilon * (1 + PrivacyLedger.capTolerance) else {
       throw PlanError(
-        "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap")
+        "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap"
+      )
     }
   }
 
@@ -61,7 +62,8 @@ extension TrainingPlan {
       (0...roster.count).contains(aggregation.colluders)
     else {
       throw PlanError(
-        "threshold \(aggregation.threshold), minimumSurvivors \(aggregation.minimumSurvivors), colluders \(aggregation.colluders) with \(roster.count) partners; expected 2 to \(roster.count) for the first two and 0 to \(roster.count) for the last")
+        "threshold \(aggregation.threshold), minimumSurvivors \(aggregation.minimumSurvivors), colluders \(aggregation.colluders) with \(roster.count) partners; expected 2 to \(roster.count) for the first two and 0 to \(roster.count) for the last"
+      )
     }
     guard roster.count <= AggregationParameters.participantsMax else {
       throw PlanError("the roster has \(roster.count) partners; expected at most \(AggregationParameters.participantsMax)")
@@ -212,7 +214,8 @@ extension TrainingPlan {
         }
         // A shorter clip would cut every vector and bias the metric.
         if let encoding = release.encoding, encoding.clipNorm != EvaluationTask.clipNorm {
-          throw PlanError("evaluation release '\(release.name)' clips at \(encoding.clipNorm); expected \(EvaluationTask.clipNorm)")
+          throw PlanError(
+            "evaluation release '\(release.name)' clips at \(encoding.clipNorm); expected \(EvaluationTask.clipNorm)")
         }
       }
     }

@@ -247,6 +247,9 @@ nonisolated struct Tacit_V1_MaskedInput: Sendable {
   /// ceil(dimension * b / 8) bytes: b bits an entry, least significant bit first
   var packed: Data = Data()
 
+  /// 32 bytes: SHA-256 of packed
+  var digest: Data = Data()
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -784,7 +787,7 @@ nonisolated extension Tacit_V1_ShareDelivery.Entry: SwiftProtobuf.Message, Swift
 
 nonisolated extension Tacit_V1_MaskedInput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".MaskedInput"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{1}participant\0\u{1}packed\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{1}participant\0\u{1}packed\0\u{1}digest\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -795,6 +798,7 @@ nonisolated extension Tacit_V1_MaskedInput: SwiftProtobuf.Message, SwiftProtobuf
       case 1: try { try decoder.decodeSingularMessageField(value: &self._context) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.participant) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.packed) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.digest) }()
       default: break
       }
     }
@@ -814,6 +818,9 @@ nonisolated extension Tacit_V1_MaskedInput: SwiftProtobuf.Message, SwiftProtobuf
     if !self.packed.isEmpty {
       try visitor.visitSingularBytesField(value: self.packed, fieldNumber: 3)
     }
+    if !self.digest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.digest, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -821,6 +828,7 @@ nonisolated extension Tacit_V1_MaskedInput: SwiftProtobuf.Message, SwiftProtobuf
     if lhs._context != rhs._context {return false}
     if lhs.participant != rhs.participant {return false}
     if lhs.packed != rhs.packed {return false}
+    if lhs.digest != rhs.digest {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -300,6 +300,9 @@ nonisolated struct Tacit_V1_PlainSum: Sendable {
   /// as in MaskedInput
   var packed: Data = Data()
 
+  /// 32 bytes: SHA-256 of packed
+  var digest: Data = Data()
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -788,7 +791,7 @@ nonisolated extension Tacit_V1_RoundRefusal: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tacit_V1_PlainSum: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PlainSum"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{1}participant\0\u{1}packed\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{1}participant\0\u{1}packed\0\u{1}digest\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -799,6 +802,7 @@ nonisolated extension Tacit_V1_PlainSum: SwiftProtobuf.Message, SwiftProtobuf._M
       case 1: try { try decoder.decodeSingularMessageField(value: &self._context) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.participant) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.packed) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.digest) }()
       default: break
       }
     }
@@ -818,6 +822,9 @@ nonisolated extension Tacit_V1_PlainSum: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.packed.isEmpty {
       try visitor.visitSingularBytesField(value: self.packed, fieldNumber: 3)
     }
+    if !self.digest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.digest, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -825,6 +832,7 @@ nonisolated extension Tacit_V1_PlainSum: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs._context != rhs._context {return false}
     if lhs.participant != rhs.participant {return false}
     if lhs.packed != rhs.packed {return false}
+    if lhs.digest != rhs.digest {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

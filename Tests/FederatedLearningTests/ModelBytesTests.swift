@@ -1,0 +1,141 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Recommender
+internal import Testing
+
+@Suite struct ModelBytesTests {
+  private let model = ItemModel(
+    algorithm: "mf", version: 3,
+    tensors: [
+      "items": Tensor(shape: [2, 3], values: [0, -0.0, 1.5, .infinity, 0x1p-140, -7]),
+      "a": Tensor(shape: [], values: [4]), "empty": Tensor(shape: [0, 5], values: []),
+    ])
+
+  @Test func `a model survives its bytes, and has one form`() throws {
+    let bytes = ModelBytes.encode(model)
+    let read = try ModelBytes.decode(bytes)
+    #expect(read == model)
+    #expect(ModelBytes.encode(read) == bytes)
+    #expect(read.tensors["items"]?.values[1].sign == .minus)
+    #expect(try ModelBytes.decode(ModelBytes.encode(ItemModel(algorithm: "x"))) == ItemModel(algorithm: "x"))
+  }
+
+  @Test func `cut anywhere, or with a byte more, it is refused`() {
+    let bytes = ModelBytes.encode(model)
+    for count in bytes.indices {
+      #expect(throws: ModelBytesError.self) { try ModelBytes.decode(Array(bytes.prefix(count))) }
+    }
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(bytes + [0]) }
+  }
+
+  /// magic, algorithm "m", version 0, one tensor "t" of these extents.
+  private func header(_ extents: [UInt64], count: UInt16 = 1) -> [UInt8] {
+    var bytes = Array("TACITMODEL1\n".utf8) + [1, 0] + Array("m".utf8) + [0, 0, 0, 0]
+    bytes += [UInt8(count & 255), UInt8(count >> 8), 1, 0] + Array("t".utf8) + [UInt8(extents.count)]
+    for extent in extents { bytes += (0..<8).map { UInt8(truncatingIfNeeded: extent >> (8 * UInt64($0))) } }
+    return bytes
+  }
+
+  @Test(
+    arguments: [
+      [1 << 31], [.max], [1 << 63], [1 << 31 - 1], [1 << 30, 1 << 30], [1 << 30, 1 << 30, 1 << 30, 1 << 30],
+      [0, 1 << 31], [UInt64](repeating: 1 << 31 - 1, count: 255), [1 << 62, 4], [1 << 32, 1 << 32],
+      [1 << 31 - 1, 1 << 31 - 1, 1 << 2],
+    ] as [[UInt64]]) func `hostile extents are refused before anything is allocated`(extents: [UInt64])
+  {
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header(extents)) }
+  }
+
+  @Test func `extents of zero hold nothing, and their product is checked all the same`() throws {
+    let empty = try ModelBytes.decode(header([0, 1 << 30]))
+    #expect(empty.tensors["t"]?.values.isEmpty == true)
+    // A later extent of zero must not hide an overflow before it.
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1 << 30, 1 << 30, 1 << 30, 0])) }
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([0], count: .max)) }
+  }
+
+  @Test func `names must be printable, in order, and once`() {
+    func two(_ first: String, _ second: String) -> [UInt8] {
+      var bytes = Array("TACITMODEL1\n".utf8) + [1, 0] + Array("m".utf8) + [0, 0, 0, 0, 2, 0]
+      for name in [first, second] { bytes += [UInt8(name.utf8.count), 0] + Array(name.utf8) + [0, 0, 0, 0, 0] }
+      return bytes
+    }
+    #expect(throws: Never.self) { try ModelBytes.decode(two("a", "b")) }
+    for (first, second) in [("b", "a"), ("a", "a"), ("a", "b c"), ("", "a"), ("a", "é"), ("a", "b\n")] {
+      #expect(throws: ModelBytesError.self) { try ModelBytes.decode(two(first, second)) }
+    }
+  }
+
+  @Test func `no bytes crash the reader`() {
+    var random = KeyedRandomSource(insecureSeed: 1)
+    let good = ModelBytes.encode(model)
+    for _ in 0..<20_000 {
+      var bytes = good
+      for _ in 0..<Int(random.uniform(below: 4)) + 1 {
+        bytes[Int(random.uniform(below: UInt64(bytes.count)))] = random.bytes(1)[0]
+      }
+      if let read = try? ModelBytes.decode(bytes) { #expect(ModelBytes.encode(read) == bytes) }
+    }
+  }
+
+  @Test(arguments: ["mf", "mf-private", "als", "covariance", "covariance-private", "popularity"])
+  func `the models of a run pass the partner's check, and damaged ones do not`(name: String) throws {
+    let algorithm: any FederatedAlgorithm =
+      switch name {
+      case "mf": try MatrixFactorization(itemCount: 9, regime: .implicit(ImplicitFactorization(dimension: 3, rounds: 2)))
+      case "mf-private": try MatrixFactorization(itemCount: 9, regime: .rankOne(RankOneFactorization(dimension: 3, rounds: 2)))
+      case "als": try AlternatingLeastSquares(itemCount: 9, configuration: .init(dimension: 3, sweeps: 2))
+      case "covariance": try CovarianceAlgorithm(itemCount: 9, plan: .wholeCatalogue(ridge: 3))
+      case "covariance-private": try CovarianceAlgorithm(itemCount: 9, plan: .head(size: 4, countsShare: 0.1))
+      default: try PopularityAlgorithm(itemCount: 9)
+      }
+    let world = RoundWorld(algorithm: algorithm, usersPerPartner: 8)
+    let driver = try RoundDriver(world)
+    driver.run()
+    #expect(driver.coordinator.end == .completed)
+    #expect(driver.hosts.values.allSatisfy { $0.engine.refusals.isEmpty })
+    let models = [algorithm.initialModel(seed: 1)] + driver.models
+    for model in models {
+      #expect(algorithm.fault(in: model) == nil)
+      var more = model
+      more.tensors["zzz"] = Tensor(zeros: [1])
+      #expect(algorithm.fault(in: more) != nil)
+      for (tensor, value) in model.tensors {
+        var fewer = model
+        fewer.tensors[tensor] = nil
+        #expect(algorithm.fault(in: fewer) != nil, "without \(tensor)")
+        var other = model
+        other.tensors[tensor] = Tensor(shape: [value.values.count + 1], values: value.values + [0])
+        #expect(algorithm.fault(in: other) != nil, "longer \(tensor)")
+        for poison in [Float.nan, .infinity, -.greatestFiniteMagnitude] where !value.values.isEmpty {
+          var poisoned = model
+          poisoned.tensors[tensor]?.values[0] = poison
+          #expect(algorithm.fault(in: poisoned) != nil, "\(poison) in \(tensor)")
+        }
+      }
+    }
+  }
+
+  @Test func `a head outside of the catalogue is refused`() throws {
+    let algorithm = try CovarianceAlgorithm(itemCount: 9, plan: .head(size: 3, countsShare: 0.1))
+    for head: [Float] in [[0, 1, 9], [-1, 1, 2], [0, 0, 1], [2, 1, 0], [0, 0.5, 2]] {
+      let model = ItemModel(
+        algorithm: "covariance", version: 1,
+        tensors: [
+          "counts": Tensor(zeros: [9]), "popularity": Tensor(zeros: [9]), "head": Tensor(shape: [3], values: head),
+        ])
+      #expect(algorithm.fault(in: model) != nil, "\(head)")
+    }
+  }
+
+  @Test func `a poisoned sum ends no process`() throws {
+    // A partner can put anything into a masked sum; XᵀX that is not positive definite is one such thing.
+    let algorithm = try CovarianceAlgorithm(itemCount: 4, plan: .wholeCatalogue(ridge: 3))
+    var model = algorithm.initialModel(seed: 0)
+    var optimizer: OptimizerState = [:]
+    algorithm.advance(
+      model: &model, optimizer: &optimizer, release: 0, sum: [-1e6, 5e8, 0, -3, 7, 1e9, 2, -1e9, 4, 0],
+      context: ReleaseContext(expectedUsers: 10, noiseDeviation: 0))
+    #expect(algorithm.fault(in: model) == nil)
+  }
+}
