@@ -113,6 +113,7 @@ let package = Package(
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
-    tests("CommandLineTests", ["tacit"]),
+    // Dependencies so that the programs are built: the tests run them as a user does.
+    tests("CommandLineTests", ["tacit", "tacit-coordinator", "tacit-client"]),
   ]
 )

@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import FederatedLearning
+internal import Foundation
 
 @main
 struct ClientCommand: ParsableCommand {
@@ -15,19 +17,33 @@ struct ClientCommand: ParsableCommand {
     func run() throws {
       let plan = try loadPlan(plan).plan
       print(
-        "You would join '\(plan.task)' with \(plan.roster.count - 1) other partners: \(plan.roster.map(\.name).joined(separator: ", "))."
+        "You would join '\(plan.task)' as one of \(plan.roster.count) partners: \(plan.roster.map(\.name).joined(separator: ", "))."
       )
       print("It trains \(plan.algorithm.name) over \(plan.catalogue.itemCount) items in \(plan.releases.count) releases:")
-      for release in plan.releases { print("  \(release.name): \(release.dimension) numbers") }
+      for line in Self.grouped(plan.releases) { print("  \(line)") }
       switch plan.privacy.noise {
-      case .none: print("There is no noise: the sums protect partners from each other, not users from readers of the model.")
-      case .central:
-        print(
-          "The coordinator adds the noise: it is trusted to do so. ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta), per user."
-        )
-      case .distributed:
-        print("Every partner adds a share of the noise. ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta), per user.")
+      case .none: print("There is no noise: no user is protected from readers of the model.")
+      case .central: print("The coordinator adds the noise, and is trusted to do so: \(Self.bound(plan)).")
+      case .distributed: print("Every partner adds a share of the noise: \(Self.bound(plan)).")
       }
+      print(
+        plan.aggregation.isSecure
+          ? "The coordinator sees sums over at least \(plan.aggregation.minimumSurvivors) partners, never your own."
+          : "There is no secure aggregation: the coordinator sees your own sums.")
+    }
+
+    private static func bound(_ plan: TrainingPlan) -> String {
+      "ε ≤ \(plan.privacy.epsilon) at δ = \(plan.privacy.delta) for one user at no more than \(plan.privacy.maximumPartnersPerUser) partner\(plan.privacy.maximumPartnersPerUser == 1 ? "" : "s")"
+    }
+
+    /// Runs of equal releases as one line.
+    private static func grouped(_ releases: [PlannedRelease]) -> [String] {
+      var groups: [(text: String, count: Int)] = []
+      for release in releases {
+        let text = "\(release.name): \(release.dimension) numbers"
+        if groups.last?.text == text { groups[groups.count - 1].count += 1 } else { groups.append((text, 1)) }
+      }
+      return groups.map { $0.count == 1 ? $0.text : "\($0.text), \($0.count) times" }
     }
   }
 
@@ -40,7 +56,7 @@ struct ClientCommand: ParsableCommand {
     func run() throws {
       _ = try loadPlan(plan)
       complain(
-        "this version has no network transport yet: the plan is sound, but it cannot be joined. Use `tacit simulate` to train it in one process."
+        "this version has no network transport yet: the plan is sound, but it cannot be joined; use `tacit simulate` to train in one process"
       )
       throw ExitCode(69)
     }
@@ -53,7 +69,7 @@ private func loadPlan(_ path: String) throws -> PlanFile {
     throw ExitCode(66)
   }
   do { return try PlanFile(bytes: Array(data)) } catch {
-    complain("\(path): \(error.description)")
+    complain("\(path): \(error)")
     throw ExitCode(78)
   }
 }

@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import FederatedLearning
+internal import Foundation
 
 @main
 struct CoordinatorCommand: ParsableCommand {
@@ -31,7 +33,7 @@ struct CoordinatorCommand: ParsableCommand {
     func run() throws {
       _ = try loadPlan(plan)
       complain(
-        "this version has no network transport yet: the plan is sound, but it cannot be served. Use `tacit simulate` to train it in one process."
+        "this version has no network transport yet: the plan is sound, but it cannot be served; use `tacit simulate` to train in one process"
       )
       throw ExitCode(69)
     }
@@ -44,7 +46,7 @@ private func loadPlan(_ path: String) throws -> PlanFile {
     throw ExitCode(66)
   }
   do { return try PlanFile(bytes: Array(data)) } catch {
-    complain("\(path): \(error.description)")
+    complain("\(path): \(error)")
     throw ExitCode(78)
   }
 }

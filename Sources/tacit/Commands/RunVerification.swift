@@ -114,7 +114,7 @@ struct RunVerification {
     }
     let expected = Set(([folder.coordinatorLedger] + plan.roster.map { folder.partnerLedger($0.name) }).map(name))
     for file in (try? FileManager.default.contentsOfDirectory(atPath: folder.ledgers))?.sorted() ?? []
-    where !expected.contains("ledgers/\(file)") {
+    where file.hasSuffix(".ledger") && !expected.contains("ledgers/\(file)") {
       say(.failed, "ledgers/\(file)", "belongs to nobody in the plan's roster: it is of another run")
     }
   }
@@ -135,8 +135,9 @@ struct RunVerification {
     let verification = LedgerVerifier(key: VerificationKey(hex: key), plan: hash, rules: rules).verify(bytes)
     for limit in verification.limits where !limits.contains(limit) { limits.append(limit) }
     for finding in verification.findings {
-      say(
-        finding.isFault ? .failed : .note, finding.line.map { "\(subject), line \($0)" } ?? subject, finding.sentence)
+      // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
+      let isFault = finding.isFault || (folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
+      say(isFault ? .failed : .note, finding.line.map { "\(subject), line \($0)" } ?? subject, finding.sentence)
     }
     guard let state = verification.state else { return nil }
     guard state.header.kind == kind, state.header.holder == holder else {
@@ -161,34 +162,56 @@ struct RunVerification {
     checkEvents(plan, hash)
     guard let coordinator else { return }
     var released = 0
-    var objections: [String] = []
+    var objections = Objections()
     for standing in coordinator.charges {
       guard case .released? = standing.outcome?.result else { continue }
       released += 1
       let charge = standing.charge
       let place = "round \(charge.attempt.round + 1), attempt \(charge.attempt.attempt + 1)"
       guard let survivors = standing.outcome?.survivors else {
-        objections.append("\(place): the coordinator released a sum without saying of how many partners")
+        objections.add(.uncounted, "\(place): the coordinator released a sum without saying of how many partners")
         continue
       }
       if survivors < plan.aggregation.minimumSurvivors {
-        objections.append(
+        objections.add(
+          .tooFew,
           "\(place): a sum of \(survivors) partners was released, the plan asks for at least \(plan.aggregation.minimumSurvivors)"
         )
       }
       let standings = partners.values.compactMap { $0.charge(charge.attempt, release: charge.release) }
       let charged = standings.filter { $0.refund != .proven }.count
       if charged < survivors {
-        objections.append(
+        objections.add(
+          .notCharged,
           "\(place): \(survivors) partners are in the released sum, but only \(charged) of their ledgers are charged for it")
       }
       if standings.contains(where: { $0.charge.binding != charge.binding }) {
-        objections.append("\(place): a partner was shown another plan, model or ledger than the coordinator charged for")
+        objections.add(
+          .otherBinding, "\(place): a partner was shown another plan, model or ledger than the coordinator charged for")
       }
     }
-    for objection in objections { say(.failed, "releases", objection) }
-    if objections.isEmpty {
-      say(.ok, "releases", "each of \(released) released sums is charged by every partner in it, for the same plan and model")
+    for sentence in objections.sentences { say(.failed, "releases", sentence) }
+    guard objections.sentences.isEmpty else { return }
+    say(
+      .ok, "releases", "each of \(released) released sums is charged by every partner in it, for the same plan and model")
+  }
+
+  /// Objections of one kind, told once with their number.
+  private struct Objections {
+    enum Kind { case uncounted, tooFew, notCharged, otherBinding }
+
+    private var found: [(kind: Kind, first: String, others: Int)] = []
+
+    mutating func add(_ kind: Kind, _ sentence: String) {
+      if let index = found.firstIndex(where: { $0.kind == kind }) {
+        found[index].others += 1
+      } else {
+        found.append((kind, sentence, 0))
+      }
+    }
+
+    var sentences: [String] {
+      found.map { $0.others == 0 ? $0.first : "\($0.first); the same goes for \($0.others) more" }
     }
   }
 

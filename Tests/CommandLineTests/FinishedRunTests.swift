@@ -1,0 +1,204 @@
+import Foundation
+import Testing
+
+/// `tacit evaluate`, `recommend` and `report` on a finished run.
+@Suite(.serialized) struct FinishedRunTests {
+  private func object(_ outcome: Program.Outcome) throws -> [String: Any] {
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return try #require(outcome.json as? [String: Any])
+  }
+
+  @Test("Evaluating a run again gives the table of the run itself")
+  func evaluateAgain() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let again = try object(try Program.tacit.run("evaluate", "first", "--format", "json", in: scratch))
+    let report = try object(try Program.tacit.run("report", "first", "--format", "json", in: scratch))
+    let utility = try #require(report["utility"] as? [String: Any])
+    let table = try #require((utility["quality"] as? [String: Any])?["rows"] as? [[String: Any]])
+    let rows = try #require(again["rows"] as? [[String: Any]])
+    #expect(rows.count == 5)
+    #expect(rows as NSArray == table as NSArray)
+    let text = try Program.tacit.run("evaluate", "first", in: scratch)
+    #expect(text.output.contains("partner-4"))
+    #expect(text.output.contains("P1 HR@10"))
+  }
+
+  @Test("Scores and lists have their headers, one line for each candidate, and no item of the history")
+  func exports() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let outcome = try Program.tacit.run(
+      "evaluate", "first", "--scores", "scores.tsv", "--topk", "lists.tsv", "--top", "7", in: scratch)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let scores = try scratch.read("scores.tsv").split(separator: "\n")
+    #expect(scores.first == "user\titem\tscore")
+    #expect(scores.count > 240)
+    let lists = try scratch.read("lists.tsv").split(separator: "\n")
+    #expect(lists.first == "user\titem\trank\tscore")
+    #expect(lists.dropFirst().allSatisfy { (1...7).contains(Int($0.split(separator: "\t")[2]) ?? 0) })
+  }
+
+  @Test("The lists are those that the run wrote")
+  func listsAgain() throws {
+    let scratch = try FinishedRunFixture.copy()
+    #expect(try Program.tacit.run("evaluate", "first", "--topk", "lists.tsv", in: scratch).status == 0)
+    #expect(try scratch.bytes("lists.tsv") == scratch.bytes("first/recommendations.tsv"))
+  }
+
+  @Test("The independent judge finds the figures of tacit evaluate in the exported files")
+  func independentJudge() throws {
+    let environment = ProcessInfo.processInfo.environment["TACIT_SHARED"]
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let shared = environment.map { URL(fileURLWithPath: $0) } ?? root.deletingLastPathComponent().appending(path: "shared")
+    let judge = shared.appending(path: "tools/eval_topn.py").path
+    let data = shared.appending(path: "data/ml-100k").path
+    guard FileManager.default.fileExists(atPath: judge), FileManager.default.fileExists(atPath: data) else {
+      print("SKIPPED: the independent judge or ml-100k is absent; set TACIT_SHARED to check against it")
+      return
+    }
+    let scratch = try Scratch()
+    let run = try Program.tacit.run(
+      "simulate", "--data", data, "--algorithm", "covariance", "--noise", "none", "--baselines", "off", "--output", "run",
+      in: scratch)
+    #expect(run.status == 0, "\(run.errors)")
+    let own = try object(
+      try Program.tacit.run(
+        "evaluate", "run", "--scores", "scores.tsv", "--topk", "lists.tsv", "--format", "json", in: scratch))
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "python3", judge, "--data", data, "--scores", scratch.path("scores.tsv"), "--topk", scratch.path("lists.tsv"),
+    ]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let verdict = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      print("SKIPPED: python3 cannot run the independent judge here")
+      return
+    }
+    let text = String(decoding: verdict, as: UTF8.self)
+    let rows = try #require(own["rows"] as? [[String: Any]])
+    let metrics = try #require(rows.first?["metrics"] as? [[String: Any]])
+    func value(_ name: String) throws -> Double {
+      try #require(metrics.first { $0["metric"] as? String == name }?["value"] as? Double)
+    }
+    let judged = try #require(try JSONSerialization.jsonObject(with: verdict) as? [String: Any], "\(text)")
+    let sampled = try #require(judged["sampled"] as? [String: Any], "\(text)")
+    let full = try #require(judged["full"] as? [String: Any], "\(text)")
+    #expect(abs(try value("P1 HR@10") - (try #require(sampled["HR@10"] as? Double))) < 2e-4)
+    #expect(abs(try value("P1 NDCG@10") - (try #require(sampled["NDCG@10"] as? Double))) < 2e-4)
+    #expect(abs(try value("full NDCG@10") - (try #require(full["NDCG@10"] as? Double))) < 2e-4)
+  }
+
+  @Test("Data of another catalogue, missing data and data without tests are refused")
+  func foreignData() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let made = try Program.tacit.run(
+      "data", "generate", "--users", "90", "--items", "50", "--partners", "3", "--output", "others", in: scratch)
+    #expect(made.status == 0)
+    try Program.tacit.run("evaluate", "first", "--data", "others", in: scratch)
+      .expectRefusal(65, saying: "catalogue of 50 items", "expected the plan's 60 items")
+    try Program.tacit.run("recommend", "--run", "first", "--user", "1", "--data", "others", in: scratch)
+      .expectRefusal(65, saying: "catalogue")
+    try scratch.remove("shops")
+    try Program.tacit.run("evaluate", "first", in: scratch).expectRefusal(65, saying: "shops", "--data")
+  }
+
+  @Test("Recommendations for a known user come with titles, reasons and without what was asked to be left out")
+  func recommend() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let arguments = ["recommend", "--run", "first", "--user", "3", "--top", "5", "--explain", "--format", "json"]
+    let found = try object(try Program.tacit.run(arguments, in: scratch))
+    let entries = try #require(found["recommendations"] as? [[String: Any]])
+    #expect(entries.count == 5)
+    #expect(entries.allSatisfy { $0["title"] is String })
+    let reasons = try #require(entries.first?["because"] as? [[String: Any]])
+    let shares = reasons.compactMap { $0["share"] as? Double }
+    #expect(!shares.isEmpty && shares.allSatisfy { $0 > 0 && $0 <= 1 })
+    #expect(shares == shares.sorted(by: >))
+    let first = try #require(entries.first?["item"] as? String)
+    let others = try object(try Program.tacit.run(arguments + ["--exclude-items", first], in: scratch))
+    let left = try #require(others["recommendations"] as? [[String: Any]]).compactMap { $0["item"] as? String }
+    #expect(!left.contains(first))
+    let text = try Program.tacit.run("recommend", "--run", "first", "--user", "3", "--explain", in: scratch)
+    #expect(text.output.contains("because of"))
+  }
+
+  @Test("A new user gets recommendations from a history alone, and the same as a known user with that history")
+  func coldStart() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let ids = try scratch.read("first/items.ids.txt").split(separator: "\n").map(String.init)
+    try scratch.remove("shops")
+    let found = try object(
+      try Program.tacit.run(
+        "recommend", "--run", "first", "--history", "\(ids[3]),\(ids[8])", "--top", "4", "--format", "json", in: scratch))
+    let items = try #require(found["recommendations"] as? [[String: Any]]).compactMap { $0["item"] as? String }
+    #expect(items.count == 4)
+    #expect(Set(items).isDisjoint(with: [ids[3], ids[8]]))
+    #expect(found["historyLength"] as? Int == 2)
+  }
+
+  @Test("Unknown users and items are refused with what to do")
+  func unknownNames() throws {
+    let scratch = try FinishedRunFixture.copy()
+    try Program.tacit.run("recommend", "--run", "first", "--user", "nobody", in: scratch)
+      .expectRefusal(65, saying: "'nobody'", "--history")
+    try Program.tacit.run("recommend", "--run", "first", "--history", "nothing", in: scratch)
+      .expectRefusal(65, saying: "'nothing'", "catalogue of 60 items")
+    try Program.tacit.run("recommend", "--run", "first", "--user", "3", "--exclude-items", "nothing", in: scratch)
+      .expectRefusal(65, saying: "--exclude-items")
+    try Program.tacit.run("recommend", "--user", "3", in: scratch).expectRefusal(66, saying: "no finished run under runs/")
+    for arguments in [
+      ["recommend"], ["recommend", "--user", "1", "--history", "2"], ["recommend", "--user", "1", "--top", "0"],
+    ] {
+      #expect(try Program.tacit.run(arguments, in: scratch).status == 64)
+    }
+  }
+
+  @Test("The report is printed again as the run wrote it, in three forms")
+  func report() throws {
+    let scratch = try FinishedRunFixture.copy()
+    #expect(try Program.tacit.run("report", "first", "--format", "html", "--output", "page.html", in: scratch).status == 0)
+    #expect(try scratch.bytes("page.html") == scratch.bytes("first/report.html"))
+    let json = try Program.tacit.run("report", "first", "--format", "json", in: scratch)
+    #expect(Data(json.output.utf8) == (try scratch.bytes("first/report.json")))
+    let text = try Program.tacit.run("report", "first", in: scratch)
+    #expect(text.output.contains("ε ≤"))
+    #expect(try Program.tacit.run("report", "first", "--format", "pdf", in: scratch).status == 64)
+  }
+
+  @Test("A folder that is no run, half a run or a damaged one is refused by name")
+  func damagedRuns() throws {
+    let scratch = try FinishedRunFixture.copy()
+    for command in ["evaluate", "report", "verify"] {
+      try Program.tacit.run(command, "nowhere", in: scratch).expectRefusal(66, saying: "no run folder nowhere")
+    }
+    try scratch.write("text", to: "file")
+    try Program.tacit.run("report", "file", in: scratch).expectRefusal(66, saying: "expected the folder of a run")
+    let report = try scratch.bytes("first/report.json")
+    try scratch.write(report.prefix(report.count / 2), to: "first/report.json")
+    try Program.tacit.run("report", "first", in: scratch).expectRefusal(65, saying: "report.json")
+    let model = try scratch.bytes("first/items.safetensors")
+    try scratch.write(model.dropLast(4), to: "first/items.safetensors")
+    try Program.tacit.run("evaluate", "first", in: scratch).expectRefusal(65, saying: "items.safetensors")
+    try scratch.write(scratch.bytes("second/items.safetensors"), to: "first/items.safetensors")
+    try scratch.write("1\n2\n", to: "first/items.ids.txt")
+    try Program.tacit.run("evaluate", "first", in: scratch).expectRefusal(65, saying: "items.ids.txt")
+    try scratch.write("{}", to: "second/settings.json")
+    try Program.tacit.run("evaluate", "second", in: scratch).expectRefusal(65, saying: "settings.json")
+    try scratch.remove("second/items.safetensors")
+    try scratch.write(
+      "{\"data\":\"shops\",\"partners\":\"4\",\"seed\":1,\"validation\":false,\"command\":\"\"}", to: "second/settings.json")
+    try Program.tacit.run("recommend", "--run", "second", "--user", "1", in: scratch).expectRefusal(66, saying: "holds no model")
+  }
+
+  @Test("Output that cannot be written is an error and not a silence")
+  func fullOutput() throws {
+    let scratch = try FinishedRunFixture.copy()
+    try Program.tacit.run("report", "first", "--output", "no/such/folder.txt", in: scratch)
+      .expectRefusal(74, saying: "make the folder first")
+    try Program.tacit.run("evaluate", "first", "--scores", "/proc/none", in: scratch).expectRefusal(74, saying: "/proc/none")
+  }
+}
