@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build demo demo-smoke test lint format generate bench clean
+.PHONY: help setup build demo demo-smoke test readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
 TACIT = .build/release/tacit
@@ -32,6 +32,10 @@ build: setup
 
 setup:
 	@scripts/setup.sh
+
+## make readme   run every command of README.md, each with the exit code that it says
+readme: build
+	@scripts/check-readme.sh
 
 ## make lint     check the format of every source file
 lint:

@@ -9,6 +9,7 @@ shift
 seeds=("${@:-1}")
 [ $# -gt 0 ] || seeds=(1 2 3)
 [ -f "$shared/tools/eval_topn.py" ] || { echo "marks: found no $shared/tools/eval_topn.py" >&2; exit 66; }
+tacit=${TACIT:-.build/release/tacit}
 out=runs/marks
 mkdir -p "$out"
 
@@ -19,9 +20,9 @@ mark() {
   for seed in "${seeds[@]}"; do
     local run=$out/$name-$seed
     rm -rf "$run" "$run.partial"
-    /usr/bin/env time -f '%e %M' -o "$out/time" .build/release/tacit simulate --data "$data" --partners by:partner --seed "$seed" \
+    /usr/bin/env time -f '%e %M' -o "$out/time" "$tacit" simulate --data "$data" --partners by:partner --seed "$seed" \
       --baselines off --output "$run" "$@" >/dev/null 2>"$out/log" || { cat "$out/log" >&2; exit 1; }
-    .build/release/tacit evaluate "$run" --data "$data" --scores "$run/scores.tsv" >/dev/null
+    "$tacit" evaluate "$run" --data "$data" --scores "$run/scores.tsv" >/dev/null
     python3 "$shared/tools/eval_topn.py" --data "$data" --topk "$run/recommendations.tsv" --scores "$run/scores.tsv" >"$run/judge.json"
     python3 - "$run/judge.json" "$out/time" "$name" "$seed" <<'PY'
 import json, sys

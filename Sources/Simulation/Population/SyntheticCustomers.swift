@@ -33,7 +33,9 @@ struct SyntheticCustomers: Sendable {
   }
 
   private static func names(_ count: Int) -> [String] {
-    let towns = ["Bremen", "Bristol", "Gdansk", "Lyon", "Porto"]
+    let towns = [
+      "Bremen", "Bristol", "Gdansk", "Lyon", "Porto", "Aarhus", "Bologna", "Ghent", "Krakow", "Leipzig", "Malmo", "Toledo",
+    ]
     return (0..<count).map { $0 < towns.count ? towns[$0] : "shop-\($0 + 1)" }
   }
 
