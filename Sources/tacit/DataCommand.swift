@@ -78,7 +78,9 @@ extension DataCommand {
     @Option(help: "Print as text or json.")
     var format: DataOutputFormat = .text
 
-    func run() throws {
+    func run() throws { try Failures.report { try execute() } }
+
+    private func execute() throws {
       let imported = try DatasetImporter.load(path: path, options: reading.options())
       try DataPrinter(format).print(DatasetSummary(imported.dataset), imported.report, output: nil)
     }
@@ -133,7 +135,9 @@ extension DataCommand {
       guard negatives >= 0 else { throw ValidationError("--negatives is \(negatives), expected 0 or more.") }
     }
 
-    func run() throws {
+    func run() throws { try Failures.report { try execute() } }
+
+    private func execute() throws {
       var options = try reading.options()
       options.itemsPerUserMin = minItems
       options.itemsPerUserMax = maxItems
@@ -174,7 +178,9 @@ extension DataCommand {
     @Option(help: "Print as text or json.")
     var format: DataOutputFormat = .text
 
-    func run() throws {
+    func run() throws { try Failures.report { try execute() } }
+
+    private func execute() throws {
       let configuration = try SyntheticConfiguration(
         users: users, items: items, partners: partners, seed: seed)
       let population = SyntheticPopulation(configuration)

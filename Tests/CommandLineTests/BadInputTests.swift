@@ -78,6 +78,22 @@ import Testing
   }
 
   @Test(
+    "Bad requests for data are refused with one sentence",
+    arguments: [
+      (["data", "inspect", "nowhere"], Int32(65), "nowhere"),
+      (["data", "import", "nowhere", "--output", "out"], 65, "nowhere"),
+      (["data", "import", "events.csv", "--columns", "item=shoe", "--output", "out"], 65, "shoe"),
+      (["data", "generate", "--users", "0", "--output", "out"], 65, "0"),
+      (["data", "generate", "--users", "5", "--items", "0", "--output", "out"], 65, "0"),
+    ])
+  func dataCommands(_ arguments: [String], _ status: Int32, _ sentence: String) throws {
+    let scratch = try Scratch()
+    try scratch.write(Self.goodRows, to: "events.csv")
+    try Program.tacit.run(arguments, in: scratch).expectRefusal(status, saying: sentence)
+    #expect(scratch.names == ["events.csv"])
+  }
+
+  @Test(
     "Settings out of range are refused with what was found and expected",
     arguments: [
       (["--epsilon", "0"], "expected a number above 0"), (["--epsilon=-1"], "expected a number above 0"),

@@ -45,6 +45,27 @@ import Testing
     try expectSoundLedgers(scratch)
   }
 
+  @Test("Ctrl-C while the finished model is measured ends the program at once, and nothing looks whole")
+  func signalWhileEvaluating() throws {
+    let scratch = try Scratch()
+    let running = try Program.tacit.start(
+      ["simulate", "--algorithm", "als", "--noise", "none", "--rounds", "8", "--output", "run"], in: scratch)
+    while running.process.isRunning {
+      if try String(contentsOf: running.errors, encoding: .utf8).contains("evaluating") { break }
+      usleep(5_000)
+    }
+    kill(running.process.processIdentifier, SIGINT)
+    let outcome = try running.finish()
+    // A run that was faster than the signal is whole; there is no third way.
+    guard outcome.status != 0 else {
+      #expect(scratch.names == ["run"])
+      return
+    }
+    outcome.expectRefusal(130, saying: "stopped", "are valid")
+    #expect(scratch.names == ["run.partial"])
+    #expect(try Program.tacit.run("verify", "run.partial", in: scratch).status == 0)
+  }
+
   @Test("kill -9 leaves a partial folder whose ledgers are sound, or torn at the end and saying so")
   func killed() throws {
     let scratch = try Scratch()
