@@ -24,6 +24,10 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     let loss = summary.loss
     if loss.counts.isEmpty { return 0 }
     let target = delta * exp(-loss.kappa)
+    // Where the divergence alone is below δ, nothing needs composing.
+    if RenyiAccountant(orders: [1.1]).upperEpsilon(summary, delta: delta) <= 2 * loss.kappa {
+      return 2 * loss.kappa
+    }
     let start = RenyiAccountant().bestOrder(for: loss, delta: target)
     let guess = max(start.epsilon, 1e-9)
     let directions = Self.directions(of: loss)
@@ -34,8 +38,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       directions, lambda: start.order - 1, step: step, least: least, target: target, tolerance: 2e-4
     ) { $0.epsilon(delta: target) }
     // Both are proven, so that the smaller one counts.
-    let renyi = RenyiAccountant().upperEpsilon(summary, delta: delta)
-    return min(renyi, worst * (1 + Self.numericalError) + 2 * loss.kappa)
+    return min(guess, worst) * (1 + Self.numericalError) + 2 * loss.kappa
   }
 
   public func upperDelta(_ summary: PrivacyLossSummary, epsilon: Double) -> Double {
@@ -57,8 +60,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
   /// bound, so that stopping early costs tightness only.
   private func refined(
     _ directions: [Direction], lambda: Double, step: Double, least: Double, target: Double,
-    tolerance: Double,
-    _ value: (Composition) -> Double
+    tolerance: Double, _ value: (Composition) -> Double
   ) -> Double {
     var best = Double.infinity
     var step = 2 * step
@@ -68,7 +70,9 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       for direction in directions {
         let composed = Composition(direction, lambda: lambda, step: step, least: least, target: target)
         reached = max(reached, composed.step)
-          worst = max(worst, value(composed))
+        // What is not a number proves nothing.
+        let proven = value(composed)
+        worst = proven.isNaN ? .infinity : max(worst, proven)
       }
       let change = best - worst
       best = min(best, worst)
@@ -120,12 +124,16 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       // The term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
       return [
         common
-          + sampled.map { (.replacing(rate: $0.term.rate, noiseMultiplier: 2 * $0.term.noiseMultiplier), $0.count) }
+          + sampled.map {
+            (.replacing(rate: $0.term.rate, noiseMultiplier: 2 * $0.term.noiseMultiplier), $0.count)
+          }
       ]
     }
     return [
-      common + sampled.map { (.removing(rate: $0.term.rate, noiseMultiplier: $0.term.noiseMultiplier), $0.count) },
-      common + sampled.map { (.adding(rate: $0.term.rate, noiseMultiplier: $0.term.noiseMultiplier), $0.count) },
+      common
+        + sampled.map { (.removing(rate: $0.term.rate, noiseMultiplier: $0.term.noiseMultiplier), $0.count) },
+      common
+        + sampled.map { (.adding(rate: $0.term.rate, noiseMultiplier: $0.term.noiseMultiplier), $0.count) },
     ]
   }
 
@@ -146,6 +154,7 @@ private struct Composition {
   private let masses: [Double]
   /// log E[e^(λL)] of the whole composition.
   private let logMoment: Double
+  private let releases: Double
   /// Charged to δ: infinite losses, and what lies above the window.
   private let charged: Double
 
@@ -155,12 +164,16 @@ private struct Composition {
   ///   - least: a loss that the window must hold.
   ///   - target: about the δ that is looked for; the tails charged are far below it.
   init(
-    _ direction: LossDistributionAccountant.Direction, lambda: Double, step: Double, least: Double, target: Double
+    _ direction: LossDistributionAccountant.Direction, lambda: Double, step: Double, least: Double,
+    target: Double
   ) {
     var step = step
-    let logTail = Self.logTail(target: target, releases: Double(direction.reduce(0) { $0 + $1.count }))
+    releases = Double(direction.reduce(0) { $0 + $1.count })
+    let logTail = Self.logTail(target: target, releases: releases)
     while true {
-      let terms = direction.map { (loss: DiscreteLoss($0.pair, step: step, logTail: logTail), count: Double($0.count)) }
+      let terms = direction.map {
+        (loss: DiscreteLoss($0.pair, step: step, logTail: logTail), count: Double($0.count))
+      }
       let moment = { (lambda: Double) in terms.reduce(0) { $0 + $1.count * $1.loss.logMoment(lambda) } }
       let centre = moment(lambda)
       // Chernoff, tilted by s more: what lies above the window has at most e^(K(λ+s) − K(λ) − s·top) of the tilted law. It
@@ -176,14 +189,16 @@ private struct Composition {
         let tilt = lambda * factor
         floor = max(floor, (centre - moment(lambda - tilt) - 23) / tilt)
       }
-      let bottomIndex = Int((min(floor, least) / step).rounded(.down)) - 2
-      let topIndex = max(bottomIndex + 8, Int((top / step).rounded(.up)) + 2)
-      var size = 16
-      while size < topIndex - bottomIndex + 1 { size *= 2 }
-      if size > Self.maximumPoints {
+      let lowest = (min(floor, least) / step).rounded(.down) - 2
+      let highest = max(lowest + 8, (top / step).rounded(.up) + 2)
+      precondition(lowest.isFinite && highest.isFinite, "log moments of a finite grid are finite")
+      guard highest - lowest < Double(Self.maximumPoints), abs(lowest) < 1e15 else {
         step *= 2
         continue
       }
+      let bottomIndex = Int(lowest)
+      var size = 16
+      while size <= Int(highest - lowest) { size *= 2 }
       self.step = step
       self.lambda = lambda
       bottom = bottomIndex
@@ -212,9 +227,11 @@ private struct Composition {
     for index in stride(from: masses.count - 1, through: 0, by: -1) {
       below = below * shrink + probability(index)
       let next = current + gain * below
-      if next > room {
+      guard next.isFinite else { return .infinity }
+      if next + rounding(at: Double(bottom + index - 1) * step) > room {
         // e^(ε_k − ε) − 1 in units of this cell.
-        let fraction = (room - current) / below
+        let noise = rounding(at: Double(bottom + index - 1) * step)
+        let fraction = max(0, room - noise - current) / below
         return max(0, Double(bottom + index) * step + log1p(-fraction))
       }
       current = next
@@ -226,12 +243,18 @@ private struct Composition {
   /// δ(ε), ε ≥ 0; infinite below the window.
   func delta(epsilon: Double) -> Double {
     guard epsilon >= Double(bottom) * step else { return .infinity }
-    var sum = charged
+    var sum = charged + rounding(at: epsilon)
     for index in masses.indices {
       let loss = Double(bottom + index) * step
       if loss > epsilon { sum += probability(index) * -expm1(epsilon - loss) }
     }
     return sum
+  }
+
+  /// What rounding in the transforms may hide of δ(ε): absolute errors of the tilted masses, which sum to 1. A power n
+  /// multiplies the error of a spectrum by n.
+  private func rounding(at epsilon: Double) -> Double {
+    1e-15 * (16 + releases) * exp(logMoment - lambda * epsilon)
   }
 
   /// The mass without the tilt.

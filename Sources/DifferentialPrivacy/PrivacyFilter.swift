@@ -28,7 +28,9 @@ public struct PrivacyFilter: Sendable {
   }
 
   /// ε at the cap's δ of everything spent.
-  public var epsilonSpent: Double { Accounting.epsilon(for: summary, delta: cap.delta, parameters: parameters) }
+  public var epsilonSpent: Double {
+    Accounting.epsilon(for: summary, delta: cap.delta, parameters: parameters)
+  }
 
   /// The composition so far.
   public var spent: PrivacyLossSummary { summary }

@@ -37,9 +37,9 @@ public struct RenyiAccountant: PrivacyAccountant {
     return min(1, exp(best + loss.kappa))
   }
 
-  /// The order whose bound of ε at δ is the smallest, and that bound; where an exponential tilt should look.
+  /// About the order whose bound of ε at δ is the smallest, and that bound; where an exponential tilt should look.
   func bestOrder(for loss: PrivacyLoss, delta: Double) -> (epsilon: Double, order: Double) {
-    let best = least { order in
+    let best = least(refine: false) { order in
       let divergence = divergence(of: loss, order: order)
       // Without the proposition's shortcut to zero, so that the order means something.
       return divergence + log1p(-1 / order) - log(delta * order) / (order - 1)
@@ -47,16 +47,16 @@ public struct RenyiAccountant: PrivacyAccountant {
     return (best.value, best.order)
   }
 
-  /// The order whose bound of δ at ε is the smallest.
+  /// About the order whose bound of δ at ε is the smallest.
   func bestOrder(for loss: PrivacyLoss, epsilon: Double) -> Double {
-    least { order in
+    least(refine: false) { order in
       (order - 1) * (divergence(of: loss, order: order) + log1p(-1 / order) - epsilon) - log(order)
     }.order
   }
 
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
   /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
-  private func least(_ value: (Double) -> Double) -> (value: Double, order: Double) {
+  private func least(refine: Bool = true, _ value: (Double) -> Double) -> (value: Double, order: Double) {
     let coarse = orders.filter { $0 == orders.first || Self.coarseOrders.contains($0) || orders.count < 32 }
     guard let start = coarse.first else { return (.infinity, 2) }
     var best = (value: value(start), order: start)
@@ -68,6 +68,7 @@ public struct RenyiAccountant: PrivacyAccountant {
         position = index
       }
     }
+    guard refine else { return best }
     let lower = position > 0 ? coarse[position - 1] : 1
     let upper = position + 1 < coarse.count ? coarse[position + 1] : .infinity
     for order in orders where order > lower && order < upper && order != coarse[position] {

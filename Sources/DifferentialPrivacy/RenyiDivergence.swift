@@ -15,11 +15,13 @@ package enum RenyiDivergence {
       return integerOrder(Int(order), rate: q, noiseMultiplier: z)
     }
     // u = dP/dQ − 1 under Q = N(0, z²), P = (1−q)·N(0, z²) + q·N(1, z²).
-    return excessIntegral(order: order, noiseMultiplier: z, from: 0, to: order) { x in
+    let sampled = excessIntegral(order: order, noiseMultiplier: z, from: 0, to: order) { x in
       let t = (2 * x - 1) / (2 * z * z)
       let logRatio = t > 30 ? t + log(q) + log1p((1 - q) / q * exp(-t)) : log1p(q * expm1(t))
       return (-x * x / (2 * z * z), t > 30 ? .infinity : q * expm1(t), logRatio)
     }
+    // Sampling never costs more than taking part for certain.
+    return min(sampled, gaussian(order: order, noiseMultiplier: z))
   }
 
   /// The Poisson-sampled Gaussian under replace-one, with z relative to one user's norm Δ (half the distance): the pair
@@ -29,7 +31,7 @@ package enum RenyiDivergence {
   {
     if q >= 1 { return gaussian(order: order, noiseMultiplier: z / 2) }
     let weight = 1 / (2 * z * z)
-    return excessIntegral(order: order, noiseMultiplier: z, from: -2 * order, to: order) { x in
+    let sampled = excessIntegral(order: order, noiseMultiplier: z, from: -2 * order, to: order) { x in
       let logP = logAddExp(log1p(-q), log(q) - (2 * x + 1) * weight)
       let logQ = logAddExp(log1p(-q), log(q) + (2 * x - 1) * weight)
       let logRatio = logP - logQ
@@ -38,6 +40,7 @@ package enum RenyiDivergence {
         abs(x) < z * z ? -2 * q * exp(-weight) * sinh(2 * x * weight) / exp(logQ) : expm1(logRatio)
       return (-x * x * weight + logQ, u, logRatio)
     }
+    return min(sampled, gaussian(order: order, noiseMultiplier: z / 2))
   }
 
   /// A − 1 = Σ_{k≥2} C(a,k)(1−q)^(a−k) q^k (e^((k²−k)/(2z²)) − 1): all terms positive, no cancellation.
@@ -67,6 +70,7 @@ package enum RenyiDivergence {
     _ node: (Double) -> (logDensity: Double, u: Double, logRatio: Double)
   ) -> Double {
     let step = z * min(1.0 / 16, z / 5)
+    guard (upper - lower + 80 * z) / step < Double(maximumNodes) else { return .infinity }
     let first = Int(((lower - 40 * z) / step).rounded(.down))
     let last = Int(((upper + 40 * z) / step).rounded(.up))
     var peak = -Double.infinity
@@ -84,6 +88,9 @@ package enum RenyiDivergence {
     let logExcess = peak + log(sum) + log(step / z) - 0.9189385332046727
     return logOnePlusExp(logExcess) / (order - 1)
   }
+
+  /// Beyond it an integral is given up, and the divergence without sampling stands in for it.
+  private static let maximumNodes = 100_000
 
   /// log((1+u)^α − 1 − αu), with log(1+u) given.
   private static func logExcess(order: Double, u: Double, logRatio: Double) -> Double {

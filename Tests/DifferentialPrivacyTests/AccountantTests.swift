@@ -228,7 +228,8 @@ struct AccountantTests {
   ) throws {
     // The table's z is over one user's norm.
     let noise = try GaussianNoise(
-      noiseMultiplier: z / adjacency.distanceFactor, deltaSquared: 1 << 36, dimension: 10, adjacency: adjacency)
+      noiseMultiplier: z / adjacency.distanceFactor, deltaSquared: 1 << 36, dimension: 10,
+      adjacency: adjacency)
     let event = PrivacyEvent.repeated(
       event: noise.event(adjacency: adjacency, rate: try SamplingRate(q)), count: count)
     let bound = try Accounting.bound(for: [event], delta: delta, parameters: .fixedByPlan)
@@ -238,7 +239,9 @@ struct AccountantTests {
     #expect(bound.epsilon < (try Accounting.bound(for: [event], delta: delta).epsilon))
   }
 
-  @Test("on full participation the loss distribution is the exact curve, from above", arguments: [0.5, 1, 4, 20] as [Double])
+  @Test(
+    "on full participation the loss distribution is the exact curve, from above",
+    arguments: [0.5, 1, 4, 20] as [Double])
   func lossDistributionOfAGaussian(z: Double) {
     var loss = PrivacyLoss()
     loss.add(noiseMultiplier: z, count: 3, adjacency: .addRemove)
@@ -271,7 +274,9 @@ struct AccountantTests {
         }
         let exact = max(removing, adding)
         let ours = LossDistributionAccountant().upperDelta(PrivacyLossSummary(loss: loss), epsilon: epsilon)
-        #expect(ours >= exact * (1 - 1e-9) && ours <= exact * 1.01, "z \(z), q \(q), ε \(epsilon): \(ours), \(exact)")
+        #expect(
+          ours >= exact * (1 - 1e-9) && ours <= exact * 1.01,
+          "z \(z), q \(q), ε \(epsilon): \(ours), \(exact)")
       }
     }
   }

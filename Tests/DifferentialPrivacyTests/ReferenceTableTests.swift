@@ -96,7 +96,8 @@ struct ReferenceTableTests {
     let text =
       "ComposedDpEvent(events=[SelfComposedDpEvent(event=PoissonSampledDpEvent(sampling_probability=0.01, event=GaussianDpEvent(noise_multiplier=1.5)), count=500), GaussianDpEvent(noise_multiplier=4.0)])"
     let terms = Row.parse(text)
-    #expect(terms?.map(\.z) == [1.5, 4] && terms?.map(\.rate) == [0.01, 1] && terms?.map(\.count) == [500, 1])
+    #expect(
+      terms?.map(\.z) == [1.5, 4] && terms?.map(\.rate) == [0.01, 1] && terms?.map(\.count) == [500, 1])
     #expect(Row.parse("ComposedDpEvent(events=[LaplaceDpEvent(noise_multiplier=2.0)])") == nil)
   }
 
@@ -206,7 +207,8 @@ struct ReferenceTableTests {
     if bound.lowerEpsilon > most { return .failed("lower ε = \(bound.lowerEpsilon) above \(most)") }
     if bound.epsilon > most { return .failed("ε = \(bound.epsilon) above \(most)") }
     if row.lowerBound == nil, !row.isRenyi, bound.epsilon < expected * (1 - row.relative) - row.absolute {
-      print("row \(row.id): ε = \(bound.epsilon) (attack \(bound.lowerEpsilon)), below the published \(expected)")
+      print(
+        "row \(row.id): ε = \(bound.epsilon) (attack \(bound.lowerEpsilon)), below the published \(expected)")
     }
     return .passed
   }
