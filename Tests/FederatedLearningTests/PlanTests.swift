@@ -289,6 +289,10 @@ internal import Testing
     refuse(text.replacing("\"task\"", with: "\"tusk\""), "'task' is missing")
     refuse(text.replacing("\"modelSeed\" : 11", with: "\"modelSeed\" : -11"), "cannot be read")
     refuse(text.replacing("\"modulusBits\" :", with: "\"modulusBits\" : 1e30, \"x\" :"), "cannot be read")
+    refuse(text.replacing("\"task\" :", with: "\"clip\" : 2, \"task\" :"), "unknown member 'clip'")
+    refuse(text.replacing("\"colluders\" : 1,", with: "\"colluders\" : 1, \"also\" : [],"), "unknown member")
+    refuse(text.replacing("\"task\" :", with: "\"task\" : \"b: \\\"\", \"task\" :"), "one stands twice")
+    refuse(text.replacing("\"epsilon\" : 2,", with: "\"epsilon\" : 9, \"epsilon\" : 2,"), "one stands twice")
     let plan = try RoundWorld(noise: .distributed).planFile().plan
     let noise = try #require(plan.releases[0].noise)
     refuse(text.replacing("\"sigmaSquared\" : \(noise.sigmaSquared)", with: "\"sigmaSquared\" : 4099"), "shares guarantee")

@@ -38,6 +38,7 @@ public struct PlanFile: Sendable, Equatable {
     } catch {
       throw PlanError("the plan is not valid JSON")
     }
+    try PlanShape.check(bytes, against: plan)
     try plan.validate()
     self.bytes = bytes
     self.plan = plan

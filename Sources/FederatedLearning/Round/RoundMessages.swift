@@ -78,7 +78,7 @@ public struct RoundStart: Sendable, Equatable {
   }
 
   /// What secure aggregation binds every key and signature to: SHA-256 of the signed bytes.
-  func context() -> AttemptContext {
+  package func context() -> AttemptContext {
     AttemptContext(session: session, round: round, attempt: attempt, binding: SHA256.hash(signedBytes))
   }
 }
