@@ -4,6 +4,7 @@ internal import ArgumentParser
 struct TacitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit", abstract: "Train one recommender among partners who never show each other their data.",
+    discussion: "To begin: tacit simulate, then open the report that it names.",
     version: TacitVersion.text,
     subcommands: [
       SimulateCommand.self, EvaluateCommand.self, RecommendCommand.self, ReportRunCommand.self, VerifyCommand.self,

@@ -9,10 +9,9 @@ struct RecommendCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recommend",
     abstract: "List the best items for one user of a finished run, and say why.",
-    discussion: """
-      The model holds items only: the user's own history makes it personal, and is read from the data, or given with
-      --history for somebody who is not in them.
-      """)
+    discussion:
+      "The model holds items only: the user's own history makes it personal, and is read from the data, or given with --history for somebody who is not in them."
+  )
 
   @Option(name: .customLong("run"), help: "Folder of a run; the newest under runs/ when left out.") var folder: String?
   @Option(help: "Id of a user in the data.") var user: String?
