@@ -88,13 +88,26 @@ public struct UserHistory: Sendable {
   public let items: ArraySlice<Int32>
   /// Confidence of each interaction; empty when all are 1.
   public let weights: ArraySlice<Float>
-  /// A public random value for this user and release, for trainers that draw (negative sampling, local initialisation).
+  /// A pseudo-random value for this user and release, for trainers that draw (negative sampling, local initialisation).
   public let seed: UInt64
 
   public init(items: ArraySlice<Int32>, weights: ArraySlice<Float> = [], seed: UInt64 = 0) {
     self.items = items
     self.weights = weights
     self.seed = seed
+  }
+
+  /// One user of many, as a release sees it.
+  ///
+  /// The user's seed comes from the release's and from the user's own items. It must not come from the position among the
+  /// others: with one user removed all later ones would draw anew, and the sum would move by more than one contribution.
+  ///
+  /// - Parameter release: seed of the release, the same for all users.
+  public init(of user: Int, in interactions: Interactions, release: UInt64) {
+    let items = interactions.history(of: user)
+    self.init(
+      items: items, weights: interactions.weights(of: user),
+      seed: items.reduce(SplitMix64.mix(release)) { SplitMix64.mix($0 ^ UInt64(UInt32(bitPattern: $1)) &+ 1) })
   }
 }
 
@@ -116,10 +129,7 @@ extension LocalTrainer {
     var buffer = ContributionBuffer(dimension: sum.count)
     for user in 0..<interactions.userCount {
       buffer.removeAll()
-      contribute(
-        UserHistory(
-          items: interactions.history(of: user), weights: interactions.weights(of: user),
-          seed: seed &+ UInt64(user) &* 0x9E37_79B9_7F4A_7C15), into: &buffer)
+      contribute(UserHistory(of: user, in: interactions, release: seed), into: &buffer)
       if buffer.isDense {
         for (index, value) in buffer.values.enumerated() { sum[index] += Double(value) }
       } else {

@@ -202,6 +202,18 @@ internal import Testing
     #expect(absurd[2].engine.refusals == [.sumOutOfRange: 1])
   }
 
+  @Test(arguments: [NoiseMode.central, .distributed])
+  func `under noise one user more than the cap changes nobody's part in the sum`(noise: NoiseMode) throws {
+    var world = RoundWorld(noise: noise)
+    // A refusal here would show an observer who counts partners whether one user is there.
+    world.draft.roster[1].maximumUsers = 5
+    let driver = try RoundDriver(world)
+    driver.run()
+    #expect(driver.coordinator.end == .completed)
+    #expect(driver.hosts.values.allSatisfy { $0.engine.refusals.isEmpty && $0.journal.chargeCount == 1 })
+    #expect(driver.published.map(\.survivors.count) == [5])
+  }
+
   @Test func `a plan without noise needs no delta`() throws {
     var world = RoundWorld()
     world.draft.privacy.delta = 0

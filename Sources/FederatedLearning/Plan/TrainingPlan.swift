@@ -80,7 +80,8 @@ public struct RosterEntry: Sendable, Equatable, Codable {
   public var name: String
   /// Ed25519 verification key registered at enrolment, 32 bytes in hex.
   public var verificationKey: String
-  /// The most users that this partner may bring: a rounded constant of the contract, not a count of its data.
+  /// The most users that this partner may bring: a rounded constant of the contract, not a count of its data. It sizes
+  /// the ring; a partner with more refuses only under plans without noise.
   public var maximumUsers: Int
 
   public init(participant: UInt32, name: String, verificationKey: String, maximumUsers: Int) {

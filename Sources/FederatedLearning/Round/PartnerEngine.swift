@@ -190,8 +190,11 @@ public struct PartnerEngine: ~Copyable {
     guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name,
       model.version == plan.modelVersion(before: Int(start.round)), algorithm.fault(in: model) == nil
     else { return refuse(.malformedModel, start) }
-    guard shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
     let release = plan.releases[Int(start.round)]
+    // Where privacy is claimed, nothing may hang on the number of users: a refusal would tell that the cap is passed, and
+    // one user more would take all the others of this partner out of the sum. There the cap is the ring's alone, and a sum
+    // that wraps is still private.
+    guard release.encoding != nil || shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
     guard allows(release) else { return refuse(.budgetExhausted, start) }
     let context = start.context()
     attempt = Attempt(start: start, context: context, release: release, model: model)

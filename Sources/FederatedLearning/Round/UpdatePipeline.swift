@@ -97,11 +97,7 @@ struct TrainingTask: ContributionTask {
   let seed: UInt64
 
   func contribute(user: Int, shard: PartnerShard, into buffer: inout ContributionBuffer) {
-    let interactions = shard.interactions
-    trainer.contribute(
-      UserHistory(
-        items: interactions.history(of: user), weights: interactions.weights(of: user),
-        seed: seed &+ UInt64(user) &* 0x9E37_79B9_7F4A_7C15), into: &buffer)
+    trainer.contribute(UserHistory(of: user, in: shard.interactions, release: seed), into: &buffer)
   }
 
   func accumulate(shard: PartnerShard, into sum: inout [Double]) {
