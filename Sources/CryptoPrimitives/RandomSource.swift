@@ -61,7 +61,7 @@ public struct KeyedRandomSource: RandomSource {
   /// - Parameter key: 32 bytes; wiped when nobody else holds them.
   public init(key: consuming [UInt8]) {
     precondition(key.count == 32, "a keyed random source takes 32 bytes, found \(key.count)")
-    self.key = SecretBytes(copying: key)
+    self.key = key.withUnsafeBytes { SecretBytes(copying: $0) }
     wipe(&key)
     buffer = [UInt8](repeating: 0, count: Self.bufferSize)
     position = Self.bufferSize
