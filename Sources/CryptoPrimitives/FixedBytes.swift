@@ -42,7 +42,8 @@ public struct Digest: FixedBytes {
   }
 }
 
-/// Hexadecimal digits to bytes and back; for public values only (not constant-time).
+/// Hexadecimal digits to bytes and back; not constant-time, so that of secrets only a key file's
+/// passes through it, on the holder's own machine.
 public enum Hexadecimal {
   /// Two lower-case digits a byte.
   public static func encode(_ bytes: some Sequence<UInt8>) -> String {
@@ -55,19 +56,22 @@ public enum Hexadecimal {
   }
 
   /// `nil` when the length is odd or a character is no hexadecimal digit.
-  public static func decode(_ text: String) -> [UInt8]? {
-    let digits = Array(text.utf8)
+  public static func decode(_ text: String) -> [UInt8]? { decode(digits: Array(text.utf8)[...]) }
+
+  /// The same for digits in ASCII, of which no copy is made.
+  public static func decode(digits: ArraySlice<UInt8>) -> [UInt8]? {
     guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(digits.count / 2)
-    for index in stride(from: 0, to: digits.count, by: 2) {
+    for index in stride(from: digits.startIndex, to: digits.endIndex, by: 2) {
       guard let high = value(digits[index]), let low = value(digits[index + 1]) else { return nil }
       bytes.append(high << 4 | low)
     }
     return bytes
   }
 
-  private static func digit(_ value: UInt8) -> UInt8 {
+  /// The lower-case digit of a value below 16.
+  public static func digit(_ value: UInt8) -> UInt8 {
     value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
   }
 

@@ -51,18 +51,18 @@ public struct SystemRandomSource: RandomSource {
 /// - Warning: the key is secret exactly when what is drawn is secret. A copy repeats its original's output, so a stream
 ///   that draws noise must not be copied; pass it `inout`.
 public struct KeyedRandomSource: RandomSource {
-  private var key: [UInt8]
+  private let key: SecretBytes
   private var block: UInt64 = 0
   private var buffer: [UInt8]
   private var position: Int
 
   private static let bufferSize = 1 << 14
 
-  /// - Parameter key: 32 bytes.
-  public init(key: [UInt8]) {
+  /// - Parameter key: 32 bytes; wiped when nobody else holds them.
+  public init(key: consuming [UInt8]) {
     precondition(key.count == 32, "a keyed random source takes 32 bytes, found \(key.count)")
-    Sodium.initialize()
-    self.key = key
+    self.key = key.withUnsafeBytes { SecretBytes(copying: $0) }
+    wipe(&key)
     buffer = [UInt8](repeating: 0, count: Self.bufferSize)
     position = Self.bufferSize
   }
@@ -99,12 +99,20 @@ public struct KeyedRandomSource: RandomSource {
     let nonce = [UInt8](repeating: 0, count: 8)
     buffer.withUnsafeMutableBufferPointer { output in
       output.update(repeating: 0)
-      _ = crypto_stream_chacha20_xor_ic(
-        output.baseAddress!, output.baseAddress!, UInt64(output.count), nonce, block, key)
+      key.withUnsafeBytes { key in
+        _ = crypto_stream_chacha20_xor_ic(
+          output.baseAddress!, output.baseAddress!, UInt64(output.count), nonce, block, key.bytePointer)
+      }
     }
     block += UInt64(Self.bufferSize / 64)
     position = 0
   }
+}
+
+extension KeyedRandomSource: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  public var description: String { "KeyedRandomSource" }
+  public var debugDescription: String { "KeyedRandomSource" }
+  public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
 enum Sodium {

@@ -18,15 +18,20 @@ public enum KeyFile {
     guard !Directory.exists(path) else {
       throw StorageError(.exists, "the key file \(path) exists; an identity is never overwritten")
     }
+    // Not undone when it fails: a file that is there then is not ours to remove.
+    let file = try FileDescriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
     do {
-      let file = try FileDescriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-      var content = key.withUnsafeSeed { seed in
-        Array(prefix.utf8) + Array(Hexadecimal.encode(seed).utf8) + [UInt8(ascii: "\n")]
-      }
+      // One array that never grows, so that wiping it leaves no copy of the digits.
+      var content = Array(prefix.utf8)
+      content.reserveCapacity(byteCount)
       defer { wipe(&content) }
+      key.withUnsafeSeed { seed in
+        for byte in seed { content += [Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 15)] }
+      }
+      content.append(UInt8(ascii: "\n"))
       try file.write(content)
       try file.synchronize()
-    } catch let error as StorageError where error.kind != .exists {
+    } catch {
       unlink(path)
       throw error
     }
@@ -60,9 +65,8 @@ public enum KeyFile {
     var content = try file.readAll()
     defer { wipe(&content) }
     // The digits pass through memory that is not locked; they are wiped, and the file holds them anyway.
-    guard content.starts(with: prefix.utf8), content.last == UInt8(ascii: "\n"),
-      var seed = Hexadecimal.decode(
-        String(decoding: content[prefix.utf8.count..<byteCount - 1], as: UTF8.self))
+    guard content.count == byteCount, content.starts(with: prefix.utf8), content.last == UInt8(ascii: "\n"),
+      var seed = Hexadecimal.decode(digits: content[prefix.utf8.count..<byteCount - 1])
     else { throw StorageError(.corrupt, "the key file \(path) does not hold a line \(prefix)…") }
     defer { wipe(&seed) }
     return SigningKey(seed: SecretBytes(copying: seed))

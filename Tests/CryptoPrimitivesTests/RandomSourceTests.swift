@@ -32,3 +32,25 @@ import Testing
     #expect(source.uniform(below: 1) == 0)
   }
 }
+
+extension RandomSourceTests {
+  @Test("A keyed source has no printable form, so that its key cannot stand in a log")
+  func unprintable() {
+    var source = KeyedRandomSource(key: [UInt8](repeating: 0xC7, count: 32))
+    _ = source.bytes(1)
+    var text = "\(source) \(String(reflecting: source))"
+    dump(source, to: &text)
+    dump(["inside": source as any RandomSource], to: &text)
+    #expect(!text.contains("199"))
+    #expect(Mirror(reflecting: source).children.isEmpty)
+  }
+
+  @Test("A key that the caller keeps is not wiped under its hands")
+  func keptKey() {
+    let key = [UInt8](repeating: 0xC7, count: 32)
+    var one = KeyedRandomSource(key: key)
+    var two = KeyedRandomSource(key: key)
+    #expect(one.bytes(64) == two.bytes(64))
+    #expect(key == [UInt8](repeating: 0xC7, count: 32))
+  }
+}
