@@ -73,7 +73,7 @@ extension TrainingPlan {
       throw PlanError("the roster's participants must be distinct, ascending and 1 or larger; found \(numbers)")
     }
     guard Set(roster.map(\.name)).count == roster.count else { throw PlanError("two partners have the same name") }
-    guard Set(roster.map(\.verificationKey)).count == roster.count else {
+    guard Set(roster.map { VerificationKey(hex: $0.verificationKey) }).count == roster.count else {
       throw PlanError("two partners have the same verification key")
     }
     for entry in roster {
@@ -93,6 +93,13 @@ extension TrainingPlan {
     guard privacy.nominalUsers >= 1, (1...1000).contains(privacy.maximumPartnersPerUser) else {
       throw PlanError("'nominalUsers' and 'maximumPartnersPerUser' must be 1 or larger")
     }
+    // Whoever colludes signs two survivor sets: t must be out of reach for both sets at once (secure-aggregation.md).
+    let (n, t, c) = (roster.count, aggregation.threshold, aggregation.colluders)
+    guard !aggregation.isSecure || c <= 2 * t - n - 1 else {
+      throw PlanError(
+        "\(c) colluding partners with n = \(n) and threshold \(t); expected at most 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold"
+      )
+    }
     guard privacy.noise != .none else { return }
     guard privacy.epsilon.isFinite, privacy.epsilon > 0 else {
       throw PlanError("ε is \(privacy.epsilon); expected a number above 0")
@@ -101,10 +108,9 @@ extension TrainingPlan {
       throw PlanError("δ is \(privacy.delta); expected a number above 0 and below 1")
     }
     guard privacy.noise == .distributed else { return }
-    let (n, t, c) = (roster.count, aggregation.threshold, aggregation.colluders)
-    guard c >= 1, c <= 2 * t - n - 1 else {
+    guard c >= 1 else {
       throw PlanError(
-        "\(c) colluding partners with n = \(n) and threshold \(t); expected 1 to 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold"
+        "\(c) colluding partners with distributed noise; expected at least 1: a partner reads the model and subtracts its own share"
       )
     }
     guard aggregation.isSecure else {
