@@ -107,7 +107,7 @@ import Testing
       (["--evaluation-share", "0.9"], "0.5"), (["--max-partners-per-user", "6"], "there are 5 partners"),
       (["--partners", "1"], "gives 1 partner"), (["--partners", "0"], "expected a positive number"),
       (["--partners", "by:shoe"], "no column 'shoe'"), (["--partners", "100000"], "no users"),
-      (["--partners", "2", "--noise", "none"], "2 partners"), (["--threshold", "9"], "threshold 9"),
+      (["--partners", "2", "--noise", "none"], "2 partners"), (["--threshold", "9"], "hreshold 9"),
       (["--minimum-partners", "9"], "9"), (["--noise", "distributed", "--colluders", "9"], "9 collude"),
       (["--noise", "distributed", "--secure-aggregation", "off"], "needs secure aggregation"),
       (["--set", "dimension=0"], "dimension is 0"), (["--set", "dimension=2.5"], "whole number"),

@@ -104,9 +104,14 @@ import Testing
   func changedPlan() throws {
     let scratch = try FinishedRunFixture.copy()
     let plan = try scratch.read("first/plan.json")
-    try scratch.write(plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : 9"), to: "first/plan.json")
-    try expectFailure(scratch, "plan.sig: is not the coordinator's signature", "of another task")
-    try scratch.write(plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : 3"), to: "first/plan.json")
+    try scratch.write(
+      plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : 9"), to: "first/plan.json")
+    try expectFailure(
+      scratch, "plan.sig: is not the coordinator's signature", "of another task", "none of the 5 charges",
+      "states another cap")
+    // Less than its releases cost: the plan contradicts itself.
+    try scratch.write(
+      plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : 3"), to: "first/plan.json")
     try expectFailure(scratch, "expected at most the cap 3")
   }
 
