@@ -142,8 +142,14 @@ import Testing
     for (expression, replacement, sentence) in [
       (pattern, "\"epsilonUpper\" : 0.5", "states ε = 0.5"),
       (#""epsilonAfter" : [0-9.]+"#, "\"epsilonAfter\" : 0.5", "another ε after record 2"),
-      (#"(?s)"groups" : \[.*?"epsilon" : [0-9.]+"#, "\"groups\" : [ { \"delta\" : 0.000001, \"epsilon\" : 0.5", "for groups of 1"),
-      (#"(?s)"epsilonAtDelta" : \[.*?"epsilon" : [0-9.]+"#, "\"epsilonAtDelta\" : [ { \"delta\" : 0.00001, \"epsilon\" : 0.5", "states ε = 0.5"),
+      (
+        #"(?s)"groups" : \[.*?"epsilon" : [0-9.]+"#,
+        "\"groups\" : [ { \"delta\" : 0.000001, \"epsilon\" : 0.5", "for groups of 1"
+      ),
+      (
+        #"(?s)"epsilonAtDelta" : \[.*?"epsilon" : [0-9.]+"#,
+        "\"epsilonAtDelta\" : [ { \"delta\" : 0.00001, \"epsilon\" : 0.5", "states ε = 0.5"
+      ),
       (#""truePositiveRateMax" : [0-9.]+"#, "\"truePositiveRateMax\" : 0.002", "an attack's success"),
       (#""planHash" : "[0-9a-f]+""#, "\"planHash\" : \"00\"", "the plan's hash"),
       (#""head" : "[0-9a-f]+""#, "\"head\" : \"00\"", "the ledger's head"),

@@ -197,14 +197,16 @@ struct RunVerification {
         guard coordinator.charge(charge.attempt, release: charge.release) == nil else { continue }
         objections.add(
           .unknown,
-          "round \(charge.attempt.round + 1), attempt \(charge.attempt.attempt + 1) is charged by \(name) and missing in the coordinator's ledger, from which the report's ε comes"
+          "round \(charge.attempt.round + 1), attempt \(charge.attempt.attempt + 1) "
+            + "is charged by \(name) and missing in the coordinator's ledger, from which the report's ε comes"
         )
       }
     }
     for sentence in objections.sentences { say(.failed, "releases", sentence) }
     guard objections.sentences.isEmpty else { return }
     say(
-      .ok, "releases", "each of \(released) released sums is charged by as many partners as are in it, for the same plan and model")
+      .ok, "releases",
+      "each of \(released) released sums is charged by as many partners as are in it, for the same plan and model")
   }
 
   /// Objections of one kind, told once with their number.
