@@ -59,7 +59,10 @@ import Testing
 
   @Test("A ledger that lost whole records contradicts the others")
   func lostRecords() throws {
-    for (path, sentence) in [(Self.coordinator, "the ledger's head"), (Self.partner, "only 3 of their ledgers are charged")] {
+    for (path, sentence) in [
+      (Self.coordinator, "the ledger's head"), (Self.coordinator, "missing in the coordinator's ledger"),
+      (Self.partner, "only 3 of their ledgers are charged"),
+    ] {
       let scratch = try FinishedRunFixture.copy()
       let lines = try scratch.read(path).split(separator: "\n").dropLast(2)
       try scratch.write(lines.map { $0 + "\n" }.joined(), to: path)
@@ -145,6 +148,16 @@ import Testing
     let pattern = #""epsilonUpper" : [0-9.]+"#
     for (expression, replacement, sentence) in [
       (pattern, "\"epsilonUpper\" : 0.5", "states ε = 0.5"),
+      (#""epsilonAfter" : [0-9.]+"#, "\"epsilonAfter\" : 0.5", "another ε after record 2"),
+      (
+        #"(?s)"groups" : \[.*?"epsilon" : [0-9.]+"#,
+        "\"groups\" : [ { \"delta\" : 0.000001, \"epsilon\" : 0.5", "for groups of 1"
+      ),
+      (
+        #"(?s)"epsilonAtDelta" : \[.*?"epsilon" : [0-9.]+"#,
+        "\"epsilonAtDelta\" : [ { \"delta\" : 0.00001, \"epsilon\" : 0.5", "states ε = 0.5"
+      ),
+      (#""truePositiveRateMax" : [0-9.]+"#, "\"truePositiveRateMax\" : 0.002", "an attack's success"),
       (#""planHash" : "[0-9a-f]+""#, "\"planHash\" : \"00\"", "the plan's hash"),
       (#""head" : "[0-9a-f]+""#, "\"head\" : \"00\"", "the ledger's head"),
       (#""completed" : [0-9]+"#, "\"completed\" : 1", "the releases as 1"),

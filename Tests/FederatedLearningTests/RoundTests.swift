@@ -226,6 +226,33 @@ internal import Testing
     #expect(driver.coordinator.stop(time: 9).isEmpty)
   }
 
+  @Test(arguments: [true, false], [0, 2]) func `inputs that came late, or too few, are charged by both sides`(
+    isSecure: Bool, arriving: UInt32
+  ) throws {
+    let driver = try RoundDriver(RoundWorld(isSecure: isSecure, attempts: 2))
+    driver.passes = { participant, message in participant.rawValue <= arriving || stageIndex(message) != 2 }
+    driver.run()
+    #expect(driver.published.isEmpty && driver.aborts == [.tooFewPartners, .tooFewPartners])
+    #expect(driver.hosts.values.allSatisfy { $0.journal.chargeCount == 2 })
+    #expect(driver.coordinatorJournal.chargeCount == 2, "the report's ε is read from this ledger")
+  }
+
+  @Test func `stopped while inputs are under way, both sides have charged`() throws {
+    let driver = try RoundDriver(RoundWorld())
+    driver.passes = { _, message in stageIndex(message) != 2 }
+    driver.run(deadlines: 0)
+    driver.perform(driver.coordinator.stop(time: 9))
+    #expect(driver.hosts.values.allSatisfy { $0.journal.chargeCount == 1 })
+    #expect(driver.coordinatorJournal.chargeCount == 1)
+  }
+
+  @Test(arguments: [true, false]) func `an attempt that everybody refused costs nobody anything`(isSecure: Bool) throws {
+    let driver = try RoundDriver(RoundWorld(isSecure: isSecure, attempts: 1))
+    for host in driver.hosts.values { host.journal.fail() }
+    driver.run()
+    #expect(driver.published.isEmpty && driver.coordinatorJournal.chargeCount == 0)
+  }
+
   @Test func `stopped before any input, nobody is charged`() throws {
     let driver = try RoundDriver(RoundWorld())
     driver.perform(driver.coordinator.begin())

@@ -184,9 +184,9 @@ public struct CoordinatorEngine: Sendable {
   public mutating func stop(time: Int) -> [CoordinatorAction] {
     guard end == nil else { return [] }
     var actions: [CoordinatorAction] = []
-    if let attempt = current {
-      // Masked inputs that arrived were charged by their partners, and count here too.
-      if attempt.inputCount > 0, let failure = charge(time: time) { return failure }
+    if current != nil {
+      // Masked inputs that left were charged by their partners, and count here too.
+      if inputsMayHaveLeft, let failure = charge(time: time) { return failure }
       actions += abort(.stopped, time: time, isFinal: true)
     }
     return actions + finish(.stopped)
@@ -246,14 +246,21 @@ public struct CoordinatorEngine: Sendable {
     return current.inputCount + current.refused.count >= plan.roster.count
   }
 
+  /// Whether some partner may have sent its input and charged its own ledger, be the input here, late or lost.
+  private var inputsMayHaveLeft: Bool {
+    guard let current else { return false }
+    if let stage = aggregator?.stage, stage < .maskedInput { return false }
+    return current.inputCount > 0 || current.refused.count < plan.roster.count
+  }
+
   private mutating func closeStage(time: Int) -> [CoordinatorAction] {
     guard let attempt = current else { return [] }
+    // Charged once inputs may have left a partner: before the survivor set is fixed, and so before anything is opened.
+    if inputsMayHaveLeft, let failure = charge(time: time) { return failure }
     guard let stage = aggregator?.stage else {
       guard attempt.inputCount >= plan.aggregation.minimumSurvivors else { return abort(.tooFewPartners, time: time) }
-      return charge(time: time) ?? openingActions()
+      return openingActions()
     }
-    // Charged once inputs may be in a sum: before the survivor set is fixed, and so before anything is opened.
-    if stage == .maskedInput, attempt.inputCount > 0, let failure = charge(time: time) { return failure }
     generation += 1
     if stage == .unmask, aggregator?.canProceed == true { return openingActions() }
     switch aggregator?.closeStage() {

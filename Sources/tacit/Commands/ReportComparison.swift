@@ -71,9 +71,55 @@ struct ReportComparison {
           "states ε = \(guarantee.epsilonUpper) against \(guarantee.against.rawValue) at δ = \(guarantee.delta), the ledger gives \(found) at δ = \(cap.delta)"
         )
       }
+      objections += figureObjections(guarantee, events, summary)
+    }
+    for (stated, standing) in zip(report.privacy.ledger?.entries ?? [], ledger.charges)
+    where stated.epsilonAfter.map({ !Self.agree($0, standing.charge.epsilonAfter) }) ?? true {
+      objections.append("states another ε after record \(standing.number) than the ledger")
+      break
     }
     return objections
   }
+
+  /// The figures beside a guarantee's ε: at other δ, for groups, as ρ and μ, and the reading as an attack.
+  private func figureObjections(
+    _ guarantee: Guarantee, _ events: [PrivacyEvent], _ summary: PrivacyLossSummary
+  ) -> [String] {
+    var objections: [String] = []
+    let against = guarantee.against.rawValue
+    for point in guarantee.epsilonAtDelta + guarantee.curve {
+      guard point.delta > 0, point.delta < 1,
+        Self.agree(point.epsilon, Accounting.epsilon(for: summary, delta: point.delta))
+      else {
+        objections.append("states ε = \(point.epsilon) against \(against) at δ = \(point.delta), which the ledger does not give")
+        break
+      }
+    }
+    for group in guarantee.groups {
+      guard group.size >= 1, group.delta > 0, group.delta < 1,
+        let scaled = try? PrivacyLossSummary(try events.map { try $0.forGroup(of: group.size) }),
+        Self.agree(group.epsilon, Accounting.epsilon(for: scaled, delta: group.delta))
+      else {
+        objections.append(
+          "states ε = \(group.epsilon) against \(against) for groups of \(group.size), which the ledger does not give")
+        break
+      }
+    }
+    let readings = AttackReading.readings(gaussianMu: summary.mu)
+    guard guarantee.rho.map({ Self.agree($0, summary.rho) }) ?? true, guarantee.mu.map({ Self.agree($0, summary.mu) }) ?? true,
+      guarantee.attack.allSatisfy({ stated in
+        readings.contains {
+          $0.falsePositiveRate == stated.falsePositiveRate && Self.agree(stated.truePositiveRateMax, $0.truePositiveRateMax)
+        }
+      })
+    else {
+      return objections + ["states ρ, μ or an attack's success against \(against) that the ledger does not give"]
+    }
+    return objections
+  }
+
+  /// Relative; machines differ in the last bits of exp and log.
+  private static func agree(_ stated: Double, _ found: Double) -> Bool { abs(stated - found) <= 1e-6 * max(found, 1e-3) }
 
   private func shortened(_ text: String) -> String { text.count > 24 ? "\(text.prefix(16))…" : text }
 }

@@ -69,7 +69,12 @@ struct RunReportBuilder {
     ]
     report.notCovered = [
       "Who is eligible, and which partners took part.", "Traffic: sizes and times of messages.",
-      "The catalogue, which is public.", "Choices that people made after looking at the data, such as these settings.",
+      "The catalogue, which is taken to be public; without a list of items this simulation makes it from the interactions.",
+      "Choices that people made after looking at the data, such as these settings.",
+      "Seconds and memory of this run, which depend on the data that was computed on.",
+      (experiment.settings.nominalUsers == nil
+        ? "The plan's number of users and the partners' caps: this simulation took them from the data, rounded to two digits, as no real plan may."
+        : "The partners' caps on users in the plan: this simulation took them from the data, rounded to two digits, as no real plan may."),
     ]
     report.mechanisms = mechanisms(state)
     report.rounds = RoundCounts(
@@ -250,7 +255,9 @@ struct RunReportBuilder {
         text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator."),
       Hazard(
         kind: .exactTables,
-        text: "The quality tables are exact. Outside a simulation they would be noised and charged, or stay at the partners."),
+        text:
+          "The quality tables and curves, in metrics.jsonl too, are exact, and recommendations.tsv lists single users, without the items that they have. ε covers none of them. Outside a simulation such figures would be noised and charged, or stay at the partners."
+      ),
     ]
     if plan.privacy.usesInsecureTestRandomness {
       hazards.append(
@@ -273,7 +280,7 @@ struct RunReportBuilder {
   private var commands: [ReportCommand] {
     [
       ReportCommand(
-        purpose: "Check plan, ledgers and ε without trusting the coordinator", command: "tacit verify \(folder.path)"),
+        purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(folder.path)"),
       ReportCommand(purpose: "Show this report again", command: "tacit report \(folder.path)"),
       ReportCommand(purpose: "Recompute the quality of the lists", command: "tacit evaluate \(folder.path)"),
       ReportCommand(
