@@ -155,7 +155,7 @@ public struct NoiseReading: Codable, Sendable, Equatable {
     switch ratio {
     case ..<1000: "Below 1,000: expect little more than popularity to survive the noise."
     case ..<30000:
-      "Between 1,000 and 30,000: the covariance of the popular items survives; the long tail drowns."
+      "Between 1,000 and 30,000: what many users share survives; the long tail drowns."
     default: "Above 30,000: the noise costs little; most of the quality without noise should remain."
     }
   }

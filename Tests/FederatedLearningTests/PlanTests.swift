@@ -176,7 +176,7 @@ internal import Testing
     Case("threshold 9223372036854775807", .distributed) { $0.aggregation.threshold = .max },
     Case("minimumSurvivors -9223372036854775808") { $0.aggregation.minimumSurvivors = .min },
     Case("colluders -1") { $0.aggregation.colluders = -1 },
-    Case("Threshold 2 does not fit") { $0.aggregation.threshold = 2 },
+    Case("1 colluding partners with n = 5 and threshold 2") { $0.aggregation.threshold = 2 },
     Case("least number of survivors is 3") { $0.aggregation.minimumSurvivors = 3 },
     Case("the mask suite is 3") { $0.aggregation.suite = 3 },
     Case("'maximumAttempts' is 0") { $0.aggregation.maximumAttempts = 0 },

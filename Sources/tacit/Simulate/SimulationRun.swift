@@ -52,7 +52,8 @@ struct SimulationRun {
       interruption.endAtOnce(true)
       // A signal that came too late for the last safe point.
       guard !interruption.isRequested else { throw CommandFailure(.interrupted, Self.partingSentence(folder)) }
-      progress.say(settings.baselines ? "evaluating, beside popularity, each partner alone and the same without noise" : "evaluating")
+      progress.say(
+        settings.baselines ? "evaluating, beside popularity, each partner alone and the same without noise" : "evaluating")
       let comparison = Comparison(experiment: experiment, model: outcome.result.model, baselines: settings.baselines)
       let report = try RunReportBuilder(
         experiment: experiment, outcome: outcome, comparison: comparison, folder: folder,
