@@ -79,6 +79,9 @@ public struct PartnerEngine: ~Copyable {
       throw PlanError(
         "the shard speaks of \(shard.interactions.itemCount) items, the plan's catalogue has \(plan.catalogue.itemCount)")
     }
+    guard shard.hasDistinctHistories else {
+      throw PlanError("the shard holds a history in which an item stands twice; expected distinct items: import the data again")
+    }
     try plan.matches(algorithm)
     self.planFile = planFile
     self.participant = participant

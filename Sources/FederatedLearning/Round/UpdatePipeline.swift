@@ -21,6 +21,14 @@ public struct PartnerShard: Sendable {
   }
 
   public var userCount: Int { interactions.userCount }
+
+  /// Whether no user has an item twice; a message with one entry twice could be longer than its clip.
+  var hasDistinctHistories: Bool {
+    (0..<userCount).allSatisfy { user in
+      let history = interactions.history(of: user)
+      return Set(history).count == history.count
+    }
+  }
 }
 
 /// The partner's way from histories to one integer vector: contribute, clip, encode, add up.
