@@ -57,7 +57,8 @@ package struct Claim: Sendable, Equatable {
         + "\(words.adversary(main.against))."
       if report.hasExactTables {
         statement +=
-          " The exact quality tables on this page are not covered; only a simulation may print them."
+          " The exact quality tables on this page are not covered, nor are the exact metrics and the lists per user that stand beside "
+          + "it in the run's folder; only a simulation may write them."
       }
     } else {
       verdict = .notComputed
