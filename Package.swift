@@ -60,7 +60,7 @@ let package = Package(
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     library("Storage", ["CryptoPrimitives", "FederatedLearning"]),
-    library("DataImport", ["Recommender", "CSystemZlib", "Yams"]),
+    library("DataImport", ["Recommender", "CSystemZlib"]),
     library("ModelExport", ["Recommender"]),
     library("Reporting", []),
 
@@ -68,15 +68,14 @@ let package = Package(
     library(
       "Simulation",
       [
-        "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
-        "FederatedLearning", "WireProtocol", "Storage", "Reporting",
+        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol",
       ]),
 
     .executableTarget(
       name: "tacit",
       dependencies: [
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
-        "FederatedLearning", "WireProtocol", "Storage", "DataImport", "ModelExport", "Reporting",
+        "FederatedLearning", "Storage", "DataImport", "ModelExport", "Reporting",
         "Simulation", "Yams", argumentParser,
       ],
       swiftSettings: settings),

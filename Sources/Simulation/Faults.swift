@@ -20,7 +20,7 @@ public struct FaultPlan: Sendable, Equatable {
   }
 }
 
-/// A coordinator that does not keep to the protocol; every lie must end in refusals, never in a result.
+/// A coordinator that does not keep to the protocol; those lied to refuse, and a result, if any, is one without them.
 public enum CoordinatorLie: String, Sendable, Equatable, CaseIterable {
   case none
   /// Tells one half of the partners that a peer survived, and the other half that it dropped out.

@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import Dispatch
+internal import Glibc
 public import Recommender
 internal import Synchronization
 
@@ -140,7 +141,7 @@ struct EvaluationTask: ContributionTask {
     }
     let hit: Float = better < Self.cutoff ? 1 : 0
     buffer.isDense = true
-    buffer.values = [1, hit, hit == 0 ? 0 : Float(1 / Logarithm.base2(Double(better + 2)))]
+    buffer.values = [1, hit, hit == 0 ? 0 : Float(1 / log2(Double(better + 2)))]
   }
 
   func accumulate(shard: PartnerShard, into sum: inout [Double]) {

@@ -62,9 +62,9 @@ public struct MatrixFactorization: FederatedAlgorithm {
   public func trainer(for release: Int, model: ItemModel) -> any LocalTrainer {
     switch regime {
     case .implicit(let implicit):
-      release == 0 ? CountTrainer(weighting: implicit.weighting) : implicit.trainer(model: model)
+      release == 0 ? CountsTrainer(weighting: implicit.weighting == .equal ? .binary : .unitNorm) : implicit.trainer(model: model)
     case .rankOne(let rankOne):
-      release == 0 ? CountTrainer(weighting: .inverseSquareRoot) : rankOne.trainer(model: model)
+      release == 0 ? CountsTrainer(weighting: .unitNorm) : rankOne.trainer(model: model)
     }
   }
 
@@ -92,22 +92,6 @@ public struct MatrixFactorization: FederatedAlgorithm {
         confidence: ConfidenceRule(maximum: implicit.maximumConfidence), recency: recency)
     case .rankOne(let rankOne):
       CenteredScorer(model: model, ridge: rankOne.ridge, recency: recency)
-    }
-  }
-}
-
-/// The release that counts interactions per item.
-struct CountTrainer: LocalTrainer {
-  /// A user contributes its 0/1 history x, or x/‖x‖ = x/√n of L2 norm 1 (inverse square root, for private
-  /// plans).
-  let weighting: UserWeighting
-
-  func contribute(_ user: UserHistory, into buffer: inout ContributionBuffer) {
-    guard !user.items.isEmpty else { return }
-    let value = weighting(historyLength: user.items.count)
-    for item in user.items {
-      buffer.indices.append(UInt32(item))
-      buffer.values.append(value)
     }
   }
 }
