@@ -21,9 +21,6 @@ struct LeastSquaresStep {
     var items = [Float](repeating: 0, count: layout.itemCount * order)
     var popularity = [Float](repeating: 0, count: layout.itemCount)
 
-    let threads = DenseAlgebra.threads
-    DenseAlgebra.useThreads(1)
-    defer { DenseAlgebra.useThreads(threads) }
     items.withUnsafeMutableBufferPointer { items in
       popularity.withUnsafeMutableBufferPointer { popularity in
         let (items, popularity) = (items, popularity)

@@ -163,9 +163,6 @@ struct MeanGradient {
   func preconditioned(at items: Tensor) -> [Float] {
     var direction = descent(at: items)
     let weight = Double(objective.unobservedWeight)
-    let threads = DenseAlgebra.threads
-    DenseAlgebra.useThreads(1)
-    defer { DenseAlgebra.useThreads(threads) }
     direction.withUnsafeMutableBufferPointer { direction in
       // Rows are written by one thread each.
       let direction = direction

@@ -4,18 +4,11 @@ internal import CSystemBLAS
 ///
 /// All matrices are row-major and contiguous. Symmetric matrices are read and written through their **upper** triangle
 /// (row i, column j >= i); the strict lower triangle is left as it was unless the function says otherwise.
-/// Functions are safe to call from many threads at once; see `useThreads` for who brings the parallelism.
+/// Functions are safe to call from many threads at once; see `oneThread` for who brings the parallelism.
 package enum DenseAlgebra {
-  /// Sets how many threads one large call may use; process-wide.
-  ///
-  /// Use 1 around loops that are parallel over users, and the number of cores around single large factorizations.
-  package static func useThreads(_ count: Int) {
-    precondition(count >= 1, "a call needs at least one thread, not \(count)")
-    openblas_set_num_threads(Int32(count))
-  }
-
-  /// Number of threads that one large call may use now.
-  package static var threads: Int { Int(openblas_get_num_threads()) }
+  /// One thread per call, set once and for the whole process: the order of additions, and with it every bit of a model,
+  /// must not depend on the number of cores or on what else runs. Parallelism is brought by `Parallel`, over users and items.
+  private static let oneThread: Void = openblas_set_num_threads(1)
 
   /// `c = alpha op(a) op(b) + beta c`, with `op(a)` rows × inner, `op(b)` inner × columns, `c` rows × columns.
   ///
@@ -28,6 +21,7 @@ package enum DenseAlgebra {
     into c: UnsafeMutablePointer<Float>, rows: Int, columns: Int, inner: Int, alpha: Float = 1,
     beta: Float = 0
   ) {
+    _ = oneThread
     guard rows > 0, columns > 0 else { return }
     cblas_sgemm(
       CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
@@ -43,6 +37,7 @@ package enum DenseAlgebra {
     into c: UnsafeMutablePointer<Double>, rows: Int, columns: Int, inner: Int, alpha: Double = 1,
     beta: Double = 0
   ) {
+    _ = oneThread
     guard rows > 0, columns > 0 else { return }
     cblas_dgemm(
       CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
@@ -56,6 +51,7 @@ package enum DenseAlgebra {
     _ a: UnsafePointer<Float>, transposeA: Bool = false, vector x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>, rows: Int, columns: Int, alpha: Float = 1, beta: Float = 0
   ) {
+    _ = oneThread
     guard rows > 0, columns > 0 else { return }
     cblas_sgemv(
       CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, Int32(rows), Int32(columns), alpha, a,
@@ -67,6 +63,7 @@ package enum DenseAlgebra {
   package static func addGram(
     of a: UnsafePointer<Float>, rows: Int, order: Int, alpha: Float = 1, into c: UnsafeMutablePointer<Float>
   ) {
+    _ = oneThread
     guard rows > 0, order > 0 else { return }
     cblas_ssyrk(
       CblasRowMajor, CblasUpper, CblasTrans, Int32(order), Int32(rows), alpha, a, Int32(order), 1, c,
@@ -78,6 +75,7 @@ package enum DenseAlgebra {
     of a: UnsafePointer<Double>, rows: Int, order: Int, alpha: Double = 1,
     into c: UnsafeMutablePointer<Double>
   ) {
+    _ = oneThread
     guard rows > 0, order > 0 else { return }
     cblas_dsyrk(
       CblasRowMajor, CblasUpper, CblasTrans, Int32(order), Int32(rows), alpha, a, Int32(order), 1, c,
@@ -101,6 +99,7 @@ package enum DenseAlgebra {
   ///
   /// - Returns: whether the matrix was positive definite; if not, `a` is spoiled.
   package static func choleskyFactor(_ a: UnsafeMutablePointer<Float>, order: Int) -> Bool {
+    _ = oneThread
     // Our upper triangle by rows is LAPACK's lower triangle by columns.
     var (size, leading, info) = (Int32(order), Int32(max(1, order)), Int32(0))
     spotrf_("L", &size, a, &leading, &info)
@@ -109,6 +108,7 @@ package enum DenseAlgebra {
 
   /// `choleskyFactor` in Float64.
   package static func choleskyFactor(_ a: UnsafeMutablePointer<Double>, order: Int) -> Bool {
+    _ = oneThread
     var (size, leading, info) = (Int32(order), Int32(max(1, order)), Int32(0))
     dpotrf_("L", &size, a, &leading, &info)
     return info == 0
@@ -120,6 +120,7 @@ package enum DenseAlgebra {
   package static func choleskySolve(
     factor: UnsafePointer<Float>, order: Int, _ b: UnsafeMutablePointer<Float>, count: Int = 1
   ) {
+    _ = oneThread
     var (size, right, leading, info) = (Int32(order), Int32(count), Int32(max(1, order)), Int32(0))
     spotrs_("L", &size, &right, factor, &leading, b, &leading, &info)
     precondition(info == 0, "spotrs refused its argument \(-info)")
@@ -129,6 +130,7 @@ package enum DenseAlgebra {
   package static func choleskySolve(
     factor: UnsafePointer<Double>, order: Int, _ b: UnsafeMutablePointer<Double>, count: Int = 1
   ) {
+    _ = oneThread
     var (size, right, leading, info) = (Int32(order), Int32(count), Int32(max(1, order)), Int32(0))
     dpotrs_("L", &size, &right, factor, &leading, b, &leading, &info)
     precondition(info == 0, "dpotrs refused its argument \(-info)")
@@ -138,6 +140,7 @@ package enum DenseAlgebra {
   ///
   /// - Returns: false when the factor is singular.
   package static func choleskyInverse(factor a: UnsafeMutablePointer<Float>, order: Int) -> Bool {
+    _ = oneThread
     var (size, leading, info) = (Int32(order), Int32(max(1, order)), Int32(0))
     spotri_("L", &size, a, &leading, &info)
     return info == 0
@@ -145,6 +148,7 @@ package enum DenseAlgebra {
 
   /// `choleskyInverse` in Float64.
   package static func choleskyInverse(factor a: UnsafeMutablePointer<Double>, order: Int) -> Bool {
+    _ = oneThread
     var (size, leading, info) = (Int32(order), Int32(max(1, order)), Int32(0))
     dpotri_("L", &size, a, &leading, &info)
     return info == 0
@@ -157,6 +161,7 @@ package enum DenseAlgebra {
   ///   - order: at least 1.
   /// - Returns: the eigenvalues, ascending.
   package static func symmetricEigen(_ a: UnsafeMutablePointer<Double>, order: Int) -> [Double] {
+    _ = oneThread
     precondition(order >= 1, "an empty matrix has no eigenvalues")
     var (size, leading, info) = (Int32(order), Int32(order), Int32(0))
     var values = [Double](repeating: 0, count: order)
