@@ -22,6 +22,32 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
+func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
+
+let swiftProtobuf = product("SwiftProtobuf", "swift-protobuf")
+let grpcCore = product("GRPCCore", "grpc-swift-2")
+let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
+let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
+let nioCore = product("NIOCore", "swift-nio")
+let nioPosix = product("NIOPosix", "swift-nio")
+let nioTLS = product("NIOTLS", "swift-nio")
+let nioSSL = product("NIOSSL", "swift-nio-ssl")
+let x509 = product("X509", "swift-certificates")
+let asn1 = product("SwiftASN1", "swift-asn1")
+let crypto = product("Crypto", "swift-crypto")
+let logging = product("Logging", "swift-log")
+let serviceLifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
+let unixSignals = product("UnixSignals", "swift-service-lifecycle")
+let grdb = product("GRDB", "GRDB.swift")
+let hummingbird = product("Hummingbird", "hummingbird")
+
+/// What each of the two networked services is made of.
+let service: [Target.Dependency] = [
+  "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "WireProtocol",
+  "Storage", "DataImport", "ModelExport", "Reporting", "PeerIdentity", "Transport", "TaskDatabase", "Operations", grdb,
+  logging, serviceLifecycle,
+]
+
 let package = Package(
   name: "tacit",
   products: [
@@ -33,6 +59,18 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
   ],
   targets: [
     // C libraries of the system, and our own C kernels.
@@ -57,7 +95,7 @@ let package = Package(
       "WireProtocol",
       [
         "CryptoPrimitives", "SecureAggregation", "FederatedLearning",
-        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        swiftProtobuf,
       ]),
     library("Storage", ["CryptoPrimitives", "FederatedLearning"]),
     library("DataImport", ["Recommender", "CSystemZlib"]),
@@ -71,20 +109,44 @@ let package = Package(
         "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol",
       ]),
 
+    // What the three command lines share: sentences, exit codes, tables.
+    library(
+      "CommandSupport",
+      [
+        "DifferentialPrivacy", "Recommender", "FederatedLearning", "Storage", "DataImport", "ModelExport", "Reporting",
+        argumentParser,
+      ]),
+
+    // The network. Only the two services know TLS, gRPC and SQLite; `tacit` builds without them.
+    library("PeerIdentity", ["CryptoPrimitives", x509, asn1, crypto]),
+    library(
+      "Transport",
+      [
+        "CryptoPrimitives", "PeerIdentity", grpcCore, grpcProtobuf, grpcTransport, nioCore, nioPosix, nioTLS, nioSSL, x509,
+        swiftProtobuf, logging,
+      ]),
+    library("TaskDatabase", [grdb]),
+    library("Operations", [hummingbird, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
+
     .executableTarget(
       name: "tacit",
       dependencies: [
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
         "FederatedLearning", "Storage", "DataImport", "ModelExport", "Reporting",
-        "Simulation", "Yams", argumentParser,
+        "Simulation", "CommandSupport", "Yams", argumentParser,
       ],
       swiftSettings: settings),
+    .target(
+      name: "CoordinatorService", dependencies: service, path: "Coordinator/Service", swiftSettings: settings),
     .executableTarget(
-      name: "tacit-coordinator", dependencies: ["FederatedLearning", argumentParser],
-      path: "Coordinator", swiftSettings: settings),
+      name: "tacit-coordinator",
+      dependencies: service + ["CoordinatorService", "CommandSupport", argumentParser],
+      path: "Coordinator/Command", swiftSettings: settings),
+    .target(
+      name: "PartnerService", dependencies: service, path: "Client/Service", swiftSettings: settings),
     .executableTarget(
-      name: "tacit-client", dependencies: ["FederatedLearning", argumentParser],
-      path: "Client", swiftSettings: settings),
+      name: "tacit-client", dependencies: service + ["PartnerService", "CommandSupport", argumentParser],
+      path: "Client/Command", swiftSettings: settings),
 
     tests("ArchitectureTests", []),
     tests("CryptoPrimitivesTests", ["CryptoPrimitives"]),
@@ -112,6 +174,12 @@ let package = Package(
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
+    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509]),
+    tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore]),
+    tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
+    tests("OperationsTests", ["Operations", logging]),
+    tests("CoordinatorServiceTests", service + ["CoordinatorService"]),
+    tests("PartnerServiceTests", service + ["PartnerService"]),
     // Dependencies so that the programs are built: the tests run them as a user does.
     tests("CommandLineTests", ["tacit", "tacit-coordinator", "tacit-client"]),
   ]

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CommandSupport
 internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CommandSupport
 internal import Storage
 
 /// `tacit verify`: checks plan, ledgers and report of a run against each other, trusting none of them.

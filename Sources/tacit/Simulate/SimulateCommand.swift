@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CommandSupport
 internal import Foundation
 
 /// `tacit simulate`: several parties train one recommender in one process, with real cryptography and real noise.
@@ -78,9 +79,4 @@ struct SimulateCommand: ParsableCommand {
     if insecureTestRandomness { settings.insecureTestRandomness = true }
     return settings
   }
-}
-
-/// How results are printed.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, json
 }

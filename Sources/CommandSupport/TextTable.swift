@@ -1,16 +1,16 @@
 /// A table for a terminal: the first column to the left, the others to the right.
-struct TextTable {
+public struct TextTable {
   private var rows: [[String]]
 
-  init(header: [String]) { rows = [header] }
+  public init(header: [String]) { rows = [header] }
 
   /// - Precondition: as many cells as the header has.
-  mutating func add(_ row: [String]) {
+  public mutating func add(_ row: [String]) {
     precondition(row.count == rows[0].count, "a row has as many cells as the header")
     rows.append(row)
   }
 
-  var text: String {
+  public var text: String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
       let cells = row.enumerated().map { column, cell in

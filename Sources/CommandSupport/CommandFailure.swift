@@ -1,7 +1,7 @@
 /// A failure that the user can mend: one clear sentence and an exit code (sysexits.h where one fits).
-struct CommandFailure: Error, CustomStringConvertible {
+public struct CommandFailure: Error, CustomStringConvertible {
   /// sysexits.h: bad usage 64, bad input data 65, missing input 66, unavailable 69, our own fault 70, I/O 74, no permission 77, bad configuration 78.
-  enum Kind: Int32 {
+  public enum Kind: Int32, Sendable {
     case usage = 64
     case data = 65
     case noInput = 66
@@ -10,6 +10,9 @@ struct CommandFailure: Error, CustomStringConvertible {
     case software = 70
     case cannotCreate = 73
     case io = 74
+    /// Trying again later can help: another process is at work.
+    case temporary = 75
+    case permission = 77
     case configuration = 78
     /// The run ended early: the budget was spent, or too many partners dropped out.
     case stopped = 3
@@ -19,10 +22,10 @@ struct CommandFailure: Error, CustomStringConvertible {
     case interrupted = 130
   }
 
-  let kind: Kind
-  let description: String
+  public let kind: Kind
+  public let description: String
 
-  init(_ kind: Kind, _ description: String) {
+  public init(_ kind: Kind, _ description: String) {
     self.kind = kind
     self.description = description
   }

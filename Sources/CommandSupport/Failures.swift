@@ -9,8 +9,8 @@ internal import Reporting
 internal import Storage
 
 /// Turns errors into one sentence on standard error and an exit code.
-enum Failures {
-  static func report(_ body: () throws -> Void) throws {
+public enum Failures {
+  public static func report(_ body: () throws -> Void) throws {
     do { try body() } catch let failure as CommandFailure {
       complain(failure.description)
       throw ExitCode(failure.kind.rawValue)
@@ -47,13 +47,16 @@ enum Failures {
     }
   }
 
-  static func complain(_ sentence: String) { Console.error("tacit: \(sentence)") }
+  public static func complain(_ sentence: String) {
+    let program = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? "tacit"
+    Console.error("\(program): \(sentence)")
+  }
 }
 
 /// The two streams of a terminal program.
-enum Console {
+public enum Console {
   /// Writes a line; when nobody can read it any more (a full disk behind `>`), ends the program with a sentence.
-  static func output(_ text: String) {
+  public static func output(_ text: String) {
     do { try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8)) } catch {
       Failures.complain("the output cannot be written to where it was sent; free some space there or choose another place")
       exit(CommandFailure.Kind.io.rawValue)
@@ -61,7 +64,7 @@ enum Console {
   }
 
   /// Writes a value as JSON with sorted keys.
-  static func outputJSON(_ value: some Encodable) throws {
+  public static func outputJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     do { output(String(decoding: try encoder.encode(value), as: UTF8.self)) } catch {
@@ -69,5 +72,5 @@ enum Console {
     }
   }
 
-  static func error(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
+  public static func error(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
 }

@@ -1,14 +1,14 @@
 /// The known name that is closest to a mistyped one, for "did you mean" sentences.
-enum NearestName {
+public enum NearestName {
   /// - Returns: the name with the smallest edit distance, when that is at most half of the longer word.
-  static func match(_ name: String, among known: [String]) -> String? {
+  public static func match(_ name: String, among known: [String]) -> String? {
     let candidates = known.map { (name: $0, distance: distance(name.lowercased(), $0.lowercased())) }
     guard let best = candidates.min(by: { $0.distance < $1.distance }) else { return nil }
     return best.distance <= max(name.count, best.name.count) / 2 ? best.name : nil
   }
 
   /// Levenshtein distance in characters.
-  static func distance(_ left: String, _ right: String) -> Int {
+  public static func distance(_ left: String, _ right: String) -> Int {
     let left = Array(left)
     let right = Array(right)
     var row = Array(0...right.count)

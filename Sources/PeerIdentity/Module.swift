@@ -1,0 +1,3 @@
+internal import X509
+internal import SwiftASN1
+internal import Crypto
