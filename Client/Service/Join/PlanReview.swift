@@ -66,7 +66,7 @@ public struct PlanReview: Sendable {
   }
 
   /// The partner's own line in the plan.
-  public var ownEntry: RosterEntry? { plan.roster.first { $0.participant == enrolment.participant } }
+  public var ownEntry: FederatedLearning.RosterEntry? { plan.roster.first { $0.participant == enrolment.participant } }
 
   // MARK: - Judgement
 
@@ -83,7 +83,7 @@ public struct PlanReview: Sendable {
       objections.append("The plan does not list this partner (participant \(enrolment.participant)).")
     }
     for entry in plan.roster {
-      guard let known = roster.entries.first(where: { $0.participant == entry.participant }) else {
+      guard let known = roster.entry(of: entry.participant) else {
         objections.append("Participant \(entry.participant) ('\(entry.name)') of the plan is not in the signed roster.")
         continue
       }
