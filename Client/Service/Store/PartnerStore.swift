@@ -88,7 +88,7 @@ public final class PartnerStore: Sendable {
   @discardableResult
   func state(
     _ kind: PartnerStatement.Kind, of enrolment: Enrolment, plan: Digest = .zero, roster: Digest = .zero, key: SigningKey,
-    time: Int, also change: (Database) throws -> Void = { _ in }
+    time: Int, dataSet: DataSetName? = nil
   ) throws -> PartnerStatement {
     guard let task = Hexadecimal.decode(enrolment.task), task.count == 16 else {
       throw PartnerError(.data, "the task '\(enrolment.task)' of this home is no task; restore a backup of the home")
@@ -103,12 +103,12 @@ public final class PartnerStore: Sendable {
       switch kind {
       case .consent:
         try database.execute(
-          sql: "UPDATE plan SET consent = ? WHERE hash = ?", arguments: [Data(statement.encoded), plan.hex])
+          sql: "UPDATE plan SET consent = ?, dataSet = ? WHERE hash = ?",
+          arguments: [Data(statement.encoded), dataSet?.text, plan.hex])
       case .pause: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('paused', ?)", arguments: ["\(time)"])
       case .resume: try database.execute(sql: "DELETE FROM setting WHERE name = 'paused'")
       case .leave: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('left', ?)", arguments: ["\(time)"])
       }
-      try change(database)
       return statement
     }
   }
