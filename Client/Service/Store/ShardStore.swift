@@ -4,6 +4,7 @@ internal import Foundation
 internal import GRDB
 public import Recommender
 public import SecureAggregation
+internal import TaskDatabase
 
 /// One data set of a partner, as the database knows it; the events themselves are read by `shard(of:)`.
 public struct DataSetRecord: Sendable {
