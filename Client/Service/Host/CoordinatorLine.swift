@@ -2,7 +2,7 @@ internal import CryptoPrimitives
 internal import Foundation
 public import Logging
 internal import PeerIdentity
-public import Transport
+internal import Transport
 
 /// A connection, and how it learns of a renewed certificate.
 public struct CoordinatorLine: Sendable {

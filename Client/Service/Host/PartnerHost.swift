@@ -212,20 +212,28 @@ public actor PartnerHost {
     if let lastRenewal, ContinuousClock.now - lastRenewal < .seconds(600) { return }
     lastRenewal = .now
     let request = try CertificateRequest.create(key: keys.transport, name: try PartnerName(enrolment.name))
-    let answer: RenewedCertificate
-    do { answer = try await line.connection.renewCertificate(request.der) } catch let failure where failure.isTemporary {
-      logger.warning("the certificate could not be renewed; trying again later", metadata: ["failure": "\(failure)"])
-      return
-    }
+    guard let answer = try await renewal(of: request) else { return }
     let renewed = try IssuedCertificate(pem: answer.certificatePEM)
     let anchor = try TrustAnchor(pem: String(decoding: try HomeFile.read(home.authority), as: UTF8.self))
-    guard anchor.fingerprint == enrolment.authority, keys.transport.matches(renewed),
-      try anchor.partner(of: renewed).participant == enrolment.participant, renewed.notAfter > certificate.notAfter
+    let named = try anchor.partner(of: renewed).participant
+    guard anchor.fingerprint == enrolment.authority, keys.transport.matches(renewed), named == enrolment.participant,
+      renewed.notAfter > certificate.notAfter
     else { throw PartnerError(.untrusted, "the coordinator renewed the certificate with one that is not for this partner's key") }
     try HomeFile.write(Array(renewed.pem.utf8), to: home.certificate)
     try line.reload(renewed.pem)
     line.connection.reconnect()
     logger.info("the certificate was renewed", metadata: ["until": "\(renewed.notAfter)"])
+  }
+
+  /// - Returns: `nil` when the coordinator cannot renew just now.
+  private func renewal(of request: CertificateRequest) async throws -> RenewedCertificate? {
+    do {
+      return try await line.connection.renewCertificate(request.der)
+    } catch {
+      guard error.isTemporary else { throw error }
+      logger.warning("the certificate could not be renewed; trying again later", metadata: ["failure": "\(error)"])
+      return nil
+    }
   }
 
   // MARK: - Answers of a poll

@@ -1,6 +1,6 @@
 internal import FederatedLearning
 internal import Foundation
-public import Recommender
+internal import Recommender
 
 /// What taking part is worth to this partner: the joint model beside one that it could train alone, on its own held-out events.
 ///

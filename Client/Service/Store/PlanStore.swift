@@ -1,5 +1,5 @@
 public import CryptoPrimitives
-public import FederatedLearning
+internal import FederatedLearning
 internal import Foundation
 internal import GRDB
 internal import SecureAggregation

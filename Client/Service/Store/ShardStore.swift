@@ -1,5 +1,6 @@
+internal import CryptoPrimitives
 public import DifferentialPrivacy
-public import FederatedLearning
+internal import FederatedLearning
 internal import Foundation
 internal import GRDB
 public import Recommender

@@ -1,6 +1,6 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
-internal import Recommender
+package import Recommender
 public import SecureAggregation
 
 extension TrainingPlan {
