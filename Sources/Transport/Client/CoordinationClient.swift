@@ -1,4 +1,5 @@
 public import Logging
+public import PeerIdentity
 internal import GRPCCore
 
 /// A partner's end of the training connection. It dials out, keeps one connection, and tries again inside each call's deadline when the

@@ -1,5 +1,6 @@
 public import CryptoPrimitives
 public import Logging
+public import PeerIdentity
 
 /// One call to the enrolment listener. The task's CA is known only by its fingerprint, from the token.
 public enum EnrolmentClient {

@@ -1,4 +1,5 @@
 public import Logging
+public import PeerIdentity
 internal import GRPCCore
 
 /// The training listener: receives calls, checks them, asks the handler.

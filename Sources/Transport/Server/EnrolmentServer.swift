@@ -1,4 +1,5 @@
 public import Logging
+public import PeerIdentity
 
 /// The enrolment listener: server-authenticated TLS 1.3, one call, strangers allowed, few at a time.
 public final class EnrolmentServer: Sendable {
