@@ -1,4 +1,4 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 internal import Foundation
 internal import Synchronization
 
