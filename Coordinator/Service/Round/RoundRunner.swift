@@ -407,10 +407,7 @@ final class RoundRunner {
     var actions = engine.resume(opening)
     opened(key)
     let events = try parts.store.events(of: key)
-    let files = events.compactMap { event in
-      if case .file(_, _, let name, _) = event.content { name } else { nil }
-    }
-    parts.spool.sweep(keeping: key, files: Set(files))
+    parts.spool.sweep(keeping: key)
     for event in events {
       // One after the other, as they were performed; nothing is journalled again.
       try performAgain(actions, now: now)
