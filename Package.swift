@@ -174,7 +174,7 @@ let package = Package(
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
-    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509]),
+    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509, asn1, crypto]),
     tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore]),
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
     tests("OperationsTests", ["Operations", logging]),
