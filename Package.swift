@@ -40,6 +40,7 @@ let serviceLifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
 let unixSignals = product("UnixSignals", "swift-service-lifecycle")
 let grdb = product("GRDB", "GRDB.swift")
 let hummingbird = product("Hummingbird", "hummingbird")
+let hummingbirdCore = product("HummingbirdCore", "hummingbird")
 
 /// What each of the two networked services is made of.
 let service: [Target.Dependency] = [
@@ -126,7 +127,9 @@ let package = Package(
         swiftProtobuf, logging,
       ]),
     library("TaskDatabase", [grdb]),
-    library("Operations", [hummingbird, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
+    library(
+      "Operations",
+      ["PeerIdentity", hummingbird, hummingbirdCore, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
 
     .executableTarget(
       name: "tacit",
@@ -174,10 +177,10 @@ let package = Package(
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
-    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509]),
+    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509, asn1, crypto]),
     tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore]),
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
-    tests("OperationsTests", ["Operations", logging]),
+    tests("OperationsTests", ["PeerIdentity", "Operations", logging, serviceLifecycle]),
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),
     tests("PartnerServiceTests", service + ["PartnerService"]),
     // Dependencies so that the programs are built: the tests run them as a user does.
