@@ -175,7 +175,7 @@ let package = Package(
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
     tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509]),
-    tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore]),
+    tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore, grpcTransport]),
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
     tests("OperationsTests", ["Operations", logging]),
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),
