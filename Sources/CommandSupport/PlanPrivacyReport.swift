@@ -1,4 +1,4 @@
-public import DifferentialPrivacy
+internal import DifferentialPrivacy
 public import FederatedLearning
 internal import Foundation
 public import Reporting
