@@ -196,6 +196,10 @@ private struct ListenerService: Service {
       logger.notice("listening", [.service: LogValue(name), .address: LogValue(address)])
     }
     defer { announcement.cancel() }
-    try await withGracefulShutdownHandler { try await listen() } onGracefulShutdown: { shutDown() }
+    try await withGracefulShutdownHandler {
+      try await listen()
+    } onGracefulShutdown: {
+      shutDown()
+    }
   }
 }

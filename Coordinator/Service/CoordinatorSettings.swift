@@ -18,7 +18,8 @@ public enum CoordinatorSettings {
   static let standby = Setting<Bool>.switched(
     "standby", .default("false"), help: "Wait for the lease of another coordinator on this folder instead of ending.")
   static let stageDeadline = Setting<Duration>.duration(
-    "stage-deadline", .default("2m"), in: .milliseconds(100)...(.seconds(7 * 86_400)), help: "Time for each short stage of a round.")
+    "stage-deadline", .default("2m"), in: .milliseconds(100)...(.seconds(7 * 86_400)),
+    help: "Time for each short stage of a round.")
   static let inputDeadline = Setting<Duration>.duration(
     "input-deadline", .default("15m"), in: .milliseconds(100)...(.seconds(7 * 86_400)),
     help: "Time for the stage in which partners train and upload.")

@@ -46,7 +46,8 @@ public struct TrainingHandler: CoordinationHandler {
     let known = try storage { try state.store.partnerLedgers(peer.participant) }
     let shown = hello.ledgers.map { (dataset: $0.dataset, size: $0.size, head: $0.head) }
     if let dataset = try storage({ try state.store.record(ledgers: shown, of: peer.participant) }) {
-      logger.warning("a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
+      logger.warning(
+        "a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: dataset)
     }
     try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
@@ -146,7 +147,8 @@ public struct TrainingHandler: CoordinationHandler {
     let now = clock()
     guard let name = try? PartnerName(partner.name),
       let issued = try? state.authority.issueClient(
-        request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600), now: now)
+        request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600),
+        now: now)
     else { throw .fault }
     let isKept = try storage {
       try state.store.renew(

@@ -57,7 +57,8 @@ public final class RoundMonitor: Sendable {
   private static let refusalReasons =
     [
       "unsupported-version", "unidentified", "certificate-expired", "wrong-task", "not-enrolled", "revoked", "superseded",
-      "ledger-rolled-back", "rate-limited", "too-many-calls", "too-large", "bad-checksum", "bad-offset", "conflict", "stage-closed",
+      "ledger-rolled-back", "rate-limited", "too-many-calls", "too-large", "bad-checksum", "bad-offset", "conflict",
+      "stage-closed",
       "unknown-document", "bad-signature", "malformed", "unknown-method", "stalled", "deadline-exceeded", "invitation-unknown",
       "invitation-expired", "invitation-used", "unavailable", "fault",
     ] + CoordinatorRefusal.allCases.map(\.rawValue) + AggregatorRefusal.allCases.map(\.rawValue)

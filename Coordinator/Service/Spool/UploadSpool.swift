@@ -69,7 +69,9 @@ public final class UploadSpool: Sendable {
       reserved[stem] = Reservation(participant: participant, size: size, isOpen: true)
     }
     do {
-      if mkdir("\(folder)/\(directory)", 0o700) != 0, errno != EEXIST { throw SpoolError.system("making the folder of an attempt") }
+      if mkdir("\(folder)/\(directory)", 0o700) != 0, errno != EEXIST {
+        throw SpoolError.system("making the folder of an attempt")
+      }
       return try SpooledUpload(spool: self, folder: folder, stem: stem, size: size, digest: digest)
     } catch {
       forget(stem)
@@ -228,7 +230,8 @@ final class SpooledUpload: Sendable {
       Glibc.close(state.file)
       state.file = -1
       guard rename("\(folder)/\(stem).part", "\(folder)/\(name)") == 0 else { throw SpoolError.system("naming an upload") }
-      let directory = Glibc.open((("\(folder)/\(name)") as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      let directory = Glibc.open(
+        (("\(folder)/\(name)") as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard directory >= 0 else { throw SpoolError.system("opening the folder of an attempt") }
       defer { Glibc.close(directory) }
       guard fsync(directory) == 0 else { throw SpoolError.system("syncing the folder of an attempt") }
@@ -264,7 +267,8 @@ public enum SpoolError: Error, Equatable, CustomStringConvertible {
 
   static func system(_ doing: String) -> SpoolError {
     let code = errno
-    return code == ENOSPC || code == EDQUOT || code == EFBIG ? .full : .failed("\(doing) failed: \(String(cString: strerror(code)))")
+    return code == ENOSPC || code == EDQUOT || code == EFBIG
+      ? .full : .failed("\(doing) failed: \(String(cString: strerror(code)))")
   }
 
   public var description: String {

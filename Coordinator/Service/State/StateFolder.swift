@@ -145,7 +145,8 @@ public struct CoordinatorState: Sendable {
     try Self.write(certificate.pem, to: folder.serverCertificate)
   }
 
-  public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes) {
+  public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes)
+  {
     let key = try SealedFile.read(kind: KeyKind.server, path: folder.serverKey, passphrase: passphrase)
     return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key)
   }
