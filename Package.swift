@@ -19,11 +19,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-let argumentParser = Target.Dependency.product(
-  name: "ArgumentParser", package: "swift-argument-parser")
-
 func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
 
+let argumentParser = product("ArgumentParser", "swift-argument-parser")
 let swiftProtobuf = product("SwiftProtobuf", "swift-protobuf")
 let grpcCore = product("GRPCCore", "grpc-swift-2")
 let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
