@@ -92,8 +92,6 @@ actor FakeCoordinator {
     ).encoded()
   }
 
-  var roster: [PeerIdentity.RosterEntry] { members }
-
   // MARK: - The plan
 
   /// Makes the plan of all who enrolled.
