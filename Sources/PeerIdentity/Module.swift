@@ -1,3 +1,0 @@
-internal import X509
-internal import SwiftASN1
-internal import Crypto

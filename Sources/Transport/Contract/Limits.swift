@@ -1,0 +1,90 @@
+/// Bounds of the coordination listener. Every one of them is checked before the bytes in question are kept.
+public struct TransportLimits: Sendable {
+  /// Largest chunk of an upload or download, bytes. Protocol limit: 1 MiB.
+  public var chunkBytes = 1 << 20
+  /// Largest message that travels inside a poll's answer, bytes. Protocol limit: 256 KiB.
+  public var inlineBytes = 256 << 10
+  /// Largest request message of a call that is no upload chunk, bytes. Protocol limit: 64 KiB.
+  public var requestBytes = 64 << 10
+  /// Flow-control window of each stream and connection: what a peer may send ahead of the reader, bytes.
+  public var windowBytes = 4 << 20
+  /// Uploads that are received at one time; further ones wait for their turn, in order.
+  public var concurrentUploads = 8
+  /// Calls that one participant may have open at one time.
+  public var callsPerParticipant = 6
+  /// Calls per second that one participant may start in the long run.
+  public var callsPerSecond = 50.0
+  /// Calls that it may start at once after a pause.
+  public var callBurst = 200.0
+  /// Connections in all; further ones are closed unanswered.
+  public var connections = 4096
+  /// Streams of one connection.
+  public var streamsPerConnection = 32
+  /// Longest time that a poll is held.
+  public var longestPoll: Duration = .seconds(60)
+  /// Time from connecting to the end of the TLS handshake.
+  public var handshake: Duration = .seconds(10)
+  /// Longest time in which an upload or download makes no progress.
+  public var stall: Duration = .seconds(30)
+  /// Longest duration of a call that is neither poll, upload nor download.
+  public var unaryCall: Duration = .seconds(30)
+  /// Longest duration of an upload or download.
+  public var transfer: Duration = .seconds(3600)
+  /// How often running calls are authorised again.
+  public var reauthorization: Duration = .seconds(1)
+  /// A silent connection is pinged after this time…
+  public var keepaliveTime: Duration = .seconds(15)
+  /// …and closed when no answer came within this time.
+  public var keepaliveTimeout: Duration = .seconds(10)
+  /// How long running calls may go on after `beginGracefulShutdown`.
+  public var drain: Duration = .seconds(10)
+
+  public init() {}
+}
+
+/// Bounds of the enrolment listener: it answers strangers.
+public struct EnrolmentLimits: Sendable {
+  /// Tries per address: so many at once…
+  public var burstPerAddress = 5.0
+  /// …and so many per second in the long run.
+  public var perSecondPerAddress = 1.0 / 12
+  /// Tries in all: so many at once…
+  public var burst = 50.0
+  /// …and so many per second in the long run.
+  public var perSecond = 2.0
+  /// Connections in all.
+  public var connections = 256
+  /// Largest request, bytes.
+  public var requestBytes = 16 << 10
+  /// Longest duration of a call.
+  public var call: Duration = .seconds(30)
+  /// Time from connecting to the end of the TLS handshake.
+  public var handshake: Duration = .seconds(10)
+  /// How long running calls may go on after `beginGracefulShutdown`.
+  public var drain: Duration = .seconds(5)
+
+  public init() {}
+}
+
+/// How long the client waits, and how it tries again.
+public struct ClientDeadlines: Sendable {
+  /// A call that is neither poll nor transfer, all tries together.
+  public var unaryCall: Duration = .seconds(30)
+  /// What a poll may take above its own wait.
+  public var pollMargin: Duration = .seconds(15)
+  /// An upload or download, all tries together.
+  public var transfer: Duration = .seconds(3600)
+  /// A try of a transfer ends when nothing moved for this time.
+  public var stall: Duration = .seconds(25)
+  /// Pause before the second try; it doubles up to `longestPause`, each drawn between half and the whole.
+  public var firstPause: Duration = .milliseconds(200)
+  public var longestPause: Duration = .seconds(10)
+  /// A silent connection is pinged after this time…
+  public var keepaliveTime: Duration = .seconds(15)
+  /// …and closed when no answer came within this time.
+  public var keepaliveTimeout: Duration = .seconds(10)
+  /// Flow-control window, bytes.
+  public var windowBytes = 4 << 20
+
+  public init() {}
+}
