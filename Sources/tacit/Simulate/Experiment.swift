@@ -191,10 +191,3 @@ enum DataSource {
     } catch { throw CommandFailure(.usage, "--data \(name): \(error)") }
   }
 }
-
-/// The coordinator's signature on a plan.
-enum PlanSignature {
-  static func message(_ planBytes: [UInt8]) -> [UInt8] {
-    Array("tacit/v1/plan\n".utf8) + SHA256.hash(planBytes).bytes
-  }
-}

@@ -1,0 +1,173 @@
+internal import Foundation
+
+/// One partner's folder: keys, certificate, database and ledgers, readable by its owner only.
+public struct PartnerHome: Sendable, Equatable {
+  public let path: String
+
+  public var database: String { path + "/partner.sqlite" }
+  /// The Ed25519 identity, sealed.
+  public var identityKey: String { path + "/identity.key" }
+  /// The key of the TLS certificate, sealed.
+  public var transportKey: String { path + "/tls.key" }
+  public var certificate: String { path + "/certificate.pem" }
+  /// The task's certificate authority.
+  public var authority: String { path + "/ca.pem" }
+  var lock: String { path + "/lock" }
+  private var ledgers: String { path + "/ledgers" }
+
+  /// The ledger of one data set; names are checked by `DataSetName`.
+  public func ledger(of dataSet: DataSetName) -> String { "\(ledgers)/\(dataSet.text).ledger" }
+
+  /// Opens a home that is there.
+  ///
+  /// - Throws: `PartnerError` when there is none, or when others can read it.
+  public init(at path: String) throws {
+    self.path = Self.trimmed(path)
+    try checkPermissions()
+  }
+
+  /// Makes the folder (0700) unless it is there, with the folder for ledgers in it.
+  ///
+  /// - Throws: `PartnerError` when the folder cannot be made, or when others can read it.
+  public static func create(at path: String) throws -> PartnerHome {
+    let path = trimmed(path)
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path + "/ledgers", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw PartnerError(.io, "the home \(path) cannot be made: \(error.localizedDescription)")
+    }
+    return try PartnerHome(at: path)
+  }
+
+  private static func trimmed(_ path: String) -> String { path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path }
+
+  private func checkPermissions() throws {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw PartnerError(
+        .missing, "there is no home at \(path); make one with: tacit-client enroll --token TOKEN --home \(path)")
+    }
+    guard status.st_uid == geteuid() else {
+      throw PartnerError(.permission, "the home \(path) belongs to user \(status.st_uid), expected user \(geteuid())")
+    }
+    guard status.st_mode & 0o077 == 0 else {
+      throw PartnerError(.permission, "others can look into the home \(path); run: chmod 700 \(path)")
+    }
+  }
+}
+
+/// What a partner calls one of its data sets: the name of a ledger file, so letters, digits, `-` and `_` only.
+public struct DataSetName: Sendable, Hashable, CustomStringConvertible {
+  public let text: String
+  public var description: String { text }
+
+  /// - Throws: `PartnerError` for anything but 1 to 64 of those characters.
+  public init(_ text: String) throws {
+    let isPlain = text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+        true
+      default: false
+      }
+    }
+    guard isPlain, (1...64).contains(text.utf8.count) else {
+      throw PartnerError(
+        .usage, "the data set's name is '\(text)'; expected 1 to 64 letters, digits, - or _")
+    }
+    self.text = text
+  }
+
+  /// What a data set is called when nobody names it.
+  public static let standard = DataSetName(known: "data")
+
+  private init(known text: String) { self.text = text }
+}
+
+/// Held while a process speaks for a partner: two processes with one identity would supersede each other.
+public final class HomeLock: Sendable {
+  private let file: Int32
+
+  /// - Returns: `nil` when another process holds the home.
+  /// - Throws: `PartnerError` when the lock cannot be made.
+  public init?(_ home: PartnerHome) throws {
+    file = open(home.lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else {
+      throw PartnerError(.io, "\(home.lock) cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      close(file)
+      return nil
+    }
+  }
+
+  deinit { close(file) }
+}
+
+/// Small files of a home: written whole or not at all, 0600.
+enum HomeFile {
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    let draft = path + ".new"
+    let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else { throw failure("writing", path) }
+    var position = 0
+    while position < bytes.count {
+      let count = bytes.withUnsafeBytes { Foundation.write(file, $0.baseAddress.map { $0 + position }, bytes.count - position) }
+      guard count > 0 else {
+        let error = failure("writing", path)
+        close(file)
+        unlink(draft)
+        throw error
+      }
+      position += count
+    }
+    let isSynced = fsync(file) == 0
+    close(file)
+    guard isSynced, rename(draft, path) == 0 else {
+      let error = failure("writing", path)
+      unlink(draft)
+      throw error
+    }
+    synchronizeFolder(of: path)
+  }
+
+  static func read(_ path: String) throws -> [UInt8] {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw PartnerError(.missing, "\(path) is missing or cannot be read: the home is not whole; enrol again into a new one")
+    }
+    return Array(data)
+  }
+
+  static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+  /// Overwrites a file with zeros, syncs and removes it: as far as a disk allows, nothing of it is left.
+  static func erase(_ path: String) throws {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    let file = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { throw failure("erasing", path) }
+    let zeros = [UInt8](repeating: 0, count: 1 << 16)
+    var left = Int(status.st_size)
+    while left > 0 {
+      let count = zeros.withUnsafeBytes { Foundation.write(file, $0.baseAddress, min(left, $0.count)) }
+      guard count > 0 else { break }
+      left -= count
+    }
+    _ = fsync(file)
+    close(file)
+    guard unlink(path) == 0 else { throw failure("removing", path) }
+    synchronizeFolder(of: path)
+  }
+
+  private static func synchronizeFolder(of path: String) {
+    let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    _ = fsync(folder)
+    close(folder)
+  }
+
+  private static func failure(_ doing: String, _ path: String) -> PartnerError {
+    PartnerError(.io, "\(doing) \(path) failed: \(String(cString: strerror(errno)))")
+  }
+}

@@ -1,0 +1,101 @@
+public import CryptoPrimitives
+public import FederatedLearning
+internal import Foundation
+public import PeerIdentity
+public import Recommender
+internal import SecureAggregation
+public import Transport
+
+/// The coordinator's documents on their way into a home: what does not fit what was pinned is never kept.
+public enum Documents {
+  /// Largest documents that are fetched, bytes.
+  static let planBytesMax: UInt64 = 64 << 20
+  static let catalogueBytesMax: UInt64 = 512 << 20
+  static let rosterBytesMax: UInt64 = 16 << 20
+
+  /// Fetches roster, plan, its signature and its catalogue, checks them, and keeps them.
+  ///
+  /// - Returns: the plan's hash.
+  /// - Throws: `PartnerError` of kind `untrusted` for a forged, older or contradicting document; `TransportFailure`.
+  @discardableResult
+  public static func fetch(
+    from connection: any CoordinatorConnection, into store: PartnerStore, enrolment: Enrolment, time: Int
+  ) async throws -> Digest {
+    try await fetchRoster(from: connection, into: store, enrolment: enrolment, time: time)
+    let bytes = try await connection.download("plan", limit: planBytesMax)
+    let signatureBytes = try await connection.download("plan-signature", limit: 64)
+    guard let signature = Signature(bytes: signatureBytes) else {
+      throw PartnerError(.untrusted, "the plan's signature has \(signatureBytes.count) bytes, expected 64")
+    }
+    let file = try checkedPlan(bytes, signature, enrolment)
+    let hash = SHA256.hash(bytes)
+    if let other = try store.plans().first(where: { (try? PlanFile(bytes: $0.bytes).plan.session) == file.plan.session }),
+      other.hash != hash
+    {
+      throw PartnerError(
+        .untrusted,
+        "the coordinator shows a second plan (\(hash.hex.prefix(16))…) under the session of plan \(other.hash.hex.prefix(16))…; a session has one plan: do not go on"
+      )
+    }
+    if try store.catalogue(file.plan.catalogue.hash) == nil {
+      let document = try await connection.download("catalogue", limit: catalogueBytesMax)
+      try check(catalogue: document, against: file.plan.catalogue)
+      try store.record(catalogue: document, hash: file.plan.catalogue.hash)
+    }
+    try store.record(plan: file, signature: signature, time: time)
+    return hash
+  }
+
+  /// Fetches the roster and pins it when it is newer.
+  static func fetchRoster(
+    from connection: any CoordinatorConnection, into store: PartnerStore, enrolment: Enrolment, time: Int
+  ) async throws {
+    let bytes = try await connection.download("roster", limit: rosterBytesMax)
+    let roster = try PinnedRoster.read(bytes, enrolment: enrolment)
+    if let known = try store.newestRoster() {
+      let pinned = try PinnedRoster.read(known, enrolment: enrolment)
+      guard roster.version >= pinned.version else {
+        throw PartnerError(
+          .untrusted,
+          "the coordinator shows version \(roster.version) of the roster, but this home has seen version \(pinned.version): somebody went back to an older one"
+        )
+      }
+      guard roster.version > pinned.version || bytes == known else {
+        throw PartnerError(
+          .untrusted, "the coordinator signed two rosters of version \(roster.version); ask its people on another channel")
+      }
+    }
+    try store.record(roster: bytes, version: roster.version, time: time)
+  }
+
+  /// A plan that the pinned coordinator signed.
+  static func checkedPlan(_ bytes: [UInt8], _ signature: Signature, _ enrolment: Enrolment) throws -> PlanFile {
+    guard PlanSignature.verifies(signature, of: bytes, by: enrolment.coordinatorKey) else {
+      throw PartnerError(
+        .untrusted,
+        "the plan is not signed by the coordinator's key that this home pinned when it enrolled; do not join it, and ask the coordinator's people on another channel"
+      )
+    }
+    do { return try PlanFile(bytes: bytes) } catch {
+      throw PartnerError(.untrusted, "the signed plan does not hold together: \(error)")
+    }
+  }
+
+  private static func check(catalogue bytes: [UInt8], against reference: CatalogueReference) throws {
+    let (catalogue, canonical) = try CatalogueDocument.decode(bytes)
+    guard SHA256.hash(canonical).hex == reference.hash, catalogue.count == reference.itemCount else {
+      throw PartnerError(
+        .untrusted,
+        "the coordinator's catalogue has \(catalogue.count) items and hash \(SHA256.hash(canonical).hex.prefix(16))…, the plan names \(reference.itemCount) items and \(reference.hash.prefix(16))…"
+      )
+    }
+  }
+
+  /// The catalogue of a plan, with titles where the coordinator gave some.
+  public static func catalogue(_ reference: CatalogueReference, in store: PartnerStore) throws -> Catalogue {
+    guard let bytes = try store.catalogue(reference.hash) else {
+      throw PartnerError(.missing, "this home has no catalogue of the plan yet; fetch it with: tacit-client review")
+    }
+    return try CatalogueDocument.decode(bytes).catalogue
+  }
+}

@@ -1,0 +1,122 @@
+public import CryptoPrimitives
+public import DifferentialPrivacy
+public import FederatedLearning
+internal import Foundation
+public import PeerIdentity
+internal import Recommender
+
+/// Reading a plan and saying yes to it, or resting, or leaving: what the person at a partner decides.
+public enum Joining {
+  /// The review of a plan that is in this home.
+  ///
+  /// - Parameter hash: which; the newest when `nil`.
+  /// - Throws: `PartnerError` when there is none, or when its signature does not hold.
+  public static func review(_ hash: Digest? = nil, home: PartnerHome, store: PartnerStore) throws -> PlanReview {
+    let enrolment = try enrolment(of: store, home)
+    guard let plan = try hash.map({ try store.plan($0) }) ?? store.plans().first else {
+      throw PartnerError(.missing, "this home has seen no plan yet; the coordinator has none, or has not been asked: tacit-client review")
+    }
+    guard let roster = try store.newestRoster() else {
+      throw PartnerError(.missing, "this home has no roster; enrol into a new one")
+    }
+    return try PlanReview(
+      planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment,
+      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.name), key: enrolment.identity)) })
+  }
+
+  /// Records the consent to a plan, signed with the partner's identity, with the data set that takes part and its cap.
+  ///
+  /// - Parameters:
+  ///   - cap: the partner's own cap for the data set over all plans; needed when it has none yet.
+  ///   - time: seconds since 1970.
+  /// - Returns: the statement; whoever speaks for the home sends it.
+  /// - Throws: `PartnerError` when something speaks against the plan, or when there is no data set or cap.
+  @discardableResult
+  public static func accept(
+    _ review: PlanReview, dataSet: DataSetName?, cap: PrivacyBudget?, home: PartnerHome, store: PartnerStore,
+    passphrase: PassphraseSource, time: Int
+  ) throws -> PartnerStatement {
+    if let objection = review.objections.first {
+      throw PartnerError(.untrusted, "this plan cannot be accepted: \(objection)")
+    }
+    try refuseAfterEnd(store)
+    let record = try chosen(dataSet, for: review.plan, in: store)
+    guard cap ?? record.cap != nil || review.plan.privacy.noise == .none else {
+      throw PartnerError(
+        .usage,
+        "the data set '\(record.name)' has no cap of your own; say the most that it may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
+      )
+    }
+    if let cap, let known = record.cap, cap != known {
+      throw PartnerError(
+        .usage,
+        "the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
+      )
+    }
+    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    let roster = try store.newestRoster() ?? []
+    if let cap { try store.set(cap: cap, of: record.name) }
+    return try store.state(
+      .consent, of: review.enrolment, plan: review.hash, roster: SHA256.hash(roster), key: keys.identity, time: time,
+      dataSet: record.name)
+  }
+
+  /// Records that the partner rests, goes on or leaves.
+  @discardableResult
+  public static func state(
+    _ kind: PartnerStatement.Kind, home: PartnerHome, store: PartnerStore, passphrase: PassphraseSource, time: Int
+  ) throws -> PartnerStatement {
+    precondition(kind != .consent, "a consent is given by `accept`")
+    let enrolment = try enrolment(of: store, home)
+    try refuseAfterEnd(store)
+    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    return try store.state(kind, of: enrolment, key: keys.identity, time: time)
+  }
+
+  /// Erases the shard and the keys; the ledgers stay, so that what was spent can be shown to anybody who asks.
+  ///
+  /// As far as a disk allows: rows are overwritten and the write-ahead log emptied, key files overwritten before they are
+  /// removed. Copies that a file system, a disk's controller or a backup keeps are out of reach.
+  public static func purge(home: PartnerHome, store: PartnerStore) throws {
+    try store.eraseShard()
+    for path in [home.identityKey, home.transportKey, home.certificate] { try HomeFile.erase(path) }
+  }
+
+  /// - Throws: `PartnerError` when the home has not enrolled.
+  public static func enrolment(of store: PartnerStore, _ home: PartnerHome) throws -> Enrolment {
+    guard let enrolment = try store.enrolment() else {
+      throw PartnerError(
+        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token TOKEN --home \(home.path)")
+    }
+    return enrolment
+  }
+
+  private static func refuseAfterEnd(_ store: PartnerStore) throws {
+    if try store.isPurged { throw PartnerError(.usage, "this home was purged: its keys are gone; enrol a new one") }
+    if try store.hasLeft { throw PartnerError(.usage, "this partner has left the task; it can come back only by a new invitation") }
+  }
+
+  /// The named data set, or the only one that fits the plan.
+  private static func chosen(_ name: DataSetName?, for plan: TrainingPlan, in store: PartnerStore) throws -> DataSetRecord {
+    let all = try store.dataSets()
+    if let name {
+      guard let record = all.first(where: { $0.name == name }) else {
+        throw PartnerError(
+          .missing, "there is no data set '\(name)' (there are: \(all.map(\.name.text).joined(separator: ", ")))")
+      }
+      guard record.catalogue == plan.catalogue.hash else {
+        throw PartnerError(.data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name")
+      }
+      return record
+    }
+    let fitting = all.filter { $0.catalogue == plan.catalogue.hash }
+    guard let only = fitting.first else {
+      throw PartnerError(.missing, "no data are imported for this plan's catalogue yet; do it with: tacit-client data import FILE")
+    }
+    guard fitting.count == 1 else {
+      throw PartnerError(
+        .usage, "say which data set takes part with --data: \(fitting.map(\.name.text).joined(separator: ", "))")
+    }
+    return only
+  }
+}

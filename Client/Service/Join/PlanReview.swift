@@ -1,0 +1,171 @@
+public import CryptoPrimitives
+internal import DifferentialPrivacy
+public import FederatedLearning
+internal import Foundation
+public import PeerIdentity
+internal import Recommender
+internal import SecureAggregation
+
+/// What a partner is about to join, in plain words, with everything that was checked and everything that speaks against it.
+///
+/// Made from signed documents only: a plan whose signature is not that of the pinned coordinator is not shown at all.
+public struct PlanReview: Sendable {
+  public let planFile: PlanFile
+  public let hash: Digest
+  public let signature: Signature
+  public let roster: SignedRoster
+  public let enrolment: Enrolment
+  /// The data sets that could take part, with what they have spent.
+  public let dataSets: [Spending]
+  /// Why this plan cannot be accepted, one sentence each; empty when nothing speaks against it.
+  public let objections: [String]
+  /// What a reader must not miss, one sentence each.
+  public let warnings: [String]
+
+  public var plan: TrainingPlan { planFile.plan }
+
+  /// One data set's budget before and after this plan.
+  public struct Spending: Sendable, Equatable {
+    public let dataSet: DataSetName
+    /// The partner's own cap over all plans; `nil` while it has not decided.
+    public let cap: PrivacyBudget?
+    /// ε of all charges so far, at the cap's δ (the plan's while there is no cap).
+    public let spent: Double
+    /// ε when every release of this plan is charged once.
+    public let spentAfterPlan: Double
+    public let fitsCatalogue: Bool
+  }
+
+  /// Reads and checks the documents of a plan.
+  ///
+  /// - Parameters:
+  ///   - rosterBytes: the signed roster as it came.
+  ///   - ledgers: the state of each data set's ledger; `nil` where nothing was charged yet.
+  /// - Throws: `PartnerError` when plan or roster are not signed by the pinned key, or cannot be read.
+  public init(
+    planBytes: [UInt8], signature: Signature, rosterBytes: [UInt8], enrolment: Enrolment,
+    dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
+  ) throws {
+    guard PlanSignature.verifies(signature, of: planBytes, by: enrolment.coordinatorKey) else {
+      throw PartnerError(
+        .untrusted,
+        "the plan is not signed by the coordinator's key that this home pinned when it enrolled; do not join it, and ask the coordinator's people on another channel"
+      )
+    }
+    do { planFile = try PlanFile(bytes: planBytes) } catch {
+      throw PartnerError(.untrusted, "the signed plan does not hold together: \(error)")
+    }
+    roster = try PinnedRoster.read(rosterBytes, enrolment: enrolment)
+    self.signature = signature
+    self.enrolment = enrolment
+    hash = SHA256.hash(planBytes)
+    let plan = planFile.plan
+    self.dataSets = dataSets.map { Self.spending($0.record, $0.ledger, plan) }
+    objections = Self.objections(plan, roster, enrolment)
+    warnings = Self.warnings(plan, self.dataSets)
+  }
+
+  /// The partner's own line in the plan.
+  public var ownEntry: FederatedLearning.RosterEntry? { plan.roster.first { $0.participant == enrolment.participant } }
+
+  // MARK: - Judgement
+
+  private static func objections(_ plan: TrainingPlan, _ roster: SignedRoster, _ enrolment: Enrolment) -> [String] {
+    var objections: [String] = []
+    if VerificationKey(hex: plan.coordinatorKey) != enrolment.coordinatorKey {
+      objections.append("The plan names another coordinator's key than the one that this home pinned.")
+    }
+    if let own = plan.roster.first(where: { $0.participant == enrolment.participant }) {
+      if VerificationKey(hex: own.verificationKey) != enrolment.identity {
+        objections.append("The plan lists participant \(enrolment.participant) with a key that is not this partner's.")
+      }
+    } else {
+      objections.append("The plan does not list this partner (participant \(enrolment.participant)).")
+    }
+    for entry in plan.roster {
+      guard let known = roster.entry(of: entry.participant) else {
+        objections.append("Participant \(entry.participant) ('\(entry.name)') of the plan is not in the signed roster.")
+        continue
+      }
+      if known.verificationKey != VerificationKey(hex: entry.verificationKey) {
+        objections.append("The plan gives participant \(entry.participant) ('\(entry.name)') another key than the signed roster.")
+      }
+      if known.status == .revoked {
+        objections.append("Participant \(entry.participant) ('\(entry.name)') of the plan has been revoked.")
+      }
+    }
+    if !plan.aggregation.isSecure {
+      objections.append("The plan asks for this partner's own sums without masks; this program sends masked sums only.")
+    }
+    do {
+      let algorithm = try AlgorithmRegistry.make(
+        plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
+      try plan.matches(algorithm)
+    } catch { objections.append("The plan's algorithm does not fit its releases: \(error).") }
+    return objections
+  }
+
+  private static func warnings(_ plan: TrainingPlan, _ dataSets: [Spending]) -> [String] {
+    var warnings: [String] = []
+    if plan.privacy.usesInsecureTestRandomness {
+      warnings.append("The plan says that it uses test randomness: nothing about such a run is private.")
+    }
+    switch plan.privacy.noise {
+    case .none: warnings.append("No noise is added: the released models carry no differential privacy, and ε is infinite.")
+    case .central: warnings.append("The coordinator draws the noise alone; that it does so cannot be checked by anybody else.")
+    case .distributed: break
+    }
+    if plan.privacy.noise != .none, plan.privacy.epsilon > 10 {
+      warnings.append("ε = \(plan.privacy.epsilon) is a weak guarantee (above 10).")
+    }
+    for data in dataSets {
+      guard let cap = data.cap else { continue }
+      if data.spentAfterPlan > cap.epsilon {
+        warnings.append(
+          "The whole plan would bring '\(data.dataSet)' to \(epsilonText(data.spentAfterPlan)), above your own cap of \(cap.epsilon): this partner will refuse the releases that do not fit."
+        )
+      }
+    }
+    return warnings
+  }
+
+  /// Composition of what the ledger holds with every release of the plan, once each.
+  private static func spending(_ record: DataSetRecord, _ ledger: LedgerState?, _ plan: TrainingPlan) -> Spending {
+    let delta = record.cap?.delta ?? plan.cap?.delta ?? 1e-6
+    let spent = ledger?.recorded.epsilon(delta: delta) ?? 0
+    var after = Double.infinity
+    let events = plan.releases.map { $0.event(plan.privacy) }
+    if spent.isFinite, !events.contains(nil) {
+      var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
+      let isComposable = events.compactMap { $0 }.allSatisfy { (try? summary.add($0)) != nil }
+      if isComposable, !summary.isEmpty { after = Accounting.epsilon(for: summary, delta: delta) }
+    }
+    return Spending(
+      dataSet: record.name, cap: record.cap, spent: spent, spentAfterPlan: after,
+      fitsCatalogue: record.catalogue == plan.catalogue.hash)
+  }
+
+  /// ε rounded up, so that no more is promised than holds.
+  static func epsilonText(_ value: Double) -> String {
+    value.isFinite ? "ε ≤ \(String(format: "%.4g", value + abs(value) * 5e-4))" : "ε = ∞ (no guarantee)"
+  }
+}
+
+/// The signed roster as this partner holds it.
+enum PinnedRoster {
+  /// - Throws: `PartnerError` when the roster is not the coordinator's, or of another task.
+  static func read(_ bytes: [UInt8], enrolment: Enrolment) throws -> SignedRoster {
+    let roster: SignedRoster
+    do { roster = try SignedRoster(decoding: bytes) } catch {
+      throw PartnerError(.untrusted, "the coordinator sent a roster that cannot be read: \(error)")
+    }
+    guard roster.isSigned(by: enrolment.coordinatorKey) else {
+      throw PartnerError(
+        .untrusted, "the roster is not signed by the coordinator's key that this home pinned when it enrolled; do not go on")
+    }
+    guard roster.taskID == enrolment.task else {
+      throw PartnerError(.untrusted, "the roster is of task \(roster.taskID), expected \(enrolment.task)")
+    }
+    return roster
+  }
+}

@@ -1,0 +1,65 @@
+internal import GRDB
+
+/// The tables of a partner's database, as they grew.
+enum PartnerSchema {
+  static var migrator: DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1: a partner") { try $0.execute(sql: first) }
+    return migrator
+  }
+
+  private static let first = """
+    -- Who this partner is in the task, and what it pinned when it enrolled.
+    CREATE TABLE enrolment (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      task TEXT NOT NULL, participant INTEGER NOT NULL, name TEXT NOT NULL, identity TEXT NOT NULL,
+      coordinatorKey TEXT NOT NULL, authority TEXT NOT NULL, trainingAddress TEXT NOT NULL, enrolledAt INTEGER NOT NULL
+    );
+    -- Signed rosters as they came; the newest is pinned.
+    CREATE TABLE roster (version INTEGER PRIMARY KEY, bytes BLOB NOT NULL, receivedAt INTEGER NOT NULL);
+    CREATE TABLE catalogue (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+    -- The partner's data, imported once, with the most that they may ever spend; ledgers are files.
+    CREATE TABLE dataSet (
+      name TEXT PRIMARY KEY, catalogue TEXT NOT NULL REFERENCES catalogue, users INTEGER NOT NULL, events INTEGER NOT NULL,
+      importedAt INTEGER NOT NULL, capEpsilon REAL, capDelta REAL, ledgerSize INTEGER NOT NULL DEFAULT 0, ledgerHead BLOB
+    ) WITHOUT ROWID;
+    -- One row for each user: distinct items, oldest first, as Int32; weights as Float32 or empty.
+    CREATE TABLE shardUser (
+      dataSet TEXT NOT NULL REFERENCES dataSet ON DELETE CASCADE, position INTEGER NOT NULL, name TEXT NOT NULL,
+      items BLOB NOT NULL, weights BLOB NOT NULL, heldOut BLOB NOT NULL, negatives BLOB NOT NULL,
+      PRIMARY KEY (dataSet, position)
+    ) WITHOUT ROWID;
+    CREATE INDEX shardUserByName ON shardUser (dataSet, name);
+    -- Plans as they came, with the partner's consent where it gave one.
+    CREATE TABLE plan (
+      hash TEXT PRIMARY KEY, session TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, signature BLOB NOT NULL,
+      receivedAt INTEGER NOT NULL, dataSet TEXT REFERENCES dataSet, consent BLOB, end TEXT
+    ) WITHOUT ROWID;
+    -- Signed statements in order; sent when the coordinator has confirmed them.
+    CREATE TABLE statement (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL, isSent INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    -- What the engine must remember over a crash.
+    CREATE TABLE mark (
+      session TEXT PRIMARY KEY, round INTEGER NOT NULL, attempt INTEGER NOT NULL, stage INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE coordinatorHead (session TEXT PRIMARY KEY, size INTEGER NOT NULL, head BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE peerHead (
+      session TEXT NOT NULL, participant INTEGER NOT NULL, size INTEGER NOT NULL, head BLOB NOT NULL,
+      PRIMARY KEY (session, participant)
+    ) WITHOUT ROWID;
+    CREATE TABLE release (
+      session TEXT NOT NULL, round INTEGER NOT NULL, version INTEGER NOT NULL, bytes BLOB NOT NULL, model BLOB,
+      PRIMARY KEY (session, round)
+    ) WITHOUT ROWID;
+    -- The users' own vectors under the newest model; they are solved here and never leave.
+    CREATE TABLE userVectors (
+      dataSet TEXT PRIMARY KEY REFERENCES dataSet ON DELETE CASCADE, session TEXT NOT NULL, version INTEGER NOT NULL,
+      dimension INTEGER NOT NULL, bytes BLOB NOT NULL
+    ) WITHOUT ROWID;
+    -- What became of attempts, for people; no secret and nothing of a user.
+    CREATE TABLE attempt (
+      session TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL, event TEXT NOT NULL, time INTEGER NOT NULL,
+      PRIMARY KEY (session, round, attempt)
+    ) WITHOUT ROWID;
+    """
+}

@@ -1,0 +1,159 @@
+public import CryptoPrimitives
+internal import Foundation
+internal import GRDB
+public import PeerIdentity
+public import SecureAggregation
+internal import TaskDatabase
+
+/// Everything that a partner must remember, but for keys and ledgers, which are files: one SQLite database, every commit
+/// synced.
+///
+/// Calls are short and may come from any thread, and from more than one process: a command may write while the daemon runs.
+public final class PartnerStore: Sendable {
+  let database: TaskDatabase
+
+  /// Opens the database of a home, made when it is missing.
+  public init(_ home: PartnerHome) throws {
+    database = try TaskDatabase.open(path: home.database, kind: .partner, migrator: PartnerSchema.migrator)
+  }
+
+  /// Reads every page and every reference.
+  public func checkIntegrity() throws { try database.checkIntegrity() }
+
+  func close() throws { try database.close() }
+
+  // MARK: - Enrolment
+
+  /// Who this partner is; `nil` before it has enrolled.
+  public func enrolment() throws -> Enrolment? {
+    try database.read { database in
+      try Row.fetchOne(database, sql: "SELECT * FROM enrolment").map { row in
+        guard let identity = VerificationKey(hex: row["identity"]), let key = VerificationKey(hex: row["coordinatorKey"]),
+          let authority = Digest(hex: row["authority"])
+        else { throw PartnerError(.data, "the enrolment in \(database.description) is damaged; restore a backup of the home") }
+        return Enrolment(
+          task: row["task"], participant: row["participant"], name: row["name"], identity: identity, coordinatorKey: key,
+          authority: authority, trainingAddress: row["trainingAddress"], enrolledAt: row["enrolledAt"])
+      }
+    }
+  }
+
+  func record(_ enrolment: Enrolment) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "INSERT INTO enrolment VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+        arguments: [
+          enrolment.task, enrolment.participant, enrolment.name, enrolment.identity.hex, enrolment.coordinatorKey.hex,
+          enrolment.authority.hex, enrolment.trainingAddress, enrolment.enrolledAt,
+        ])
+    }
+  }
+
+  // MARK: - Settings
+
+  func setting(_ name: Setting) throws -> String? {
+    try database.read { try String.fetchOne($0, sql: "SELECT value FROM setting WHERE name = ?", arguments: [name.rawValue]) }
+  }
+
+  func set(_ name: Setting, to value: String?) throws {
+    try database.write { database in
+      guard let value else {
+        return try database.execute(sql: "DELETE FROM setting WHERE name = ?", arguments: [name.rawValue])
+      }
+      try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES (?, ?)", arguments: [name.rawValue, value])
+    }
+  }
+
+  enum Setting: String {
+    /// There while the partner rests.
+    case isPaused = "paused"
+    /// There after the partner has left the task.
+    case hasLeft = "left"
+    /// There after keys and shard were erased.
+    case isPurged = "purged"
+    /// What the daemon last said about itself, as JSON.
+    case daemon
+  }
+
+  /// Whether attempts are not answered at the partner's own wish.
+  public var isPaused: Bool { get throws { try setting(.isPaused) != nil } }
+  public var hasLeft: Bool { get throws { try setting(.hasLeft) != nil } }
+  public var isPurged: Bool { get throws { try setting(.isPurged) != nil } }
+
+  // MARK: - Statements
+
+  /// Signs and keeps a statement under the next number, with what it changes here in one transaction.
+  ///
+  /// - Returns: the statement, to be sent by whoever speaks for this home.
+  @discardableResult
+  func state(
+    _ kind: PartnerStatement.Kind, of enrolment: Enrolment, plan: Digest = .zero, roster: Digest = .zero, key: SigningKey,
+    time: Int, dataSet: DataSetName? = nil
+  ) throws -> PartnerStatement {
+    guard let task = Hexadecimal.decode(enrolment.task), task.count == 16 else {
+      throw PartnerError(.data, "the task '\(enrolment.task)' of this home is no task; restore a backup of the home")
+    }
+    return try database.write { database in
+      let number = (try Int64.fetchOne(database, sql: "SELECT max(number) FROM statement") ?? 0) + 1
+      let statement = PartnerStatement(
+        kind, task: task, participant: enrolment.participant, number: UInt64(number), plan: plan, roster: roster,
+        time: UInt64(max(0, time)), key: key)
+      try database.execute(
+        sql: "INSERT INTO statement (number, bytes) VALUES (?, ?)", arguments: [number, Data(statement.encoded)])
+      switch kind {
+      case .consent:
+        try database.execute(
+          sql: "UPDATE plan SET consent = ?, dataSet = ? WHERE hash = ?",
+          arguments: [Data(statement.encoded), dataSet?.text, plan.hex])
+      case .pause: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('paused', ?)", arguments: ["\(time)"])
+      case .resume: try database.execute(sql: "DELETE FROM setting WHERE name = 'paused'")
+      case .leave: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('left', ?)", arguments: ["\(time)"])
+      }
+      return statement
+    }
+  }
+
+  /// Statements that the coordinator has not confirmed, oldest first.
+  func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
+    try database.read { database in
+      try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
+        .map { (number: $0["number"], bytes: Array($0["bytes"] as Data)) }
+    }
+  }
+
+  func markSent(statement number: Int64) throws {
+    try database.write { try $0.execute(sql: "UPDATE statement SET isSent = 1 WHERE number = ?", arguments: [number]) }
+  }
+
+  // MARK: - Roster
+
+  /// The newest roster that was pinned, as signed bytes.
+  func newestRoster() throws -> [UInt8]? {
+    try database.read { try Data.fetchOne($0, sql: "SELECT bytes FROM roster ORDER BY version DESC LIMIT 1").map(Array.init) }
+  }
+
+  func record(roster bytes: [UInt8], version: UInt64, time: Int) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "INSERT OR IGNORE INTO roster VALUES (?, ?, ?)", arguments: [Int64(clamping: version), Data(bytes), time])
+    }
+  }
+}
+
+/// Who a partner is in a task, and what it pinned when it enrolled.
+public struct Enrolment: Sendable, Equatable {
+  /// The task's id: 32 hexadecimal digits.
+  public let task: String
+  public let participant: UInt32
+  public let name: String
+  /// The partner's own identity, as the roster names it.
+  public let identity: VerificationKey
+  /// The key that signs plans, rosters, rounds and releases.
+  public let coordinatorKey: VerificationKey
+  /// SHA-256 of the certificate authority's certificate.
+  public let authority: Digest
+  /// host:port of the training listener.
+  public let trainingAddress: String
+  /// Seconds since 1970, by the partner's clock.
+  public let enrolledAt: Int
+}
