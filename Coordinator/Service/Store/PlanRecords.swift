@@ -1,0 +1,141 @@
+public import CryptoPrimitives
+public import FederatedLearning
+public import Foundation
+internal import GRDB
+public import SecureAggregation
+internal import TaskDatabase
+
+/// A signed plan with what partners download beside it.
+public struct PlanRecord: Sendable {
+  public let session: SessionID
+  /// Counts the plans of this task from 1.
+  public let number: Int
+  public let hash: Digest
+  /// The exact bytes that were signed.
+  public let bytes: [UInt8]
+  public let signature: Signature
+  /// The signed roster that the plan was made from.
+  public let roster: [UInt8]
+  /// `Catalogue.canonicalBytes`.
+  public let catalogue: [UInt8]
+  /// Titles of the items, as the `catalogue` document carries them.
+  public let titles: [UInt8]
+  public let createdAt: Date
+  public let endedAt: Date?
+  /// Why the run is over, in words.
+  public let end: String?
+
+  init(_ row: Row) throws {
+    session = try SessionID(column: row["session"], "session")
+    number = row["number"]
+    hash = try Digest(column: row["hash"], "hash")
+    bytes = Array(row["bytes"] as Data)
+    signature = try Signature(column: row["signature"], "signature")
+    roster = Array(row["roster"] as Data)
+    catalogue = Array(row["catalogue"] as Data)
+    titles = Array(row["titles"] as Data)
+    createdAt = Date(timeIntervalSince1970: row["createdAt"])
+    endedAt = (row["endedAt"] as Int64?).map { Date(timeIntervalSince1970: Double($0)) }
+    end = row["end"]
+  }
+
+  /// - Throws: `PlanError` when the bytes are no plan of this version.
+  public func planFile() throws -> PlanFile { try PlanFile(bytes: bytes) }
+}
+
+/// What a partner has said about its part, by the newest of its statements.
+public struct PartnerStanding: Sendable, Equatable {
+  public var hasConsented = false
+  public var isPaused = false
+  public var hasLeft = false
+}
+
+extension CoordinatorStore {
+  /// Keeps a new plan; it becomes the active one.
+  ///
+  /// - Returns: `false` when the plan before it is not over.
+  public func add(
+    plan: PlanFile, session: SessionID, signature: Signature, roster: [UInt8], catalogue: [UInt8], titles: [UInt8], now: Date
+  ) throws -> Bool {
+    try database.write { database in
+      guard try Int.fetchOne(database, sql: "SELECT count(*) FROM plans WHERE endedAt IS NULL") == 0 else { return false }
+      let number = (try Int.fetchOne(database, sql: "SELECT max(number) FROM plans") ?? 0) + 1
+      try database.execute(
+        sql: """
+          INSERT INTO plans (session, number, hash, bytes, signature, roster, catalogue, titles, createdAt)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          session.data, number, SHA256.hash(plan.bytes).data, Data(plan.bytes), signature.data, Data(roster), Data(catalogue),
+          Data(titles), Int64(now.timeIntervalSince1970),
+        ])
+      return true
+    }
+  }
+
+  /// The newest plan: active, or the last that was.
+  public func newestPlan() throws -> PlanRecord? {
+    try database.read { try Row.fetchOne($0, sql: "SELECT * FROM plans ORDER BY number DESC LIMIT 1").map(PlanRecord.init) }
+  }
+
+  public func plans() throws -> [PlanRecord] {
+    try database.read { try Row.fetchAll($0, sql: "SELECT * FROM plans ORDER BY number").map(PlanRecord.init) }
+  }
+
+  /// Ends a plan that nobody runs, by the operator's decision.
+  ///
+  /// - Returns: `false` when the session is none that could be ended.
+  public func end(session: SessionID, because reason: String, now: Date) throws -> Bool {
+    try database.write { database in
+      try database.execute(
+        sql: "UPDATE plans SET endedAt = ?, end = ? WHERE session = ? AND endedAt IS NULL",
+        arguments: [Int64(now.timeIntervalSince1970), reason, session.data])
+      return database.changesCount == 1
+    }
+  }
+
+  // MARK: - Statements of partners
+
+  /// Keeps a statement that was verified.
+  ///
+  /// - Returns: `false` when its number is not above those that are kept; the same bytes again are kept already and fine.
+  public func add(
+    statement bytes: [UInt8], number: UInt64, kind: UInt8, plan: Digest, of participant: UInt32, now: Date
+  ) throws -> Bool {
+    try database.write { database in
+      let known = try Row.fetchOne(
+        database, sql: "SELECT number, bytes FROM statements WHERE participant = ? ORDER BY number DESC LIMIT 1",
+        arguments: [participant])
+      if let known, Int64(bitPattern: number) <= known["number"] as Int64 {
+        return Int64(bitPattern: number) == known["number"] as Int64 && known["bytes"] as Data == Data(bytes)
+      }
+      try database.execute(
+        sql: "INSERT INTO statements (participant, number, kind, plan, bytes, receivedAt) VALUES (?, ?, ?, ?, ?, ?)",
+        arguments: [
+          participant, Int64(bitPattern: number), Int(kind), plan.data, Data(bytes), Int64(now.timeIntervalSince1970),
+        ])
+      return true
+    }
+  }
+
+  /// How every partner stands to a plan, from its statements: 1 consent, 2 pause, 3 resume, 4 leave (`PartnerStatement.Kind`).
+  public func standings(plan: Digest) throws -> [UInt32: PartnerStanding] {
+    try database.read { database in
+      var standings: [UInt32: PartnerStanding] = [:]
+      for row in try Row.fetchAll(database, sql: "SELECT participant, kind, plan FROM statements ORDER BY participant, number") {
+        var standing = standings[row["participant"]] ?? PartnerStanding()
+        switch row["kind"] as Int {
+        case 1:
+          // Whoever consents again after leaving takes part again.
+          standing.hasLeft = false
+          if row["plan"] as Data == plan.data { standing.hasConsented = true }
+        case 2: standing.isPaused = true
+        case 3: standing.isPaused = false
+        default: standing.hasLeft = true
+        }
+        standings[row["participant"]] = standing
+      }
+      return standings
+    }
+  }
+}
