@@ -146,6 +146,11 @@ public final class Federation {
       guard let event = network.next() else { break }
       handle(event)
     }
+    let end = network.now
+    // Partners hear of the end; what they say to it nobody hears.
+    while let event = network.next() {
+      if case .toPartner(let participant, let bytes) = event { deliver(bytes, to: participant) }
+    }
     for host in hosts.values {
       for (reason, count) in host.engine.refusals { refusals["partner: \(reason)", default: 0] += count }
       for (reason, count) in host.engine.aggregationRefusals {
@@ -155,7 +160,7 @@ public final class Federation {
     for (reason, count) in coordinator.refusals { refusals["coordinator: \(reason)", default: 0] += count }
     return FederationResult(
       end: coordinator.end ?? .stopped, model: coordinator.model, releases: releases, aborted: aborted, meter: meter,
-      bytesUp: bytesUp, bytesDown: bytesDown, dropouts: dropouts, refusals: refusals, virtualSeconds: network.now)
+      bytesUp: bytesUp, bytesDown: bytesDown, dropouts: dropouts, refusals: refusals, virtualSeconds: end)
   }
 
   // MARK: - Events
@@ -171,7 +176,7 @@ public final class Federation {
       }
       perform(
         measured(Self.stage(of: message)) {
-          coordinator.receive(message, from: participant, time: Int(network.now))
+          coordinator.receive(message, from: participant, time: Int(network.now)).actions
         })
     case .deadline(let generation):
       perform(coordinator.deadlineExpired(generation: generation, time: Int(network.now)))
@@ -189,7 +194,7 @@ public final class Federation {
       host.dropStage = faults.dropStage()
       host.reached = nil
     }
-    let actions = measured(Self.stage(of: message)) { host.engine.receive(message, random: &host.random) }
+    let actions = measured(Self.stage(of: message)) { host.engine.receive(message, random: &host.random, time: Int(network.now)) }
     perform(actions, by: participant, host)
   }
 
@@ -244,6 +249,7 @@ public final class Federation {
       case .attemptAborted(let round, let attempt, let reason):
         aborted.append((round, attempt, reason))
         observer(.attemptAborted(round: round, attempt: attempt, reason: reason))
+      case .readyForNext: perform(measured(.openRound) { coordinator.begin() })
       case .finished: break
       }
     }

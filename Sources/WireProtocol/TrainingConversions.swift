@@ -33,6 +33,7 @@ extension Tacit_V1_RoundEnd {
     self.init()
     context = Tacit_V1_AttemptContext(end.context)
     abortReason = UInt32(end.abortReason?.rawValue ?? 0)
+    if let statement = end.release { release = Tacit_V1_ModelRelease(statement) }
   }
 }
 
@@ -41,10 +42,40 @@ extension RoundEnd {
     let fields = WireFields("RoundEnd")
     let context = try fields.context(wire.context, isPresent: wire.hasContext)
     let code: UInt8 = try fields.narrow(wire.abortReason, "abort_reason")
+    let reason =
+      code == 0 ? nil : try fields.require(AttemptAbort(rawValue: code), "abort_reason", "found \(code), not a reason")
+    guard wire.hasRelease == (reason == nil) else {
+      throw WireError(
+        message: "RoundEnd", field: "release",
+        reason: reason == nil ? "is missing although the sum was released" : "is there although the attempt was aborted")
+    }
+    self.init(context: context, abortReason: reason, release: wire.hasRelease ? try ModelRelease(wire.release) : nil)
+  }
+}
+
+extension Tacit_V1_ModelRelease {
+  init(_ release: ModelRelease) {
+    self.init()
+    session = Data(release.session.bytes)
+    version = release.version
+    round = release.round
+    attempt = release.attempt
+    planHash = Data(release.planHash.bytes)
+    modelHash = Data(release.modelHash.bytes)
+    ledgerSize = release.ledgerSize
+    ledgerHead = Data(release.ledgerHead.bytes)
+    signature = Data(release.signature.bytes)
+  }
+}
+
+extension ModelRelease {
+  init(_ wire: Tacit_V1_ModelRelease) throws(WireError) {
+    let fields = WireFields("ModelRelease")
     self.init(
-      context: context,
-      abortReason: code == 0
-        ? nil : try fields.require(AttemptAbort(rawValue: code), "abort_reason", "found \(code), not a reason"))
+      session: try fields.value(wire.session, "session"), version: wire.version, round: wire.round, attempt: wire.attempt,
+      planHash: try fields.value(wire.planHash, "plan_hash"), modelHash: try fields.value(wire.modelHash, "model_hash"),
+      ledgerSize: wire.ledgerSize, ledgerHead: try fields.value(wire.ledgerHead, "ledger_head"),
+      signature: try fields.value(wire.signature, "signature"))
   }
 }
 

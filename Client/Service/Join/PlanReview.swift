@@ -46,15 +46,7 @@ public struct PlanReview: Sendable {
     planBytes: [UInt8], signature: Signature, rosterBytes: [UInt8], enrolment: Enrolment,
     dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
   ) throws {
-    guard PlanSignature.verifies(signature, of: planBytes, by: enrolment.coordinatorKey) else {
-      throw PartnerError(
-        .untrusted,
-        "the plan is not signed by the coordinator's key that this home pinned when it enrolled; do not join it, and ask the coordinator's people on another channel"
-      )
-    }
-    do { planFile = try PlanFile(bytes: planBytes) } catch {
-      throw PartnerError(.untrusted, "the signed plan does not hold together: \(error)")
-    }
+    planFile = try Documents.checkedPlan(planBytes, signature, enrolment)
     roster = try PinnedRoster.read(rosterBytes, enrolment: enrolment)
     self.signature = signature
     self.enrolment = enrolment

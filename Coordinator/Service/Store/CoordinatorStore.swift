@@ -49,6 +49,8 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
   case fencedOff
   /// Another process holds the lease, and its time is not over.
   case leaseHeld(by: String, until: Date)
+  /// An attempt has a noised result already; a second one would halve the noise.
+  case secondNoisedSum
   /// A row that this program cannot have written.
   case corrupt(String)
 
@@ -57,6 +59,7 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
     case .fencedOff: "another coordinator has taken over this state folder; this one stops and writes nothing more"
     case .leaseHeld(let holder, let until):
       "another coordinator (\(holder)) runs on this state folder until \(until.formatted(.iso8601)) at least; end it first, or start with --standby to wait for it"
+    case .secondNoisedSum: "the attempt has a noised result already; a second one is never kept"
     case .corrupt(let what): "the coordinator's database is damaged: \(what); restore a backup into a new folder"
     }
   }

@@ -53,6 +53,10 @@ public final class PrivacyLedger: Sendable {
 
   /// Charges one release of one attempt; on return the charge is on disk.
   ///
+  /// A coordinator replays its attempt after a crash: in its ledger, a charge that stands for the same release of the same
+  /// attempt with the same plan, binding and event is returned as it was written, and nothing is added. A partner answers
+  /// an attempt once: in its ledger a second charge is refused, so that no second input leaves on the strength of one charge.
+  ///
   /// - Parameter cap: the most that this ledger may spend; `nil` where something else stops the run.
   /// - Returns: the charge with ε before and after.
   /// - Throws: `LedgerError` when the charge would overspend, was made before or comes out of order; the journal's error
@@ -60,6 +64,14 @@ public final class PrivacyLedger: Sendable {
   @discardableResult
   public func charge(_ request: ChargeRequest, cap: PrivacyBudget? = nil) throws -> LedgerCharge {
     try current.withLock { state in
+      if state.header.kind == .coordinator, let standing = state.charge(request.attempt, release: request.release)?.charge {
+        guard standing.plan == request.plan, standing.binding == request.binding, standing.event == request.event else {
+          throw LedgerError(
+            "release \(request.release) (\(request.name)) of \(request.attempt) stands charged under another plan, model or ledger; this state is not the one that was charged"
+          )
+        }
+        return standing
+      }
       var spending = state.recorded
       let before = spending.epsilon(delta: request.delta)
       if let refusal = spending.add(request.event) {
@@ -86,9 +98,19 @@ public final class PrivacyLedger: Sendable {
     }
   }
 
-  /// Writes what became of a charged attempt.
+  /// Writes what became of a charged attempt, once: the same result again adds nothing.
+  ///
+  /// - Throws: `LedgerError` when the attempt was not charged, or another result stands.
   public func record(_ outcome: LedgerOutcome) throws {
-    try current.withLock { try append(.outcome(outcome), to: &$0) }
+    try current.withLock { state in
+      if let standing = state.charge(outcome.attempt, release: outcome.release)?.outcome {
+        guard standing.result == outcome.result, standing.survivors == outcome.survivors else {
+          throw LedgerError("\(outcome.attempt) stands with another outcome; a second one is never written")
+        }
+        return
+      }
+      try append(.outcome(outcome), to: &state)
+    }
   }
 
   /// Takes a charge back on proof.

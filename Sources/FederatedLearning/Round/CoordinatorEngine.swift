@@ -1,93 +1,49 @@
 public import CryptoPrimitives
-internal import DifferentialPrivacy
 public import Recommender
 public import SecureAggregation
-
-/// What the host does for the coordinator's engine, in the order of the list.
-public enum CoordinatorAction: Sendable, Equatable {
-  case send(CoordinatorMessage, to: ParticipantID)
-  /// Call `deadlineExpired(generation)` when the stage has had its time; later generations replace earlier ones.
-  case armDeadline(generation: Int, stage: AggregationStage)
-  /// The aggregation of this attempt is complete: call `release` now. Separate, because it draws the noise and takes long.
-  case release
-  /// A release became public.
-  case published(PublishedRelease)
-  /// An attempt came to nothing; another follows unless `finished` does.
-  case attemptAborted(round: Int, attempt: Int, reason: AttemptAbort)
-  case finished(RunEnd)
-}
-
-/// What one release made public.
-public struct PublishedRelease: Sendable, Equatable {
-  public let round: Int
-  public let attempt: Int
-  public let name: String
-  public let purpose: PlannedRelease.Purpose
-  /// Partners whose inputs are in the sum.
-  public let survivors: [ParticipantID]
-  /// ε charged so far; `nil` without noise.
-  public let epsilonSpent: Double?
-  /// For evaluation releases: the noised (1, hit, ndcg) sums; empty for training.
-  public let evaluation: [Float]
-  /// SHA-256 of the released integers, 8 bytes each, little-endian.
-  public let digest: Digest
-}
-
-/// Why a run is over.
-public enum RunEnd: Sendable, Equatable, CustomStringConvertible {
-  /// Every release of the plan happened.
-  case completed
-  /// The next release would have overspent the cap; it did not happen.
-  case budgetExhausted(round: Int)
-  /// A round came to nothing as often as the plan allows.
-  case tooManyAborts(round: Int, reason: AttemptAbort)
-  /// The ledger could not be written; nothing was released after that.
-  case ledgerFailed(String)
-  case stopped
-
-  public var description: String {
-    switch self {
-    case .completed: "every release of the plan happened"
-    case .budgetExhausted(let round):
-      "stopped before release \(round + 1): it would have overspent the privacy budget"
-    case .tooManyAborts(let round, let reason): "gave up at release \(round + 1): \(reason)"
-    case .ledgerFailed(let sentence): "stopped because the ledger could not be written: \(sentence)"
-    case .stopped: "stopped on request"
-    }
-  }
-}
 
 /// The coordinator's side of a training task: opens rounds, lets the aggregator form sums, charges the ledger, draws the
 /// noise, folds the noised sum into the model.
 ///
-/// Sans-IO: messages and deadlines in, actions out. The only port is the ledger, because a charge must be durable before
-/// the next line of code runs. Nothing un-noised survives in the engine: the aggregate lives inside one call of `release`.
+/// Sans-IO: messages and deadlines in, actions out. The only ports are the ledger and the release journal, because a charge
+/// and a noised result must be durable before the next line of code runs. Nothing un-noised survives in the engine: the
+/// aggregate lives inside one call of `release`.
+///
+/// **A host that must survive a crash** keeps the checkpoint, the bytes of the open `RoundStart`, and every event since: each
+/// accepted message with sender and time, each expired deadline with generation and time. It applies an event, journals it,
+/// and then performs the actions: nothing leaves on the strength of an event that a crash could take back. A new process
+/// gives the checkpoint to `init`, the start to `resume`, the events to `receive` and `deadlineExpired`, and gets the same
+/// state and the same actions; the ledger and the release journal take the same writes twice. `Protocols/training-round.md`
+/// §7.3 says what holds when the crash came between two of these steps. To drain is to call nothing any more; `stop` ends the run.
 public struct CoordinatorEngine: Sendable {
   public let planFile: PlanFile
   /// The model so far; public to all partners.
-  public private(set) var model: ItemModel
-  /// Refused messages by reason, and messages that did not fit.
+  public internal(set) var model: ItemModel
+  /// Refused messages by reason, and what partners refused.
   public private(set) var refusals: [String: Int] = [:]
-  public private(set) var end: RunEnd?
+  /// Who accuses whom in the attempt under way or the last one: a hint for the operator, no proof.
+  public private(set) var accusations: [Accusation] = []
+  public internal(set) var end: RunEnd?
 
-  private let plan: TrainingPlan
-  private let planHash: Digest
-  private let session: SessionID
-  private let signingKey: SigningKey
+  let plan: TrainingPlan
+  let planHash: Digest
+  let session: SessionID
+  let signingKey: SigningKey
+  let algorithm: any FederatedAlgorithm
+  let ledger: PrivacyLedger
+  let releaseJournal: (any ReleaseJournal)?
+  let workers: Int
   private let roster: [ParticipantID: VerificationKey]
-  private let algorithm: any FederatedAlgorithm
-  private let ledger: PrivacyLedger
-  private let workers: Int
-  private var optimizer: OptimizerState = [:]
-  private var round = 0
-  private var attempt = 0
+  var optimizer: OptimizerState
+  var round: Int
+  var attempt: Int
   private var generation = 0
-  private var current: Attempt?
+  var current: Attempt?
   /// Exactly one of the two is there during an attempt. Stored flat, so that the running sum is changed in place.
-  private var aggregator: AggregatorSession?
-  private var plainAggregation: PlainAggregation?
+  var aggregator: AggregatorSession?
+  var plainAggregation: PlainAggregation?
 
-  private struct Attempt {
+  struct Attempt {
     let start: RoundStart
     let context: AttemptContext
     var isCharged = false
@@ -95,13 +51,21 @@ public struct CoordinatorEngine: Sendable {
     var isClosed = false
     /// Inputs that were accepted into the sum.
     var inputCount = 0
+    /// Who left by its own word before its input came.
     var refused: Set<ParticipantID> = []
+    /// Whose refusal was taken: one each.
+    var spoken: Set<ParticipantID> = []
   }
 
-  /// - Throws: `PlanError` when the key is not the plan's, or the algorithm does not fit it.
+  /// - Parameters:
+  ///   - ledger: the coordinator's own, of this task.
+  ///   - checkpoint: where an earlier process stood between two attempts; by default the plan's beginning.
+  ///   - releaseJournal: where noised results are kept; without one, a crash while a release is published cannot be mended.
+  ///   - workers: threads for the expansion of masks.
+  /// - Throws: `PlanError` when key, algorithm or checkpoint are not the plan's.
   public init(
     planFile: PlanFile, signingKey: SigningKey, algorithm: any FederatedAlgorithm, ledger: PrivacyLedger,
-    workers: Int = 1
+    checkpoint: CoordinatorCheckpoint? = nil, releaseJournal: (any ReleaseJournal)? = nil, workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard let session = SessionID(hex: plan.session) else { throw PlanError("the plan was not validated") }
@@ -109,17 +73,53 @@ public struct CoordinatorEngine: Sendable {
       throw PlanError("the plan names another coordinator's key")
     }
     try plan.matches(algorithm)
+    let checkpoint = checkpoint ?? .initial(plan, algorithm)
+    try checkpoint.matches(plan, algorithm)
     self.planFile = planFile
     self.plan = plan
     self.session = session
     self.signingKey = signingKey
     self.algorithm = algorithm
     self.ledger = ledger
+    self.releaseJournal = releaseJournal
     self.workers = workers
     planHash = SHA256.hash(planFile.bytes)
     roster = plan.verificationKeys
-    model = algorithm.initialModel(seed: plan.modelSeed)
+    model = checkpoint.model
+    optimizer = checkpoint.optimizer
+    round = checkpoint.round
+    attempt = checkpoint.attempt
+    end = checkpoint.end
   }
+
+  /// What a new process needs to go on from here.
+  ///
+  /// - Precondition: no attempt is under way, and the run did not end by a failed ledger: then the journal of the attempt
+  ///   is what the next process needs, and this state must not replace it.
+  public var checkpoint: CoordinatorCheckpoint {
+    precondition(current == nil, "a checkpoint is the state between two attempts")
+    precondition(end?.isResumable != true, "after a failed ledger the attempt is resumed from its journal")
+    return CoordinatorCheckpoint(round: round, attempt: attempt, model: model, optimizer: optimizer, end: end)
+  }
+
+  /// The start of the attempt under way, which the host journals before it sends it.
+  public var openAttempt: RoundStart? { current?.start }
+
+  /// How the open stage stands; `nil` between attempts, and once the sum is being opened.
+  ///
+  /// `answered` have done their part, `awaited` may still do it, and with `needed` answers the attempt can go on.
+  public var stageProgress: (stage: AggregationStage, generation: Int, answered: Int, awaited: Int, needed: Int)? {
+    guard let current, !current.isClosed, end == nil else { return nil }
+    if let aggregator, let stage = aggregator.stage {
+      return (stage, generation, aggregator.answeredCount, aggregator.awaited.count, aggregator.needed)
+    }
+    return (
+      .maskedInput, generation, current.inputCount, plan.roster.count - current.inputCount - current.refused.count,
+      plan.aggregation.minimumSurvivors
+    )
+  }
+
+  // MARK: - Events
 
   /// Opens the next attempt, or finishes.
   public mutating func begin() -> [CoordinatorAction] {
@@ -127,60 +127,65 @@ public struct CoordinatorEngine: Sendable {
     guard end == nil else { return [] }
     guard round < plan.releases.count else { return finish(.completed) }
     let release = plan.releases[round]
+    if let contradiction = contradictionOfLedger { return finish(.ledgerFailed(contradiction)) }
+    // Charged attempts are over, or resumed from their journal. Where the journal is lost, their number is too.
+    while ledger.state.charge(nextAttempt, release: round) != nil { attempt += 1 }
+    guard attempt < plan.aggregation.maximumAttempts else { return finish(.tooManyAborts(round: round, reason: .stopped)) }
     guard ledger.allows(release.chargedEvent(plan.privacy), cap: plan.cap) else {
       return finish(.budgetExhausted(round: round))
     }
-    let start = makeStart()
-    let context = start.context()
-    generation += 1
-    let messages = plan.roster.map {
-      CoordinatorAction.send(.roundStart(start), to: ParticipantID($0.participant))
+    return open(makeStart())
+  }
+
+  /// Opens the attempt of a journalled start again: the same bytes, no new signature, no new ledger head. The host then
+  /// feeds the journalled events in their order.
+  ///
+  /// - Precondition: the start was made by `begin` on this checkpoint.
+  public mutating func resume(_ start: RoundStart) -> [CoordinatorAction] {
+    precondition(current == nil && end == nil, "an attempt is resumed before anything else happens")
+    precondition(
+      start.session == session && start.planHash == planHash && Int(start.round) == round && Int(start.attempt) >= attempt
+        && start.model == ModelBytes.encode(model)
+        && signingKey.verificationKey.verifies(start.signature, of: start.signedBytes),
+      "an attempt is resumed from the checkpoint on which it was opened")
+    attempt = Int(start.attempt)
+    let actions = open(start)
+    // A charge that became durable although the event behind it did not: it stands, whatever happens now.
+    if let standing = ledger.state.charge(nextAttempt, release: round), standing.charge.binding == current?.context.binding {
+      current?.isCharged = true
     }
-    guard let parameters = try? plan.parameters(of: release) else {
-      preconditionFailure("a validated plan has parameters for every release")
-    }
-    current = Attempt(start: start, context: context)
-    guard plan.aggregation.isSecure else {
-      plainAggregation = PlainAggregation(parameters: parameters, context: context)
-      return messages + [.armDeadline(generation: generation, stage: .maskedInput)]
-    }
-    do { aggregator = try AggregatorSession(parameters: parameters, context: context, roster: roster) } catch {
-      preconditionFailure("a validated plan has a sound roster: \(error)")
-    }
-    return messages + [.armDeadline(generation: generation, stage: .advertiseKeys)]
+    return actions
   }
 
   /// A message from a partner, whose identity the transport has established.
-  public mutating func receive(_ message: PartnerMessage, from sender: ParticipantID, time: Int) -> [CoordinatorAction] {
-    guard let attempt = current, !attempt.isClosed, end == nil else { return count("message outside of a round") }
-    guard roster[sender] != nil else { return count("sender outside of the roster") }
-    switch message {
-    case .refusal(let refusal):
-      guard let start = current?.start, refusal.session == start.session, refusal.round == start.round,
-        refusal.attempt == start.attempt, refusal.participant == sender
-      else { return count("refusal of another attempt") }
-      _ = count("partner refused: \(refusal.reason)")
-      if plainAggregation?.survivors.contains(sender) != true { current?.refused.insert(sender) }
-      aggregator?.drop(sender)
-    case .aggregation(let message):
-      guard let receipt = aggregator?.receive(message, from: sender) else { return count("masked message in a plain round") }
-      if case .refused(let reason) = receipt { return count(reason.rawValue) }
-      if case .maskedInput = message { current?.inputCount += 1 }
-    case .plainSum(let sum):
-      guard let accepted = plainAggregation?.receive(sum, from: sender) else { return count("plain sum in a secure round") }
-      guard accepted else { return count("plain sum that does not fit the attempt") }
-      current?.inputCount += 1
+  ///
+  /// - Returns: whether the message changed the engine, and so belongs in the host's journal; and what is to be done.
+  public mutating func receive(
+    _ message: PartnerMessage, from sender: ParticipantID, time: Int
+  ) -> (verdict: MessageVerdict, actions: [CoordinatorAction]) {
+    if let refusal = take(message, from: sender) {
+      refusals[refusal, default: 0] += 1
+      return (.refused(refusal), [])
     }
-    return isStageComplete ? closeStage(time: time) : []
+    return (.accepted, isStageComplete ? closeStage(time: time) : [])
   }
 
   /// The stage of this generation has had its time; whoever is missing is dropped from the attempt.
+  ///
+  /// A deadline of another generation changes nothing; of the open stage's it is an event, which the host journals.
   public mutating func deadlineExpired(generation expired: Int, time: Int) -> [CoordinatorAction] {
     guard expired == generation, let current, !current.isClosed, end == nil else { return [] }
     return closeStage(time: time)
   }
 
-  /// Ends the run at a safe point: the attempt under way is aborted, the ledger stays as it is.
+  /// Closes the open stage before its deadline, when enough have answered: `deadlineExpired` of `stageProgress.generation`,
+  /// and journalled as such.
+  public mutating func closeStageEarly(time: Int) -> [CoordinatorAction] {
+    deadlineExpired(generation: generation, time: time)
+  }
+
+  /// Ends the run for good: the attempt under way is aborted, the ledger stays as it is. A process that only makes room for
+  /// the next one does not call this.
   public mutating func stop(time: Int) -> [CoordinatorAction] {
     guard end == nil else { return [] }
     var actions: [CoordinatorAction] = []
@@ -192,53 +197,74 @@ public struct CoordinatorEngine: Sendable {
     return actions + finish(.stopped)
   }
 
-  /// Opens the sum, draws the noise and folds the result into the model; the answer to `.release`.
-  ///
-  /// - Parameter random: the operating system's generator, or a stream keyed by it.
-  public mutating func release(random: inout some RandomSource, time: Int) -> [CoordinatorAction] {
-    guard let attempt = current, attempt.isClosed else { return [] }
-    precondition(attempt.isCharged, "a sum is opened after its charge is on disk")
-    let release = plan.releases[round]
-    let opened: (sum: RingVector, survivors: [ParticipantID])
-    if let plain = plainAggregation.take() {
-      opened = (plain.sum, plain.survivors)
-    } else {
-      guard var session = aggregator.take() else { return [] }
-      guard case .finish(let result) = session.closeStage(threads: workers) else {
-        return abort(.aggregationFailed, time: time)
+  // MARK: - Messages
+
+  /// - Returns: why the message is not taken, or `nil`.
+  private mutating func take(_ message: PartnerMessage, from sender: ParticipantID) -> String? {
+    guard let attempt = current, !attempt.isClosed, end == nil else { return CoordinatorRefusal.outsideOfRound.rawValue }
+    guard roster[sender] != nil else { return CoordinatorRefusal.outsideOfRoster.rawValue }
+    switch message {
+    case .refusal(let refusal): return take(refusal, from: sender, start: attempt.start)
+    case .plainSum(let sum):
+      guard let accepted = plainAggregation?.receive(sum, from: sender) else {
+        return CoordinatorRefusal.plainSumInSecureRound.rawValue
       }
-      opened = (result.sum, result.survivors)
+      guard accepted else { return CoordinatorRefusal.unfitPlainSum.rawValue }
+      current?.inputCount += 1
+    case .aggregation(let message):
+      guard let receipt = aggregator?.receive(message, from: sender) else {
+        return CoordinatorRefusal.maskedMessageInPlainRound.rawValue
+      }
+      if case .refused(let reason) = receipt {
+        // A false share takes its sender out of the attempt: a change, which a replay must make too.
+        guard reason == .shareNotCommitted else { return reason.rawValue }
+        refusals[reason.rawValue, default: 0] += 1
+        return nil
+      }
+      switch message {
+      case .maskedInput: current?.inputCount += 1
+      case .abort:
+        refusals["partner aborted", default: 0] += 1
+        current?.refused.insert(sender)
+        accusations = aggregator?.accusations ?? []
+      default: break
+      }
     }
-    guard let values = privatize(opened.sum, survivors: opened.survivors.count, release: release, random: &random)
-    else { return abort(.tooFewPartners, time: time) }
-    let digest = Self.digest(of: values)
-    do {
-      try ledger.record(
-        LedgerOutcome(
-          attempt: attempt.context.ledgerAttempt, release: round, result: .released(digest),
-          survivors: opened.survivors.count, time: time))
-    } catch { return finish(.ledgerFailed("\(error)")) }
-    let unit = 1 / release.scale
-    let sum = values.map { Float(Double($0) * unit) }
-    if release.purpose == .training {
-      algorithm.advance(
-        model: &model, optimizer: &optimizer, release: release.step, sum: sum,
-        context: ReleaseContext(
-          expectedUsers: release.samplingRate * Double(plan.privacy.nominalUsers),
-          noiseDeviation: release.noiseDeviation))
-      model.version = round + 1
-    }
-    let published = PublishedRelease(
-      round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: opened.survivors,
-      epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
-      evaluation: release.purpose == .evaluation ? sum : [], digest: digest)
-    current = nil
-    round += 1
-    self.attempt = 0
-    return [.published(published)] + endMessages(attempt.context, reason: nil) + begin()
+    return nil
+  }
+
+  private mutating func take(_ refusal: RoundRefusal, from sender: ParticipantID, start: RoundStart) -> String? {
+    guard refusal.session == start.session, refusal.round == start.round, refusal.attempt == start.attempt,
+      refusal.participant == sender
+    else { return CoordinatorRefusal.refusalOfAnotherAttempt.rawValue }
+    guard current?.spoken.insert(sender).inserted == true else { return CoordinatorRefusal.refusedBefore.rawValue }
+    refusals["partner refused: \(refusal.reason)", default: 0] += 1
+    if plainAggregation?.survivors.contains(sender) != true { current?.refused.insert(sender) }
+    aggregator?.drop(sender)
+    return nil
   }
 
   // MARK: - Stages
+
+  private mutating func open(_ start: RoundStart) -> [CoordinatorAction] {
+    guard let parameters = try? plan.parameters(of: plan.releases[round]) else {
+      preconditionFailure("a validated plan has parameters for every release")
+    }
+    let context = start.context()
+    // The same in every process, and above those of all attempts before: a stage closes at most five times.
+    generation = 8 * (round * plan.aggregation.maximumAttempts + attempt) + 1
+    accusations = []
+    current = Attempt(start: start, context: context)
+    let messages = plan.roster.map { CoordinatorAction.send(.roundStart(start), to: ParticipantID($0.participant)) }
+    guard plan.aggregation.isSecure else {
+      plainAggregation = PlainAggregation(parameters: parameters, context: context)
+      return messages + [.armDeadline(generation: generation, stage: .maskedInput)]
+    }
+    do { aggregator = try AggregatorSession(parameters: parameters, context: context, roster: roster) } catch {
+      preconditionFailure("a validated plan has a sound roster: \(error)")
+    }
+    return messages + [.armDeadline(generation: generation, stage: .advertiseKeys)]
+  }
 
   private var isStageComplete: Bool {
     if let aggregator { return aggregator.isStageComplete }
@@ -259,10 +285,10 @@ public struct CoordinatorEngine: Sendable {
     if inputsMayHaveLeft, let failure = charge(time: time) { return failure }
     guard let stage = aggregator?.stage else {
       guard attempt.inputCount >= plan.aggregation.minimumSurvivors else { return abort(.tooFewPartners, time: time) }
-      return openingActions()
+      return openingActions(time: time)
     }
     generation += 1
-    if stage == .unmask, aggregator?.canProceed == true { return openingActions() }
+    if stage == .unmask, aggregator?.canProceed == true { return openingActions(time: time) }
     switch aggregator?.closeStage() {
     case .send(let messages)?:
       return messages.map { .send(.aggregation($0.message), to: $0.recipient) }
@@ -275,7 +301,9 @@ public struct CoordinatorEngine: Sendable {
   }
 
   /// The attempt is closed: a second `.release` would open the sum of the attempt after it.
-  private mutating func openingActions() -> [CoordinatorAction] {
+  private mutating func openingActions(time: Int) -> [CoordinatorAction] {
+    // An abort that became durable although the event behind it did not: the attempt ends so, and is never opened.
+    if let reason = standingAbort { return abort(reason, time: time) }
     current?.isClosed = true
     return [.release]
   }
@@ -289,16 +317,19 @@ public struct CoordinatorEngine: Sendable {
           plan, planHash: planHash, context: attempt.context, participants: plan.roster.count,
           survivors: attempt.inputCount, time: time), cap: plan.cap)
     } catch {
-      let isAffordable = ledger.allows(plan.releases[round].chargedEvent(plan.privacy), cap: plan.cap)
-      return abort(.stopped, time: time, isFinal: true)
-        + finish(isAffordable ? .ledgerFailed("\(error)") : .budgetExhausted(round: round))
+      guard ledger.allows(plan.releases[round].chargedEvent(plan.privacy), cap: plan.cap) else {
+        return abort(.stopped, time: time, isFinal: true) + finish(.budgetExhausted(round: round))
+      }
+      // The partners are told nothing: they wait, and the next process goes on with them.
+      return finish(.ledgerFailed("\(error)"))
     }
     current?.isCharged = true
     return nil
   }
 
-  private mutating func abort(_ reason: AttemptAbort, time: Int, isFinal: Bool = false) -> [CoordinatorAction] {
+  mutating func abort(_ reason: AttemptAbort, time: Int, isFinal: Bool = false) -> [CoordinatorAction] {
     guard let attempt = current else { return [] }
+    let reason = standingAbort ?? reason
     current = nil
     aggregator = nil
     plainAggregation = nil
@@ -317,10 +348,10 @@ public struct CoordinatorEngine: Sendable {
     guard self.attempt < plan.aggregation.maximumAttempts else {
       return actions + finish(.tooManyAborts(round: round, reason: reason))
     }
-    return actions + begin()
+    return actions + [.readyForNext]
   }
 
-  private mutating func finish(_ end: RunEnd) -> [CoordinatorAction] {
+  mutating func finish(_ end: RunEnd) -> [CoordinatorAction] {
     guard self.end == nil else { return [] }
     self.end = end
     current = nil
@@ -329,37 +360,32 @@ public struct CoordinatorEngine: Sendable {
     return [.finished(end)]
   }
 
-  private func endMessages(_ context: AttemptContext, reason: AttemptAbort?) -> [CoordinatorAction] {
+  func endMessages(_ context: AttemptContext, reason: AttemptAbort?, release: ModelRelease? = nil) -> [CoordinatorAction] {
     plan.roster.map {
-      .send(.roundEnd(RoundEnd(context: context, abortReason: reason)), to: ParticipantID($0.participant))
+      .send(
+        .roundEnd(RoundEnd(context: context, abortReason: reason, release: release)), to: ParticipantID($0.participant))
     }
   }
 
-  private mutating func count(_ reason: String) -> [CoordinatorAction] {
-    refusals[reason, default: 0] += 1
-    return []
+  // MARK: - What the ledger knows
+
+  private var nextAttempt: LedgerAttempt { LedgerAttempt(session: session, round: round, attempt: attempt) }
+
+  /// The abort that the ledger holds of the attempt under way.
+  private var standingAbort: AttemptAbort? {
+    guard case .aborted(let reason)? = ledger.state.charge(nextAttempt, release: round)?.outcome?.result else { return nil }
+    return AttemptAbort.allCases.first { "\($0)" == reason } ?? .stopped
   }
 
-  // MARK: - Release
-
-  /// The integers that become public; `nil` when too few partners put noise into the sum.
-  private func privatize(
-    _ sum: RingVector, survivors: Int, release: PlannedRelease, random: inout some RandomSource
-  ) -> [Int64]? {
-    guard let noise = release.noise, let event = release.event(plan.privacy) else {
-      precondition(plan.privacy.noise == .none, "a plan that claims privacy has noise in every release")
-      return sum.centred()
+  /// Why a new attempt must not be opened on this state: a release that is out already would happen, and be paid, again.
+  private var contradictionOfLedger: String? {
+    let later = ledger.state.charges.last {
+      guard case .released? = $0.outcome?.result else { return false }
+      return $0.charge.attempt.session == session && $0.charge.release >= round
     }
-    let bits = release.modulusBits
-    if noise.share == nil {
-      return PrivatizedSum(adding: noise, to: sum.lanes, bits: bits, event: event, random: &random).values
+    return later.map {
+      "its ledger says that release \($0.charge.release + 1) is out, this state is older and comes before release \(round + 1); restore a newer backup"
     }
-    return PrivatizedSum(
-      noisedByPartners: sum.lanes, bits: bits, noise: noise, contributors: survivors, event: event)?.values
-  }
-
-  private static func digest(of values: [Int64]) -> Digest {
-    values.withUnsafeBytes { SHA256.hash($0) }
   }
 
   private func makeStart() -> RoundStart {
@@ -375,7 +401,19 @@ public struct CoordinatorEngine: Sendable {
   }
 }
 
-extension RingVector {
-  /// The entries as residues in `0..<2^b`.
-  var lanes: [UInt64] { (0..<count).map { self[$0] } }
+extension CoordinatorCheckpoint {
+  /// - Throws: `PlanError` when the checkpoint is of another plan or algorithm.
+  fileprivate func matches(_ plan: TrainingPlan, _ algorithm: any FederatedAlgorithm) throws(PlanError) {
+    guard round <= plan.releases.count, attempt <= plan.aggregation.maximumAttempts else {
+      throw PlanError(
+        "the checkpoint stands at release \(round + 1), attempt \(attempt + 1); the plan has \(plan.releases.count) releases of at most \(plan.aggregation.maximumAttempts) attempts"
+      )
+    }
+    guard model.algorithm == algorithm.name, model.version == plan.modelVersion(before: round) else {
+      throw PlanError(
+        "the checkpoint holds version \(model.version) of a model of '\(model.algorithm)'; expected version \(plan.modelVersion(before: round)) of '\(algorithm.name)'"
+      )
+    }
+    if let fault = algorithm.fault(in: model) { throw PlanError("the checkpoint's model does not fit the plan: \(fault)") }
+  }
 }

@@ -15,6 +15,10 @@ public enum PartnerAction: Sendable, Equatable {
 ///
 /// The engine is sans-IO: messages in, actions out. It is noncopyable because it owns the one-time secrets of the
 /// current attempt. The coordinator is not trusted: whatever does not fit the plan is refused.
+///
+/// Its journal is synced before anything leaves: the mark before each answer, the heads of the coordinator's and the peers'
+/// ledgers before the answer that follows from them. No secret of an attempt is ever stored: after a crash the partner is a
+/// dropout of that attempt, refuses whatever is not above its mark, and takes part in the next one.
 public struct PartnerEngine: ~Copyable {
   public let planFile: PlanFile
   public let participant: ParticipantID
@@ -23,8 +27,12 @@ public struct PartnerEngine: ~Copyable {
   /// What secure aggregation refused, by reason.
   public private(set) var aggregationRefusals: [ClientRefusalReason: Int] = [:]
 
-  /// Messages of other attempts and repeated round starts, which are dropped unread.
+  /// Messages of other attempts and messages that came again, which are dropped.
   public private(set) var strayMessages = 0
+  /// While it is set, new attempts are refused as `paused`; the attempt under way goes on.
+  public var isPaused = false
+  /// The newest signed release that this partner has seen.
+  public private(set) var newestRelease: ModelRelease?
 
   private let planHash: Digest
   private let session: SessionID
@@ -36,10 +44,13 @@ public struct PartnerEngine: ~Copyable {
   private let workers: Int
   private let ledger: PrivacyLedger
   private let cap: PrivacyBudget?
-  /// The highest (round, attempt) that this partner has answered; it never answers it, or an earlier one, again.
-  private var highWaterMark: (round: UInt32, attempt: UInt32)?
-  /// The longest ledger of the coordinator that this partner was shown.
+  private let journal: any PartnerJournal
+  /// How far this partner has come; it never answers an attempt at or below it again.
+  private var highWaterMark: AttemptMark?
+  /// The least ledger of the coordinator that this partner goes on with (`PartnerJournal.coordinatorHead`).
   private var coordinatorLedger: LedgerHead?
+  /// The longest ledgers that peers advertised.
+  private var peerLedgers: [ParticipantID: LedgerHead]
   private var attempt: Attempt?
   private var aggregation: ClientSession?
 
@@ -50,6 +61,8 @@ public struct PartnerEngine: ~Copyable {
     let model: ItemModel
     /// Whether `train` was asked for and has not run: a charge is made for a masked input that can leave, or not at all.
     var awaitsTraining = false
+    /// What secure aggregation has taken; a message that comes again changes nothing.
+    var handled: [ServerMessage] = []
   }
 
   /// - Parameters:
@@ -57,13 +70,15 @@ public struct PartnerEngine: ~Copyable {
   ///   - ledger: this partner's own ledger, over all plans and tasks that touched its data set.
   ///   - cap: the most that this partner lets its data set spend, over all plans; by default the plan's cap. The plan's
   ///     cap holds for the plan's own charges in any case.
+  ///   - journal: the partner's durable memory; by default one that forgets with the process, for simulations.
   ///   - allowsUnmaskedSums: whether plans without secure aggregation are accepted; for simulations only.
   ///   - workers: threads for local training.
-  /// - Throws: `PlanError` when the plan does not name this partner or does not fit the shard or the algorithm.
+  /// - Throws: `PlanError` when the plan does not name this partner or does not fit the shard or the algorithm, or the
+  ///   journal cannot be read.
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
     algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil,
-    allowsUnmaskedSums: Bool = false, workers: Int = 1
+    journal: (any PartnerJournal)? = nil, allowsUnmaskedSums: Bool = false, workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard plan.aggregation.isSecure || allowsUnmaskedSums else {
@@ -83,6 +98,11 @@ public struct PartnerEngine: ~Copyable {
       throw PlanError("the shard holds a history in which an item stands twice; expected distinct items: import the data again")
     }
     try plan.matches(algorithm)
+    let journal = journal ?? PartnerMemory()
+    let memory: PartnerRecollection
+    do { memory = try PartnerRecollection(of: session, in: journal) } catch {
+      throw PlanError("this partner's journal cannot be read: \(error)")
+    }
     self.planFile = planFile
     self.participant = participant
     self.signingKey = signingKey
@@ -95,31 +115,41 @@ public struct PartnerEngine: ~Copyable {
     coordinatorKey = key
     planHash = SHA256.hash(planFile.bytes)
     roster = plan.verificationKeys
-    // After a crash the ledger knows which attempts must not be answered again.
-    highWaterMark = ledger.state.charges.map(\.charge.attempt).filter { $0.session == session }
-      .map { (UInt32(clamping: $0.round), UInt32(clamping: $0.attempt)) }.max { $0 < $1 }
+    self.journal = journal
+    // Two witnesses of what was answered before a crash: the ledger holds what was charged, the journal everything.
+    let charged = ledger.state.charges.map(\.charge.attempt).filter { $0.session == session }
+      .map { AttemptMark(round: UInt32(clamping: $0.round), attempt: UInt32(clamping: $0.attempt), stage: 3) }.max()
+    highWaterMark = [charged, memory.mark].compactMap { $0 }.max()
+    coordinatorLedger = memory.coordinatorHead
+    peerLedgers = memory.peerHeads
+    newestRelease = memory.release
   }
 
   /// A message from the coordinator.
+  ///
+  /// - Parameter time: seconds since 1970, for the ledger entry that an attempt's end may write.
   public mutating func receive(
-    _ message: CoordinatorMessage, random: inout some RandomSource
+    _ message: CoordinatorMessage, random: inout some RandomSource, time: Int
   ) -> [PartnerAction] {
     switch message {
     case .roundStart(let start): return begin(start, random: &random)
-    case .aggregation(let message):
-      // What belongs to another attempt came late; it must not end the one that is under way.
-      guard let attempt, message.belongs(to: attempt.context) else {
-        strayMessages += 1
-        return []
-      }
-      guard let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
-      return follow(action)
-    case .roundEnd(let end):
-      guard let attempt, attempt.context == end.context else { return [] }
-      self.attempt = nil
-      aggregation = nil
+    case .aggregation(let message): return receive(message)
+    case .roundEnd(let end): return close(end, time: time)
+    }
+  }
+
+  private mutating func receive(_ message: ServerMessage) -> [PartnerAction] {
+    // What belongs to another attempt came late, what was handled came twice; neither must end the attempt under way.
+    guard let attempt, message.belongs(to: attempt.context), !attempt.handled.contains(message) else {
+      strayMessages += 1
       return []
     }
+    guard let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
+    if case .refuse = action { return follow(action) }
+    self.attempt?.handled.append(message)
+    // The session has verified the signatures under these heads; its answer is still here.
+    if case .advertisementList(let list) = message, let refusal = remember(list.advertisements) { return refusal }
+    return follow(action)
   }
 
   /// Trains on the shard and prepares the masked input; the answer to `.train`.
@@ -148,6 +178,7 @@ public struct PartnerEngine: ~Copyable {
       input = RingVector(integers: sum, modulusBits: bits)
     }
     guard allows(release) else { return refuse(.budgetExhausted) }
+    guard advance(to: .maskedInput) else { return refuse(.journalUnavailable) }
     // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
     do {
       try ledger.charge(
@@ -155,6 +186,8 @@ public struct PartnerEngine: ~Copyable {
           plan, planHash: planHash, context: attempt.context, participants: plan.roster.count, survivors: nil, time: time),
         cap: cap)
     } catch { return refuse(.ledgerUnavailable) }
+    // The coordinator charges before it goes on from here. One whose ledger is not longer at the next start was set back.
+    guard expect(LedgerHead(size: attempt.start.ledgerSize + 1, head: .zero)) else { return refuse(.journalUnavailable) }
     if plan.aggregation.isSecure {
       guard let action = aggregation?.submit(input, threads: workers) else { return refuse(.unexpectedMessage) }
       return follow(action)
@@ -180,19 +213,21 @@ public struct PartnerEngine: ~Copyable {
       return decline(start, .unexpectedRound)
     }
     if let mark = highWaterMark {
-      guard (start.round, start.attempt) > mark else { return decline(start, .staleAttempt) }
+      guard (start.round, start.attempt) > (mark.round, mark.attempt) else { return decline(start, .staleAttempt) }
     }
     let ledgerHead = LedgerHead(size: start.ledgerSize, head: start.ledgerHead)
-    if let known = coordinatorLedger {
-      guard ledgerHead.size > known.size || ledgerHead == known else { return decline(start, .coordinatorLedgerRolledBack) }
+    guard goesOn(with: ledgerHead) else { return decline(start, .coordinatorLedgerRolledBack) }
+    guard !isPaused else { return decline(start, .paused) }
+    guard advance(to: AttemptMark(round: start.round, attempt: start.attempt, stage: 0)) else {
+      return decline(start, .journalUnavailable)
     }
     attempt = nil
     aggregation = nil
-    coordinatorLedger = ledgerHead
-    highWaterMark = (start.round, start.attempt)
+    guard expect(ledgerHead) else { return refuse(.journalUnavailable, start) }
     guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name,
       model.version == plan.modelVersion(before: Int(start.round)), algorithm.fault(in: model) == nil
     else { return refuse(.malformedModel, start) }
+    guard isExpected(SHA256.hash(start.model), version: UInt32(model.version)) else { return refuse(.wrongModel, start) }
     let release = plan.releases[Int(start.round)]
     // Where privacy is claimed, nothing may hang on the number of users: a refusal would tell that the cap is passed, and
     // one user more would take all the others of this partner out of the sum. There the cap is the ring's alone, and a sum
@@ -221,7 +256,9 @@ public struct PartnerEngine: ~Copyable {
 
   private mutating func follow(_ action: ClientAction) -> [PartnerAction] {
     switch action {
-    case .send(let message), .sendLast(let message): return [.send(.aggregation(message))]
+    case .send(let message), .sendLast(let message):
+      guard advance(to: message.stage) else { return refuse(.journalUnavailable) }
+      return [.send(.aggregation(message))]
     case .awaitInput:
       attempt?.awaitsTraining = true
       return [.train]
@@ -231,9 +268,139 @@ public struct PartnerEngine: ~Copyable {
       return []
     case .refuse(let refusal):
       aggregationRefusals[refusal.reason, default: 0] += 1
-      return refuse(.aggregationRefused)
+      guard let context = attempt?.context, !refusal.suspects.isEmpty else { return refuse(.aggregationRefused) }
+      _ = refuse(.aggregationRefused)
+      return [.send(.aggregation(.abort(refusal.abort(in: context))))]
     }
   }
+
+  // MARK: - The end of an attempt
+
+  /// The coordinator says how an attempt ended; believed as far as it is signed.
+  private mutating func close(_ end: RoundEnd, time: Int) -> [PartnerAction] {
+    if attempt?.context == end.context {
+      attempt = nil
+      aggregation = nil
+    }
+    switch (end.abortReason, end.release) {
+    case (let reason?, nil):
+      record(.aborted(reason: "\(reason)"), of: end.context, time: time)
+      return []
+    case (nil, let release?)
+    where release.session == end.context.session && release.round == end.context.round
+      && release.attempt == end.context.attempt:
+      if let refusal = learn(release) { return decline(end.context, refusal) }
+      record(.released(release.modelHash), of: end.context, time: time)
+      return []
+    default: return decline(end.context, .wrongModel)
+    }
+  }
+
+  /// Takes note of a signed release: from here on an older one, another one of the same version and a shorter ledger of the
+  /// coordinator are refused.
+  ///
+  /// For a host that fetched the release of an attempt in which this partner had no part.
+  /// - Returns: why the release is not believed, or `nil`; the same release again is.
+  public mutating func learn(_ release: ModelRelease) -> PartnerRefusal? {
+    guard release != newestRelease else { return nil }
+    let plan = planFile.plan
+    guard release.planHash == planHash, release.session == session, Int(release.round) < plan.releases.count,
+      Int(release.attempt) < plan.aggregation.maximumAttempts,
+      Int(release.version) == plan.modelVersion(before: Int(release.round) + 1), release.isSigned(by: coordinatorKey)
+    else { return .wrongModel }
+    if let newest = newestRelease, release.round <= newest.round { return .wrongModel }
+    // A release that trains nothing leaves the model as it was.
+    if plan.releases[Int(release.round)].purpose == .evaluation {
+      guard isExpected(release.modelHash, version: release.version) else { return .wrongModel }
+    }
+    let head = LedgerHead(size: release.ledgerSize, head: release.ledgerHead)
+    let isOfNewestAttempt = highWaterMark.map { (release.round, release.attempt) >= ($0.round, $0.attempt) } ?? true
+    guard !isOfNewestAttempt || goesOn(with: head) else { return .coordinatorLedgerRolledBack }
+    do { try journal.record(release: release, session: session) } catch { return .journalUnavailable }
+    newestRelease = release
+    guard !isOfNewestAttempt || expect(head) else { return .journalUnavailable }
+    return nil
+  }
+
+  /// Whether a model may be the one of its version: the plan's initial model, or the one of the newest release seen. A
+  /// version that this partner has no release of is taken on the word of the start, to which all contributors are bound.
+  private func isExpected(_ modelHash: Digest, version: UInt32) -> Bool {
+    guard version > 0 else {
+      return modelHash == SHA256.hash(ModelBytes.encode(algorithm.initialModel(seed: planFile.plan.modelSeed)))
+    }
+    guard let newest = newestRelease, newest.version >= version else { return true }
+    return newest.version == version && newest.modelHash == modelHash
+  }
+
+  /// Writes what became of an attempt that this partner charged; without it the charge stands all the same.
+  private mutating func record(_ result: LedgerOutcome.Result, of context: AttemptContext, time: Int) {
+    let release = Int(context.round)
+    guard let standing = ledger.state.charge(context.ledgerAttempt, release: release), standing.charge.plan == planHash,
+      standing.charge.binding == context.binding
+    else { return }
+    do {
+      try ledger.record(
+        LedgerOutcome(attempt: context.ledgerAttempt, release: release, result: result, survivors: nil, time: time))
+    } catch {
+      refusals[standing.outcome == nil ? .ledgerUnavailable : .unexpectedMessage, default: 0] += 1
+    }
+  }
+
+  // MARK: - What the journal keeps
+
+  /// Whether the coordinator's ledger goes on from the one that this partner knows.
+  private func goesOn(with head: LedgerHead) -> Bool {
+    guard let known = coordinatorLedger else { return true }
+    return head.size > known.size || (head.size == known.size && (known.head == .zero || head == known))
+  }
+
+  /// - Returns: whether it is on disk that this partner goes on with `head` and nothing shorter.
+  private mutating func expect(_ head: LedgerHead) -> Bool {
+    guard head != coordinatorLedger else { return true }
+    do { try journal.record(coordinatorHead: head, session: session) } catch { return false }
+    coordinatorLedger = head
+    return true
+  }
+
+  /// - Returns: whether the mark is on disk; nothing leaves before.
+  private mutating func advance(to mark: AttemptMark) -> Bool {
+    guard mark != highWaterMark else { return true }
+    do { try journal.advance(to: mark, session: session) } catch { return false }
+    highWaterMark = mark
+    return true
+  }
+
+  private mutating func advance(to stage: AggregationStage?) -> Bool {
+    guard let stage, let attempt else { return true }
+    return advance(to: AttemptMark(round: attempt.start.round, attempt: attempt.start.attempt, stage: stage.rawValue))
+  }
+
+  /// Compares the ledgers that peers advertise with the longest that they showed before, and keeps the longer ones.
+  ///
+  /// - Returns: what to do instead of dealing shares, or `nil`.
+  private mutating func remember(_ advertisements: [KeyAdvertisement]) -> [PartnerAction]? {
+    var longer: [ParticipantID: LedgerHead] = [:]
+    var suspects: [ParticipantID] = []
+    for advertisement in advertisements where advertisement.participant != participant {
+      let (peer, head) = (advertisement.participant, advertisement.ledger)
+      guard let known = peerLedgers[peer] else {
+        longer[peer] = head
+        continue
+      }
+      if head.size > known.size { longer[peer] = head } else if head != known { suspects.append(peer) }
+    }
+    guard suspects.isEmpty else {
+      guard let context = attempt?.context else { return [] }
+      let abort = Abort(context: context, reason: .refusedByClient, suspects: suspects)
+      return [.send(.aggregation(.abort(abort)))] + refuse(.peerLedgerRolledBack)
+    }
+    guard !longer.isEmpty else { return nil }
+    do { try journal.record(peerHeads: longer, session: session) } catch { return refuse(.journalUnavailable) }
+    peerLedgers.merge(longer) { $1 }
+    return nil
+  }
+
+  // MARK: - Training
 
   private func task(for release: PlannedRelease, model: ItemModel, round: UInt32) -> any ContributionTask {
     switch release.purpose {
@@ -261,6 +428,14 @@ public struct PartnerEngine: ~Copyable {
   private mutating func decline(_ start: RoundStart, _ reason: PartnerRefusal) -> [PartnerAction] {
     refusals[reason, default: 0] += 1
     return [.send(.refusal(refusal(of: start, reason)))]
+  }
+
+  /// The same for the end of an attempt.
+  private mutating func decline(_ context: AttemptContext, _ reason: PartnerRefusal) -> [PartnerAction] {
+    refusals[reason, default: 0] += 1
+    let refusal = RoundRefusal(
+      session: context.session, round: context.round, attempt: context.attempt, participant: participant, reason: reason)
+    return [.send(.refusal(refusal))]
   }
 
   private func refusal(of start: RoundStart, _ reason: PartnerRefusal) -> RoundRefusal {

@@ -73,6 +73,25 @@ public struct AggregatorSession: Sendable {
   /// Whether enough have answered for `closeStage` to go on instead of aborting.
   public var canProceed: Bool { stage != nil && answered.count >= needed }
 
+  /// How many have answered the open stage, and how many answers `closeStage` needs to go on; 0 when the attempt is over.
+  public var answeredCount: Int { answered.count }
+  public var needed: Int {
+    switch state {
+    case .advertiseKeys, .shareKeys, .maskedInput: setting.parameters.fewestContributors
+    case .consistencyCheck, .unmask: setting.parameters.threshold
+    case .over: 0
+    }
+  }
+
+  /// Whose inputs are in the sum (U3), ascending; `nil` before that is settled and after the end.
+  public var survivors: [ParticipantID]? {
+    switch state {
+    case .consistencyCheck(let stage): stage.survivors
+    case .unmask(let stage): stage.survivors
+    default: nil
+    }
+  }
+
   /// A message that came over `sender`'s authenticated connection.
   public mutating func receive(_ message: ClientMessage, from sender: ParticipantID) -> Receipt {
     if let refusal = take(message, from: sender) {
@@ -221,14 +240,6 @@ public struct AggregatorSession: Sendable {
   private var suspects: [ParticipantID] {
     if case .unmask(let stage) = state { return stage.liars.sorted() }
     return []
-  }
-
-  private var needed: Int {
-    switch state {
-    case .advertiseKeys, .shareKeys, .maskedInput: setting.parameters.fewestContributors
-    case .consistencyCheck, .unmask: setting.parameters.threshold
-    case .over: 0
-    }
   }
 }
 

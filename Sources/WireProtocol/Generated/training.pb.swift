@@ -250,11 +250,60 @@ nonisolated struct Tacit_V1_RoundEnd: Sendable {
   /// 0 when the sum was released; else training-round.md, "Reasons"
   var abortReason: UInt32 = 0
 
+  /// present exactly when abort_reason is 0
+  var release: Tacit_V1_ModelRelease {
+    get {_release ?? Tacit_V1_ModelRelease()}
+    set {_release = newValue}
+  }
+  /// Returns true if `release` has been explicitly set.
+  var hasRelease: Bool {self._release != nil}
+  /// Clears the value of `release`. Subsequent reads from it will return its default value.
+  mutating func clearRelease() {self._release = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
   fileprivate var _context: Tacit_V1_AttemptContext? = nil
+  fileprivate var _release: Tacit_V1_ModelRelease? = nil
+}
+
+/// The coordinator's signed word on one release.
+nonisolated struct Tacit_V1_ModelRelease: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 16 bytes
+  var session: Data = Data()
+
+  /// of the model after the release
+  var version: UInt32 = 0
+
+  /// 0-based index into the plan's releases
+  var round: UInt32 = 0
+
+  /// 0-based: the one that gave it
+  var attempt: UInt32 = 0
+
+  /// 32 bytes
+  var planHash: Data = Data()
+
+  /// 32 bytes: SHA-256 of the model bytes after the release
+  var modelHash: Data = Data()
+
+  /// records in the coordinator's ledger, the outcome of the release included
+  var ledgerSize: UInt64 = 0
+
+  /// 32 bytes
+  var ledgerHead: Data = Data()
+
+  /// 64 bytes, by the coordinator's key of the plan; training-round.md, "Signed releases"
+  var signature: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
 }
 
 /// A partner takes no further part in an attempt.
@@ -702,7 +751,7 @@ nonisolated extension Tacit_V1_RoundStart: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Tacit_V1_RoundEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".RoundEnd"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{3}abort_reason\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{3}abort_reason\0\u{1}release\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -712,6 +761,7 @@ nonisolated extension Tacit_V1_RoundEnd: SwiftProtobuf.Message, SwiftProtobuf._M
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._context) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.abortReason) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._release) }()
       default: break
       }
     }
@@ -728,12 +778,86 @@ nonisolated extension Tacit_V1_RoundEnd: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.abortReason != 0 {
       try visitor.visitSingularUInt32Field(value: self.abortReason, fieldNumber: 2)
     }
+    try { if let v = self._release {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Tacit_V1_RoundEnd, rhs: Tacit_V1_RoundEnd) -> Bool {
     if lhs._context != rhs._context {return false}
     if lhs.abortReason != rhs.abortReason {return false}
+    if lhs._release != rhs._release {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Tacit_V1_ModelRelease: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ModelRelease"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}version\0\u{1}round\0\u{1}attempt\0\u{3}plan_hash\0\u{3}model_hash\0\u{3}ledger_size\0\u{3}ledger_head\0\u{1}signature\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.session) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.round) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.attempt) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.planHash) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.modelHash) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.ledgerSize) }()
+      case 8: try { try decoder.decodeSingularBytesField(value: &self.ledgerHead) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.session.isEmpty {
+      try visitor.visitSingularBytesField(value: self.session, fieldNumber: 1)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularUInt32Field(value: self.version, fieldNumber: 2)
+    }
+    if self.round != 0 {
+      try visitor.visitSingularUInt32Field(value: self.round, fieldNumber: 3)
+    }
+    if self.attempt != 0 {
+      try visitor.visitSingularUInt32Field(value: self.attempt, fieldNumber: 4)
+    }
+    if !self.planHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.planHash, fieldNumber: 5)
+    }
+    if !self.modelHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.modelHash, fieldNumber: 6)
+    }
+    if self.ledgerSize != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ledgerSize, fieldNumber: 7)
+    }
+    if !self.ledgerHead.isEmpty {
+      try visitor.visitSingularBytesField(value: self.ledgerHead, fieldNumber: 8)
+    }
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Tacit_V1_ModelRelease, rhs: Tacit_V1_ModelRelease) -> Bool {
+    if lhs.session != rhs.session {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.round != rhs.round {return false}
+    if lhs.attempt != rhs.attempt {return false}
+    if lhs.planHash != rhs.planHash {return false}
+    if lhs.modelHash != rhs.modelHash {return false}
+    if lhs.ledgerSize != rhs.ledgerSize {return false}
+    if lhs.ledgerHead != rhs.ledgerHead {return false}
+    if lhs.signature != rhs.signature {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,73 @@
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import Recommender
+internal import SecureAggregation
+internal import Transport
+
+/// An accepted plan at work: the engine with its ledger, and where this partner stands in the coordinator's messages.
+///
+/// Lives inside the host's actor and nowhere else.
+final class ActiveTask {
+  let planFile: PlanFile
+  let hash: Digest
+  let session: SessionID
+  let dataSet: DataSetName
+  let ledger: PrivacyLedger
+  let algorithm: any FederatedAlgorithm
+  var engine: PartnerEngine
+  /// The last message that was handled.
+  var cursor: MessageCursor
+  /// What the ledger's end looked like when it was opened, in words; `nil` when it was whole.
+  let recovery: String?
+
+  /// - Throws: `PartnerError`, `PlanError`, `LedgerError` or `StorageError` when plan, data, keys and ledger do not fit together.
+  init(_ stored: StoredPlan, home: PartnerHome, store: PartnerStore, enrolment: Enrolment, keys: PartnerKeys, workers: Int, time: Int)
+    throws
+  {
+    let file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment)
+    let plan = file.plan
+    guard let session = SessionID(hex: plan.session), let name = stored.dataSet, let record = try store.dataSet(name) else {
+      throw PartnerError(.data, "the accepted plan \(stored.hash.hex.prefix(16))… names no data set of this home; accept it again")
+    }
+    let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
+    let algorithm = try AlgorithmRegistry.make(
+      plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
+    let opened = try OwnLedger.open(record, home: home, holder: enrolment.name, key: keys.identity, time: time)
+    let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
+    let shard = PartnerShard(
+      interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
+    engine = try PartnerEngine(
+      planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
+      algorithm: algorithm, ledger: opened.ledger, cap: record.cap, journal: store, workers: workers)
+    planFile = file
+    hash = stored.hash
+    self.session = session
+    dataSet = name
+    ledger = opened.ledger
+    recovery = opened.recovery
+    self.algorithm = algorithm
+    // A fresh process stands before the attempt of its mark: it is shown how that one opened, and refuses it.
+    let mark = try store.highWaterMark(session: session)
+    cursor = MessageCursor(round: mark?.round ?? 0, attempt: mark?.attempt ?? 0, ordinal: 0)
+  }
+
+  var plan: TrainingPlan { planFile.plan }
+}
+
+extension PartnerMessage {
+  /// Field number in `PartnerMessage`'s oneof (Protocols/tacit/v1/training.proto).
+  var kind: UInt32 {
+    switch self {
+    case .refusal: 1
+    case .plainSum: 2
+    case .aggregation(.keyAdvertisement): 3
+    case .aggregation(.keyShares): 4
+    case .aggregation(.maskedInput): 5
+    case .aggregation(.consistencySignature): 6
+    case .aggregation(.unmaskResponse): 7
+    case .aggregation(.abort): 8
+    }
+  }
+}

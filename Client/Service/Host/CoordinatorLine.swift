@@ -1,0 +1,101 @@
+public import CryptoPrimitives
+internal import Foundation
+public import Logging
+public import PeerIdentity
+public import Transport
+
+/// A connection, and how it learns of a renewed certificate.
+public struct CoordinatorLine: Sendable {
+  public let connection: any CoordinatorConnection
+  /// Takes the new certificate's PEM.
+  let reload: @Sendable (String) throws -> Void
+
+  public init(_ connection: any CoordinatorConnection, reload: @escaping @Sendable (String) throws -> Void = { _ in }) {
+    self.connection = connection
+    self.reload = reload
+  }
+
+  /// Mutual TLS with the home's certificate to the address that the home pinned, or plaintext on this machine.
+  ///
+  /// - Throws: `PeerIdentityError`, `TLSMaterialError` or `TransportFailure` when keys or address cannot be used.
+  public static func overNetwork(
+    _ enrolment: Enrolment, _ credentials: PartnerCredentials, insecureLoopback: Bool = false, logger: Logger
+  ) throws -> CoordinatorLine {
+    let target = try Transport.HostPort(PeerIdentity.HostPort(parsing: enrolment.trainingAddress))
+    if insecureLoopback {
+      return CoordinatorLine(
+        try CoordinationClient(
+          target: target, security: .insecureLoopback(participant: enrolment.participant), logger: logger))
+    }
+    let key = credentials.transportKeyPEM
+    let tls = try ClientTLS(
+      certificatePEM: try credentials.certificatePEM(), privateKeyPEM: key, authorityPEM: try credentials.authorityPEM())
+    return CoordinatorLine(try CoordinationClient(target: target, security: .mutualTLS(tls), logger: logger)) { certificate in
+      try tls.reload(certificatePEM: certificate, privateKeyPEM: key)
+    }
+  }
+}
+
+/// What a home shows and proves when it connects.
+public struct PartnerCredentials: Sendable {
+  let home: PartnerHome
+  let transportKeyPEM: SecretBytes
+
+  init(home: PartnerHome, keys: PartnerKeys) {
+    self.home = home
+    transportKeyPEM = keys.transport.pem
+  }
+
+  func certificatePEM() throws -> String { String(decoding: try HomeFile.read(home.certificate), as: UTF8.self) }
+  func authorityPEM() throws -> String { String(decoding: try HomeFile.read(home.authority), as: UTF8.self) }
+}
+
+extension Transport.HostPort {
+  init(_ address: PeerIdentity.HostPort) { self.init(host: "\(address.host)", port: Int(address.port)) }
+}
+
+/// Which failures end a partner's daemon, and what to tell its person; all others are waited out.
+enum FatalFailure {
+  static func error(for failure: TransportFailure, home: PartnerHome, distrusts: Int) -> PartnerError? {
+    switch failure {
+    case .refused(let refusal): return error(for: refusal)
+    case .notTrusted(let reason):
+      // A certificate that just ran out, or a coordinator between two of its own: worth a few tries.
+      guard distrusts >= 5 else { return nil }
+      return PartnerError(
+        .permission,
+        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, ask the coordinator for a new invitation"
+      )
+    case .local(let reason): return PartnerError(.io, "this side failed: \(reason)")
+    case .unreachable, .deadlineExceeded, .badAnswer, .cancelled: return nil
+    }
+  }
+
+  private static func error(for refusal: TransportRefusal) -> PartnerError? {
+    switch refusal {
+    case .superseded:
+      PartnerError(
+        .superseded,
+        "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew"
+      )
+    case .ledgerRolledBack(let dataset):
+      PartnerError(
+        .rolledBack,
+        "the coordinator has seen a longer ledger of '\(dataset)' than the one in this home: it was restored from a backup or cloned. Go on with the newest home, or leave the task and enrol anew"
+      )
+    case .revoked: PartnerError(.permission, "the coordinator has revoked this partner; ask its people")
+    case .notEnrolled, .unidentified, .wrongTask:
+      PartnerError(.permission, "the coordinator does not know this partner: \(refusal)")
+    case .certificateExpired:
+      PartnerError(
+        .permission, "this partner's certificate ran out before it was renewed; ask the coordinator for a new invitation")
+    case .unsupportedVersion: PartnerError(.unavailable, "\(refusal); install the version that the coordinator asks for")
+    default: nil
+    }
+  }
+
+  /// What the coordinator asks to wait; `nil` where it says nothing.
+  static func pause(for failure: TransportFailure) -> Duration? {
+    if case .refused(.rateLimited(let retryAfter)) = failure { retryAfter } else { nil }
+  }
+}

@@ -1,0 +1,485 @@
+internal import CryptoPrimitives
+internal import Dispatch
+internal import FederatedLearning
+public import Foundation
+public import Logging
+public import PeerIdentity
+internal import SecureAggregation
+public import Transport
+internal import WireProtocol
+
+/// How a host's work came to its end.
+public enum PartnerEnding: Sendable, Equatable {
+  /// The plan is over, in the coordinator's words; only with `PartnerHost.Options.once`.
+  case finished(reason: String, isComplete: Bool)
+  case left
+  /// `stop` was called.
+  case stopped
+}
+
+/// One partner's daemon: reaches the coordinator, renews its certificate, takes part in every attempt of the plan that it
+/// accepted, and goes on for as long as it takes.
+///
+/// The engine and its one-time secrets live in this actor only. What must survive a crash is on disk before it matters:
+/// marks and heads by the engine's journal, charges by the ledger. After a crash the attempt of the mark is refused, and the
+/// next one is answered.
+public actor PartnerHost {
+  /// What may be chosen about a host.
+  public struct Options: Sendable {
+    /// Whether the host ends with the plan instead of waiting for the next one.
+    public var once = false
+    /// Threads for local training.
+    public var workers = 1
+    /// How long one poll waits at the coordinator.
+    public var pollWait: Duration = .seconds(30)
+    /// Pause before the partner looks again whether a plan was accepted or a pause is over.
+    public var idlePause: Duration = .seconds(2)
+    /// First and longest pause while nobody answers.
+    public var firstPause: Duration = .milliseconds(500)
+    public var longestPause: Duration = .seconds(60)
+
+    public init() {}
+  }
+
+  private let home: PartnerHome
+  private let store: PartnerStore
+  private let enrolment: Enrolment
+  private let keys: PartnerKeys
+  private let line: CoordinatorLine
+  private let options: Options
+  private let clock: @Sendable () -> Date
+  private let logger: Logger
+  private let lock: HomeLock
+  private let executor = QueueExecutor()
+  private var random = SystemRandomSource()
+  private var generator = SystemRandomNumberGenerator()
+  private var active: ActiveTask?
+  /// Plans that were fetched and wait for a person; told once.
+  private var announced: Set<Digest> = []
+  private var isStopping = false
+  /// Attempts in which a message could not be delivered or read; the engine is not asked for more of them.
+  private var lastRenewal: ContinuousClock.Instant?
+  private var skew: TimeInterval = 0
+  /// Refusals of the engine, messages that came twice, and the like; by reason.
+  public private(set) var counts: [String: Int] = [:]
+
+  /// Trains off Swift's shared threads: they must stay free for the network, whatever the number of hosts.
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  /// Opens a home.
+  ///
+  /// - Parameters:
+  ///   - line: makes the connection from the home's certificate and keys.
+  ///   - clock: for the ledger's and the certificate's times; nothing of a round depends on it.
+  /// - Throws: `PartnerError` when the home has not enrolled, was purged or left, or is in use (`superseded`);
+  ///   `PeerIdentityError` for keys.
+  public init(
+    home: PartnerHome, passphrase: PassphraseSource, options: Options = Options(), logger: Logger,
+    clock: @escaping @Sendable () -> Date = { Date() },
+    line: (Enrolment, PartnerCredentials) throws -> CoordinatorLine
+  ) throws {
+    guard let lock = try HomeLock(home) else {
+      throw PartnerError(
+        .superseded, "another process speaks for the home \(home.path) already; end it first, or look at it with: tacit-client status")
+    }
+    self.lock = lock
+    self.home = home
+    store = try PartnerStore(home)
+    enrolment = try Joining.enrolment(of: store, home)
+    guard try !store.isPurged else {
+      throw PartnerError(.usage, "the home \(home.path) was purged: its keys and data are gone; enrol a new one")
+    }
+    keys = try PartnerKeys.read(home, passphrase: passphrase)
+    guard keys.identity.verificationKey == enrolment.identity else {
+      throw PartnerError(.data, "\(home.identityKey) is not the identity that this home enrolled with; put the right file back")
+    }
+    self.options = options
+    self.logger = logger
+    self.clock = clock
+    self.line = try line(enrolment, PartnerCredentials(home: home, keys: keys))
+  }
+
+  /// Runs until the plan ends (`once`), the partner leaves, or `stop`.
+  ///
+  /// - Throws: `PartnerError` when going on would be wrong: another process took the identity over, this home was rolled back,
+  ///   the coordinator lets this partner in no longer, or shows documents that contradict what was pinned.
+  public func run() async throws -> PartnerEnding {
+    let connection = line.connection
+    var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
+    var distrusts = 0
+    while !isStopping {
+      do {
+        return try await converse { backoff.reset(); distrusts = 0 }
+      } catch let failure as TransportFailure {
+        if case .cancelled = failure { break }
+        if case .notTrusted = failure { distrusts += 1 }
+        if let error = FatalFailure.error(for: failure, home: home, distrusts: distrusts) {
+          await connection.close()
+          throw error
+        }
+        let pause = FatalFailure.pause(for: failure) ?? backoff.next(using: &generator)
+        logger.warning("the coordinator does not answer as it should; trying again", metadata: [
+          "failure": "\(failure)", "pause": "\(pause)",
+        ])
+        try? await Task.sleep(for: pause)
+        if Task.isCancelled { break }
+      } catch {
+        await connection.close()
+        throw error
+      }
+    }
+    await connection.close()
+    return .stopped
+  }
+
+  /// Ends `run` at the next message or pause; an attempt under way goes on without this partner.
+  public func stop() async {
+    isStopping = true
+    await line.connection.close()
+  }
+
+  // MARK: - One conversation
+
+  private func converse(succeeded: () -> Void) async throws -> PartnerEnding {
+    try await greet()
+    while true {
+      try await sendStatements()
+      if try store.hasLeft { return .left }
+      try await renewIfDue()
+      if isStopping { return .stopped }
+      let isIdle = active == nil
+      let answer = try await line.connection.poll(
+        PollQuery(
+          session: active?.session.bytes ?? [], after: active?.cursor, wait: isIdle ? .zero : options.pollWait))
+      succeeded()
+      if let ending = try await handle(answer) { return ending }
+      if isStopping { return .stopped }
+    }
+  }
+
+  /// Says hello, and checks that this home is not older than what the coordinator has seen of it.
+  private func greet() async throws {
+    var notes: [Transport.LedgerNote] = []
+    var states: [String: LedgerState] = [:]
+    for record in try store.dataSets() {
+      let path = home.ledger(of: record.name)
+      let state: LedgerState? =
+        if let active, active.dataSet == record.name { active.ledger.state } else { try OwnLedger.read(path, key: enrolment.identity) }
+      if let head = record.ledgerHead, state.map({ !$0.isExtension(of: head) }) ?? true {
+        throw PartnerError(
+          .rolledBack,
+          "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
+        )
+      }
+      guard let state else { continue }
+      states[record.name.text] = state
+      notes.append(Transport.LedgerNote(dataset: record.name.text, size: state.head.head.size, head: state.head.head.head))
+    }
+    let answer = try await line.connection.hello(ClientHello(software: PartnerSoftware.name, ledgers: notes))
+    guard answer.task == enrolment.task else {
+      throw PartnerError(
+        .untrusted, "the coordinator at \(enrolment.trainingAddress) serves task \(answer.task), expected \(enrolment.task)")
+    }
+    for shown in answer.recordedLedgers where shown.size > 0 {
+      guard let state = states[shown.dataset], state.isExtension(of: LedgerHead(size: shown.size, head: shown.head)) else {
+        throw PartnerError(
+          .rolledBack,
+          "this partner has shown a ledger of '\(shown.dataset)' with \(shown.size) records, which is not in this home: it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
+        )
+      }
+    }
+    skew = TimeInterval(answer.clock) / 1000 - clock().timeIntervalSince1970
+    if abs(skew) > 300 {
+      logger.warning("the clocks of this machine and of the coordinator differ", metadata: ["seconds": "\(Int(skew))"])
+    }
+    logger.info("connected", metadata: ["task": "\(enrolment.task)", "participant": "\(enrolment.participant)"])
+  }
+
+  /// Sends what the person decided and the coordinator has not confirmed.
+  private func sendStatements() async throws {
+    for statement in try store.unsentStatements() {
+      _ = try await line.connection.report(statement.bytes)
+      try store.markSent(statement: statement.number)
+    }
+  }
+
+  private func renewIfDue() async throws {
+    let now = clock()
+    let certificate = try IssuedCertificate(pem: String(decoding: try HomeFile.read(home.certificate), as: UTF8.self))
+    // By this machine's clock or the coordinator's, whichever says so first: too early costs a call, too late the connection.
+    guard max(now, now.addingTimeInterval(skew)) >= certificate.renewAt else { return }
+    if let lastRenewal, ContinuousClock.now - lastRenewal < .seconds(600) { return }
+    lastRenewal = .now
+    let request = try CertificateRequest.create(key: keys.transport, name: try PartnerName(enrolment.name))
+    let answer: RenewedCertificate
+    do { answer = try await line.connection.renewCertificate(request.der) } catch let failure where failure.isTemporary {
+      logger.warning("the certificate could not be renewed; trying again later", metadata: ["failure": "\(failure)"])
+      return
+    }
+    let renewed = try IssuedCertificate(pem: answer.certificatePEM)
+    let anchor = try TrustAnchor(pem: String(decoding: try HomeFile.read(home.authority), as: UTF8.self))
+    guard anchor.fingerprint == enrolment.authority, keys.transport.matches(renewed),
+      try anchor.partner(of: renewed).participant == enrolment.participant, renewed.notAfter > certificate.notAfter
+    else { throw PartnerError(.untrusted, "the coordinator renewed the certificate with one that is not for this partner's key") }
+    try HomeFile.write(Array(renewed.pem.utf8), to: home.certificate)
+    try line.reload(renewed.pem)
+    line.connection.reconnect()
+    logger.info("the certificate was renewed", metadata: ["until": "\(renewed.notAfter)"])
+  }
+
+  // MARK: - Answers of a poll
+
+  private func handle(_ answer: PollAnswer) async throws -> PartnerEnding? {
+    try await meetPlan(answer)
+    guard let task = active else {
+      if options.once, case .finished(let reason) = answer.state, answer.planHash.map({ try? store.plan($0)?.isAccepted }) == nil {
+        return .finished(reason: reason, isComplete: false)
+      }
+      try await pause()
+      return nil
+    }
+    guard answer.session == task.session.bytes else {
+      // The plan that was accepted is not the one that runs.
+      try await pause()
+      return nil
+    }
+    if let planHash = answer.planHash, planHash != task.hash {
+      count("the coordinator names another plan under this session")
+      logger.error("the coordinator names another plan than the one accepted; its messages are not answered", metadata: [
+        "accepted": "\(task.hash.hex.prefix(16))", "named": "\(planHash.hex.prefix(16))",
+      ])
+      try await pause()
+      return nil
+    }
+    for envelope in answer.envelopes {
+      guard try await take(envelope, task) else { break }
+      if isStopping { return .stopped }
+    }
+    switch answer.state {
+    case .running, .waiting: return nil
+    case .idle, .draining:
+      try await pause()
+      return nil
+    case .finished(let reason):
+      // Its messages come first: the last of them says what was released.
+      guard answer.envelopes.isEmpty else { return nil }
+      return try await finish(task, reason)
+    }
+  }
+
+  /// Makes the coordinator's plan this host's task, when a person has accepted it; fetches it for a person otherwise.
+  private func meetPlan(_ answer: PollAnswer) async throws {
+    guard let planHash = answer.planHash else { return }
+    if let active, active.session.bytes == answer.session { return }
+    guard let stored = try store.plan(planHash) else {
+      try await Documents.fetch(from: line.connection, into: store, enrolment: enrolment, time: now)
+      return try announce(planHash)
+    }
+    guard stored.isAccepted else { return try announce(planHash) }
+    active = nil
+    let task = try ActiveTask(
+      stored, home: home, store: store, enrolment: enrolment, keys: keys, workers: options.workers, time: now)
+    active = task
+    if let recovery = task.recovery {
+      logger.warning("the end of the ledger was mended", metadata: ["finding": "\(recovery)"])
+    }
+    logger.info("taking part", metadata: [
+      "plan": "\(planHash.hex.prefix(16))", "task": "\(task.plan.task)", "releases": "\(task.plan.releases.count)",
+    ])
+  }
+
+  private func announce(_ hash: Digest) throws {
+    guard announced.insert(hash).inserted else { return }
+    logger.notice("a plan waits for a person: look at it with `tacit-client review`, join with `tacit-client accept`", metadata: [
+      "plan": "\(hash.hex.prefix(16))"
+    ])
+  }
+
+  /// Handles one message, in order.
+  ///
+  /// - Returns: `false` when the messages after it cannot be handled yet: something is missing between.
+  private func take(_ envelope: MessageEnvelope, _ task: ActiveTask) async throws -> Bool {
+    let (cursor, known) = (envelope.cursor, task.cursor)
+    guard cursor > known else {
+      count("a message that was handled before")
+      return true
+    }
+    let isSameAttempt = (cursor.round, cursor.attempt) == (known.round, known.attempt)
+    guard cursor.ordinal == (isSameAttempt ? known.ordinal + 1 : 1) else {
+      count("a message out of order")
+      return false
+    }
+    let bytes = try await line.connection.message(envelope, limit: UInt64(WireCodec.messageBytesMax))
+    task.cursor = cursor
+    let message: CoordinatorMessage
+    do { message = try WireCodec.decodeCoordinatorMessage(bytes) } catch {
+      count("a malformed message")
+      logger.error("a message of the coordinator cannot be read", metadata: ["reason": "\(error)"])
+      return true
+    }
+    let actions: [PartnerAction]
+    if case .roundStart(let start) = message, try store.isPaused {
+      actions = [.send(.refusal(refusal(of: start, .paused)))]
+    } else {
+      actions = task.engine.receive(message, random: &random)
+    }
+    note(message, task)
+    try await perform(actions, task)
+    rememberLedger(task)
+    return true
+  }
+
+  // MARK: - Actions of the engine
+
+  private func perform(_ actions: [PartnerAction], _ task: ActiveTask) async throws {
+    for action in actions {
+      switch action {
+      case .train:
+        let next = task.engine.train(random: &random, time: now)
+        rememberLedger(task)
+        try await perform(next, task)
+      case .send(let message): try await send(message, task)
+      }
+    }
+  }
+
+  private func send(_ message: PartnerMessage, _ task: ActiveTask) async throws {
+    var place = (session: task.session, round: task.cursor.round, attempt: task.cursor.attempt)
+    if case .refusal(let refusal) = message {
+      place = (refusal.session, refusal.round, refusal.attempt)
+      count("refused: \(refusal.reason)")
+      logger.warning("an attempt is refused", metadata: [
+        "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
+      ])
+      note("refused: \(refusal.reason)", task, round: refusal.round, attempt: refusal.attempt)
+    }
+    let key = UploadKey(session: place.session.bytes, round: place.round, attempt: place.attempt, kind: message.kind)
+    let payload = BytesPayload(WireCodec.encode(message))
+    var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
+    while true {
+      do {
+        switch try await line.connection.upload(key, payload: payload) {
+        case .accepted: break
+        case .receiving: break
+        case .refused(let reason):
+          count("an upload was refused: \(reason)")
+          logger.warning("the coordinator did not take a message", metadata: ["kind": "\(key.kind)", "reason": "\(reason)"])
+        case .superseded: count("an upload came too late")
+        }
+        return
+      } catch let failure {
+        switch failure {
+        case .refused(.stageClosed(let reason)):
+          count("an upload came too late")
+          logger.warning("a message came too late", metadata: ["kind": "\(key.kind)", "reason": "\(reason)"])
+          return
+        case .refused(.conflict), .refused(.malformed), .refused(.tooLarge):
+          count("an upload was refused: \(failure)")
+          logger.error("the coordinator does not take a message", metadata: ["kind": "\(key.kind)", "failure": "\(failure)"])
+          return
+        default: break
+        }
+        guard failure.isTemporary, !isStopping else { throw failure }
+        try? await Task.sleep(for: FatalFailure.pause(for: failure) ?? backoff.next(using: &generator))
+        if Task.isCancelled { throw TransportFailure.cancelled }
+      }
+    }
+  }
+
+  private func refusal(of start: RoundStart, _ reason: PartnerRefusal) -> RoundRefusal {
+    RoundRefusal(
+      session: start.session, round: start.round, attempt: start.attempt,
+      participant: ParticipantID(enrolment.participant), reason: reason)
+  }
+
+  // MARK: - The end of a plan
+
+  private func finish(_ task: ActiveTask, _ reason: String) async throws -> PartnerEnding? {
+    let isComplete = try await fetchNewestModel(task)
+    if try store.plan(task.hash)?.end == nil {
+      try store.recordEnd(of: task.hash, reason)
+      logger.notice("the plan is over", metadata: ["plan": "\(task.hash.hex.prefix(16))", "reason": "\(reason)"])
+    }
+    if options.once { return .finished(reason: reason, isComplete: isComplete) }
+    try await pause()
+    return nil
+  }
+
+  /// Brings the model of the newest signed release home.
+  ///
+  /// - Returns: whether that is the plan's last release.
+  private func fetchNewestModel(_ task: ActiveTask) async throws -> Bool {
+    guard let known = try store.newestRelease(session: task.session) else { return false }
+    if try store.newestModel(session: task.session)?.release != known {
+      let document = try await line.connection.download("release/\(known.version)", limit: UInt64(WireCodec.messageBytesMax))
+      guard let (statement, model) = ReleaseDocument.decode(document), let shown = try? ModelRelease(decoding: statement),
+        shown.session == task.session, shown.planHash == task.hash,
+        VerificationKey(hex: task.plan.coordinatorKey).map(shown.isSigned) ?? false, shown.version == known.version,
+        SHA256.hash(model) == known.modelHash, shown.modelHash == known.modelHash
+      else {
+        throw PartnerError(
+          .untrusted,
+          "the coordinator's model of version \(known.version) is not the one that its signed release \(known.modelHash.hex.prefix(16))… names")
+      }
+      try keep(model, of: known, task)
+    }
+    return Int(known.round) + 1 == task.plan.releases.count
+  }
+
+  private func keep(_ model: [UInt8], of release: ModelRelease, _ task: ActiveTask) throws {
+    try store.record(model: model, of: release)
+  }
+
+  // MARK: - Memory and words
+
+  private var now: Int { Int(clock().timeIntervalSince1970) }
+
+  /// For people and for finding a ledger that was put back; the ledger itself is what counts, so that a full disk stops nothing here.
+  private func rememberLedger(_ task: ActiveTask) {
+    do { try store.record(ledgerHead: task.ledger.head.head, of: task.dataSet) } catch {
+      logger.error("the ledger's head could not be noted", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  private func note(_ message: CoordinatorMessage, _ task: ActiveTask) {
+    switch message {
+    case .roundStart(let start):
+      logger.info("an attempt opens", metadata: ["round": "\(start.round)", "attempt": "\(start.attempt)"])
+      note("open", task, round: start.round, attempt: start.attempt, isFirst: true)
+    case .roundEnd(let end):
+      let words = end.abortReason.map { "came to nothing: \($0)" } ?? "released"
+      logger.info("an attempt ends", metadata: [
+        "round": "\(end.context.round)", "attempt": "\(end.context.attempt)", "result": "\(words)",
+      ])
+      note(words, task, round: end.context.round, attempt: end.context.attempt)
+    case .aggregation: break
+    }
+  }
+
+  private func note(_ words: String, _ task: ActiveTask, round: UInt32, attempt: UInt32, isFirst: Bool = false) {
+    do { try store.note(words, session: task.session.hex, round: round, attempt: attempt, time: now) } catch {
+      logger.error("an attempt could not be noted", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  private func count(_ reason: String) { counts[reason, default: 0] += 1 }
+
+  private func pause() async throws {
+    if options.once { try? await Task.sleep(for: min(options.idlePause, .milliseconds(500))) } else {
+      try? await Task.sleep(for: options.idlePause)
+    }
+  }
+}
+
+/// Runs an actor's work on a queue of its own.
+final class QueueExecutor: SerialExecutor {
+  private let queue = DispatchQueue(label: "tacit.partner", qos: .utility)
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    let executor = asUnownedSerialExecutor()
+    queue.async { job.runSynchronously(on: executor) }
+  }
+
+  func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+}

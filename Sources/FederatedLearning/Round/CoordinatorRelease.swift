@@ -1,0 +1,130 @@
+public import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import Recommender
+internal import SecureAggregation
+
+extension CoordinatorEngine {
+  /// Opens the sum, draws the noise and folds the result into the model; the answer to `.release`.
+  ///
+  /// Order: the noised sum is in the release journal, then its outcome in the ledger, then the model changes. A result that
+  /// stands in the journal is used as it is: the sum is not opened again, and no noise is drawn.
+  ///
+  /// - Parameter random: the operating system's generator, or a stream keyed by it.
+  public mutating func release(random: inout some RandomSource, time: Int) -> [CoordinatorAction] {
+    guard let attempt = current, attempt.isClosed else { return [] }
+    precondition(attempt.isCharged, "a sum is opened after its charge is on disk")
+    let release = plan.releases[round]
+    let ledgerAttempt = attempt.context.ledgerAttempt
+    let noised: (values: [Int64], survivors: [ParticipantID])
+    do {
+      if let values = try releaseJournal?.noisedSum(of: ledgerAttempt) {
+        guard values.count == release.dimension, let survivors = plainAggregation?.survivors ?? aggregator?.survivors else {
+          throw LedgerError(
+            "the release journal holds \(values.count) entries for \(ledgerAttempt), expected \(release.dimension)")
+        }
+        noised = (values, survivors)
+      } else {
+        switch open(release, random: &random) {
+        case .failure(let abort): return self.abort(abort.reason, time: time)
+        case .success(let result):
+          try releaseJournal?.record(noisedSum: result.values, of: ledgerAttempt)
+          noised = result
+        }
+      }
+      try ledger.record(
+        LedgerOutcome(
+          attempt: ledgerAttempt, release: round, result: .released(Self.digest(of: noised.values)),
+          survivors: noised.survivors.count, time: time))
+    } catch { return finish(.ledgerFailed("\(error)")) }
+    return publish(noised.values, survivors: noised.survivors, attempt: attempt, release: release)
+  }
+
+  /// Folds the released integers into the model and tells everybody.
+  private mutating func publish(
+    _ values: [Int64], survivors: [ParticipantID], attempt: Attempt, release: PlannedRelease
+  ) -> [CoordinatorAction] {
+    let unit = 1 / release.scale
+    let sum = values.map { Float(Double($0) * unit) }
+    if release.purpose == .training {
+      algorithm.advance(
+        model: &model, optimizer: &optimizer, release: release.step, sum: sum,
+        context: ReleaseContext(
+          expectedUsers: release.samplingRate * Double(plan.privacy.nominalUsers),
+          noiseDeviation: release.noiseDeviation))
+      model.version = round + 1
+    }
+    let statement = sign(attempt.start)
+    let published = PublishedRelease(
+      round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
+      epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
+      evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement)
+    current = nil
+    aggregator = nil
+    plainAggregation = nil
+    round += 1
+    self.attempt = 0
+    let messages = endMessages(attempt.context, reason: nil, release: statement)
+    return [.published(published)] + messages + (round < plan.releases.count ? [.readyForNext] : finish(.completed))
+  }
+
+  /// The statement about the model as it is now.
+  private func sign(_ start: RoundStart) -> ModelRelease {
+    let version = UInt32(model.version)
+    let modelHash = SHA256.hash(ModelBytes.encode(model))
+    let head = ledger.head.head
+    let signature = signingKey.sign(
+      ModelRelease.signedBytes(
+        session: session, version: version, round: start.round, attempt: start.attempt, planHash: planHash,
+        modelHash: modelHash, ledgerSize: head.size, ledgerHead: head.head))
+    return ModelRelease(
+      session: session, version: version, round: start.round, attempt: start.attempt, planHash: planHash,
+      modelHash: modelHash, ledgerSize: head.size, ledgerHead: head.head, signature: signature)
+  }
+
+  private struct OpeningFailure: Error {
+    let reason: AttemptAbort
+  }
+
+  /// Takes the masks off and puts the noise on, in one go: the sum between the two is nowhere else.
+  private mutating func open(
+    _ release: PlannedRelease, random: inout some RandomSource
+  ) -> Result<(values: [Int64], survivors: [ParticipantID]), OpeningFailure> {
+    let opened: (sum: RingVector, survivors: [ParticipantID])
+    if let plain = plainAggregation.take() {
+      opened = (plain.sum, plain.survivors)
+    } else {
+      guard var session = aggregator.take(), case .finish(let result) = session.closeStage(threads: workers) else {
+        return .failure(OpeningFailure(reason: .aggregationFailed))
+      }
+      opened = (result.sum, result.survivors)
+    }
+    guard let values = privatize(opened.sum, survivors: opened.survivors.count, release: release, random: &random)
+    else { return .failure(OpeningFailure(reason: .tooFewPartners)) }
+    return .success((values, opened.survivors))
+  }
+
+  /// The integers that become public; `nil` when too few partners put noise into the sum.
+  private func privatize(
+    _ sum: RingVector, survivors: Int, release: PlannedRelease, random: inout some RandomSource
+  ) -> [Int64]? {
+    guard let noise = release.noise, let event = release.event(plan.privacy) else {
+      precondition(plan.privacy.noise == .none, "a plan that claims privacy has noise in every release")
+      return sum.centred()
+    }
+    let bits = release.modulusBits
+    if noise.share == nil {
+      return PrivatizedSum(adding: noise, to: sum.lanes, bits: bits, event: event, random: &random).values
+    }
+    return PrivatizedSum(
+      noisedByPartners: sum.lanes, bits: bits, noise: noise, contributors: survivors, event: event)?.values
+  }
+
+  private static func digest(of values: [Int64]) -> Digest {
+    values.withUnsafeBytes { SHA256.hash($0) }
+  }
+}
+
+extension RingVector {
+  /// The entries as residues in `0..<2^b`.
+  var lanes: [UInt64] { (0..<count).map { self[$0] } }
+}
