@@ -74,11 +74,12 @@ final class FaultyProxy: Sendable {
     let listener = listener
     Thread.detachNewThread { [weak self] in
       while true {
-        let client = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        let client = accept(listener, nil, nil)
         guard client >= 0 else {
           if errno == EINTR || errno == ECONNABORTED { continue }
           return
         }
+        _ = fcntl(client, F_SETFD, FD_CLOEXEC)
         guard let self else {
           close(client)
           return
@@ -149,7 +150,7 @@ final class FaultyProxy: Sendable {
           }
         }.run()
         if pair.isLastToLeave {
-          self?.state.withLock { _ = $0.sockets.subtract([client, server]) }
+          self?.state.withLock { $0.sockets.subtract([client, server]) }
           close(client)
           close(server)
         }
@@ -197,7 +198,7 @@ final class FaultyProxy: Sendable {
         // Waiting is done in `poll`: a thread that sits in `read` would keep another one from resetting the socket.
         var wanted = pollfd(fd: source, events: Int16(POLLIN), revents: 0)
         _ = poll(&wanted, 1, -1)
-        let count = recv(source, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+        let count = recv(source, &buffer, buffer.count, Int32(MSG_DONTWAIT))
         if count < 0, errno == EINTR || errno == EAGAIN { continue }
         guard count > 0 else { break }
         if isSwallowing { continue }
@@ -311,7 +312,7 @@ enum Loopback {
     var position = 0
     while position < bytes.count {
       let count = bytes.withUnsafeBytes { buffer in
-        send(descriptor, buffer.baseAddress.map { $0 + position }, bytes.count - position, Int32(MSG_NOSIGNAL.rawValue))
+        send(descriptor, buffer.baseAddress.map { $0 + position }, bytes.count - position, Int32(MSG_NOSIGNAL))
       }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { return false }
