@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+internal import GRPCCore
 public import Logging
 public import PeerIdentity
 
@@ -10,5 +11,32 @@ public enum EnrolmentClient {
   ///   - deadline: all tries together.
   public static func enrol(
     target: HostPort, authority: Digest?, application: EnrolmentApplication, deadline: Duration = .seconds(30), logger: Logger
-  ) async throws(TransportFailure) -> EnrolmentGrant { fatalError("in work") }
+  ) async throws(TransportFailure) -> EnrolmentGrant {
+    let handshake: ClientHandshake
+    if let authority {
+      handshake = .pinned(authority, host: target.host)
+    } else {
+      guard target.isLoopback else {
+        throw .local("insecure loopback mode connects to 127.0.0.0/8 or ::1 only, not to \(target)")
+      }
+      handshake = .plaintext()
+    }
+    var deadlines = ClientDeadlines()
+    deadlines.windowBytes = (1 << 16) - 1
+    let line = ClientLine(target: target, handshake: handshake, deadlines: deadlines)
+    let request = ClientRequest(message: Tacit_V1_EnrolRequest(application))
+    let outcome: Result<EnrolmentGrant, TransportFailure>
+    do throws(TransportFailure) {
+      outcome = .success(
+        try await Retrying(line: line, deadlines: deadlines).run(limit: deadline, eachTry: deadline / 2) { client, options in
+          try await Tacit_V1_Enrolment.Client(wrapping: client).enrol(request: request, options: options) {
+            try $0.message.contract()
+          }
+        })
+    } catch {
+      outcome = .failure(error)
+    }
+    await line.close()
+    return try outcome.get()
+  }
 }

@@ -4,13 +4,11 @@ public struct TransportLimits: Sendable {
   public var chunkBytes = 1 << 20
   /// Largest message that travels inside a poll's answer, bytes. Protocol limit: 256 KiB.
   public var inlineBytes = 256 << 10
-  /// Largest request message of a call that is no upload chunk, bytes. Protocol limit: 64 KiB.
-  public var requestBytes = 64 << 10
   /// Flow-control window of each stream and connection: what a peer may send ahead of the reader, bytes.
   public var windowBytes = 4 << 20
   /// Uploads that are received at one time; further ones wait for their turn, in order.
   public var concurrentUploads = 8
-  /// Calls that one participant may have open at one time.
+  /// Calls that one participant may have open at one time; when it opens another, its oldest one is ended.
   public var callsPerParticipant = 6
   /// Calls per second that one participant may start in the long run.
   public var callsPerSecond = 50.0
@@ -54,8 +52,6 @@ public struct EnrolmentLimits: Sendable {
   public var perSecond = 2.0
   /// Connections in all.
   public var connections = 256
-  /// Largest request, bytes.
-  public var requestBytes = 16 << 10
   /// Longest duration of a call.
   public var call: Duration = .seconds(30)
   /// Time from connecting to the end of the TLS handshake.

@@ -1,8 +1,11 @@
+internal import GRPCCore
 public import Logging
 public import PeerIdentity
 
 /// The enrolment listener: server-authenticated TLS 1.3, one call, strangers allowed, few at a time.
 public final class EnrolmentServer: Sendable {
+  private let listener: Listener
+
   /// - Parameters:
   ///   - tls: `nil`: insecure loopback mode.
   ///   - onRefusal: called with the machine reason of every refusal, from any thread.
@@ -10,9 +13,112 @@ public final class EnrolmentServer: Sendable {
   public init(
     listen: HostPort, tls: ServerTLS?, handler: any EnrolmentHandler, limits: EnrolmentLimits = EnrolmentLimits(), logger: Logger,
     onRefusal: @escaping @Sendable (String) -> Void = { _ in }
-  ) throws { fatalError("in work") }
+  ) throws(ListenError) {
+    let handshake =
+      if let tls {
+        ServerHandshake(
+          context: { tls.serverOnly }, timeLimit: limits.handshake, connectionLimit: limits.connections, count: onRefusal)
+      } else {
+        ServerHandshake(context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections, count: onRefusal)
+      }
+    listener = try Listener(
+      Listener.Settings(
+        address: listen, isInsecure: tls == nil, windowBytes: (1 << 16) - 1, messageBytes: 64 << 10, streams: 4,
+        keepaliveTime: .seconds(15), keepaliveTimeout: .seconds(10), drain: limits.drain),
+      handshake: handshake, service: EnrolmentService(handler: handler, limits: limits, logger: logger, count: onRefusal),
+      logger: logger, count: onRefusal)
+  }
 
-  public func run() async throws { fatalError("in work") }
-  public var boundAddress: HostPort { get async throws { fatalError("in work") } }
-  public func beginGracefulShutdown() { fatalError("in work") }
+  /// Listens until `beginGracefulShutdown` or cancellation.
+  ///
+  /// - Throws: `ListenError` when the address cannot be bound.
+  public func run() async throws { try await listener.run {} }
+
+  /// Where it listens, once it does.
+  public var boundAddress: HostPort { get async throws { try await listener.boundAddress } }
+
+  public func beginGracefulShutdown() { listener.beginGracefulShutdown() }
+}
+
+/// The one call.
+struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
+  private let handler: any EnrolmentHandler
+  private let limits: EnrolmentLimits
+  private let logger: Logger
+  private let count: @Sendable (String) -> Void
+  private let all: TokenBuckets<Bool>
+  private let perAddress: TokenBuckets<String>
+
+  init(handler: any EnrolmentHandler, limits: EnrolmentLimits, logger: Logger, count: @escaping @Sendable (String) -> Void) {
+    self.handler = handler
+    self.limits = limits
+    self.logger = logger
+    self.count = count
+    all = TokenBuckets(burst: limits.burst, perSecond: limits.perSecond, capacity: 1)
+    perAddress = TokenBuckets(burst: limits.burstPerAddress, perSecond: limits.perSecondPerAddress, capacity: 8192)
+  }
+
+  func enrol(
+    request: StreamingServerRequest<Tacit_V1_EnrolRequest>, context: ServerContext
+  ) async throws -> StreamingServerResponse<Tacit_V1_EnrolResponse> {
+    do {
+      // Own address first: a stranger who tries too often must not use up what the others have.
+      try perAddress.take(Self.origin(context.remotePeer))
+      try all.take(true)
+      let grant = try await withTimeLimit(limits.call) {
+        let application = try await single(request).contract()
+        guard VersionRange.ours.newestCommon(with: application.versions) != nil else {
+          throw TransportRefusal.unsupportedVersion(found: application.versions, supported: .ours)
+        }
+        return try await handler.enrol(application, address: context.remotePeer)
+      }
+      return StreamingServerResponse(single: ServerResponse(message: Tacit_V1_EnrolResponse(grant)))
+    } catch {
+      let refusal = outcome(of: error)
+      if let refusal { count(refusal.reason) }
+      throw refusal?.rpcError ?? RPCError(code: .cancelled, message: "The caller went away.")
+    }
+  }
+
+  private func outcome(of error: any Error) -> TransportRefusal? {
+    switch error {
+    case let refusal as TransportRefusal: return refusal
+    case let malformed as MalformedField: return .malformed(field: malformed.field)
+    case let error as RPCError where error.code == .invalidArgument: return .malformed(field: "message")
+    case let error as RPCError where error.code == .resourceExhausted: return .tooLarge(limit: 64 << 10)
+    case is RPCError, is CancellationError: return nil
+    default:
+      logger.warning("an enrolment failed", metadata: ["error": "\(error)"])
+      return .fault
+    }
+  }
+
+  /// What an address is counted under: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
+  static func origin(_ remotePeer: String) -> String {
+    // "ipv4:192.0.2.1:443", "ipv6:[2001:db8::1]:443"
+    guard remotePeer.hasPrefix("ipv6:["), let end = remotePeer.lastIndex(of: "]") else {
+      return remotePeer.lastIndex(of: ":").map { String(remotePeer[..<$0]) } ?? remotePeer
+    }
+    let text = String(remotePeer[..<end].dropFirst("ipv6:[".count))
+    guard case .ipv6(let bytes)? = try? HostPort.Host(parsing: text) else { return text }
+    return "\(bytes.prefix(8))"
+  }
+}
+
+/// Runs `body`, cancels it when it takes too long.
+///
+/// - Throws: `deadlineExceeded`.
+func withTimeLimit<Result: Sendable>(
+  _ limit: Duration, _ body: @escaping @Sendable () async throws -> Result
+) async throws -> Result {
+  try await withThrowingTaskGroup(of: Result?.self) { group in
+    group.addTask { try await body() }
+    group.addTask {
+      try await Task.sleep(for: limit)
+      return nil
+    }
+    defer { group.cancelAll() }
+    guard let result = try await group.next() ?? nil else { throw TransportRefusal.deadlineExceeded }
+    return result
+  }
 }

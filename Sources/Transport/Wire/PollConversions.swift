@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import SwiftProtobuf
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
@@ -21,7 +22,7 @@ extension Tacit_V1_PollRequest {
     self.init()
     session = Data(query.session)
     if let after = query.after { self.after = Tacit_V1_MessageCursor(after) }
-    waitMs = UInt32(clamping: query.wait / .milliseconds(1))
+    waitMs = UInt32(max(0, min(3_600_000, query.wait / .milliseconds(1))))
   }
 
   func contract(longestWait: Duration) throws(MalformedField) -> PollQuery {

@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import SwiftProtobuf
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

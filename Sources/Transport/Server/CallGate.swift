@@ -1,0 +1,171 @@
+internal import CryptoPrimitives
+internal import GRPCCore
+internal import GRPCNIOTransportHTTP2Posix
+internal import Logging
+internal import PeerIdentity
+internal import Synchronization
+internal import X509
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+
+/// The door that every call of the training listener goes through: who calls, in which version, how often, and whether still welcome.
+final class CallGate: Sendable {
+  let limits: TransportLimits
+  let calls: RunningCalls
+  private let anchor: TrustAnchor?
+  private let handler: any CoordinationHandler
+  private let logger: Logger
+  private let count: @Sendable (String) -> Void
+  private let buckets: TokenBuckets<UInt32>
+  private let draining = Atomic<Bool>(false)
+  private let now: @Sendable () -> Date
+
+  /// - Parameter anchor: the task's CA; `nil` in insecure loopback mode.
+  init(
+    anchor: TrustAnchor?, handler: any CoordinationHandler, limits: TransportLimits, logger: Logger, now: @escaping @Sendable () -> Date,
+    count: @escaping @Sendable (String) -> Void
+  ) {
+    self.anchor = anchor
+    self.handler = handler
+    self.limits = limits
+    self.logger = logger
+    self.now = now
+    self.count = count
+    calls = RunningCalls(limits: limits)
+    buckets = TokenBuckets(burst: limits.callBurst, perSecond: limits.callsPerSecond, capacity: 1 << 16)
+  }
+
+  var isDraining: Bool { draining.load(ordering: .acquiring) }
+
+  /// Answers a call, or refuses it with a counted reason.
+  ///
+  /// - Parameter body: cancelled when the call is cut off; what it throws then does not matter.
+  func answer<Result: Sendable>(
+    _ kind: CallKind, isHello: Bool = false, metadata: Metadata, context: ServerContext,
+    _ body: @escaping @Sendable (Peer, RunningCall) async throws -> Result
+  ) async throws -> Result {
+    do {
+      return try await admit(kind, isHello: isHello, metadata: metadata, context: context, body)
+    } catch let refusal as TransportRefusal {
+      count(refusal.reason)
+      throw refusal.rpcError
+    }
+  }
+
+  /// No new calls from now on. Those that run may end, but polls end at once.
+  func drain() {
+    draining.store(true, ordering: .releasing)
+    for call in calls.all where call.kind == .poll { call.end(.abandoned) }
+  }
+
+  /// Cuts off all calls.
+  func stop() {
+    for call in calls.all { call.end(.refused(.unavailable(reason: "it is stopping"))) }
+  }
+
+  /// Asks the handler about all callers again.
+  func reauthorize() async {
+    let moment = now()
+    await calls.reauthorize { peer in
+      if Int64(moment.timeIntervalSince1970) > peer.notAfter { return .certificateExpired }
+      do throws(TransportRefusal) {
+        try await self.handler.authorize(peer, isHello: false)
+        return nil
+      } catch {
+        return error
+      }
+    }
+  }
+
+  private func admit<Result: Sendable>(
+    _ kind: CallKind, isHello: Bool, metadata: Metadata, context: ServerContext,
+    _ body: @escaping @Sendable (Peer, RunningCall) async throws -> Result
+  ) async throws -> Result {
+    let peer = try identify(metadata, context, isHello: isHello)
+    try buckets.take(peer.participant)
+    guard !isDraining else { throw TransportRefusal.unavailable(reason: "it is stopping") }
+    try await handler.authorize(peer, isHello: isHello)
+    let call = try calls.begin(peer, kind: kind)
+    defer { calls.finish(call) }
+    do {
+      return try await withRPCCancellationHandler {
+        try await call.run { try await body(peer, call) }
+      } onCancelRPC: {
+        // gRPC cancels all calls when a shutdown begins; those that move bytes may end.
+        if !self.isDraining || kind == .poll { call.end(.abandoned) }
+      }
+    } catch {
+      throw outcome(of: call, error: error)
+    }
+  }
+
+  /// What the caller is told when the body threw.
+  private func outcome(of call: RunningCall, error: any Error) -> any Error {
+    switch call.ending {
+    case .refused(let refusal): return refusal
+    case .abandoned: return RPCError(code: .cancelled, message: "The caller went away.")
+    case nil: break
+    }
+    switch error {
+    case let refusal as TransportRefusal: return refusal
+    case let malformed as MalformedField: return TransportRefusal.malformed(field: malformed.field)
+    case let error as RPCError where error.code == .invalidArgument: return TransportRefusal.malformed(field: "message")
+    case let error as RPCError where error.code == .resourceExhausted:
+      return TransportRefusal.tooLarge(limit: UInt64(limits.chunkBytes))
+    case is RPCError, is CancellationError: return RPCError(code: .cancelled, message: "The caller went away.")
+    default:
+      // Stream errors of the channel arrive here as well; they end the call, nobody hears the answer.
+      logger.warning("a call failed", metadata: ["participant": "\(call.peer.participant)", "error": "\(error)"])
+      return TransportRefusal.fault
+    }
+  }
+}
+
+extension CallGate {
+  private func identify(_ metadata: Metadata, _ context: ServerContext, isHello: Bool) throws(TransportRefusal) -> Peer {
+    if !isHello { try checkVersion(metadata) }
+    guard let bytes = metadata[binaryValues: MetadataName.instance].first(where: { _ in true }),
+      let instance = InstanceID(bytes: bytes)
+    else { throw .malformed(field: MetadataName.instance) }
+    guard let anchor else {
+      guard let text = metadata[stringValues: MetadataName.participant].first(where: { _ in true }), let number = UInt32(text) else {
+        throw .unidentified
+      }
+      return Peer(
+        participant: number, certificateFingerprint: .zero, serial: "", notAfter: .max, address: context.remotePeer, instance: instance)
+    }
+    guard let transport = context.transportSpecific as? HTTP2ServerTransport.Posix.Context, let shown = transport.peerCertificate,
+      let certificate = try? IssuedCertificate(shown)
+    else { throw .unidentified }
+    guard let identity = try? anchor.partner(of: certificate) else {
+      throw Self.namesAnotherTask(shown, than: anchor.taskID) ? .wrongTask : .unidentified
+    }
+    let notAfter = Int64(certificate.notAfter.timeIntervalSince1970)
+    // TLS has checked it when the connection began, which may be long ago.
+    guard Int64(now().timeIntervalSince1970) <= notAfter else { throw .certificateExpired }
+    return Peer(
+      participant: identity.participant, certificateFingerprint: certificate.fingerprint, serial: certificate.serial, notAfter: notAfter,
+      address: context.remotePeer, instance: instance)
+  }
+
+  private func checkVersion(_ metadata: Metadata) throws(TransportRefusal) {
+    guard let text = metadata[stringValues: MetadataName.protocolVersion].first(where: { _ in true }), let version = UInt32(text),
+      version >= 1
+    else { throw .malformed(field: MetadataName.protocolVersion) }
+    let found = VersionRange(version, version)
+    guard VersionRange.ours.newestCommon(with: found) != nil else {
+      throw .unsupportedVersion(found: found, supported: .ours)
+    }
+  }
+
+  private static func namesAnotherTask(_ certificate: Certificate, than task: String) -> Bool {
+    guard let names = try? certificate.extensions.subjectAlternativeNames else { return false }
+    return names.contains { name in
+      guard case .uniformResourceIdentifier(let text) = name, let identity = try? PartnerIdentityURI(parsing: text) else { return false }
+      return identity.taskID != task
+    }
+  }
+}

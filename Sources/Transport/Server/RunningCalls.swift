@@ -1,0 +1,132 @@
+internal import GRPCCore
+internal import Synchronization
+
+/// What kind of call it is, as far as limits go.
+enum CallKind: Sendable, Hashable {
+  case unary
+  case poll
+  case download
+  /// One call per key at a time.
+  case upload
+}
+
+/// A call that is being answered. It ends in one of three ways: its body returns or throws; somebody ends it with a refusal; the other side
+/// goes away.
+final class RunningCall: Sendable {
+  /// Why a call ended before its body was done.
+  enum Ending: Sendable {
+    case refused(TransportRefusal)
+    /// The caller is not there any more, or its deadline passed.
+    case abandoned
+  }
+
+  let peer: Peer
+  let kind: CallKind
+  let started: ContinuousClock.Instant
+  private let deadline: ContinuousClock.Instant
+  private let stall: Duration?
+  private let state: Mutex<State>
+
+  private struct State {
+    var ending: Ending?
+    var cancel: (@Sendable () -> Void)?
+    var progress: ContinuousClock.Instant
+  }
+
+  init(peer: Peer, kind: CallKind, limits: TransportLimits, now: ContinuousClock.Instant = .now) {
+    self.peer = peer
+    self.kind = kind
+    started = now
+    switch kind {
+    case .unary:
+      deadline = now + limits.unaryCall
+      stall = nil
+    case .poll:
+      deadline = now + limits.longestPoll + limits.unaryCall
+      stall = nil
+    case .download, .upload:
+      deadline = now + limits.transfer
+      stall = limits.stall
+    }
+    state = Mutex(State(ending: nil, cancel: nil, progress: now))
+  }
+
+  /// Something moved.
+  func progress() { state.withLock { $0.progress = .now } }
+
+  /// Cuts the call off; the first reason counts.
+  func end(_ ending: Ending) {
+    let cancel = state.withLock { state in
+      if state.ending == nil { state.ending = ending }
+      return state.cancel
+    }
+    cancel?()
+  }
+
+  /// Cuts the call off when it takes too long.
+  func endIfLate(now: ContinuousClock.Instant) {
+    if now >= deadline {
+      end(.refused(.deadlineExceeded))
+    } else if let stall, now >= state.withLock({ $0.progress }) + stall {
+      end(.refused(.stalled))
+    }
+  }
+
+  var ending: Ending? { state.withLock { $0.ending } }
+
+  /// Runs the body so that `end` cancels it.
+  func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+    let task = Task { try await body() }
+    let isOver = state.withLock { state in
+      state.cancel = { task.cancel() }
+      return state.ending != nil
+    }
+    if isOver { task.cancel() }
+    defer { state.withLock { $0.cancel = nil } }
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      task.cancel()
+    }
+  }
+}
+
+/// All calls of a listener that are being answered.
+final class RunningCalls: Sendable {
+  private let limits: TransportLimits
+  private let calls = Mutex<[ObjectIdentifier: RunningCall]>([:])
+
+  init(limits: TransportLimits) { self.limits = limits }
+
+  var all: [RunningCall] { calls.withLock { Array($0.values) } }
+
+  /// Enters a call. A participant has one poll at a time and a limited number of calls: the oldest makes room, because an older call of an
+  /// honest partner is one whose connection broke.
+  ///
+  /// - Throws: `tooManyCalls` when those that should make room have not done so yet.
+  func begin(_ peer: Peer, kind: CallKind) throws(TransportRefusal) -> RunningCall {
+    let call = RunningCall(peer: peer, kind: kind, limits: limits)
+    let (isAllowed, outdated): (Bool, [RunningCall]) = calls.withLock { calls in
+      let own = calls.values.filter { $0.peer.participant == peer.participant }.sorted { $0.started < $1.started }
+      guard own.count < 2 * limits.callsPerParticipant else { return (false, own) }
+      calls[ObjectIdentifier(call)] = call
+      var outdated = own.count >= limits.callsPerParticipant ? [own[0]] : []
+      if kind == .poll { outdated += own.filter { $0.kind == .poll && $0.peer.instance == peer.instance } }
+      return (true, outdated)
+    }
+    for call in outdated { call.end(.refused(.tooManyCalls(limit: limits.callsPerParticipant))) }
+    guard isAllowed else { throw .tooManyCalls(limit: limits.callsPerParticipant) }
+    return call
+  }
+
+  func finish(_ call: RunningCall) { calls.withLock { $0[ObjectIdentifier(call)] = nil } }
+
+  /// Authorises the callers of all calls again, once each.
+  func reauthorize(_ authorize: @Sendable (Peer) async -> TransportRefusal?) async {
+    for (peer, calls) in Dictionary(grouping: all, by: \.peer) {
+      if let refusal = await authorize(peer) {
+        for call in calls { call.end(.refused(refusal)) }
+      }
+    }
+  }
+}

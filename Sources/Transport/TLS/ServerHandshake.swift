@@ -1,0 +1,143 @@
+internal import NIOCore
+internal import NIOSSL
+internal import NIOTLS
+internal import Synchronization
+
+/// What stands in front of HTTP/2 on an accepted connection: TLS 1.3 (or nothing, in insecure loopback mode), its time limit, ALPN, and the
+/// number of connections.
+///
+/// gRPC itself is configured as plaintext: its own TLS option would admit TLS 1.2, and this way the certificate can be replaced between two
+/// connections.
+final class ServerHandshake: Sendable {
+  private let context: (@Sendable () -> NIOSSLContext)?
+  private let timeLimit: TimeAmount
+  private let connectionLimit: Int
+  private let count: @Sendable (String) -> Void
+  private let open = Atomic<Int>(0)
+
+  /// - Parameters:
+  ///   - context: TLS for the next connection; `nil` for plaintext.
+  ///   - count: told why a connection came to nothing (`tls-…`, `connection-limit`).
+  init(
+    context: (@Sendable () -> NIOSSLContext)?, timeLimit: Duration, connectionLimit: Int,
+    count: @escaping @Sendable (String) -> Void
+  ) {
+    self.context = context
+    self.timeLimit = TimeAmount(timeLimit)
+    self.connectionLimit = connectionLimit
+    self.count = count
+  }
+
+  /// Called on the connection's event loop, before its first byte.
+  func install(on channel: any Channel) -> EventLoopFuture<Void> {
+    let number = open.add(1, ordering: .relaxed).newValue
+    channel.closeFuture.whenComplete { _ in self.open.subtract(1, ordering: .relaxed) }
+    if number > connectionLimit {
+      count("connection-limit")
+      // A failed future would end the listener; a closed connection ends itself.
+      channel.close(promise: nil)
+      return channel.eventLoop.makeSucceededVoidFuture()
+    }
+    guard let context else { return channel.eventLoop.makeSucceededVoidFuture() }
+    return channel.eventLoop.makeCompletedFuture {
+      let tls = NIOSSLServerHandler(context: context())
+      try channel.pipeline.syncOperations.addHandler(tls, position: .first)
+      try channel.pipeline.syncOperations.addHandler(
+        HandshakeWatch(timeLimit: timeLimit, count: count), position: .after(tls))
+    }
+  }
+}
+
+/// Closes a connection whose handshake takes too long or agrees on anything but HTTP/2, and counts why handshakes fail.
+private final class HandshakeWatch: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  private let timeLimit: TimeAmount
+  private let count: @Sendable (String) -> Void
+  private var timer: Scheduled<Void>?
+  private var isDone = false
+  private var isCounted = false
+
+  init(timeLimit: TimeAmount, count: @escaping @Sendable (String) -> Void) {
+    self.timeLimit = timeLimit
+    self.count = count
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeLimit) {
+      self.fail("tls-timeout")
+      context.close(promise: nil)
+    }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .handshakeCompleted(let negotiated)? = event as? TLSUserEvent {
+      timer?.cancel()
+      if negotiated == "h2" {
+        isDone = true
+      } else {
+        fail("tls-alpn")
+        context.close(promise: nil)
+      }
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    fail(isDone ? "tls-broken" : TLSProblem.reason(of: error))
+    context.fireErrorCaught(error)
+    if !isDone { context.close(promise: nil) }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    timer?.cancel()
+    if !isDone { fail("tls-closed") }
+    context.fireChannelInactive()
+  }
+
+  private func fail(_ reason: String) {
+    guard !isCounted else { return }
+    isCounted = true
+    count(reason)
+  }
+}
+
+/// What BoringSSL's errors mean for the two sides.
+enum TLSProblem {
+  /// Why the server ended a handshake, as a machine name.
+  static func reason(of error: any Error) -> String {
+    let text = "\(error)".uppercased()
+    if text.contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") { return "tls-no-certificate" }
+    if text.contains("CERTIFICATE_VERIFY_FAILED") { return "tls-untrusted" }
+    if text.contains("UNSUPPORTED_PROTOCOL") { return "tls-version" }
+    if text.contains("HTTP_REQUEST") || text.contains("WRONG_VERSION_NUMBER") { return "tls-not-tls" }
+    return "tls-handshake"
+  }
+
+  /// Why a client must not, or may not, use a connection; `nil` when the connection merely broke.
+  static func distrust(of error: any Error) -> String? {
+    let text = "\(error)".uppercased()
+    if text.contains("CERTIFICATE_VERIFY_FAILED") {
+      return "the coordinator's certificate is not valid now, not for this purpose, or not from this task's authority"
+    }
+    if text.contains("FAILEDTOVALIDATEHOSTNAME") || text.contains("UNABLETOVALIDATECERTIFICATE")
+      || text.contains("SERVERHOSTNAMEIMPOSSIBLETOMATCH")
+    {
+      return "the coordinator's certificate is for another host"
+    }
+    if text.contains("ALERT_CERTIFICATE_REQUIRED") { return "the coordinator asks for a certificate" }
+    if text.contains("ALERT_CERTIFICATE_EXPIRED") { return "the coordinator says that our certificate has expired" }
+    if ["ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE_", "ALERT_ACCESS_DENIED", "ALERT_DECRYPT_ERROR"]
+      .contains(where: { text.contains($0) })
+    {
+      return "the coordinator does not accept our certificate"
+    }
+    if text.contains("ALERT_PROTOCOL_VERSION") || text.contains("UNSUPPORTED_PROTOCOL") {
+      return "the other side does not speak TLS 1.3"
+    }
+    return nil
+  }
+}
