@@ -1,5 +1,5 @@
-public import CryptoPrimitives
-public import PeerIdentity
+internal import CryptoPrimitives
+internal import PeerIdentity
 
 /// A partner's two secrets, made at the partner and never sent: its identity and the key of its certificate.
 struct PartnerKeys: Sendable {

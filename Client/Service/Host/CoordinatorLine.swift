@@ -1,8 +1,8 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 internal import Foundation
 public import Logging
-public import PeerIdentity
-public import Transport
+internal import PeerIdentity
+internal import Transport
 
 /// A connection, and how it learns of a renewed certificate.
 public struct CoordinatorLine: Sendable {
@@ -21,7 +21,7 @@ public struct CoordinatorLine: Sendable {
   public static func overNetwork(
     _ enrolment: Enrolment, _ credentials: PartnerCredentials, insecureLoopback: Bool = false, logger: Logger
   ) throws -> CoordinatorLine {
-    let target = try Transport.HostPort(PeerIdentity.HostPort(parsing: enrolment.trainingAddress))
+    let target = try HostPort(parsing: enrolment.trainingAddress)
     if insecureLoopback {
       return CoordinatorLine(
         try CoordinationClient(
@@ -48,10 +48,6 @@ public struct PartnerCredentials: Sendable {
 
   func certificatePEM() throws -> String { String(decoding: try HomeFile.read(home.certificate), as: UTF8.self) }
   func authorityPEM() throws -> String { String(decoding: try HomeFile.read(home.authority), as: UTF8.self) }
-}
-
-extension Transport.HostPort {
-  init(_ address: PeerIdentity.HostPort) { self.init(host: "\(address.host)", port: Int(address.port)) }
 }
 
 /// Which failures end a partner's daemon, and what to tell its person; all others are waited out.

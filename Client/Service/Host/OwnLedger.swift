@@ -1,5 +1,5 @@
-public import CryptoPrimitives
-public import FederatedLearning
+internal import CryptoPrimitives
+internal import FederatedLearning
 internal import Foundation
 internal import SecureAggregation
 internal import Storage

@@ -4,8 +4,9 @@ internal import FederatedLearning
 public import Foundation
 public import Logging
 public import PeerIdentity
+internal import Recommender
 internal import SecureAggregation
-public import Transport
+internal import Transport
 internal import WireProtocol
 
 /// How a host's work came to its end.
@@ -211,20 +212,28 @@ public actor PartnerHost {
     if let lastRenewal, ContinuousClock.now - lastRenewal < .seconds(600) { return }
     lastRenewal = .now
     let request = try CertificateRequest.create(key: keys.transport, name: try PartnerName(enrolment.name))
-    let answer: RenewedCertificate
-    do { answer = try await line.connection.renewCertificate(request.der) } catch let failure where failure.isTemporary {
-      logger.warning("the certificate could not be renewed; trying again later", metadata: ["failure": "\(failure)"])
-      return
-    }
+    guard let answer = try await renewal(of: request) else { return }
     let renewed = try IssuedCertificate(pem: answer.certificatePEM)
     let anchor = try TrustAnchor(pem: String(decoding: try HomeFile.read(home.authority), as: UTF8.self))
-    guard anchor.fingerprint == enrolment.authority, keys.transport.matches(renewed),
-      try anchor.partner(of: renewed).participant == enrolment.participant, renewed.notAfter > certificate.notAfter
+    let named = try anchor.partner(of: renewed).participant
+    guard anchor.fingerprint == enrolment.authority, keys.transport.matches(renewed), named == enrolment.participant,
+      renewed.notAfter > certificate.notAfter
     else { throw PartnerError(.untrusted, "the coordinator renewed the certificate with one that is not for this partner's key") }
     try HomeFile.write(Array(renewed.pem.utf8), to: home.certificate)
     try line.reload(renewed.pem)
     line.connection.reconnect()
     logger.info("the certificate was renewed", metadata: ["until": "\(renewed.notAfter)"])
+  }
+
+  /// - Returns: `nil` when the coordinator cannot renew just now.
+  private func renewal(of request: CertificateRequest) async throws -> RenewedCertificate? {
+    do {
+      return try await line.connection.renewCertificate(request.der)
+    } catch {
+      guard error.isTemporary else { throw error }
+      logger.warning("the certificate could not be renewed; trying again later", metadata: ["failure": "\(error)"])
+      return nil
+    }
   }
 
   // MARK: - Answers of a poll
@@ -263,7 +272,7 @@ public actor PartnerHost {
     case .finished(let reason):
       // Its messages come first: the last of them says what was released.
       guard answer.envelopes.isEmpty else { return nil }
-      return try await finish(task, reason)
+      return try await finish(task, reason, newest: answer.newestRelease)
     }
   }
 
@@ -317,13 +326,10 @@ public actor PartnerHost {
       logger.error("a message of the coordinator cannot be read", metadata: ["reason": "\(error)"])
       return true
     }
-    let actions: [PartnerAction]
-    if case .roundStart(let start) = message, try store.isPaused {
-      actions = [.send(.refusal(refusal(of: start, .paused)))]
-    } else {
-      actions = task.engine.receive(message, random: &random)
-    }
+    task.engine.isPaused = try store.isPaused
+    let actions = task.engine.receive(message, random: &random, time: now)
     note(message, task)
+    if case .roundStart(let start) = message { try keepModel(of: start, task) }
     try await perform(actions, task)
     rememberLedger(task)
     return true
@@ -386,48 +392,53 @@ public actor PartnerHost {
     }
   }
 
-  private func refusal(of start: RoundStart, _ reason: PartnerRefusal) -> RoundRefusal {
-    RoundRefusal(
-      session: start.session, round: start.round, attempt: start.attempt,
-      participant: ParticipantID(enrolment.participant), reason: reason)
-  }
-
   // MARK: - The end of a plan
 
-  private func finish(_ task: ActiveTask, _ reason: String) async throws -> PartnerEnding? {
-    let isComplete = try await fetchNewestModel(task)
+  private func finish(_ task: ActiveTask, _ reason: String, newest: UInt32?) async throws -> PartnerEnding? {
+    try await fetchNewestModel(task, version: newest)
     if try store.plan(task.hash)?.end == nil {
       try store.recordEnd(of: task.hash, reason)
       logger.notice("the plan is over", metadata: ["plan": "\(task.hash.hex.prefix(16))", "reason": "\(reason)"])
     }
-    if options.once { return .finished(reason: reason, isComplete: isComplete) }
+    if options.once {
+      let newest = try store.newestRelease(session: task.session)
+      return .finished(reason: reason, isComplete: newest.map { Int($0.round) + 1 == task.plan.releases.count } ?? false)
+    }
     try await pause()
     return nil
   }
 
-  /// Brings the model of the newest signed release home.
-  ///
-  /// - Returns: whether that is the plan's last release.
-  private func fetchNewestModel(_ task: ActiveTask) async throws -> Bool {
-    guard let known = try store.newestRelease(session: task.session) else { return false }
-    if try store.newestModel(session: task.session)?.release != known {
-      let document = try await line.connection.download("release/\(known.version)", limit: UInt64(WireCodec.messageBytesMax))
-      guard let (statement, model) = ReleaseDocument.decode(document), let shown = try? ModelRelease(decoding: statement),
-        shown.session == task.session, shown.planHash == task.hash,
-        VerificationKey(hex: task.plan.coordinatorKey).map(shown.isSigned) ?? false, shown.version == known.version,
-        SHA256.hash(model) == known.modelHash, shown.modelHash == known.modelHash
-      else {
-        throw PartnerError(
-          .untrusted,
-          "the coordinator's model of version \(known.version) is not the one that its signed release \(known.modelHash.hex.prefix(16))… names")
-      }
-      try keep(model, of: known, task)
+  /// Brings the newest released model home, when it is the one that the coordinator signed and no older than one seen before.
+  private func fetchNewestModel(_ task: ActiveTask, version: UInt32?) async throws {
+    guard let version else { return }
+    let known = try store.newestRelease(session: task.session)
+    if let known, known.version == version, Int(known.round) + 1 == task.plan.releases.count,
+      try store.newestModel(session: task.session)?.release == known
+    {
+      return
     }
-    return Int(known.round) + 1 == task.plan.releases.count
+    let document = try await line.connection.download("release/\(version)", limit: UInt64(WireCodec.messageBytesMax))
+    func refuse(_ why: String) {
+      count("a release was refused: \(why)")
+      logger.error("a released model is refused", metadata: ["version": "\(version)", "reason": "\(why)"])
+    }
+    guard let (statement, model) = ReleaseDocument.decode(document), let release = try? ModelRelease(decoding: statement),
+      release.version == version, SHA256.hash(model) == release.modelHash
+    else { return refuse("the document does not hold the model that it names") }
+    if let refusal = task.engine.learn(release) { return refuse("\(refusal)") }
+    guard let decoded = try? ModelBytes.decode(model), decoded.version == Int(version), task.algorithm.fault(in: decoded) == nil
+    else { return refuse("\(PartnerRefusal.malformedModel)") }
+    try store.record(model: model, of: release)
   }
 
-  private func keep(_ model: [UInt8], of release: ModelRelease, _ task: ActiveTask) throws {
-    try store.record(model: model, of: release)
+  /// A start carries the model of the release before it: kept, so that recommendations are always of the newest one.
+  private func keepModel(of start: RoundStart, _ task: ActiveTask) throws {
+    guard let newest = try store.newestRelease(session: task.session), newest.modelHash == SHA256.hash(start.model),
+      try store.newestModel(session: task.session)?.release != newest
+    else { return }
+    do { try store.record(model: start.model, of: newest) } catch {
+      logger.error("a model could not be kept", metadata: ["reason": "\(error)"])
+    }
   }
 
   // MARK: - Memory and words

@@ -1,10 +1,10 @@
 public import CryptoPrimitives
 public import FederatedLearning
 internal import Foundation
-public import PeerIdentity
+internal import PeerIdentity
 public import Recommender
 internal import SecureAggregation
-public import Transport
+internal import Transport
 
 /// The coordinator's documents on their way into a home: what does not fit what was pinned is never kept.
 public enum Documents {

@@ -55,7 +55,7 @@ public enum Enrolling {
   public static func overNetwork(logger: Logger) -> Call {
     { token, application in
       try await EnrolmentClient.enrol(
-        target: .init(token.enrolmentAddress), authority: token.caFingerprint, application: application, logger: logger)
+        target: token.enrolmentAddress, authority: token.caFingerprint, application: application, logger: logger)
     }
   }
 

@@ -1,6 +1,6 @@
 public import CryptoPrimitives
 public import DifferentialPrivacy
-public import FederatedLearning
+internal import FederatedLearning
 internal import Foundation
 public import PeerIdentity
 internal import Recommender

@@ -1,5 +1,5 @@
 public import CryptoPrimitives
-internal import DifferentialPrivacy
+public import DifferentialPrivacy
 public import FederatedLearning
 internal import Foundation
 public import PeerIdentity

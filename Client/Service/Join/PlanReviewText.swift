@@ -1,7 +1,8 @@
 internal import CryptoPrimitives
-public import FederatedLearning
+internal import DifferentialPrivacy
+internal import FederatedLearning
 internal import Foundation
-public import PeerIdentity
+internal import PeerIdentity
 
 /// A plan's review as a person reads it, and as a program does.
 extension PlanReview {

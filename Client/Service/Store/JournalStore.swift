@@ -3,6 +3,7 @@ public import FederatedLearning
 internal import Foundation
 internal import GRDB
 public import SecureAggregation
+internal import TaskDatabase
 
 /// The engine's memory in the partner's database: every line is on disk when a call returns.
 extension PartnerStore: PartnerJournal {

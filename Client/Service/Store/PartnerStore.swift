@@ -1,8 +1,8 @@
 public import CryptoPrimitives
 internal import Foundation
 internal import GRDB
-public import PeerIdentity
-public import SecureAggregation
+internal import PeerIdentity
+internal import SecureAggregation
 internal import TaskDatabase
 
 /// Everything that a partner must remember, but for keys and ledgers, which are files: one SQLite database, every commit

@@ -1,8 +1,9 @@
 public import CryptoPrimitives
-public import FederatedLearning
+internal import FederatedLearning
 internal import Foundation
 internal import GRDB
 internal import SecureAggregation
+internal import TaskDatabase
 
 /// A plan as it came, with what this partner made of it.
 public struct StoredPlan: Sendable {

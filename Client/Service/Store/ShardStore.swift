@@ -1,9 +1,11 @@
+internal import CryptoPrimitives
 public import DifferentialPrivacy
-public import FederatedLearning
+internal import FederatedLearning
 internal import Foundation
 internal import GRDB
 public import Recommender
 public import SecureAggregation
+internal import TaskDatabase
 
 /// One data set of a partner, as the database knows it; the events themselves are read by `shard(of:)`.
 public struct DataSetRecord: Sendable {

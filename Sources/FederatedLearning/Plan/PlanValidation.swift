@@ -1,6 +1,6 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
-internal import Recommender
+package import Recommender
 public import SecureAggregation
 
 extension TrainingPlan {
@@ -197,7 +197,7 @@ extension TrainingPlan {
   /// Checks that the plan's releases are those of the algorithm.
   ///
   /// - Throws: `PlanError` naming the release that differs.
-  func matches(_ algorithm: any FederatedAlgorithm) throws(PlanError) {
+  package func matches(_ algorithm: any FederatedAlgorithm) throws(PlanError) {
     guard algorithm.name == self.algorithm.name, algorithm.itemCount == catalogue.itemCount else {
       throw PlanError(
         "the plan trains '\(self.algorithm.name)' over \(catalogue.itemCount) items, found '\(algorithm.name)' over \(algorithm.itemCount)"

@@ -1,0 +1,94 @@
+public import DataImport
+public import DifferentialPrivacy
+public import FederatedLearning
+internal import Foundation
+internal import Recommender
+
+/// Brings a partner's own interactions into its home: once, against the plan's catalogue, and never out of it again.
+public enum DataImporting {
+  /// Which rows of a file are this partner's own.
+  public struct Selection: Sendable, Equatable {
+    public let column: String
+    public let value: String
+
+    public init(column: String, value: String) {
+      self.column = column
+      self.value = value
+    }
+  }
+
+  /// What an import did, for the partner's own screen.
+  public struct Result: Sendable {
+    public let dataSet: DataSetRecord
+    public let report: ImportReport
+    /// Users with held-out events.
+    public let heldOutUsers: Int
+    public let usersOfOthers: Int
+  }
+
+  /// Reads a file or folder.
+  ///
+  /// - Parameters:
+  ///   - catalogue: the plan's catalogue; items outside of it are refused or ignored as `options` say.
+  ///   - only: the partner's own rows, where the file holds rows of others too.
+  ///   - holdsOut: whether the last event of each user (or a folder's test items) is kept out of training, to judge models on
+  ///     at home (`worth`) and for the plan's evaluation.
+  ///   - cap: the most that these data may ever spend, over all plans; may be decided later, with the consent.
+  /// - Throws: `DataImportError`, `DatasetError`, or `PartnerError` when the file holds rows of others and `only` is not given.
+  public static func run(
+    path: String, options: ImportOptions, catalogue reference: CatalogueReference, only: Selection?, holdsOut: Bool,
+    name: DataSetName, cap: PrivacyBudget?, into store: PartnerStore, time: Int
+  ) throws -> Result {
+    let catalogue = try Documents.catalogue(reference, in: store)
+    var options = options
+    options.catalogue = catalogue
+    options.holdsOutLast = holdsOut
+    let imported = try DatasetImporter.load(path: path, options: options)
+    guard imported.dataset.itemCount == reference.itemCount else {
+      throw PartnerError(
+        .data,
+        "\(path): found \(imported.dataset.itemCount) items, expected the plan's catalogue of \(reference.itemCount); leave out the folder's own list of items"
+      )
+    }
+    let own = try selected(imported.dataset, only, path)
+    let dataset = own.dataset
+    guard dataset.userCount > 0, dataset.train.count > 0 else {
+      throw PartnerError(.data, "\(path): there are no interactions of this partner to train on")
+    }
+    let data = LocalData(
+      userIDs: dataset.userIDs, train: dataset.train,
+      heldOut: holdsOut ? dataset.test : [[Int32]](repeating: [], count: dataset.userCount),
+      negatives: holdsOut ? dataset.negatives : nil)
+    try store.record(data, named: name, catalogue: reference.hash, cap: cap, time: time)
+    guard let record = try store.dataSet(name) else { preconditionFailure("a data set that was recorded is there") }
+    return Result(
+      dataSet: record, report: imported.report, heldOutUsers: data.heldOut.count { !$0.isEmpty }, usersOfOthers: own.others)
+  }
+
+  private static func selected(
+    _ dataset: Dataset, _ only: Selection?, _ path: String
+  ) throws -> (dataset: Dataset, others: Int) {
+    guard let only else {
+      if let partners = dataset.userAttributes["partner"].map({ Set($0) }), partners.count > 1 {
+        throw PartnerError(
+          .data,
+          "\(path): found rows of \(partners.count) partners (\(partners.sorted().prefix(3).joined(separator: ", "))…); only your own rows belong here: give --only partner=NAME"
+        )
+      }
+      return (dataset, 0)
+    }
+    guard let values = dataset.userAttributes[only.column] else {
+      let known = dataset.userAttributes.keys.sorted()
+      throw PartnerError(
+        .data,
+        "\(path): the users have no column '\(only.column)'\(known.isEmpty ? "" : "; the columns there are: \(known.joined(separator: ", "))")"
+      )
+    }
+    let users = values.indices.filter { values[$0] == only.value }
+    guard !users.isEmpty else {
+      throw PartnerError(
+        .data, "\(path): no user has '\(only.value)' in the column '\(only.column)' (such as \(Set(values).sorted().prefix(3).joined(separator: ", ")))")
+    }
+    return (dataset.selecting(users: users), values.count - users.count)
+  }
+}
