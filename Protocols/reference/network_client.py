@@ -280,7 +280,7 @@ class Client:
                 Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.state["coordinator_key"])).verify(start.signature, signed)
                 body = self.proto.training_pb2.PartnerMessage(refusal=self.proto.training_pb2.RoundRefusal(
                     session=start.session, round=start.round, attempt=start.attempt, participant=self.state["participant"],
-                    reason=7))
+                    reason=17))
                 key = self.messages.UploadKey(session=start.session, round=start.round, attempt=start.attempt, kind=1)
                 states = self.upload(key, body.SerializeToString())
                 again = self.stub.UploadStatus(key, timeout=30, metadata=self.metadata).WhichOneof("phase")
@@ -379,7 +379,7 @@ class Fuzzer:
             {"bad-checksum", "stage-closed", "conflict", "too-large", "state:superseded", "state:refused"}
 
     def unknown_document(self):
-        name = self.one_of("message/999/0/1", "release/4000000000", "plan2", "secret", "coordinator.sqlite", "message/0/0/99")
+        name = self.one_of("message/999/0/1", "release/4000000000", "plan2", "secret", "coordinator.sqlite", "message/0/0/99", "../ca.key", "/etc/passwd")
         return "Download", [self.messages.DownloadRequest(name=name).SerializeToString()], None, {"unknown-document"}
 
     def unspeakable_document(self):

@@ -44,7 +44,15 @@ final class FaultyProxy: Sendable {
     var isClosed = false
   }
 
+  /// From which addresses the server is dialled.
+  enum Sources: Sendable {
+    case one
+    /// Every connection from another address of 127.0.0.0/8.
+    case many
+  }
+
   let port: UInt16
+  private let sources: Sources
   private let listener: Int32
   private let target: UInt16
   private let script = Mutex(Script())
@@ -62,8 +70,9 @@ final class FaultyProxy: Sendable {
   /// Listens on a free port of 127.0.0.1.
   ///
   /// - Parameter target: port on 127.0.0.1 that connections are forwarded to.
-  init(target: UInt16) throws {
+  init(target: UInt16, sources: Sources = .one) throws {
     self.target = target
+    self.sources = sources
     listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard listener >= 0 else { throw SuiteError("no socket: \(String(cString: strerror(errno)))") }
     guard let port = Loopback.bind(listener, port: 0), listen(listener, 64) == 0 else {
@@ -127,7 +136,9 @@ final class FaultyProxy: Sendable {
       if !script.next.isEmpty { return (script.next.removeFirst(), false) }
       return (script.standing.map { (.up, $0) }, false)
     }
-    let server = isClosed ? -1 : Loopback.connect(to: target)
+    let number = UInt32(connections)
+    let source: UInt32 = sources == .one ? 0x7F00_0001 : 0x7F01_0001 + number % 60_000
+    let server = isClosed ? -1 : Loopback.connect(to: target, from: source)
     guard server >= 0 else {
       Loopback.reset(client)
       close(client)
@@ -258,11 +269,11 @@ final class FaultyProxy: Sendable {
 /// Sockets of 127.0.0.1.
 enum Loopback {
   /// Binds to a port (0: any free one), and says which.
-  static func bind(_ descriptor: Int32, port: UInt16) -> UInt16? {
+  static func bind(_ descriptor: Int32, port: UInt16, address host: UInt32 = 0x7F00_0001) -> UInt16? {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    address.sin_addr.s_addr = host.bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     return withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
@@ -273,9 +284,12 @@ enum Loopback {
   }
 
   /// A connected socket, or a negative number.
-  static func connect(to port: UInt16) -> Int32 {
+  ///
+  /// - Parameter source: address of 127.0.0.0/8 that the connection comes from.
+  static func connect(to port: UInt16, from source: UInt32 = 0x7F00_0001) -> Int32 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return -1 }
+    if source != 0x7F00_0001 { _ = bind(descriptor, port: 0, address: source) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian

@@ -126,6 +126,8 @@ struct FederationAudit {
     return nil
   }
 
+  mutating func add(_ fault: String) { faults.append(fault) }
+
   /// ε that the coordinator's ledger states for everything it charged; `nil` without noise.
   var epsilon: Double? {
     guard let delta = plan.plan.cap?.delta else { return nil }
