@@ -93,7 +93,7 @@ internal import Testing
       planFile: driver.planFile, participant: ParticipantID(1), signingKey: world.keys[0], shard: world.shards[0],
       algorithm: world.algorithm, ledger: driver[1].ledger)
     var random = KeyedRandomSource(insecureSeed: 5)
-    let again = engine.receive(.roundStart(driver.start(round: 0, attempt: 0)), random: &random)
+    let again = engine.receive(.roundStart(driver.start(round: 0, attempt: 0)), random: &random, time: 6)
     #expect(reasons(again) == [.staleAttempt])
   }
 
@@ -234,14 +234,14 @@ internal import Testing
           reason: .tooManyUsers))
     }
     for stranger: UInt32 in [0, 6, 7, 8, 9, .max] {
-      #expect(driver.coordinator.receive(refusal(stranger), from: ParticipantID(stranger), time: 1).isEmpty)
+      #expect(driver.coordinator.receive(refusal(stranger), from: ParticipantID(stranger), time: 1).actions.isEmpty)
     }
-    #expect(driver.coordinator.receive(refusal(1), from: ParticipantID(2), time: 1).isEmpty)
-    #expect(driver.coordinator.receive(refusal(1, attempt: 1), from: ParticipantID(1), time: 1).isEmpty)
+    #expect(driver.coordinator.receive(refusal(1), from: ParticipantID(2), time: 1).actions.isEmpty)
+    #expect(driver.coordinator.receive(refusal(1, attempt: 1), from: ParticipantID(1), time: 1).actions.isEmpty)
     // Sums that came count once, also when their sender refuses afterwards.
     for _ in 0..<2 { driver.deliverNext() }
-    #expect(driver.coordinator.receive(refusal(1), from: ParticipantID(1), time: 1).isEmpty)
-    #expect(driver.coordinator.receive(refusal(2), from: ParticipantID(2), time: 1).isEmpty)
+    #expect(driver.coordinator.receive(refusal(1), from: ParticipantID(1), time: 1).actions.isEmpty)
+    #expect(driver.coordinator.receive(refusal(2), from: ParticipantID(2), time: 1).actions.isEmpty)
     driver.run()
     #expect(driver.published.map(\.survivors.count) == [5])
   }

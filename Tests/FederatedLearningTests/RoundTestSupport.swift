@@ -159,7 +159,7 @@ final class RoundDriver {
       self.journal = journal
     }
 
-    func receive(_ message: CoordinatorMessage) -> [PartnerAction] { engine.receive(message, random: &random) }
+    func receive(_ message: CoordinatorMessage) -> [PartnerAction] { engine.receive(message, random: &random, time: 6) }
     func train() -> [PartnerAction] { engine.train(random: &random, time: 5) }
   }
 
@@ -219,6 +219,7 @@ final class RoundDriver {
         published.append(release)
         models.append(coordinator.model)
       case .attemptAborted(_, _, let reason): aborts.append(reason)
+      case .readyForNext: perform(coordinator.begin())
       case .finished: break
       }
     }
@@ -231,7 +232,7 @@ final class RoundDriver {
       case .send(let message):
         sent.append((participant, message))
         if passes(participant, message) {
-          perform(coordinator.receive(message, from: participant, time: 9))
+          perform(coordinator.receive(message, from: participant, time: 9).actions)
         }
       }
     }

@@ -189,7 +189,7 @@ internal import Testing
     let opening = driver.coordinator.deadlineExpired(generation: driver.generation, time: 9)
     #expect(opening == [.release])
     for (participant, message) in late {
-      #expect(driver.coordinator.receive(message, from: participant, time: 9).isEmpty)
+      #expect(driver.coordinator.receive(message, from: participant, time: 9).actions.isEmpty)
     }
     #expect(driver.coordinator.deadlineExpired(generation: driver.generation, time: 9).isEmpty)
     driver.perform(opening)

@@ -50,14 +50,12 @@ struct TinyFederation {
     PartnerShard(interactions: Interactions(itemCount: Self.itemCount, histories: histories(of: partner)))
   }
 
-  func run(
-    shards: [PartnerShard]? = nil, observer: @escaping (FederationEvent) -> Void = { _ in },
-    shouldStop: @escaping () -> Bool = { false }
-  ) throws -> Outcome {
-    func key(_ letter: Int) -> SigningKey {
-      SigningKey(seed: SecretBytes(copying: [UInt8](repeating: UInt8(letter), count: 32)))
-    }
-    let coordinatorKey = key(99)
+  static func key(_ letter: Int) -> SigningKey {
+    SigningKey(seed: SecretBytes(copying: [UInt8](repeating: UInt8(letter), count: 32)))
+  }
+
+  func planFile() throws -> PlanFile {
+    let coordinatorKey = Self.key(99)
     let threshold = AggregationParameters.defaultThreshold(partners)
     guard let session = SessionID(bytes: [UInt8](repeating: 3, count: 16)) else {
       preconditionFailure("a session has 16 bytes")
@@ -67,7 +65,7 @@ struct TinyFederation {
       catalogue: CatalogueReference(hash: SHA256.hash([]).hex, itemCount: Self.itemCount),
       roster: (1...partners).map {
         RosterEntry(
-          participant: UInt32($0), name: "p\($0)", verificationKey: key($0).verificationKey.hex, maximumUsers: 100)
+          participant: UInt32($0), name: "p\($0)", verificationKey: Self.key($0).verificationKey.hex, maximumUsers: 100)
       },
       coordinatorKey: coordinatorKey.verificationKey.hex,
       aggregation: AggregationPolicy(
@@ -77,7 +75,15 @@ struct TinyFederation {
         noise: noise, nominalUsers: 35, maximumPartnersPerUser: 1, epsilon: epsilon, delta: 1e-6,
         usesInsecureTestRandomness: true))
     configure(&draft)
-    let plan = try PlanFile(draft.plan(for: algorithm))
+    return try PlanFile(draft.plan(for: algorithm))
+  }
+
+  func run(
+    shards: [PartnerShard]? = nil, observer: @escaping (FederationEvent) -> Void = { _ in },
+    shouldStop: @escaping () -> Bool = { false }
+  ) throws -> Outcome {
+    let plan = try planFile()
+    let coordinatorKey = Self.key(99)
     func ledger(_ kind: LedgerHeader.Kind, _ key: SigningKey) throws -> (PrivacyLedger, LedgerMemory) {
       let header = try PrivacyLedger.headerLine(kind: kind, holder: "h", dataset: "d", created: 0, key: key)
       let memory = LedgerMemory(header)
@@ -87,12 +93,12 @@ struct TinyFederation {
     var memories = [coordinatorMemory]
     var simulated: [SimulatedPartner] = []
     for partner in 0..<partners {
-      let (partnerLedger, memory) = try ledger(.partner, key(partner + 1))
+      let (partnerLedger, memory) = try ledger(.partner, Self.key(partner + 1))
       memories.append(memory)
       simulated.append(
         SimulatedPartner(
           participant: ParticipantID(UInt32(partner + 1)), name: "p\(partner + 1)",
-          shard: shards?[partner] ?? shard(partner), signingKey: key(partner + 1), ledger: partnerLedger))
+          shard: shards?[partner] ?? shard(partner), signingKey: Self.key(partner + 1), ledger: partnerLedger))
     }
     let federation = try Federation(
       planFile: plan, algorithm: algorithm, partners: simulated, coordinatorKey: coordinatorKey,

@@ -176,7 +176,9 @@ internal import Testing
       case .swapModel:
         // The others are told the truth and go on without the victim.
         for release in outcome.result.releases { #expect(!release.survivors.contains(ParticipantID(UInt32(partners)))) }
-        #expect(outcome.result.refusals.contains { $0.key.contains("wrong context") }, "\(outcome.result.refusals)")
+        #expect(
+          outcome.result.refusals.contains { $0.key.contains("not the one that the coordinator signed") },
+          "\(outcome.result.refusals)")
         let honest = TinyFederation(partners: partners, algorithm: Self.leastSquares)
         #expect(distance(outcome.result.model, honest.central(0..<partners - 1)) < 1e-4)
       default:

@@ -31,6 +31,11 @@ struct MessageMaker {
       context: context(), reason: AbortReason.allCases[number(UInt64(AbortReason.allCases.count))],
       suspects: list(4) { $0.participant() })
   }
+  mutating func release() -> ModelRelease {
+    ModelRelease(
+      session: fixed(), version: UInt32(number(9)), round: UInt32(number(9)), attempt: UInt32(number(9)), planHash: fixed(),
+      modelHash: fixed(), ledgerSize: random.nextUInt64(), ledgerHead: fixed(), signature: fixed())
+  }
   mutating func advertisement() -> KeyAdvertisement {
     KeyAdvertisement(
       version: UInt16(number(65536)), suite: UInt8(number(256)), context: context(), participant: participant(),
@@ -48,9 +53,9 @@ struct MessageMaker {
           model: random.bytes(number(300)), ledgerSize: random.nextUInt64(), ledgerHead: fixed(), signature: fixed()))
     case 1:
       .roundEnd(
-        RoundEnd(
-          context: context(),
-          abortReason: number(2) == 0 ? nil : AttemptAbort.allCases[number(UInt64(AttemptAbort.allCases.count))]))
+        number(2) == 0
+          ? RoundEnd(context: context(), abortReason: nil, release: release())
+          : RoundEnd(context: context(), abortReason: AttemptAbort.allCases[number(UInt64(AttemptAbort.allCases.count))]))
     case 2: .aggregation(.advertisementList(AdvertisementList(advertisements: list(4) { $0.advertisement() })))
     case 3:
       .aggregation(
@@ -187,6 +192,13 @@ struct MessageMaker {
     coordinator("RoundEnd", "context.binding", 2, field(1, field(1, zeros(16)) + field(4, zeros(31))))
     coordinator("RoundEnd", "abort_reason", 2, field(1, context) + varint(2, 4))
     coordinator("RoundEnd", "abort_reason", 2, field(1, context) + varint(2, 256))
+    coordinator("RoundEnd", "release", 2, field(1, context))
+    coordinator("RoundEnd", "release", 2, field(1, context) + varint(2, 1) + field(3, []))
+    coordinator("ModelRelease", "session", 2, field(1, context) + field(3, []))
+    coordinator("ModelRelease", "plan_hash", 2, field(1, context) + field(3, field(1, zeros(16)) + field(5, zeros(31))))
+    let release = field(1, zeros(16)) + field(5, zeros(32)) + field(6, zeros(32))
+    coordinator("ModelRelease", "ledger_head", 2, field(1, context) + field(3, release))
+    coordinator("ModelRelease", "signature", 2, field(1, context) + field(3, release + field(8, zeros(32)) + field(9, zeros(63))))
     coordinator("Abort", "reason", 7, field(1, context))
     coordinator("Abort", "reason", 7, field(1, context) + varint(2, 255))
     coordinator("Abort", "reason", 7, field(1, context) + varint(2, 4_294_967_295))
@@ -206,7 +218,7 @@ struct MessageMaker {
           2,
           field(2, zeros(32)) + field(3, zeros(64)) + field(4, zeros(32)) + field(5, zeros(32)) + field(6, zeros(159))))
     partner("RoundRefusal", "reason", 1, field(1, zeros(16)))
-    partner("RoundRefusal", "reason", 1, field(1, zeros(16)) + varint(5, 14))
+    partner("RoundRefusal", "reason", 1, field(1, zeros(16)) + varint(5, 18))
     partner("RoundRefusal", "reason", 1, field(1, zeros(16)) + varint(5, 1 << 31))
     partner("RoundRefusal", "session", 1, field(1, zeros(3)) + varint(5, 1))
     partner("PlainSum", "context", 2, field(3, zeros(3)))

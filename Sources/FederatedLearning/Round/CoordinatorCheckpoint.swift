@@ -34,19 +34,23 @@ public struct CoordinatorCheckpoint: Sendable, Equatable {
 
 extension CoordinatorCheckpoint {
   private static let label = Array("TACITCHECKPOINT1\n".utf8)
-  private static let optimizerName = "optimizer"
 
-  /// The one encoding: label, round (u32), attempt (u32), end, model and optimizer as model bytes, each after its length
-  /// (u64). Integers are little-endian.
+  /// The one encoding: label, round (u32), attempt (u32), end, the model's bytes after their length (u64), the optimizer.
+  ///
+  /// The optimizer is a count (u32), and per tensor in ascending byte order of its name: name (u64 length, UTF-8), and the
+  /// tensor as the only one of a model's bytes after their length (u64). Integers are little-endian.
   public func encoded() -> [UInt8] {
     var bytes = Self.label
     Self.append(UInt32(round), to: &bytes)
     Self.append(UInt32(attempt), to: &bytes)
     append(end, to: &bytes)
-    let tensors = ItemModel(algorithm: Self.optimizerName, tensors: optimizer)
-    for block in [ModelBytes.encode(model), ModelBytes.encode(tensors)] {
-      Self.append(UInt64(block.count), to: &bytes)
-      bytes += block
+    Self.append(ModelBytes.encode(model), to: &bytes)
+    Self.append(UInt32(optimizer.count), to: &bytes)
+    let names = optimizer.keys.map { Array($0.utf8) }.sorted { $0.lexicographicallyPrecedes($1) }
+    for name in names {
+      Self.append(name, to: &bytes)
+      guard let tensor = optimizer[String(decoding: name, as: UTF8.self)] else { continue }
+      Self.append(ModelBytes.encode(Self.carrier(of: tensor)), to: &bytes)
     }
     return bytes
   }
@@ -59,12 +63,32 @@ extension CoordinatorCheckpoint {
     let attempt: UInt32 = try reader.integer("attempt")
     let end = try Self.readEnd(&reader)
     let model = try ModelBytes.decode(try reader.block("model"))
-    let optimizer = try ModelBytes.decode(try reader.block("optimizer"))
-    guard optimizer.algorithm == Self.optimizerName, optimizer.version == 0 else {
-      throw reader.error("optimizer", "is the model of '\(optimizer.algorithm)'")
+    let count: UInt32 = try reader.integer("optimizer")
+    var optimizer: OptimizerState = [:]
+    var previous: [UInt8]?
+    for _ in 0..<count {
+      let name = try reader.block("optimizer")
+      if let previous, !previous.lexicographicallyPrecedes(name) {
+        throw reader.error("optimizer", "has names that do not ascend")
+      }
+      previous = name
+      let carrier = try ModelBytes.decode(try reader.block("optimizer"))
+      guard let text = String(validating: name, as: UTF8.self), let tensor = carrier.tensors["state"],
+        carrier.tensors.count == 1, carrier.algorithm == "optimizer", carrier.version == 0
+      else { throw reader.error("optimizer", "has a tensor of another form") }
+      optimizer[text] = tensor
     }
     try reader.finish()
-    self.init(round: Int(round), attempt: Int(attempt), model: model, optimizer: optimizer.tensors, end: end)
+    self.init(round: Int(round), attempt: Int(attempt), model: model, optimizer: optimizer, end: end)
+  }
+
+  private static func carrier(of tensor: Tensor) -> ItemModel {
+    ItemModel(algorithm: "optimizer", tensors: ["state": tensor])
+  }
+
+  private static func append(_ block: [UInt8], to bytes: inout [UInt8]) {
+    append(UInt64(block.count), to: &bytes)
+    bytes += block
   }
 
   /// One byte for the kind of end, then what belongs to it.
