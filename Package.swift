@@ -38,6 +38,7 @@ let serviceLifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
 let unixSignals = product("UnixSignals", "swift-service-lifecycle")
 let grdb = product("GRDB", "GRDB.swift")
 let hummingbird = product("Hummingbird", "hummingbird")
+let hummingbirdCore = product("HummingbirdCore", "hummingbird")
 
 /// What each of the two networked services is made of.
 let service: [Target.Dependency] = [
@@ -124,7 +125,9 @@ let package = Package(
         swiftProtobuf, logging,
       ]),
     library("TaskDatabase", [grdb]),
-    library("Operations", [hummingbird, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
+    library(
+      "Operations",
+      ["PeerIdentity", hummingbird, hummingbirdCore, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
 
     .executableTarget(
       name: "tacit",
@@ -172,10 +175,10 @@ let package = Package(
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender",
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
-    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509]),
+    tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509, asn1, crypto]),
     tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore]),
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
-    tests("OperationsTests", ["Operations", logging]),
+    tests("OperationsTests", ["PeerIdentity", "Operations", logging, serviceLifecycle]),
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),
     tests("PartnerServiceTests", service + ["PartnerService"]),
     // Dependencies so that the programs are built: the tests run them as a user does.

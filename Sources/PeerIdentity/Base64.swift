@@ -1,7 +1,7 @@
 /// Base64 (RFC 4648 §4 and §5) over bytes in place, so that a secret's digits can be wiped; decoding is strict: no
 /// characters of the other alphabet, no missing or superfluous padding, no set bits after the last byte.
-enum Base64 {
-  enum Alphabet {
+package enum Base64 {
+  package enum Alphabet {
     /// `+` and `/`, with padding.
     case standard
     /// `-` and `_`, without padding.
@@ -13,7 +13,7 @@ enum Base64 {
     }
   }
 
-  static func encode(_ bytes: some RandomAccessCollection<UInt8>, _ alphabet: Alphabet) -> [UInt8] {
+  package static func encode(_ bytes: some RandomAccessCollection<UInt8>, _ alphabet: Alphabet) -> [UInt8] {
     let digits = alphabet.digits
     var output: [UInt8] = []
     output.reserveCapacity((bytes.count + 2) / 3 * 4)
@@ -31,7 +31,7 @@ enum Base64 {
   }
 
   /// `nil` when `text` is not exactly what `encode` gives for some bytes.
-  static func decode(_ text: some RandomAccessCollection<UInt8>, _ alphabet: Alphabet) -> [UInt8]? {
+  package static func decode(_ text: some RandomAccessCollection<UInt8>, _ alphabet: Alphabet) -> [UInt8]? {
     var values = [UInt8](repeating: 255, count: 256)
     for (value, digit) in alphabet.digits.enumerated() { values[Int(digit)] = UInt8(value) }
     var body = text[...]

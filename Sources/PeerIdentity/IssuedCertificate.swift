@@ -9,7 +9,8 @@ public import X509
 public struct IssuedCertificate: Sendable, Hashable {
   /// DER (X.690) of the whole certificate.
   public let der: [UInt8]
-  /// SHA-256 of `der`.
+  /// SHA-256 of `der`. Good for a list of what is allowed, not of what is forbidden: an ECDSA signature can be spelt anew by
+  /// anybody, so that the same certificate gets another fingerprint. Revoke by participant or serial number.
   public let fingerprint: Digest
   let certificate: Certificate
 

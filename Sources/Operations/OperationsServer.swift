@@ -1,0 +1,93 @@
+internal import Hummingbird
+internal import HummingbirdCore
+public import Logging
+internal import NIOCore
+public import PeerIdentity
+public import ServiceLifecycle
+
+/// Whether a service can do its work now.
+public enum Readiness: Sendable, Equatable {
+  case ready
+  /// Why not, in a few words without personal data.
+  case notReady(String)
+}
+
+/// HTTP for those who operate a service: `/metrics` (Prometheus), `/healthz` (the process lives: 200), `/readyz` (200, or 503
+/// and why not).
+///
+/// Plain HTTP without authentication: listen on a loopback address, which is the default of both services, unless the network
+/// in between is trusted. GET and HEAD only; nothing that is sent to it is read.
+public struct OperationsServer: Service {
+  private let address: HostPort
+  private let metrics: MetricsRegistry
+  private let readiness: @Sendable () async -> Readiness
+  private let logger: Logger
+  private let onListening: @Sendable (UInt16) async -> Void
+
+  /// - Parameters:
+  ///   - address: port 0 takes any free one.
+  ///   - onListening: receives the port once it accepts connections.
+  public init(
+    listen address: HostPort, metrics: MetricsRegistry, logger: Logger,
+    readiness: @escaping @Sendable () async -> Readiness, onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
+  ) {
+    self.address = address
+    self.metrics = metrics
+    self.logger = logger
+    self.readiness = readiness
+    self.onListening = onListening
+  }
+
+  /// Serves until graceful shutdown or cancellation.
+  ///
+  /// - Throws: when it cannot listen there.
+  public func run() async throws {
+    if !address.isLoopback {
+      logger.warning("metrics and health can be read by others on the network", [.address: LogValue(address)])
+    }
+    let responder = CallbackResponder<BasicRequestContext> { request, _ in await respond(to: request) }
+    let application = Application(
+      responder: responder,
+      server: .http1(
+        configuration: HTTP1Channel.Configuration(
+          idleTimeout: .seconds(30),
+          httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+            maxHeaderFieldSize: 8192, maxHeaderListSize: 16384, maxHeaderFieldCount: 64))),
+      configuration: ApplicationConfiguration(
+        address: .hostname(address.host.description, port: Int(address.port)),
+        availableConnectionsDelegate: MaximumAvailableConnections(64)),
+      onServerRunning: { channel in
+        let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
+        logger.info("metrics and health are served", [.address: LogValue(address.host), .port: LogValue(port)])
+        await onListening(port)
+      }, logger: logger)
+    try await application.run()
+  }
+
+  private func respond(to request: Request) async -> Response {
+    let isHead = request.method == .head
+    guard request.method == .get || isHead else {
+      var response = plain(.methodNotAllowed, "only GET and HEAD\n")
+      response.headers[.allow] = "GET, HEAD"
+      return response
+    }
+    let response: Response
+    switch request.uri.path {
+    case "/metrics": response = plain(.ok, metrics.text(), type: MetricsRegistry.contentType)
+    case "/healthz": response = plain(.ok, "ok\n")
+    case "/readyz":
+      switch await readiness() {
+      case .ready: response = plain(.ok, "ready\n")
+      case .notReady(let reason): response = plain(.serviceUnavailable, "not ready: \(reason)\n")
+      }
+    default: response = plain(.notFound, "there is /metrics, /healthz and /readyz\n")
+    }
+    return isHead ? response.createHeadResponse() : response
+  }
+
+  private func plain(_ status: HTTPResponse.Status, _ text: String, type: String = "text/plain; charset=utf-8") -> Response {
+    Response(
+      status: status, headers: [.contentType: type, .cacheControl: "no-store"],
+      body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+  }
+}

@@ -1,0 +1,68 @@
+/// The settings that one program knows.
+public struct SettingsSchema: Sendable {
+  /// Every environment variable that begins so must be one of the schema's.
+  public static let variablePrefix = "TACIT_"
+  /// Names the configuration file when no flag does.
+  public static let fileVariable = "TACIT_CONFIG"
+
+  public let program: String
+  public let settings: [any SettingDeclaration]
+  let otherVariables: Set<String>
+
+  /// - Parameter otherVariables: variables with the prefix that are no settings; `TACIT_CONFIG` and, for the tests,
+  ///   `TACIT_SHARED` are always among them.
+  /// - Precondition: names differ.
+  public init(program: String, _ settings: [any SettingDeclaration], otherVariables: Set<String> = []) {
+    precondition(Set(settings.map(\.name)).count == settings.count, "two settings of \(program) have one name")
+    self.program = program
+    self.settings = settings
+    self.otherVariables = otherVariables.union([Self.fileVariable, "TACIT_SHARED"])
+  }
+
+  /// A configuration file in which every setting stands with its explanation; defaults are commented out.
+  public var sampleFile: String {
+    var lines = ["# Settings of \(program). Flags (--NAME) and variables (TACIT_NAME) take precedence over this file."]
+    for setting in settings {
+      lines += ["", "# \(setting.help)", "# Expected: \(setting.expected)."]
+      switch setting.presence {
+      case .default(let text): lines.append("#\(setting.name): \(text)")
+      case .optional: lines.append("#\(setting.name):")
+      case .required: lines.append("#\(setting.name):  (must be set)")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  func setting(named name: String) -> (any SettingDeclaration)? { settings.first { $0.name == name } }
+}
+
+/// Where the value of a setting came from.
+public enum SettingSource: Sendable, Equatable, CustomStringConvertible {
+  case flag(String)
+  case environment(String)
+  case file(path: String, line: Int)
+  case builtIn
+  case unset
+
+  public var description: String {
+    switch self {
+    case .flag(let name): "flag --\(name)"
+    case .environment(let name): "environment variable \(name)"
+    case .file(let path, let line): "\(path), line \(line)"
+    case .builtIn: "default"
+    case .unset: "not set"
+    }
+  }
+}
+
+/// Everything that is wrong with a configuration, one sentence each: the source, the key, what was found, what was expected.
+public struct SettingsError: Error, Equatable, CustomStringConvertible {
+  public let problems: [String]
+  public var description: String { problems.joined(separator: "\n") }
+
+  /// For checks of a program's own, across several settings.
+  public init(problems: [String]) {
+    precondition(!problems.isEmpty, "a settings error says what is wrong")
+    self.problems = problems
+  }
+}
