@@ -176,7 +176,7 @@ let package = Package(
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
     tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509, asn1, crypto]),
-    tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore]),
+    tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore, grpcTransport]),
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
     tests("OperationsTests", ["PeerIdentity", "Operations", logging, serviceLifecycle]),
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),

@@ -24,7 +24,7 @@ public final class CoordinationClient: Sendable {
   /// - Throws: `TransportFailure.local` when insecure loopback mode is asked for another address.
   public init(
     target: HostPort, security: ClientSecurity, instance: InstanceID = .random(), deadlines: ClientDeadlines = ClientDeadlines(),
-    logger: Logger
+    logger: Logger = Logger(label: "tacit.transport")
   ) throws(TransportFailure) {
     var metadata: Metadata = [:]
     metadata.addString(String(VersionRange.ours.newest), forKey: MetadataName.protocolVersion)

@@ -10,7 +10,8 @@ public enum EnrolmentClient {
   ///     digest and has signed a certificate that is valid now, for TLS servers, and for the target's host. `nil`: insecure loopback mode.
   ///   - deadline: all tries together.
   public static func enrol(
-    target: HostPort, authority: Digest?, application: EnrolmentApplication, deadline: Duration = .seconds(30), logger: Logger
+    target: HostPort, authority: Digest?, application: EnrolmentApplication, deadline: Duration = .seconds(30),
+    logger: Logger = Logger(label: "tacit.transport")
   ) async throws(TransportFailure) -> EnrolmentGrant {
     let handshake: ClientHandshake
     if let authority {

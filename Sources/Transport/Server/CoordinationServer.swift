@@ -18,7 +18,7 @@ public final class CoordinationServer: Sendable {
   /// - Throws: `ListenError` when insecure loopback mode is asked for another address.
   public convenience init(
     listen: HostPort, security: ServerSecurity, handler: any CoordinationHandler, limits: TransportLimits = TransportLimits(),
-    logger: Logger, onRefusal: @escaping @Sendable (String) -> Void = { _ in }
+    logger: Logger = Logger(label: "tacit.transport"), onRefusal: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(ListenError) {
     try self.init(
       listen: listen, security: security, handler: handler, limits: limits, logger: logger, now: { Date() }, onRefusal: onRefusal)
@@ -26,8 +26,8 @@ public final class CoordinationServer: Sendable {
 
   /// - Parameter now: the clock that certificates are judged by, so that tests can let one expire.
   package init(
-    listen: HostPort, security: ServerSecurity, handler: any CoordinationHandler, limits: TransportLimits, logger: Logger,
-    now: @escaping @Sendable () -> Date, onRefusal: @escaping @Sendable (String) -> Void
+    listen: HostPort, security: ServerSecurity, handler: any CoordinationHandler, limits: TransportLimits,
+    logger: Logger = Logger(label: "tacit.transport"), now: @escaping @Sendable () -> Date, onRefusal: @escaping @Sendable (String) -> Void
   ) throws(ListenError) {
     let anchor: TrustAnchor?
     let handshake: ServerHandshake

@@ -11,7 +11,8 @@ public final class EnrolmentServer: Sendable {
   ///   - onRefusal: called with the machine reason of every refusal, from any thread.
   /// - Throws: `ListenError` when insecure loopback mode is asked for another address.
   public init(
-    listen: HostPort, tls: ServerTLS?, handler: any EnrolmentHandler, limits: EnrolmentLimits = EnrolmentLimits(), logger: Logger,
+    listen: HostPort, tls: ServerTLS?, handler: any EnrolmentHandler, limits: EnrolmentLimits = EnrolmentLimits(),
+    logger: Logger = Logger(label: "tacit.transport"),
     onRefusal: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(ListenError) {
     let handshake =
