@@ -65,6 +65,14 @@ public enum DataImporting {
       dataSet: record, report: imported.report, heldOutUsers: data.heldOut.count { !$0.isEmpty }, usersOfOthers: own.others)
   }
 
+  /// Sets what a data set may spend at most, over all plans.
+  public static func set(cap: PrivacyBudget, of name: DataSetName, in store: PartnerStore) throws {
+    guard try store.dataSet(name) != nil else {
+      throw PartnerError(.missing, "there is no data set '\(name)'; import it with: tacit-client data import FILE")
+    }
+    try store.set(cap: cap, of: name)
+  }
+
   private static func selected(
     _ dataset: Dataset, _ only: Selection?, _ path: String
   ) throws -> (dataset: Dataset, others: Int) {

@@ -144,7 +144,7 @@ public actor PartnerHost {
   private func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
     while true {
-      try await sendStatements()
+      try await Greeting.sendStatements(line.connection, store)
       if try store.hasLeft { return .left }
       try await renewIfDue()
       if isStopping { return .stopped }
@@ -158,50 +158,15 @@ public actor PartnerHost {
     }
   }
 
-  /// Says hello, and checks that this home is not older than what the coordinator has seen of it.
   private func greet() async throws {
-    var notes: [Transport.LedgerNote] = []
-    var states: [String: LedgerState] = [:]
-    for record in try store.dataSets() {
-      let path = home.ledger(of: record.name)
-      let state: LedgerState? =
-        if let active, active.dataSet == record.name { active.ledger.state } else { try OwnLedger.read(path, key: enrolment.identity) }
-      if let head = record.ledgerHead, state.map({ !$0.isExtension(of: head) }) ?? true {
-        throw PartnerError(
-          .rolledBack,
-          "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
-        )
-      }
-      guard let state else { continue }
-      states[record.name.text] = state
-      notes.append(Transport.LedgerNote(dataset: record.name.text, size: state.head.head.size, head: state.head.head.head))
-    }
-    let answer = try await line.connection.hello(ClientHello(software: PartnerSoftware.name, ledgers: notes))
-    guard answer.task == enrolment.task else {
-      throw PartnerError(
-        .untrusted, "the coordinator at \(enrolment.trainingAddress) serves task \(answer.task), expected \(enrolment.task)")
-    }
-    for shown in answer.recordedLedgers where shown.size > 0 {
-      guard let state = states[shown.dataset], state.isExtension(of: LedgerHead(size: shown.size, head: shown.head)) else {
-        throw PartnerError(
-          .rolledBack,
-          "this partner has shown a ledger of '\(shown.dataset)' with \(shown.size) records, which is not in this home: it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
-        )
-      }
-    }
+    let answer = try await Greeting.exchange(
+      line.connection, home: home, store: store, enrolment: enrolment,
+      open: active.map { [$0.dataSet: $0.ledger.state] } ?? [:])
     skew = TimeInterval(answer.clock) / 1000 - clock().timeIntervalSince1970
     if abs(skew) > 300 {
       logger.warning("the clocks of this machine and of the coordinator differ", metadata: ["seconds": "\(Int(skew))"])
     }
     logger.info("connected", metadata: ["task": "\(enrolment.task)", "participant": "\(enrolment.participant)"])
-  }
-
-  /// Sends what the person decided and the coordinator has not confirmed.
-  private func sendStatements() async throws {
-    for statement in try store.unsentStatements() {
-      _ = try await line.connection.report(statement.bytes)
-      try store.markSent(statement: statement.number)
-    }
   }
 
   private func renewIfDue() async throws {

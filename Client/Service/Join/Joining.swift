@@ -91,6 +91,26 @@ public enum Joining {
     return enrolment
   }
 
+  /// Opens the keys as `run` would.
+  ///
+  /// - Throws: `PeerIdentityError` when a key file is missing, unsafe or does not open; `PartnerError` when it is another's.
+  public static func checkKeys(home: PartnerHome, enrolment: Enrolment, passphrase: PassphraseSource) throws {
+    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    guard keys.identity.verificationKey == enrolment.identity else {
+      throw PartnerError(.data, "\(home.identityKey) is not the identity that this home enrolled with; put the right file back")
+    }
+    let certificate = try IssuedCertificate(pem: String(decoding: try HomeFile.read(home.certificate), as: UTF8.self))
+    guard keys.transport.matches(certificate) else {
+      throw PartnerError(.data, "\(home.certificate) is not the certificate of \(home.transportKey); put the right file back")
+    }
+  }
+
+  /// The fingerprint of the newest roster that this home has pinned; `nil` when there is none.
+  public static func rosterFingerprint(home: PartnerHome, store: PartnerStore) throws -> String? {
+    let enrolment = try enrolment(of: store, home)
+    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment).fingerprint.text }
+  }
+
   private static func refuseAfterEnd(_ store: PartnerStore) throws {
     if try store.isPurged { throw PartnerError(.usage, "this home was purged: its keys are gone; enrol a new one") }
     if try store.hasLeft { throw PartnerError(.usage, "this partner has left the task; it can come back only by a new invitation") }

@@ -28,6 +28,12 @@ public struct Worth: Sendable {
   public let modelVersion: Int
   public let algorithm: String
 
+  /// Judges for a home, with the newest released model and the data set that takes part.
+  public init(home: PartnerHome, store: PartnerStore, seed: UInt64 = 1) throws {
+    let joint = try PartnerModel(store, home: home)
+    try self.init(joint, data: try store.localData(of: joint.dataSet, itemCount: joint.plan.catalogue.itemCount), seed: seed)
+  }
+
   /// Judges popularity, a model trained on the own shard alone without noise, and the joint model.
   ///
   /// - Parameter seed: initial values of the own model.

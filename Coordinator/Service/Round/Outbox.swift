@@ -2,7 +2,7 @@ internal import CryptoPrimitives
 internal import Foundation
 internal import SecureAggregation
 internal import Synchronization
-public import Transport
+internal import Transport
 
 /// What the coordinator has for its partners: the messages of the attempt under way, and the last word of the one before.
 ///

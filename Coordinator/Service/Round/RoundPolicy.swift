@@ -1,5 +1,5 @@
 public import Foundation
-public import SecureAggregation
+internal import SecureAggregation
 
 /// How long the coordinator waits, and for whom. No part of the signed plan: it decides when rounds happen, never what they reveal.
 public struct RoundPolicy: Sendable, Equatable {

@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import Recommender
@@ -37,6 +38,13 @@ struct RoundParts {
   var random: any RandomSource = SystemRandomSource()
 }
 
+/// Whatever generator the host was given.
+private struct NoiseSource: RandomSource {
+  var source: any RandomSource
+
+  mutating func fill(_ buffer: UnsafeMutableRawBufferPointer) { source.fill(buffer) }
+}
+
 /// Hosts the coordinator's engine: applies an event, journals it, and only then lets anything out.
 ///
 /// Synchronous and without a clock of its own; `RoundHost` calls it from one queue. When a method throws, nothing of what it
@@ -48,7 +56,7 @@ final class RoundRunner {
   private let plan: TrainingPlan
   private let planHash: Digest
   private var engine: CoordinatorEngine
-  private var random: any RandomSource
+  private var random: NoiseSource
   /// What became of the messages of the open attempt.
   private var phases: [MessageID: (digest: Digest, phase: UploadPhase)] = [:]
   private var stage: (generation: Int, stage: AggregationStage, openedAt: Date)?
@@ -72,7 +80,7 @@ final class RoundRunner {
     let planFile = try parts.plan.planFile()
     plan = planFile.plan
     planHash = parts.plan.hash
-    random = parts.random
+    random = NoiseSource(source: parts.random)
     engine = try Self.engine(parts, planFile, checkpoint: try parts.store.checkpoint(of: parts.plan.session))
     let newest = try parts.store.newestRelease(of: parts.plan.session)
     outbox.announce {
@@ -150,7 +158,7 @@ final class RoundRunner {
     let time = Int(now.timeIntervalSince1970)
     for received in batch {
       let id = MessageID(participant: received.participant, kind: received.key.kind)
-      guard isCurrent(received.key) || (attempt.map { received.key.names($0) } ?? false) else {
+      guard isCurrent(received.key) else {
         results.append(.superseded)
         dropFile(of: received)
         continue
@@ -399,10 +407,7 @@ final class RoundRunner {
     var actions = engine.resume(opening)
     opened(key)
     let events = try parts.store.events(of: key)
-    let files = events.compactMap { event in
-      if case .file(_, _, let name, _) = event.content { name } else { nil }
-    }
-    parts.spool.sweep(keeping: key, files: Set(files))
+    parts.spool.sweep(keeping: key)
     for event in events {
       // One after the other, as they were performed; nothing is journalled again.
       try performAgain(actions, now: now)
@@ -442,15 +447,14 @@ final class RoundRunner {
   private func abandon(_ key: AttemptKey, because sentence: String, now: Date) throws {
     let before = try parts.store.checkpoint(of: parts.plan.session)
     let actions = engine.stop(time: Int(now.timeIntervalSince1970))
+    if let end = engine.end, end.isResumable { throw HostFailure.ledger("\(end)") }
     let messages = encode(actions)
     var checkpoint = before ?? .initial(plan, parts.algorithm)
     checkpoint.attempt = Int(key.attempt) + 1
     var record = CoordinatorStore.AttemptEnd(outcome: "not continued: \(sentence)", checkpoint: checkpoint)
-    for sent in messages {
-      record.farewell = sent.message.bytes
-      record.ordinals[sent.participant] = outbox.nextOrdinal(of: sent.participant)
-    }
-    if let farewell = messages.last?.message.bytes { record.farewell = farewell }
+    // All of them are the same `RoundEnd`.
+    record.farewell = messages.last?.message.bytes
+    for sent in messages { record.ordinals[sent.participant] = outbox.nextOrdinal(of: sent.participant) }
     try parts.store.close(key, of: parts.plan.session, record, now: now, parts.lease)
     parts.monitor.count(abort: "journal not whole")
     engine = try Self.engine(parts, try parts.plan.planFile(), checkpoint: checkpoint)

@@ -1,4 +1,4 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 internal import Foundation
 internal import Synchronization
 
@@ -95,18 +95,22 @@ public final class UploadSpool: Sendable {
     forget(stem)
   }
 
-  /// Removes everything but the uploads of one attempt, and of that one what neither the journal names nor is still arriving.
-  func sweep(keeping attempt: AttemptKey?, files: Set<String> = []) {
+  /// Removes everything but the uploads of one attempt: what the journal names, and what is still arriving.
+  func sweep(keeping attempt: AttemptKey?) {
     let kept = attempt.map(Self.directory)
-    for directory in Self.names(in: folder) {
-      for file in Self.names(in: "\(folder)/\(directory)") {
-        let name = "\(directory)/\(file)"
-        // A whole upload that the journal does not name was never taken: its sender sends it again.
-        if directory == kept, file.hasSuffix(".part") || files.contains(name) { continue }
-        remove(name)
-      }
-      if directory != kept { rmdir("\(folder)/\(directory)") }
+    for directory in Self.names(in: folder) where directory != kept {
+      for file in Self.names(in: "\(folder)/\(directory)") { remove("\(directory)/\(file)") }
+      rmdir("\(folder)/\(directory)")
     }
+  }
+
+  /// How much of a message has arrived, in an earlier call or an earlier process.
+  func bytes(of attempt: AttemptKey, participant: UInt32, kind: UInt32) -> UInt64 {
+    let directory = Self.directory(attempt)
+    let prefix = "\(participant)-\(kind)-"
+    guard let file = Self.names(in: "\(folder)/\(directory)").first(where: { $0.hasPrefix(prefix) }) else { return 0 }
+    let attributes = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(directory)/\(file)")
+    return (attributes?[.size] as? NSNumber)?.uint64Value ?? 0
   }
 
   /// Bytes that are spoken for.

@@ -19,7 +19,8 @@ enum CoordinatorSchema {
       name TEXT NOT NULL UNIQUE,
       verificationKey BLOB NOT NULL UNIQUE CHECK (length(verificationKey) = 32),
       enrolledAt INTEGER NOT NULL,
-      revokedAt INTEGER
+      revokedAt INTEGER,
+      instance BLOB CHECK (length(instance) = 16)
     ) STRICT;
     CREATE TABLE certificates (
       fingerprint BLOB PRIMARY KEY CHECK (length(fingerprint) = 32),
@@ -65,7 +66,6 @@ enum CoordinatorSchema {
       signature BLOB NOT NULL,
       roster BLOB NOT NULL,
       catalogue BLOB NOT NULL,
-      titles BLOB NOT NULL,
       createdAt INTEGER NOT NULL,
       endedAt INTEGER,
       end TEXT

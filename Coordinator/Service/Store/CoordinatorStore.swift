@@ -1,4 +1,4 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 public import Foundation
 internal import GRDB
 internal import TaskDatabase

@@ -63,19 +63,34 @@ extension CoordinatorStore {
     }
   }
 
-  /// Whether a certificate opens the door now; asked anew at every call, so that `revoke` by another process counts at once.
-  public func access(participant: UInt32, certificate: Digest, now: Date) throws -> AccessVerdict {
+  /// Whether a certificate opens the door now, and which of the participant's processes said hello last; asked anew at every
+  /// call, so that `revoke` by another process counts at once.
+  ///
+  /// - Parameter certificate: `nil` on a loopback without certificates.
+  public func access(participant: UInt32, certificate: Digest?, now: Date) throws -> (verdict: AccessVerdict, instance: [UInt8]?) {
     try database.read { database in
       guard
         let row = try Row.fetchOne(
           database,
           sql: """
-            SELECT p.revokedAt, c.notAfter FROM certificates c JOIN participants p USING (participant)
-            WHERE c.fingerprint = ? AND c.participant = ?
-            """, arguments: [certificate.data, participant])
-      else { return .unknown }
-      guard row["revokedAt"] as Int64? == nil else { return .revoked }
-      return Double(row["notAfter"] as Int64) >= now.timeIntervalSince1970 ? .granted : .expired
+            SELECT p.revokedAt, p.instance, c.notAfter FROM participants p
+            LEFT JOIN certificates c ON c.participant = p.participant AND c.fingerprint = ?
+            WHERE p.participant = ?
+            """, arguments: [certificate?.data, participant])
+      else { return (.unknown, nil) }
+      let instance = (row["instance"] as Data?).map { Array($0) }
+      guard row["revokedAt"] as Int64? == nil else { return (.revoked, instance) }
+      guard certificate != nil else { return (.granted, instance) }
+      guard let notAfter = row["notAfter"] as Int64? else { return (.unknown, instance) }
+      return (Double(notAfter) >= now.timeIntervalSince1970 ? .granted : .expired, instance)
+    }
+  }
+
+  /// The process of this participant that said hello last; those before it are refused from here on.
+  public func set(instance: [UInt8], of participant: UInt32) throws {
+    try database.write {
+      try $0.execute(
+        sql: "UPDATE participants SET instance = ? WHERE participant = ?", arguments: [Data(instance), participant])
     }
   }
 

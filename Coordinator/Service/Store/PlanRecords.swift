@@ -16,10 +16,8 @@ public struct PlanRecord: Sendable {
   public let signature: Signature
   /// The signed roster that the plan was made from.
   public let roster: [UInt8]
-  /// `Catalogue.canonicalBytes`.
+  /// `CatalogueDocument`.
   public let catalogue: [UInt8]
-  /// Titles of the items, as the `catalogue` document carries them.
-  public let titles: [UInt8]
   public let createdAt: Date
   public let endedAt: Date?
   /// Why the run is over, in words.
@@ -33,7 +31,6 @@ public struct PlanRecord: Sendable {
     signature = try Signature(column: row["signature"], "signature")
     roster = Array(row["roster"] as Data)
     catalogue = Array(row["catalogue"] as Data)
-    titles = Array(row["titles"] as Data)
     createdAt = Date(timeIntervalSince1970: row["createdAt"])
     endedAt = (row["endedAt"] as Int64?).map { Date(timeIntervalSince1970: Double($0)) }
     end = row["end"]
@@ -55,19 +52,19 @@ extension CoordinatorStore {
   ///
   /// - Returns: `false` when the plan before it is not over.
   public func add(
-    plan: PlanFile, session: SessionID, signature: Signature, roster: [UInt8], catalogue: [UInt8], titles: [UInt8], now: Date
+    plan: PlanFile, session: SessionID, signature: Signature, roster: [UInt8], catalogue: [UInt8], now: Date
   ) throws -> Bool {
     try database.write { database in
       guard try Int.fetchOne(database, sql: "SELECT count(*) FROM plans WHERE endedAt IS NULL") == 0 else { return false }
       let number = (try Int.fetchOne(database, sql: "SELECT max(number) FROM plans") ?? 0) + 1
       try database.execute(
         sql: """
-          INSERT INTO plans (session, number, hash, bytes, signature, roster, catalogue, titles, createdAt)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO plans (session, number, hash, bytes, signature, roster, catalogue, createdAt)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           session.data, number, SHA256.hash(plan.bytes).data, Data(plan.bytes), signature.data, Data(roster), Data(catalogue),
-          Data(titles), Int64(now.timeIntervalSince1970),
+          Int64(now.timeIntervalSince1970),
         ])
       return true
     }

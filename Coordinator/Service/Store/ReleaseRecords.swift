@@ -1,6 +1,6 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 public import FederatedLearning
-public import Foundation
+internal import Foundation
 internal import GRDB
 public import SecureAggregation
 internal import TaskDatabase
@@ -18,16 +18,8 @@ public struct ReleaseRecord: Sendable, Equatable {
   /// How many partners are in the sum.
   public let partners: Int
 
-  /// What partners download: the lengths of both parts (u64, little-endian), each before its part.
-  public var document: [UInt8]? {
-    guard let model else { return nil }
-    var bytes: [UInt8] = []
-    for part in [statement.encoded(), model] {
-      withUnsafeBytes(of: UInt64(part.count).littleEndian) { bytes += $0 }
-      bytes += part
-    }
-    return bytes
-  }
+  /// What partners download; `nil` for all but the newest release.
+  public var document: [UInt8]? { model.map { ReleaseDocument.encode(statement: statement.encoded(), model: $0) } }
 }
 
 extension CoordinatorStore {

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 internal import DifferentialPrivacy
 package import Recommender
 public import SecureAggregation
@@ -188,7 +188,7 @@ extension TrainingPlan {
   }
 
   /// The partners' verification keys by participant.
-  var verificationKeys: [ParticipantID: VerificationKey] {
+  package var verificationKeys: [ParticipantID: VerificationKey] {
     var keys: [ParticipantID: VerificationKey] = [:]
     for entry in roster { keys[ParticipantID(entry.participant)] = VerificationKey(hex: entry.verificationKey) }
     return keys

@@ -46,20 +46,9 @@ struct RecommendCommand: ParsableCommand {
     let catalogue = ItemNames(ids: finished.itemIDs, titles: dataset?.catalogue.titles)
     let own = try ownHistory(finished, dataset, catalogue)
     let excluded = try excludeItems.map { try catalogue.indices(of: $0, option: "--exclude-items") } ?? []
-    let scorer = finished.scorer
-    let entries = scorer.recommend(to: own, count: top, excluding: excluded).enumerated().map { position, entry in
-      let reasons =
-        explain ? scorer.explanation(of: entry.item, for: own).map { $0.reasons.filter { $0.share >= 0.05 }.prefix(3) } : nil
-      return Entry(
-        rank: position + 1, item: catalogue.ids[entry.item], title: catalogue.title(entry.item), score: entry.score,
-        because: reasons.map { reasons in
-          reasons.map {
-            Reason(
-              item: catalogue.ids[$0.item], title: catalogue.title($0.item), share: (Double($0.share) * 1000).rounded() / 1000)
-          }
-        })
-    }
-    try show(finished, own, entries)
+    let list = RecommendationList(
+      finished.scorer, for: own, names: catalogue, count: top, excluding: excluded, explain: explain)
+    try show(finished, own, list)
   }
 
   private func ownHistory(_ run: FinishedRun, _ dataset: Dataset?, _ catalogue: ItemNames) throws -> UserHistory {
@@ -78,84 +67,24 @@ struct RecommendCommand: ParsableCommand {
     return RecommendationFile.history(dataset, index)
   }
 
-  struct Reason: Encodable {
-    let item: String
-    let title: String?
-    let share: Double
-  }
-
-  struct Entry: Encodable {
-    let rank: Int
-    let item: String
-    let title: String?
-    let score: Float
-    let because: [Reason]?
-  }
-
   private struct Document: Encodable {
     let run: String
     let user: String?
     let historyLength: Int
-    let recommendations: [Entry]
+    let recommendations: [RecommendationList.Entry]
   }
 
-  private func show(_ run: FinishedRun, _ history: UserHistory, _ entries: [Entry]) throws {
+  private func show(_ run: FinishedRun, _ history: UserHistory, _ list: RecommendationList) throws {
     if format == .json {
       try Console.outputJSON(
-        Document(run: run.folder.currentPath, user: user, historyLength: history.items.count, recommendations: entries))
+        Document(
+          run: run.folder.currentPath, user: user, historyLength: history.items.count, recommendations: list.entries))
       return
     }
     let who = user.map { "user \($0)" } ?? "a new user"
     Console.output(
       "For \(who), who has \(history.items.count) item\(history.items.count == 1 ? "" : "s") (\(run.plan.algorithm.name), \(run.folder.currentPath)):"
     )
-    if entries.isEmpty { Console.output("nothing is left to recommend") }
-    let width = String(entries.count).count
-    for entry in entries {
-      let rank = String(repeating: " ", count: width - String(entry.rank).count) + "\(entry.rank)"
-      let name = entry.title.map { "\($0) (\(entry.item))" } ?? entry.item
-      Console.output("  \(rank)  \(name)")
-      guard let reasons = entry.because, !reasons.isEmpty else { continue }
-      let words = reasons.map { "\($0.title ?? $0.item) (\(Int(($0.share * 100).rounded())) %)" }
-      Console.output("  \(String(repeating: " ", count: width))    because of \(words.joined(separator: ", "))")
-    }
-    guard explain, !entries.isEmpty, !entries.contains(where: { $0.because?.isEmpty == false }) else { return }
-    Console.output(
-      history.items.isEmpty
-        ? "No reasons: the history is empty, so these are everybody's favourites."
-        : "No reasons: this model does not derive these items from single items of the history (popular items come first for everybody)."
-    )
-  }
-}
-
-/// Items by public id, and in words where the catalogue has them.
-struct ItemNames {
-  let ids: [String]
-  private let titles: [String]?
-
-  init(ids: [String], titles: [String]?) {
-    self.ids = ids
-    self.titles = titles
-  }
-
-  func title(_ item: Int) -> String? {
-    guard let title = titles?[item], !title.isEmpty else { return nil }
-    return title
-  }
-
-  /// Reads `item,item,…`; a repeated item counts once.
-  func indices(of list: String, option: String) throws -> [Int32] {
-    let index = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, Int32($0)) })
-    var found: [Int32] = []
-    for name in list.split(separator: ",").map({ $0.trimmingCharacters(in: .whitespaces) }) where !name.isEmpty {
-      guard let item = index[name] else {
-        throw CommandFailure(
-          .data,
-          "\(option): item '\(name)' is not in the catalogue of \(ids.count) items (such as \(ids.prefix(3).joined(separator: ", "))); give item ids separated by commas"
-        )
-      }
-      if !found.contains(item) { found.append(item) }
-    }
-    return found
+    for line in list.lines { Console.output(line) }
   }
 }

@@ -40,12 +40,11 @@ struct Experiment {
     var partnerOfUser = [Int](repeating: 0, count: dataset.userCount)
     for (partner, users) in partition.userIndices.enumerated() { for user in users { partnerOfUser[user] = partner } }
     do {
-      let draft = try draft(dataset, partition, settings, coordinatorKey, partnerKeys, &random)
-      let planFile = try PlanFile(try draft.draft.plan(for: draft.algorithm))
+      let made = try plan(dataset, partition, settings, coordinatorKey, partnerKeys, &random)
       return Experiment(
         settings: settings, dataset: dataset, partition: partition, partnerOfUser: partnerOfUser,
-        algorithm: draft.algorithm, planFile: planFile,
-        planSignature: coordinatorKey.sign(PlanSignature.message(planFile.bytes)), coordinatorKey: coordinatorKey,
+        algorithm: made.algorithm, planFile: made.plan,
+        planSignature: coordinatorKey.sign(PlanSignature.message(made.plan.bytes)), coordinatorKey: coordinatorKey,
         partnerKeys: partnerKeys, randomness: randomness(settings).mode, notes: notes)
     } catch let error as PlanError {
       throw CommandFailure(.configuration, "no plan can be made: \(error)")
@@ -79,10 +78,10 @@ struct Experiment {
     return partition
   }
 
-  private static func draft(
+  private static func plan(
     _ dataset: Dataset, _ partition: Partition, _ settings: SimulationSettings, _ coordinatorKey: SigningKey,
     _ partnerKeys: [SigningKey], _ random: inout some RandomSource
-  ) throws -> (draft: PlanDraft, algorithm: any FederatedAlgorithm) {
+  ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = partition.count
     guard settings.maxPartnersPerUser <= count else {
       throw CommandFailure(
@@ -95,53 +94,39 @@ struct Experiment {
       throw CommandFailure(
         .configuration, "unknown parameter '\(name)' of \(settings.algorithm); did you mean '\(nearest)'?")
     }
-    let noise = NoiseMode(rawValue: settings.noise) ?? .central
-    let threshold = settings.threshold ?? AggregationParameters.defaultThreshold(count)
-    let minimum = settings.minimumPartners ?? max(threshold, min(3, count))
-    let nominal = settings.nominalUsers ?? rounded(dataset.userCount, up: false)
-    let privacy = PrivacyPolicy(
-      noise: noise, nominalUsers: nominal, maximumPartnersPerUser: settings.maxPartnersPerUser,
-      epsilon: settings.epsilon, delta: settings.delta,
-      usesInsecureTestRandomness: settings.insecureTestRandomness)
-    let signal = noise == .none ? nil : Double(nominal) / (try PlanDraft.noiseMultiplier(privacy))
-    var given = settings.parameters
-    if let halfLife = settings.halfLife { given["half-life"] = halfLife }
-    let parameters = try AlgorithmRegistry.resolve(
-      settings.algorithm, given,
-      setting: .init(itemCount: dataset.itemCount, usersOverNoise: signal, rounds: settings.rounds))
-    let algorithm = try AlgorithmRegistry.make(settings.algorithm, parameters, itemCount: dataset.itemCount)
+    var decisions = PlanDecisions(
+      task: "\(settings.algorithm) on \(dataset.name)", algorithm: settings.algorithm,
+      nominalUsers: settings.nominalUsers ?? PlanFactory.rounded(dataset.userCount, up: false))
+    decisions.parameters = settings.parameters
+    decisions.rounds = settings.rounds
+    decisions.halfLife = settings.halfLife
+    decisions.modelSeed = settings.seed
+    decisions.noise = NoiseMode(rawValue: settings.noise) ?? .central
+    decisions.epsilon = settings.epsilon
+    decisions.delta = settings.delta
+    decisions.maximumPartnersPerUser = settings.maxPartnersPerUser
+    decisions.samplingRate = settings.samplingRate
+    decisions.evaluationShare = settings.evaluationShare
+    decisions.isSecure = settings.secureAggregation
+    decisions.threshold = settings.threshold
+    decisions.minimumPartners = settings.minimumPartners
+    decisions.colluders = settings.colluders
+    decisions.suite = settings.suite == "chacha20" ? 2 : 1
+    decisions.attempts = settings.attempts
+    decisions.reserveAttempts = settings.reserveAttempts
+    decisions.usesInsecureTestRandomness = settings.insecureTestRandomness
     let roster = partition.names.indices.map { index in
       RosterEntry(
         participant: UInt32(index + 1), name: partition.names[index],
         verificationKey: partnerKeys[index].verificationKey.hex,
-        maximumUsers: rounded(partition.userIndices[index].count, up: true))
+        maximumUsers: PlanFactory.rounded(partition.userIndices[index].count, up: true))
     }
     guard let session = SessionID(bytes: random.bytes(16)) else {
       preconditionFailure("a session is 16 bytes")
     }
-    var draft = PlanDraft(
-      task: "\(settings.algorithm) on \(dataset.name)", session: session,
-      configuration: AlgorithmConfiguration(name: settings.algorithm, parameters: parameters),
-      modelSeed: settings.seed,
-      catalogue: CatalogueReference(
-        hash: SHA256.hash(dataset.catalogue.canonicalBytes).hex, itemCount: dataset.itemCount),
-      roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
-      aggregation: AggregationPolicy(
-        isSecure: settings.secureAggregation, threshold: threshold, minimumSurvivors: minimum,
-        colluders: settings.colluders, suite: settings.suite == "chacha20" ? 2 : 1,
-        maximumAttempts: settings.attempts),
-      privacy: privacy)
-    draft.samplingRate = noise == .none ? 1 : settings.samplingRate
-    draft.evaluationShare = noise == .none ? 0 : settings.evaluationShare
-    draft.reserveAttempts = settings.reserveAttempts
-    return (draft, algorithm)
-  }
-
-  /// A constant of the contract near a count: two significant digits.
-  static func rounded(_ count: Int, up: Bool) -> Int {
-    var unit = 1
-    while count / unit >= 100 { unit *= 10 }
-    return up ? (count / unit + 1) * unit : max(1, (count + unit / 2) / unit * unit)
+    return try PlanFactory.plan(
+      decisions, catalogue: dataset.catalogue, roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
+      session: session)
   }
 
   /// The partner's shard as the simulation hands it over: histories, and the first test item as held out.

@@ -1,0 +1,96 @@
+internal import ArgumentParser
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import PartnerService
+internal import PeerIdentity
+
+/// `tacit-client accept`: a signed yes to one plan.
+struct AcceptCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "accept",
+    abstract: "Say yes to a plan: shows its hash, records a consent that is signed with your identity, and sends it.",
+    discussion: "A client refuses every round that differs from the plan that was accepted.")
+
+  @OptionGroup var home: HomeOptions
+  @OptionGroup var passphrase: PassphraseOptions
+  @OptionGroup var connection: ConnectionOptions
+  @Option(help: "The plan's hash or its beginning, as `review` shows it; the newest when left out.") var plan: String?
+  @Option(name: .customLong("data"), help: "Which data set takes part, when there are several.") var dataSet: String?
+  @Option(
+    help: ArgumentHelp(
+      "The most that the data set may ever spend, over all plans: EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta"))
+  var cap: BudgetArgument?
+  @Flag(help: "Do not ask.") var yes = false
+
+  func run() async throws { try await ClientFailures.report { try await execute() } }
+
+  private func execute() async throws {
+    let (home, store) = try home.open()
+    let review = try Joining.review(try chosen(store), home: home, store: store)
+    Console.output(review.text)
+    Console.output("\nplan hash  \(review.hash.hex)")
+    let cap = try askedCap(review)
+    if !yes {
+      guard Terminal.isInteractive else {
+        throw CommandFailure(.usage, "nothing was accepted: there is no terminal to answer on; read the plan above, then give --yes")
+      }
+      guard Terminal.ask("Join this plan? Type yes:") == "yes" else {
+        throw CommandFailure(.usage, "nothing was accepted")
+      }
+    }
+    try Joining.accept(
+      review, dataSet: try dataSet.map { try DataSetName($0) }, cap: cap, home: home, store: store,
+      passphrase: passphrase.source, time: PartnerHome.now)
+    Console.output("Accepted: the consent is recorded and signed.")
+    try await Statements.send(home, store, passphrase.source, connection)
+  }
+
+  private func chosen(_ store: PartnerStore) throws -> Digest? {
+    guard let plan else { return nil }
+    let matches = try store.plans().filter { $0.hash.hex.hasPrefix(plan.lowercased()) }
+    guard plan.count >= 8, matches.count == 1 else {
+      throw CommandFailure(
+        .usage,
+        "no single plan of this home begins with '\(plan)' (give at least 8 digits); the home has: \(try store.plans().map { String($0.hash.hex.prefix(16)) }.joined(separator: ", "))"
+      )
+    }
+    return matches[0].hash
+  }
+
+  /// The partner's own cap: from the flag, from the terminal, or the one that the data set has; never the plan's by itself.
+  private func askedCap(_ review: PlanReview) throws -> PrivacyBudget? {
+    if let cap { return cap.budget }
+    let fitting = review.dataSets.filter { data in
+      data.fitsCatalogue && (dataSet.map { $0 == data.dataSet.text } ?? true)
+    }
+    guard Terminal.isInteractive, !yes, review.plan.privacy.noise != .none, fitting.count == 1, fitting[0].cap == nil else {
+      return nil
+    }
+    let answer = Terminal.ask("The most that '\(fitting[0].dataSet)' may ever spend, over all plans, as EPSILON,DELTA:") ?? ""
+    guard let budget = BudgetArgument(argument: answer) else {
+      throw CommandFailure(.usage, "'\(answer)' is no budget; expected EPSILON,DELTA such as 8,1e-6; nothing was accepted")
+    }
+    return budget.budget
+  }
+}
+
+/// Sends what was stated, or leaves it to the daemon.
+enum Statements {
+  static func send(
+    _ home: PartnerHome, _ store: PartnerStore, _ passphrase: PassphraseSource, _ connection: ConnectionOptions
+  ) async throws {
+    do {
+      guard let caller = try PartnerCaller(
+        home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
+      else { return Console.output("`run` speaks for this home: it tells the coordinator within seconds.") }
+      try await caller.sendStatements()
+      Console.output("The coordinator has been told.")
+    } catch {
+      // What a person decided holds here at once; telling it can wait.
+      Console.error("tacit-client: the coordinator could not be told now (\(ClientFailures.translated(error))); `run` will tell it")
+    }
+  }
+}

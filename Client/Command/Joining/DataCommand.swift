@@ -1,0 +1,108 @@
+internal import ArgumentParser
+internal import CommandSupport
+internal import DataImport
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import PartnerService
+internal import Recommender
+
+/// `tacit-client data`: the partner's own data.
+struct DataCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "data", abstract: "Bring your own interactions into the home, and say what they may spend.",
+    subcommands: [Import.self, Cap.self])
+
+  enum HoldOut: String, ExpressibleByArgument, CaseIterable { case last, none }
+
+  /// What to do with something that does not fit.
+  enum Policy: String, ExpressibleByArgument, CaseIterable {
+    case refuse, ignore
+
+    var policy: ImportOptions.Policy { self == .refuse ? .refuse : .ignore }
+  }
+
+  struct Import: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Read your own interactions, once, against the plan's catalogue; they stay in the home.")
+
+    @Argument(help: "A folder in our layout, a table (CSV or TSV, plain or gz), or MovieLens' own files.") var path: String
+    @OptionGroup var home: HomeOptions
+    @Option(help: "What to call the data set; it has a budget and a ledger of its own.") var name = DataSetName.standard.text
+    @Option(
+      help: ArgumentHelp(
+        "Which column is what, for instance user=customer,item=sku,time=ts,weight=qty,event=action.", valueName: "mapping"))
+    var columns: String?
+    @Option(
+      help: ArgumentHelp("Weights of events, as in browse=1,favourite=3,cart=5,buy=10.", valueName: "weights"))
+    var eventWeights: String?
+    @Option(
+      help: ArgumentHelp("Own item codes and what they mean: a table with the columns code,item.", valueName: "file"))
+    var itemCodes: String?
+    @Option(help: "Items outside the catalogue and unknown codes: refuse or ignore.") var unknownItems: Policy = .refuse
+    @Option(help: "Rows that cannot be read: refuse or ignore.") var badRows: Policy = .refuse
+    @Option(help: ArgumentHelp("Only the rows of users with this value in a column.", valueName: "column=value"))
+    var only: String?
+    @Option(help: "last: keep each user's last event (or a folder's test items) out of training, for `worth`; none: train on all.")
+    var holdOut: HoldOut = .last
+    @Option(
+      help: ArgumentHelp(
+        "The most that these data may ever spend, over all plans: EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta"))
+    var cap: BudgetArgument?
+
+    func run() async throws { try await ClientFailures.report { try execute() } }
+
+    private func execute() throws {
+      let (home, store) = try home.open()
+      _ = try Joining.enrolment(of: store, home)
+      guard let plan = try store.plans().first else {
+        throw CommandFailure(
+          .noInput, "this home has no plan yet, so that there is no catalogue to import against; fetch it with: tacit-client review")
+      }
+      var options = ImportOptions()
+      if let columns { options.columns = try ColumnMapping(parsing: columns) }
+      if let eventWeights { options.eventWeights = try EventWeights(parsing: eventWeights) }
+      if let itemCodes { options.itemCodes = try ItemCodes(path: itemCodes) }
+      options.unknownItems = unknownItems.policy
+      options.badRows = badRows.policy
+      let result = try DataImporting.run(
+        path: path, options: options, catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: try selection(),
+        holdsOut: holdOut == .last, name: try DataSetName(name), cap: cap?.budget, into: store, time: PartnerHome.now)
+      Console.output(
+        "Imported '\(result.dataSet.name)': \(result.dataSet.users) users, \(result.dataSet.events) events; \(result.heldOutUsers) users with a held-out event"
+          + (result.usersOfOthers > 0 ? "; \(result.usersOfOthers) users of others left out" : ""))
+      for dropped in result.report.dropped {
+        Console.output("left out: \(dropped.count) \(dropped.reason); first: \(dropped.firstExample)")
+      }
+      for note in result.report.notes { Console.output("note: \(note)") }
+      if result.dataSet.cap == nil { Console.output("You have set no cap for these data yet; `accept` asks for it.") }
+    }
+
+    private func selection() throws -> DataImporting.Selection? {
+      guard let only else { return nil }
+      let parts = only.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else {
+        throw CommandFailure(.usage, "--only is '\(only)'; expected column=value such as partner=north")
+      }
+      return DataImporting.Selection(column: parts[0], value: parts[1])
+    }
+  }
+
+  struct Cap: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Set the most that a data set may ever spend, over all plans. What is spent stays spent.")
+
+    @Argument(help: ArgumentHelp("EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta")) var cap: BudgetArgument
+    @OptionGroup var home: HomeOptions
+    @Option(help: "Which data set.") var name = DataSetName.standard.text
+
+    func run() async throws { try await ClientFailures.report { try execute() } }
+
+    private func execute() throws {
+      let (_, store) = try home.open()
+      try DataImporting.set(cap: cap.budget, of: try DataSetName(name), in: store)
+      Console.output("'\(name)' may spend at most ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta), over all plans.")
+      Console.output("A running `run` takes it up when it starts again.")
+    }
+  }
+}

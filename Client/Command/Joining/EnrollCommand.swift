@@ -1,0 +1,67 @@
+internal import ArgumentParser
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import Foundation
+internal import PartnerService
+internal import PeerIdentity
+
+/// `tacit-client enroll`: makes a home's keys and exchanges a one-time token for a certificate.
+struct EnrollCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "enroll",
+    abstract: "Become a partner with a one-time token: keys are made here, and what the coordinator shows is pinned.",
+    discussion: "Without a passphrase the key files rest on their permissions (0600), which are checked at every start.")
+
+  @Option(help: "The token that the coordinator's people gave you, or @FILE.") var token: String
+  @OptionGroup var home: HomeOptions
+  @OptionGroup var passphrase: PassphraseOptions
+  @Flag(help: "Plaintext, for trying out on one machine: refuses any address but 127.0.0.0/8 and ::1.")
+  var insecureLoopback = false
+  @Option(help: "text or json.") var format: OutputFormat = .text
+
+  func run() async throws { try await ClientFailures.report { try await execute() } }
+
+  private struct Document: Encodable {
+    let home: String
+    let task: String
+    let participant: UInt32
+    let name: String
+    let fingerprint: String
+    let coordinatorFingerprint: String
+    let rosterFingerprint: String?
+  }
+
+  private func execute() async throws {
+    let path = try home.path()
+    let enrolment = try await Enrolling.enrol(
+      token: try text(), home: path, passphrase: passphrase.source, now: Date(),
+      call: Enrolling.overNetwork(insecureLoopback: insecureLoopback, logger: Logs.logger()))
+    let own = ShortFingerprint(of: SHA256.hash(enrolment.identity.bytes)).text
+    let coordinator = ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes)).text
+    let (opened, store) = try home.open()
+    let roster = try Joining.rosterFingerprint(home: opened, store: store)
+    if format == .json {
+      return try Console.outputJSON(
+        Document(
+          home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name, fingerprint: own,
+          coordinatorFingerprint: coordinator, rosterFingerprint: roster))
+    }
+    Console.output(
+      """
+      Enrolled as participant \(enrolment.participant) ('\(enrolment.name)') of task \(enrolment.task).
+        your key         \(own)
+        the coordinator  \(coordinator)
+        the roster       \(roster ?? "-")
+      Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
+      """)
+  }
+
+  private func text() throws -> String {
+    guard token.hasPrefix("@") else { return token }
+    let file = String(token.dropFirst())
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw CommandFailure(.noInput, "\(file): no such file, or it cannot be read; expected a file with a token")
+    }
+    return String(decoding: data, as: UTF8.self)
+  }
+}

@@ -1,0 +1,55 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import SecureAggregation
+internal import Transport
+
+/// The first words of a connection: whoever speaks for a home shows its ledgers, and stops when it is an old copy.
+enum Greeting {
+  /// Says hello, and checks that this home is not older than what itself or the coordinator has seen of it.
+  ///
+  /// - Parameter open: ledgers that this process has open for writing.
+  /// - Throws: `PartnerError` of kind `rolledBack` or `untrusted`; `TransportFailure`.
+  static func exchange(
+    _ connection: any CoordinatorConnection, home: PartnerHome, store: PartnerStore, enrolment: Enrolment,
+    open: [DataSetName: LedgerState] = [:]
+  ) async throws -> ServerHello {
+    var notes: [Transport.LedgerNote] = []
+    var states: [String: LedgerState] = [:]
+    for record in try store.dataSets() {
+      let path = home.ledger(of: record.name)
+      let state = try open[record.name] ?? OwnLedger.read(path, key: enrolment.identity)
+      if let head = record.ledgerHead, !(state?.isExtension(of: head) ?? false) {
+        throw PartnerError(
+          .rolledBack,
+          "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
+        )
+      }
+      guard let state else { continue }
+      states[record.name.text] = state
+      notes.append(Transport.LedgerNote(dataset: record.name.text, size: state.head.head.size, head: state.head.head.head))
+    }
+    let answer = try await connection.hello(ClientHello(software: PartnerSoftware.name, ledgers: notes))
+    guard answer.task == enrolment.task else {
+      throw PartnerError(
+        .untrusted, "the coordinator at \(enrolment.trainingAddress) serves task \(answer.task), expected \(enrolment.task)")
+    }
+    for shown in answer.recordedLedgers where shown.size > 0 {
+      let head = LedgerHead(size: shown.size, head: shown.head)
+      guard states[shown.dataset]?.isExtension(of: head) ?? false else {
+        throw PartnerError(
+          .rolledBack,
+          "this partner has shown a ledger of '\(shown.dataset)' with \(shown.size) records, which is not in this home: it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
+        )
+      }
+    }
+    return answer
+  }
+
+  /// Sends what the person decided and the coordinator has not confirmed.
+  static func sendStatements(_ connection: any CoordinatorConnection, _ store: PartnerStore) async throws {
+    for statement in try store.unsentStatements() {
+      _ = try await connection.report(statement.bytes)
+      try store.markSent(statement: statement.number)
+    }
+  }
+}

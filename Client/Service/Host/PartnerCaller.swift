@@ -1,0 +1,67 @@
+public import CryptoPrimitives
+internal import Foundation
+public import Logging
+public import PeerIdentity
+internal import Transport
+
+/// A command's own short connection to the coordinator, while no daemon speaks for the home.
+public final class PartnerCaller: Sendable {
+  private let home: PartnerHome
+  private let store: PartnerStore
+  private let enrolment: Enrolment
+  private let connection: any CoordinatorConnection
+  private let lock: HomeLock
+
+  /// - Returns: `nil` when another process speaks for the home: a second one would supersede it.
+  /// - Throws: `PartnerError`, `PeerIdentityError`, `TransportFailure` when the home or its keys cannot be used.
+  public init?(
+    home: PartnerHome, store: PartnerStore, passphrase: PassphraseSource, insecureLoopback: Bool, logger: Logger
+  ) throws {
+    guard let lock = try HomeLock(home) else { return nil }
+    guard try !store.isPurged else { throw PartnerError(.usage, "the home \(home.path) was purged: its keys and data are gone") }
+    self.lock = lock
+    self.home = home
+    self.store = store
+    enrolment = try Joining.enrolment(of: store, home)
+    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    connection = try CoordinatorLine.overNetwork(
+      enrolment, PartnerCredentials(home: home, keys: keys), insecureLoopback: insecureLoopback, logger: logger
+    ).connection
+  }
+
+  /// Brings roster, plan and catalogue into the home.
+  ///
+  /// - Returns: the plan's hash.
+  /// - Throws: `PartnerError` when the coordinator has no plan, or shows one that is not to be trusted; `TransportFailure`.
+  public func fetchPlan() async throws -> Digest {
+    try await call { connection in
+      do {
+        return try await Documents.fetch(from: connection, into: store, enrolment: enrolment, time: now)
+      } catch TransportFailure.refused(.unknownDocument) {
+        throw PartnerError(.missing, "the coordinator has no plan yet; ask its people, or try again later")
+      }
+    }
+  }
+
+  /// Sends the statements that the coordinator has not confirmed.
+  public func sendStatements() async throws {
+    try await call { try await Greeting.sendStatements($0, store) }
+  }
+
+  private var now: Int { Int(Date().timeIntervalSince1970) }
+
+  private func call<Result>(_ body: (any CoordinatorConnection) async throws -> Result) async throws -> Result {
+    do {
+      _ = try await Greeting.exchange(connection, home: home, store: store, enrolment: enrolment)
+      let result = try await body(connection)
+      await connection.close()
+      return result
+    } catch {
+      await connection.close()
+      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrusts: 5) {
+        throw fatal
+      }
+      throw error
+    }
+  }
+}

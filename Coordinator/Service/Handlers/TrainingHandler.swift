@@ -1,0 +1,228 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Foundation
+internal import Logging
+internal import PeerIdentity
+internal import SecureAggregation
+internal import Synchronization
+internal import TaskDatabase
+public import Transport
+
+/// What partners may ask of the coordinator, call by call. Who may is read from the database at every call.
+public struct TrainingHandler: CoordinationHandler {
+  let state: CoordinatorState
+  let host: RoundHost
+  let spool: UploadSpool
+  let monitor: RoundMonitor
+  let logger: Logger
+  /// `false` on a loopback without certificates.
+  let checksCertificates: Bool
+  let clock: @Sendable () -> Date
+  let documents = DocumentShelf()
+
+  static let software = "tacit-coordinator 0.1.0"
+
+  // MARK: - Who calls
+
+  public func authorize(_ peer: Peer, isHello: Bool) async throws(TransportRefusal) {
+    let access = try storage {
+      try state.store.access(
+        participant: peer.participant, certificate: checksCertificates ? peer.certificateFingerprint : nil, now: clock())
+    }
+    switch access.verdict {
+    case .granted: break
+    case .unknown: throw .notEnrolled
+    case .revoked: throw .revoked
+    case .expired: throw .certificateExpired
+    }
+    guard isHello || access.instance == peer.instance.bytes else { throw .superseded }
+  }
+
+  public func hello(_ hello: ClientHello, from peer: Peer) async throws(TransportRefusal) -> ServerHello {
+    guard let version = hello.versions.newestCommon(with: .ours) else {
+      throw .unsupportedVersion(found: hello.versions, supported: .ours)
+    }
+    let known = try storage { try state.store.partnerLedgers(peer.participant) }
+    let shown = hello.ledgers.map { (dataset: $0.dataset, size: $0.size, head: $0.head) }
+    if let dataset = try storage({ try state.store.record(ledgers: shown, of: peer.participant) }) {
+      logger.warning("a partner shows a ledger that is shorter than before, or another", metadata: ["partner": "\(peer.participant)"])
+      throw .ledgerRolledBack(dataset: dataset)
+    }
+    try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
+    host.outbox.see(peer.participant, at: clock())
+    return ServerHello(
+      version: version, software: Self.software, task: state.authority.taskID,
+      recordedLedgers: known.map { Transport.LedgerNote(dataset: $0.dataset, size: $0.size, head: $0.head) },
+      coordinatorLedger: await host.ledgerNote, clock: Int64(clock().timeIntervalSince1970 * 1000))
+  }
+
+  // MARK: - What the coordinator has to say
+
+  public func poll(_ query: PollQuery, from peer: Peer) async throws(TransportRefusal) -> PollAnswer {
+    let outbox = host.outbox
+    outbox.see(peer.participant, at: clock())
+    let deadline = ContinuousClock.now.advanced(by: query.wait)
+    var first: TaskState?
+    while true {
+      let version = outbox.version
+      let answer = outbox.answer(peer.participant, session: query.session, after: query.after)
+      let left = deadline - ContinuousClock.now
+      let isNews = !answer.envelopes.isEmpty || answer.session != query.session || (first.map { $0 != answer.state } ?? false)
+      if isNews || left <= .zero || Task.isCancelled || answer.state == .draining {
+        outbox.see(peer.participant, at: clock())
+        monitor.count(bytesDown: answer.envelopes.reduce(0) { $0 + $1.inlineCount })
+        return answer
+      }
+      first = answer.state
+      await outbox.wait(peer.participant, since: version, limit: left)
+    }
+  }
+
+  public func document(_ name: String, for peer: Peer) async throws(TransportRefusal) -> any DocumentSource {
+    host.outbox.see(peer.participant, at: clock())
+    let document = try find(name, for: peer)
+    monitor.count(bytesDown: Int(document.size))
+    return document
+  }
+
+  private func find(_ name: String, for peer: Peer) throws(TransportRefusal) -> any DocumentSource {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    if parts.count == 4, parts[0] == "message", let round = UInt32(parts[1]), let attempt = UInt32(parts[2]),
+      let ordinal = UInt32(parts[3]),
+      let bytes = host.outbox.message(MessageCursor(round: round, attempt: attempt, ordinal: ordinal), to: peer.participant)
+    {
+      return documents.shelve("\(name)/\(peer.participant)", bytes)
+    }
+    if name == "roster" {
+      guard let roster = try storage({ try state.store.newestRoster() }) else { throw .unknownDocument(name: name) }
+      return BytesDocument(roster.bytes)
+    }
+    guard let plan = try storage({ try state.store.newestPlan() }) else { throw .unknownDocument(name: name) }
+    // Only whoever is in the plan has a use for it.
+    switch name {
+    case "plan": return documents.shelve("\(plan.session)/plan", plan.bytes)
+    case "plan-signature": return BytesDocument(plan.signature.bytes)
+    case "catalogue": return documents.shelve("\(plan.session)/catalogue", plan.catalogue)
+    default: break
+    }
+    guard parts.count == 2, parts[0] == "release", let version = UInt32(parts[1]),
+      let release = try storage({ try state.store.newestRelease(of: plan.session) }), release.statement.version == version,
+      let bytes = release.document
+    else { throw .unknownDocument(name: name) }
+    return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+  }
+
+  // MARK: - What partners have to say
+
+  public func uploadState(_ key: UploadKey, from peer: Peer) async throws(TransportRefusal) -> UploadPhase {
+    host.outbox.see(peer.participant, at: clock())
+    if let phase = await host.phase(of: key, participant: peer.participant) { return phase }
+    return .receiving(offset: spool.bytes(of: AttemptKey(key), participant: peer.participant, kind: key.kind))
+  }
+
+  public func openUpload(_ header: UploadHeader, from peer: Peer) async throws(TransportRefusal) -> UploadOpening {
+    host.outbox.see(peer.participant, at: clock())
+    switch try await host.admit(header.key, digest: header.sha256, participant: peer.participant) {
+    case .settled(let phase): return .settled(phase)
+    case .conflict: throw .conflict
+    case .receive(let limit):
+      guard header.size <= limit else { throw .tooLarge(limit: limit) }
+    }
+    guard header.key.kind == MessageKind.maskedInput || header.key.kind == MessageKind.plainSum else {
+      return .receive(MemorySink(header: header, participant: peer.participant, host: host, monitor: monitor))
+    }
+    do {
+      let upload = try spool.open(
+        AttemptKey(header.key), participant: peer.participant, kind: header.key.kind, size: header.size, digest: header.sha256)
+      return .receive(
+        FileSink(upload: upload, header: header, participant: peer.participant, host: host, spool: spool, monitor: monitor))
+    } catch { throw TransportRefusal(error as? SpoolError) }
+  }
+
+  public func renewCertificate(_ request: [UInt8], from peer: Peer) async throws(TransportRefusal) -> RenewedCertificate {
+    guard let request = try? CertificateRequest(der: request) else { throw .malformed(field: "certificate_request") }
+    guard let partner = try storage({ try state.store.partner(peer.participant) }) else { throw .notEnrolled }
+    let now = clock()
+    guard let name = try? PartnerName(partner.name),
+      let issued = try? state.authority.issueClient(
+        request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600), now: now)
+    else { throw .fault }
+    let isKept = try storage {
+      try state.store.renew(
+        participant: peer.participant, certificate: issued.fingerprint, serial: issued.serial, notAfter: issued.notAfter)
+    }
+    guard isKept else { throw .revoked }
+    logger.info("certificate renewed", metadata: ["partner": "\(peer.participant)", "serial": "\(issued.serial)"])
+    return RenewedCertificate(certificatePEM: issued.pem, authorityPEM: state.authority.certificatePEM)
+  }
+
+  public func report(_ statement: [UInt8], from peer: Peer) async throws(TransportRefusal) -> [UInt8] {
+    host.outbox.see(peer.participant, at: clock())
+    guard let content = PartnerStatement(decoding: statement) else { throw .malformed(field: "statement") }
+    guard Hexadecimal.encode(content.task) == state.authority.taskID else { throw .wrongTask }
+    guard content.participant == peer.participant, let partner = try storage({ try state.store.partner(peer.participant) }) else {
+      throw .malformed(field: "statement.participant")
+    }
+    guard content.isSigned(by: partner.verificationKey) else { throw .badSignature(field: "statement") }
+    if content.kind == .consent {
+      let plans = try storage { try state.store.plans() }
+      guard plans.contains(where: { $0.hash == content.plan && $0.endedAt == nil }) else {
+        throw .stageClosed(reason: "the plan is not active")
+      }
+    }
+    let isKept = try storage {
+      try state.store.add(
+        statement: statement, number: content.number, kind: content.kind.rawValue, plan: content.plan, of: peer.participant,
+        now: clock())
+    }
+    guard isKept else { throw .conflict }
+    logger.info("statement kept", metadata: ["partner": "\(peer.participant)", "kind": "\(content.kind)"])
+    return SHA256.hash(statement).bytes
+  }
+
+  /// The store's own faults are the coordinator's, and say nothing to a peer.
+  private func storage<T>(_ body: () throws -> T) throws(TransportRefusal) -> T {
+    do { return try body() } catch {
+      logger.error("the database cannot be used", metadata: ["error": "\(error)"])
+      throw (error as? TaskDatabaseError)?.kind == .full || (error as? TaskDatabaseError)?.kind == .busy
+        ? .unavailable(reason: "storage") : .fault
+    }
+  }
+}
+
+/// Documents with their digests, hashed once; only a few are in use at one time.
+final class DocumentShelf: Sendable {
+  private let shelf = Mutex<[(name: String, document: BytesDocument)]>([])
+
+  func shelve(_ name: String, _ bytes: [UInt8]) -> BytesDocument {
+    if let found = shelf.withLock({ $0.first { $0.name == name }?.document }) { return found }
+    let document = BytesDocument(bytes)
+    shelf.withLock { shelf in
+      shelf.append((name, document))
+      if shelf.count > 4 { shelf.removeFirst() }
+    }
+    return document
+  }
+}
+
+extension MessageEnvelope {
+  fileprivate var inlineCount: Int { if case .inline(let bytes) = content { bytes.count } else { 0 } }
+}
+
+extension AttemptKey {
+  init(_ key: UploadKey) {
+    guard let session = SessionID(bytes: key.session) else { preconditionFailure("an upload key has a session of 16 bytes") }
+    self.init(session: session, round: key.round, attempt: key.attempt)
+  }
+}
+
+extension TransportRefusal {
+  init(_ error: SpoolError?) {
+    switch error {
+    case .conflict: self = .conflict
+    case .busy: self = .tooManyCalls(limit: 1)
+    case .full: self = .unavailable(reason: "spool full")
+    case .failed, nil: self = .fault
+    }
+  }
+}

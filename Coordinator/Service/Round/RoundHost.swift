@@ -1,0 +1,205 @@
+internal import CryptoPrimitives
+internal import Dispatch
+internal import FederatedLearning
+internal import Foundation
+internal import Recommender
+internal import SecureAggregation
+internal import Storage
+internal import TaskDatabase
+internal import Transport
+
+/// Runs the plans of one state folder, one after the other, on a thread of its own: syncing and summing never hold up calls.
+///
+/// Messages that arrive while others are being written wait, and are written together: one sync for all of them.
+public actor RoundHost {
+  /// What a host is made of.
+  public struct Parts: Sendable {
+    let store: CoordinatorStore
+    let lease: Lease
+    let folder: StateFolder
+    let signingKey: SigningKey
+    let spool: UploadSpool
+    let policy: RoundPolicy
+    let monitor: RoundMonitor
+    let workers: Int
+    let clock: @Sendable () -> Date
+  }
+
+  nonisolated let outbox = Outbox()
+  private let parts: Parts
+  private nonisolated let executor = QueueExecutor(label: "tacit.rounds")
+  private var runner: RoundRunner?
+  private var plan: PlanRecord?
+  private var ledger: PrivacyLedger?
+  private var inbox: [(message: ReceivedMessage, answer: CheckedContinuation<UploadPhase, any Error>)] = []
+  private var isWorking = false
+  private var isDraining = false
+  private var failure: (any Error)?
+  private var lastLook: Date?
+
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  init(_ parts: Parts) { self.parts = parts }
+
+  // MARK: - Life
+
+  /// Does what is due now; to be called a few times a second.
+  ///
+  /// - Throws: why the host stops. Nothing has left that the journal does not hold; a new host on the same folder goes on.
+  public func tick() throws {
+    if let failure { throw failure }
+    do {
+      try lookForPlan()
+      if !isDraining { try runner?.tick(now: parts.clock()) }
+    } catch { throw fail(error) }
+    parts.monitor.set(
+      polls: outbox.pollCount, ledgerRecords: ledger?.state.size ?? 0, spoolBytes: parts.spool.bytesReserved)
+  }
+
+  /// Takes nothing new; what is being written is written. The attempt under way stays open for the next process.
+  public func drain() {
+    isDraining = true
+    outbox.announce { $0.state = .draining }
+  }
+
+  /// Whether rounds can go on: for readiness.
+  public var isHealthy: Bool { failure == nil && !isDraining }
+
+  /// How the run stands, in one line for people.
+  public var summary: String {
+    if let failure { return "stopped: \(failure)" }
+    guard let runner, let plan else { return "no plan is active" }
+    if let end = runner.end { return "plan \(plan.number) is over: \(end)" }
+    guard let attempt = runner.openAttempt else { return "plan \(plan.number) waits for its next round" }
+    return "plan \(plan.number), release \(attempt.round + 1), attempt \(attempt.attempt + 1), stage \(runner.openStage.map { "\($0)" } ?? "release")"
+  }
+
+  /// A new plan may have been made by a command beside this process.
+  private func lookForPlan() throws {
+    let now = parts.clock()
+    guard runner == nil || runner?.end != nil else { return }
+    if let lastLook, now.timeIntervalSince(lastLook) < 1, now >= lastLook { return }
+    lastLook = now
+    guard let newest = try parts.store.newestPlan(), newest.session != plan?.session else { return }
+    // The last plan is kept when it is over, so that late partners hear of its end.
+    let planFile = try newest.planFile()
+    guard VerificationKey(hex: planFile.plan.coordinatorKey) == parts.signingKey.verificationKey else {
+      throw HostFailure.journal("the plan names another coordinator's key than this folder holds")
+    }
+    let ledger = try openLedger(of: newest, planFile.plan)
+    let algorithm = try AlgorithmRegistry.make(
+      planFile.plan.algorithm.name, planFile.plan.algorithm.parameters, itemCount: planFile.plan.catalogue.itemCount)
+    self.ledger = ledger
+    plan = newest
+    runner = try RoundRunner(
+      RoundParts(
+        store: parts.store, lease: parts.lease, spool: parts.spool, plan: newest, signingKey: parts.signingKey,
+        algorithm: algorithm, ledger: ledger, policy: parts.policy, monitor: parts.monitor, workers: parts.workers),
+      outbox: outbox, now: now)
+  }
+
+  private func openLedger(of plan: PlanRecord, _ content: TrainingPlan) throws -> PrivacyLedger {
+    let path = parts.folder.ledger(of: plan.session.hex)
+    guard FileManager.default.fileExists(atPath: path) else {
+      guard try parts.store.newestAttempt(of: plan.session) == nil else {
+        throw HostFailure.ledger(
+          "the ledger \(path) is gone, but rounds have happened: what was spent is not known; put the ledger back, or make a new plan")
+      }
+      return try PrivacyLedger.create(
+        at: path, kind: .coordinator, holder: "coordinator", dataset: content.task,
+        created: Int(parts.clock().timeIntervalSince1970), key: parts.signingKey)
+    }
+    return try PrivacyLedger.open(at: path, key: parts.signingKey).ledger
+  }
+
+  @discardableResult
+  private func fail(_ error: any Error) -> any Error {
+    let reason: any Error
+    switch error {
+    case StoreError.fencedOff: reason = HostFailure.fencedOff
+    case let error as TaskDatabaseError: reason = HostFailure.journal(error.description)
+    case let error as SpoolError: reason = HostFailure.journal(error.description)
+    default: reason = error
+    }
+    failure = reason
+    runner = nil
+    ledger = nil
+    outbox.announce { $0.state = .draining }
+    let waiting = inbox
+    inbox = []
+    for item in waiting { item.answer.resume(throwing: TransportRefusal.unavailable(reason: "stopping")) }
+    return reason
+  }
+
+  // MARK: - Messages
+
+  /// Hands a whole message to the engine; returns when what became of it is on disk.
+  func submit(_ message: ReceivedMessage) async throws(TransportRefusal) -> UploadPhase {
+    guard failure == nil, !isDraining, runner != nil else { throw .unavailable(reason: "stopping") }
+    do {
+      return try await withCheckedThrowingContinuation { answer in
+        inbox.append((message, answer))
+        guard !isWorking else { return }
+        isWorking = true
+        // A job of its own: what is queued before it joins the same transaction.
+        Task { self.work() }
+      }
+    } catch { throw (error as? TransportRefusal) ?? .fault }
+  }
+
+  private static let batchMax = 64
+
+  private func work() {
+    while let runner, !inbox.isEmpty {
+      let batch = Array(inbox.prefix(Self.batchMax))
+      do {
+        let phases = try runner.take(batch.map(\.message), now: parts.clock())
+        inbox.removeFirst(batch.count)
+        for (item, phase) in zip(batch, phases) { item.answer.resume(returning: phase) }
+      } catch { fail(error) }
+    }
+    isWorking = false
+  }
+
+  /// What an upload comes to before its bytes are there.
+  enum Admission: Sendable {
+    case receive(limit: UInt64)
+    case settled(UploadPhase)
+    case conflict
+  }
+
+  func admit(_ key: UploadKey, digest: Digest, participant: UInt32) throws(TransportRefusal) -> Admission {
+    guard failure == nil, !isDraining, let runner else { throw .unavailable(reason: isDraining ? "stopping" : "no plan is active") }
+    guard runner.isCurrent(key) else { return .settled(.superseded) }
+    if let known = runner.phase(of: key, participant: participant) {
+      return known.digest == digest ? .settled(known.phase) : .conflict
+    }
+    guard let limit = runner.sizeLimit(kind: key.kind) else { throw .malformed(field: "key.kind") }
+    return .receive(limit: limit)
+  }
+
+  /// - Returns: `nil` when nothing is known of the message but what the spool holds.
+  func phase(of key: UploadKey, participant: UInt32) -> UploadPhase? {
+    guard let runner, runner.isCurrent(key) else { return .superseded }
+    return runner.phase(of: key, participant: participant)?.phase
+  }
+
+  /// The ledger's head, to show to partners.
+  var ledgerNote: Transport.LedgerNote? {
+    ledger.map { Transport.LedgerNote(dataset: "", size: $0.head.head.size, head: $0.head.head.head) }
+  }
+}
+
+/// Runs an actor's jobs on one dispatch queue.
+final class QueueExecutor: SerialExecutor {
+  private let queue: DispatchQueue
+
+  init(label: String) { queue = DispatchQueue(label: label) }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+  }
+
+  func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+}

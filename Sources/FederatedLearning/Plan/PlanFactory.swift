@@ -1,0 +1,91 @@
+internal import CryptoPrimitives
+public import Recommender
+public import SecureAggregation
+
+/// What people decide about a plan, with a default for everything that can have one; `PlanFactory` computes the rest.
+public struct PlanDecisions: Sendable, Equatable {
+  /// A readable name for people.
+  public var task: String
+  public var algorithm: String
+  /// Given parameters of the algorithm; the others get their defaults.
+  public var parameters: [String: Double] = [:]
+  /// Training rounds, for algorithms whose number of rounds can be chosen.
+  public var rounds: Int?
+  public var halfLife: Double?
+  public var modelSeed: UInt64 = 1
+  public var noise: NoiseMode = .central
+  public var epsilon: Double = 8
+  public var delta: Double = 1e-6
+  /// N: a rounded constant of the contract.
+  public var nominalUsers: Int
+  public var maximumPartnersPerUser = 1
+  public var samplingRate: Double = 1
+  /// Share of the budget for one noised evaluation at the end; 0 plans none.
+  public var evaluationShare: Double = 0
+  public var isSecure = true
+  /// Shamir threshold; by default ⌊2n/3⌋+1.
+  public var threshold: Int?
+  /// The fewest partners in a sum; by default the threshold, at least 3.
+  public var minimumPartners: Int?
+  public var colluders = 1
+  /// 1 AES-256-CTR, 2 ChaCha20.
+  public var suite: UInt8 = 1
+  public var attempts = 3
+  public var reserveAttempts = 0
+  public var usesInsecureTestRandomness = false
+
+  public init(task: String, algorithm: String, nominalUsers: Int) {
+    self.task = task
+    self.algorithm = algorithm
+    self.nominalUsers = nominalUsers
+  }
+}
+
+/// From decisions, a catalogue and a roster to a validated plan: the same for a simulation and for the network.
+public enum PlanFactory {
+  /// - Parameters:
+  ///   - session: 16 fresh random bytes.
+  ///   - coordinatorKey: Ed25519 verification key, in hex.
+  /// - Throws: `PlanError` or `InvalidHyperparameter` when the decisions do not fit together.
+  public static func plan(
+    _ decisions: PlanDecisions, catalogue: Catalogue, roster: [RosterEntry], coordinatorKey: String, session: SessionID
+  ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
+    let count = roster.count
+    let threshold = decisions.threshold ?? AggregationParameters.defaultThreshold(count)
+    let privacy = PrivacyPolicy(
+      noise: decisions.noise, nominalUsers: decisions.nominalUsers, maximumPartnersPerUser: decisions.maximumPartnersPerUser,
+      epsilon: decisions.epsilon, delta: decisions.delta, usesInsecureTestRandomness: decisions.usesInsecureTestRandomness)
+    let signal =
+      decisions.noise == .none ? nil : Double(decisions.nominalUsers) / (try PlanDraft.noiseMultiplier(privacy))
+    var given = decisions.parameters
+    if let halfLife = decisions.halfLife { given["half-life"] = halfLife }
+    let parameters = try AlgorithmRegistry.resolve(
+      decisions.algorithm, given,
+      setting: .init(itemCount: catalogue.count, usersOverNoise: signal, rounds: decisions.rounds))
+    let algorithm = try AlgorithmRegistry.make(decisions.algorithm, parameters, itemCount: catalogue.count)
+    var draft = PlanDraft(
+      task: decisions.task, session: session,
+      configuration: AlgorithmConfiguration(name: decisions.algorithm, parameters: parameters),
+      modelSeed: decisions.modelSeed,
+      catalogue: CatalogueReference(hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count),
+      roster: roster, coordinatorKey: coordinatorKey,
+      aggregation: AggregationPolicy(
+        isSecure: decisions.isSecure, threshold: threshold,
+        minimumSurvivors: decisions.minimumPartners ?? max(threshold, min(3, count)), colluders: decisions.colluders,
+        suite: decisions.suite, maximumAttempts: decisions.attempts),
+      privacy: privacy)
+    draft.samplingRate = decisions.noise == .none ? 1 : decisions.samplingRate
+    draft.evaluationShare = decisions.noise == .none ? 0 : decisions.evaluationShare
+    draft.reserveAttempts = decisions.reserveAttempts
+    return (try PlanFile(try draft.plan(for: algorithm)), algorithm)
+  }
+
+  /// A constant of the contract near a count: two significant digits.
+  ///
+  /// - Parameter up: to the next larger such number (for caps), or to the nearest, at least 1 (for averages).
+  public static func rounded(_ count: Int, up: Bool) -> Int {
+    var unit = 1
+    while count / unit >= 100 { unit *= 10 }
+    return up ? (count / unit + 1) * unit : max(1, (count + unit / 2) / unit * unit)
+  }
+}
