@@ -37,23 +37,30 @@ extension FaultTests {
     func python() async throws {
       guard Suite.hasPrograms, let python = try await Self.interpreter() else { return }
       let count = Suite.isLong ? 10_000 : 400
-      let federation = try await PythonFederation()
-      let home = federation.folder + "/python"
-      let enrolled = try await Self.run(python, ["--home", home, "enrol", try await federation.invite("python")], in: federation.folder)
+      let shape = FederationShape(partners: 4, users: 80, rounds: 1)
+      let setup = try FederationSetup(folder: "\(FederationTemplates.root)/python-\(UUID().uuidString.prefix(8))")
+      let names = try await setup.split(shape)
+      try await setup.makeTask()
+      let coordinator = try await setup.serve()
+      let home = setup.folder + "/python"
+      let enrolled = try await Self.run(python, ["--home", home, "enrol", try await setup.invite(names[0])], in: setup.folder)
       #expect(enrolled.end == .exited(0), "\(enrolled.process.lastWords)")
-      try await federation.makePlan()
-      let consent = try await Self.run(python, ["--home", home, "consent"], in: federation.folder)
+      for name in names.dropFirst() {
+        try await setup.run(.client, "enroll", "--token", try await setup.invite(name), "--home", "\(setup.folder)/home-\(name)")
+      }
+      try await setup.makePlan(shape, users: names.map { ($0, 80) })
+      let consent = try await Self.run(python, ["--home", home, "consent"], in: setup.folder)
       #expect(consent.end == .exited(0), "\(consent.process.lastWords)")
 
       // What is not yet known to be harmful is sent before the round, a little of everything; memory is looked at after that.
       let fuzz = ["--home", home, "fuzz", "--seed", "\(Suite.seed % 1_000_000)"]
-      let warm = try await Self.run(python, fuzz + ["--count", "200"], in: federation.folder)
+      let warm = try await Self.run(python, fuzz + ["--count", "200"], in: setup.folder)
       #expect(warm.end == .exited(0), "\(warm.result) \(warm.process.lastWords)")
-      let before = (memory: federation.coordinator.residentMemory ?? 0, refusals: try await federation.refusals())
-      let attack = try await Self.run(python, fuzz + ["--count", "\(count)"], in: federation.folder)
-      let after = (memory: federation.coordinator.residentMemory ?? 0, refusals: try await federation.refusals())
+      let before = (memory: coordinator.residentMemory ?? 0, refusals: try Self.refusals(setup))
+      let attack = try await Self.run(python, fuzz + ["--count", "\(count)"], in: setup.folder)
+      let after = (memory: coordinator.residentMemory ?? 0, refusals: try Self.refusals(setup))
       #expect(attack.end == .exited(0), "\(attack.result) \(attack.process.lastWords)")
-      #expect(federation.coordinator.isRunning, "the coordinator fell over: \(federation.coordinator.lastWords)")
+      #expect(coordinator.isRunning, "the coordinator fell over: \(coordinator.lastWords)")
       let refused = (attack.result["refused"] as? Int) ?? 0
       let counted = Int(after.refusals - before.refusals)
       Suite.report(
@@ -63,12 +70,26 @@ extension FaultTests {
       #expect(after.memory - before.memory < 48 << 20, "the coordinator grew from \(before.memory) to \(after.memory) bytes")
 
       // And after all that, a round with the Python client in it.
-      try await federation.startPartners()
-      let part = try await Self.run(python, ["--home", home, "take-part"], in: federation.folder)
+      var partners: [ChildProcess] = []
+      for name in names.dropFirst() {
+        let partner = "\(setup.folder)/home-\(name)"
+        try await setup.join(home: partner, shard: "\(setup.folder)/data/\(name)")
+        partners.append(
+          try ChildProcess(ChildProcess.Program.client.path, ["run", "--once", "--home", partner], name: name, in: setup.folder))
+      }
+      let part = try await Self.run(python, ["--home", home, "take-part"], in: setup.folder)
       #expect(part.end == .exited(0), "\(part.process.lastWords)")
       #expect((part.result["states"] as? [String])?.last == "accepted", "\(part.result)")
-      let end = try await federation.waitForEnd()
-      #expect(end == "every release of the plan happened", "\(end)")
+      let journal = JournalReader(path: setup.state + "/coordinator.sqlite")
+      try await eventually("a round without the Python client is released: \(coordinator.lastWords)") {
+        try journal.attempts().contains { $0.outcome == "released" }
+      }
+      for process in partners + [coordinator] { try await process.killHard() }
+    }
+
+    /// All refusals that the coordinator has counted.
+    private static func refusals(_ setup: FederationSetup) throws -> Double {
+      try setup.ports.values().filter { $0.key.contains("refus") }.values.reduce(0, +)
     }
   }
 }

@@ -14,8 +14,8 @@ struct FederationPace: Sendable {
   var flags: [String] {
     func milliseconds(_ seconds: Double) -> String { "\(Int(seconds * 1000 * Suite.patience))ms" }
     return [
-      "--stage-deadline", milliseconds(stage), "--input-deadline", milliseconds(input), "--gather", milliseconds(gather),
-      "--retry-pause", milliseconds(retry),
+      "--set", "stage-deadline=\(milliseconds(stage))", "--set", "input-deadline=\(milliseconds(input))", "--set",
+      "gather=\(milliseconds(gather))", "--set", "retry-pause=\(milliseconds(retry))",
     ]
   }
 }
