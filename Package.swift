@@ -183,5 +183,12 @@ let package = Package(
     tests("PartnerServiceTests", service + ["PartnerService"]),
     // Dependencies so that the programs are built: the tests run them as a user does.
     tests("CommandLineTests", ["tacit", "tacit-coordinator", "tacit-client"]),
+    // The same, killed from outside; and peers that no honest program is.
+    tests(
+      "FaultTests",
+      [
+        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol", "DataImport", "PeerIdentity",
+        "Transport", "tacit", "tacit-coordinator", "tacit-client", grdb, logging,
+      ]),
   ]
 )
