@@ -14,8 +14,10 @@ final class ChildProcess: Sendable {
     /// Beside the test bundle, where SwiftPM builds everything.
     var path: String {
       let beside = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      let candidates = [beside, Repository.root.appending(path: ".build/release"), Repository.root.appending(path: ".build/debug")]
-        .map { $0.appending(path: rawValue).path }
+      let candidates = [
+        beside, Repository.root.appending(path: ".build/release"), Repository.root.appending(path: ".build/debug"),
+      ]
+      .map { $0.appending(path: rawValue).path }
       return candidates.first { FileManager.default.isExecutableFile(atPath: $0) } ?? candidates[1]
     }
 

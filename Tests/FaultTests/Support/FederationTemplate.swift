@@ -26,7 +26,8 @@ struct FederationShape: Hashable, Sendable {
   /// - Parameter users: of every shard, by name.
   func planSettings(_ users: [(name: String, count: Int)]) -> String {
     var lines = [
-      "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)", "attempts: \(attempts)",
+      "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)",
+      "attempts: \(attempts)",
       "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(self.users)", "maximum-users: 1000000",
       "maximum-users-of: [\(users.map { "\($0.name)=\(Self.rounded($0.count))" }.joined(separator: ", "))]",
     ]
@@ -40,8 +41,11 @@ struct FederationShape: Hashable, Sendable {
 
   /// The same for `tacit simulate`, which divides the same data among the same partners.
   var simulation: [String] {
-    ["--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines", "off",
-      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(users)"]
+    [
+      "--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines",
+      "off",
+      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(users)",
+    ]
       + (algorithm == "mf" ? ["--rounds", "\(rounds)"] : [])
       + parameters.sorted { $0.key < $1.key }.flatMap { ["--set", "\($0.key)=\($0.value)"] }
   }
@@ -112,7 +116,8 @@ actor FederationTemplates {
       let token = try await setup.invite(name)
       try await setup.run(.client, "enroll", "--token", token, "--home", template.home(UInt32(index + 1)))
     }
-    try await setup.makePlan(shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
+    try await setup.makePlan(
+      shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
     for index in names.indices {
       try await setup.join(home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)))
     }
