@@ -86,8 +86,9 @@ enum Statements {
       guard let caller = try PartnerCaller(
         home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
       else { return Console.output("`run` speaks for this home: it tells the coordinator within seconds.") }
-      try await caller.sendStatements()
-      Console.output("The coordinator has been told.")
+      let refusals = try await caller.sendStatements()
+      for refusal in refusals { Console.error("tacit-client: the coordinator does not take it: \(refusal)") }
+      if refusals.isEmpty { Console.output("The coordinator has been told.") }
     } catch {
       // What a person decided holds here at once; telling it can wait.
       Console.error("tacit-client: the coordinator could not be told now (\(ClientFailures.translated(error))); `run` will tell it")

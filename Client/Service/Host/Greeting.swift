@@ -46,10 +46,22 @@ enum Greeting {
   }
 
   /// Sends what the person decided and the coordinator has not confirmed.
-  static func sendStatements(_ connection: any CoordinatorConnection, _ store: PartnerStore) async throws {
+  ///
+  /// - Returns: why statements were refused for good, one sentence each; they are not sent again.
+  static func sendStatements(_ connection: any CoordinatorConnection, _ store: PartnerStore) async throws -> [String] {
+    var refusals: [String] = []
     for statement in try store.unsentStatements() {
-      _ = try await connection.report(statement.bytes)
+      do {
+        _ = try await connection.report(statement.bytes)
+      } catch {
+        switch error {
+        case .refused(.stageClosed(let reason)): refusals.append(reason)
+        case .refused(.conflict), .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")
+        default: throw error
+        }
+      }
       try store.markSent(statement: statement.number)
     }
+    return refusals
   }
 }

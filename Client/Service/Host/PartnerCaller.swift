@@ -44,7 +44,9 @@ public final class PartnerCaller: Sendable {
   }
 
   /// Sends the statements that the coordinator has not confirmed.
-  public func sendStatements() async throws {
+  ///
+  /// - Returns: why statements were refused for good, one sentence each.
+  public func sendStatements() async throws -> [String] {
     try await call { try await Greeting.sendStatements($0, store) }
   }
 

@@ -144,7 +144,10 @@ public actor PartnerHost {
   private func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
     while true {
-      try await Greeting.sendStatements(line.connection, store)
+      for sentence in try await Greeting.sendStatements(line.connection, store) {
+        count("a statement was refused")
+        logger.error("the coordinator does not take a statement", metadata: ["reason": "\(sentence)"])
+      }
       if try store.hasLeft { return .left }
       try await renewIfDue()
       if isStopping { return .stopped }
@@ -225,10 +228,12 @@ public actor PartnerHost {
       try await pause()
       return nil
     }
+    var isMissing = false
     for envelope in answer.envelopes {
-      guard try await take(envelope, task) else { break }
+      if try await !take(envelope, task) { isMissing = true }
       if isStopping { return .stopped }
     }
+    if isMissing { try await pause() }
     switch answer.state {
     case .running, .waiting: return nil
     case .idle, .draining:
@@ -271,26 +276,30 @@ public actor PartnerHost {
 
   /// Handles one message, in order.
   ///
-  /// - Returns: `false` when the messages after it cannot be handled yet: something is missing between.
+  /// - Returns: `false` when the message cannot be handled yet: something is missing before it.
   private func take(_ envelope: MessageEnvelope, _ task: ActiveTask) async throws -> Bool {
     let (cursor, known) = (envelope.cursor, task.cursor)
     guard cursor > known else {
       count("a message that was handled before")
       return true
     }
-    let isSameAttempt = (cursor.round, cursor.attempt) == (known.round, known.attempt)
-    guard cursor.ordinal == (isSameAttempt ? known.ordinal + 1 : 1) else {
-      count("a message out of order")
-      return false
-    }
     let bytes = try await line.connection.message(envelope, limit: UInt64(WireCodec.messageBytesMax))
-    task.cursor = cursor
     let message: CoordinatorMessage
     do { message = try WireCodec.decodeCoordinatorMessage(bytes) } catch {
       count("a malformed message")
       logger.error("a message of the coordinator cannot be read", metadata: ["reason": "\(error)"])
+      task.cursor = cursor
       return true
     }
+    let isSameAttempt = (cursor.round, cursor.attempt) == (known.round, known.attempt)
+    if cursor.ordinal != (isSameAttempt ? known.ordinal + 1 : 1) {
+      // Of an attempt that is over only its end is still there; it needs nothing of what came before it.
+      guard case .roundEnd = message else {
+        count("a message out of order")
+        return false
+      }
+    }
+    task.cursor = cursor
     task.engine.isPaused = try store.isPaused
     let actions = task.engine.receive(message, random: &random, time: now)
     note(message, task)

@@ -1,0 +1,178 @@
+import CryptoPrimitives
+import DataImport
+import DifferentialPrivacy
+import FederatedLearning
+import Foundation
+import Logging
+import PartnerService
+import PeerIdentity
+import Recommender
+import Transport
+
+/// What a test's plan trains, and how privately.
+struct PlanSetting: Sendable {
+  var name = "popularity"
+  var parameters: [String: Double] = [:]
+  var noise = NoiseMode.none
+  var epsilon = 8.0
+  var itemCount = 20
+  var configure: @Sendable (inout PlanDraft) -> Void = { _ in }
+
+  /// Two releases after the counts, small and fast.
+  static var factorization: PlanSetting {
+    let parameters = try? AlgorithmRegistry.resolve(
+      "mf", ["dimension": 4, "rounds": 2], setting: .init(itemCount: 20, usersOverNoise: nil, rounds: nil))
+    return PlanSetting(name: "mf", parameters: parameters ?? [:])
+  }
+
+  func algorithm() throws -> any FederatedAlgorithm {
+    try AlgorithmRegistry.make(name, parameters, itemCount: itemCount)
+  }
+
+  var catalogue: Catalogue {
+    Catalogue(
+      itemIDs: (0..<itemCount).map { "item-\($0)" }, attributes: ["title": (0..<itemCount).map { "The item \($0)" }])
+  }
+}
+
+/// A folder of its own for one test, removed when the value goes away.
+final class Scratch: Sendable {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.path + "/tacit-partner-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+}
+
+/// A coordinator in memory with enrolled partners in real homes.
+final class World: Sendable {
+  let scratch: Scratch
+  let coordinator: FakeCoordinator
+  let homes: [PartnerHome]
+
+  static let cap = try? PrivacyBudget(epsilon: 10, delta: 1e-6)
+
+  /// Enrols partners and publishes a plan; nobody has accepted anything yet.
+  init(partners: Int = 4, _ setting: PlanSetting = PlanSetting()) async throws {
+    scratch = try Scratch()
+    let coordinator = try FakeCoordinator()
+    self.coordinator = coordinator
+    var homes: [PartnerHome] = []
+    for index in 1...partners {
+      let path = scratch.file("home-\(index)")
+      try await Enrolling.enrol(
+        token: try await coordinator.token("p\(index)"), home: path, passphrase: .none, now: Date(),
+        call: { try await coordinator.enrol($0, $1) })
+      homes.append(try PartnerHome(at: path))
+    }
+    self.homes = homes
+    try await coordinator.publish(setting)
+  }
+
+  /// The same with the plan fetched, data imported and the plan accepted by everybody.
+  static func joined(
+    partners: Int = 4, _ setting: PlanSetting = PlanSetting(), cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
+  ) async throws -> World {
+    let world = try await World(partners: partners, setting)
+    for index in 0..<partners { try await world.join(index, cap: cap, holdsOut: holdsOut) }
+    return world
+  }
+
+  func join(_ index: Int, cap: PrivacyBudget? = World.cap, holdsOut: Bool = true) async throws {
+    try await fetch(index)
+    try importData(index, cap: cap, holdsOut: holdsOut)
+    try accept(index)
+  }
+
+  func store(_ index: Int) throws -> PartnerStore { try PartnerStore(homes[index]) }
+
+  func fetch(_ index: Int) async throws {
+    let store = try store(index)
+    let enrolment = try Joining.enrolment(of: store, homes[index])
+    let line = FakeLine(coordinator: coordinator, participant: UInt32(index + 1))
+    _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+    try await Documents.fetch(from: line, into: store, enrolment: enrolment, time: 1000)
+  }
+
+  @discardableResult
+  func importData(
+    _ index: Int, file: String? = nil, only: DataImporting.Selection? = nil, cap: PrivacyBudget? = World.cap,
+    holdsOut: Bool = true
+  ) throws -> DataImporting.Result {
+    let store = try store(index)
+    guard let plan = try store.plans().first else { preconditionFailure("the plan was fetched") }
+    return try DataImporting.run(
+      path: try file ?? Self.table(scratch.file("events-\(index).csv"), partner: index), options: ImportOptions(),
+      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: .standard, cap: cap,
+      into: store, time: 1000)
+  }
+
+  func accept(_ index: Int) throws {
+    let store = try store(index)
+    try Joining.accept(
+      try Joining.review(home: homes[index], store: store), dataSet: nil, cap: nil, home: homes[index], store: store,
+      passphrase: .none, time: 1001)
+  }
+
+  /// A shop of 20 users: each walks around a circle of items, from a place that depends on the partner.
+  static func table(_ path: String, partner: Int) throws -> String {
+    var text = "user,item,time\n"
+    for user in 0..<20 {
+      for step in 0..<5 {
+        let item = (user * 3 + partner * 2 + step * (1 + user % 2)) % 20
+        text += "u\(partner)-\(user),item-\(item),\(1000 + step)\n"
+      }
+    }
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  func host(_ index: Int, once: Bool = true, clock: @escaping @Sendable () -> Date = { Date() }) throws -> PartnerHost {
+    var options = PartnerHost.Options()
+    options.once = once
+    options.idlePause = .milliseconds(20)
+    options.firstPause = .milliseconds(5)
+    options.longestPause = .milliseconds(50)
+    options.pollWait = .milliseconds(200)
+    let (coordinator, participant) = (coordinator, UInt32(index + 1))
+    return try PartnerHost(
+      home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      clock: clock
+    ) { _, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: participant)) }
+  }
+
+  /// Runs all hosts (or some) until each has ended.
+  func run(_ indices: [Int]? = nil) async throws -> [Int: Result<PartnerEnding, any Error>] {
+    await coordinator.start()
+    return try await finish(indices ?? Array(homes.indices))
+  }
+
+  func finish(_ indices: [Int]) async throws -> [Int: Result<PartnerEnding, any Error>] {
+    let hosts = try indices.map { ($0, try host($0)) }
+    return await withTaskGroup(of: (Int, Result<PartnerEnding, any Error>).self) { group in
+      for (index, host) in hosts {
+        group.addTask {
+          do { return (index, .success(try await host.run())) } catch { return (index, .failure(error)) }
+        }
+      }
+      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
+  }
+
+  /// Waits until a condition holds.
+  ///
+  /// - Returns: whether it did within a minute.
+  static func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while ContinuousClock.now < deadline {
+      if try await condition() { return true }
+      try? await Task.sleep(for: .milliseconds(5))
+    }
+    return false
+  }
+}
