@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 internal import Foundation
 internal import Logging
+internal import Operations
 internal import PeerIdentity
 public import Transport
 
@@ -34,12 +35,12 @@ public struct EnrolmentDesk: EnrolmentHandler {
           return (issued.pem, issued.fingerprint, issued.serial, issued.notAfter)
         }, sign: state.rosterSigner(now: now))
     } catch {
-      logger.error("an enrolment failed", metadata: ["error": "\(error)"])
+      logger.error("an enrolment failed", [.error: LogValue(error)])
       throw .fault
     }
     switch verdict {
     case .enrolled(let participant, let certificate, let roster):
-      logger.notice("a partner has enrolled", metadata: ["partner": "\(participant)"])
+      logger.notice("a partner has enrolled", [.participant: LogValue(participant)])
       return EnrolmentGrant(
         participant: participant, certificatePEM: certificate, authorityPEM: state.authority.certificatePEM,
         coordinatorKey: state.signingKey.verificationKey.bytes, roster: roster)

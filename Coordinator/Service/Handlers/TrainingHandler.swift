@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import Logging
+internal import Operations
 internal import PeerIdentity
 internal import SecureAggregation
 internal import Synchronization
@@ -45,7 +46,8 @@ public struct TrainingHandler: CoordinationHandler {
     let known = try storage { try state.store.partnerLedgers(peer.participant) }
     let shown = hello.ledgers.map { (dataset: $0.dataset, size: $0.size, head: $0.head) }
     if let dataset = try storage({ try state.store.record(ledgers: shown, of: peer.participant) }) {
-      logger.warning("a partner shows a ledger that is shorter than before, or another", metadata: ["partner": "\(peer.participant)"])
+      logger.warning(
+        "a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: dataset)
     }
     try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
@@ -145,14 +147,15 @@ public struct TrainingHandler: CoordinationHandler {
     let now = clock()
     guard let name = try? PartnerName(partner.name),
       let issued = try? state.authority.issueClient(
-        request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600), now: now)
+        request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600),
+        now: now)
     else { throw .fault }
     let isKept = try storage {
       try state.store.renew(
         participant: peer.participant, certificate: issued.fingerprint, serial: issued.serial, notAfter: issued.notAfter)
     }
     guard isKept else { throw .revoked }
-    logger.info("certificate renewed", metadata: ["partner": "\(peer.participant)", "serial": "\(issued.serial)"])
+    logger.info("certificate renewed", [.participant: LogValue(peer.participant), .serial: LogValue(issued.serial)])
     return RenewedCertificate(certificatePEM: issued.pem, authorityPEM: state.authority.certificatePEM)
   }
 
@@ -176,14 +179,14 @@ public struct TrainingHandler: CoordinationHandler {
         now: clock())
     }
     guard isKept else { throw .conflict }
-    logger.info("statement kept", metadata: ["partner": "\(peer.participant)", "kind": "\(content.kind)"])
+    logger.info("statement kept", [.participant: LogValue(peer.participant), .event: .text("\(content.kind)")])
     return SHA256.hash(statement).bytes
   }
 
   /// The store's own faults are the coordinator's, and say nothing to a peer.
   private func storage<T>(_ body: () throws -> T) throws(TransportRefusal) -> T {
     do { return try body() } catch {
-      logger.error("the database cannot be used", metadata: ["error": "\(error)"])
+      logger.error("the database cannot be used", [.error: LogValue(error)])
       throw (error as? TaskDatabaseError)?.kind == .full || (error as? TaskDatabaseError)?.kind == .busy
         ? .unavailable(reason: "storage") : .fault
     }

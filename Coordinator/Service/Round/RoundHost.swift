@@ -71,7 +71,8 @@ public actor RoundHost {
     guard let runner, let plan else { return "no plan is active" }
     if let end = runner.end { return "plan \(plan.number) is over: \(end)" }
     guard let attempt = runner.openAttempt else { return "plan \(plan.number) waits for its next round" }
-    return "plan \(plan.number), release \(attempt.round + 1), attempt \(attempt.attempt + 1), stage \(runner.openStage.map { "\($0)" } ?? "release")"
+    return
+      "plan \(plan.number), release \(attempt.round + 1), attempt \(attempt.attempt + 1), stage \(runner.openStage.map { "\($0)" } ?? "release")"
   }
 
   /// A new plan may have been made by a command beside this process.
@@ -103,7 +104,8 @@ public actor RoundHost {
     guard FileManager.default.fileExists(atPath: path) else {
       guard try parts.store.newestAttempt(of: plan.session) == nil else {
         throw HostFailure.ledger(
-          "the ledger \(path) is gone, but rounds have happened: what was spent is not known; put the ledger back, or make a new plan")
+          "the ledger \(path) is gone, but rounds have happened: what was spent is not known; put the ledger back, or make a new plan"
+        )
       }
       return try PrivacyLedger.create(
         at: path, kind: .coordinator, holder: "coordinator", dataset: content.task,
@@ -169,7 +171,9 @@ public actor RoundHost {
   }
 
   func admit(_ key: UploadKey, digest: Digest, participant: UInt32) throws(TransportRefusal) -> Admission {
-    guard failure == nil, !isDraining, let runner else { throw .unavailable(reason: isDraining ? "stopping" : "no plan is active") }
+    guard failure == nil, !isDraining, let runner else {
+      throw .unavailable(reason: isDraining ? "stopping" : "no plan is active")
+    }
     guard runner.isCurrent(key) else { return .settled(.superseded) }
     if let known = runner.phase(of: key, participant: participant) {
       return known.digest == digest ? .settled(known.phase) : .conflict

@@ -1,143 +1,95 @@
+internal import FederatedLearning
 internal import Foundation
+public import Operations
 internal import SecureAggregation
 internal import Synchronization
 
-/// Counts what an operator watches. Counts of messages, bytes, seconds and partners: never of users, never a value of an update.
+/// What an operator watches: counts of messages, bytes, seconds and partners; never of users, never a value of an update.
 public final class RoundMonitor: Sendable {
-  /// One figure with its labels, as Prometheus has them.
-  public struct Figure: Sendable, Equatable {
-    public enum Kind: String, Sendable { case counter, gauge }
+  public let registry: MetricsRegistry
+  private let released: Counter
+  private let aborted: Counter
+  private let stageSeconds: Histogram
+  private let accepted: Counter
+  private let refused: Counter
+  private let bytesUp: Counter
+  private let bytesDown: Counter
+  private let uploadsOpen: Gauge
+  private let partners: Gauge
+  private let leaseHeld: Gauge
+  private let polls: Gauge
+  private let ledgerRecords: Gauge
+  private let spoolBytes: Gauge
+  private let budget = Mutex<(spent: Double?, cap: Double?)>((nil, nil))
 
-    public let name: String
-    public let help: String
-    public let kind: Kind
-    public let labels: [String: String]
-    public let value: Double
-  }
-
-  private struct State {
-    var released = 0
-    var aborts: [String: Int] = [:]
-    var abortedBefore = 0
-    var stages: [String: (seconds: Double, count: Int)] = [:]
-    var inputs: [String: Int] = [:]
-    var refusals: [String: Int] = [:]
-    var bytesUp: UInt64 = 0
-    var bytesDown: UInt64 = 0
-    var uploads = 0
-    var epsilonSpent: Double?
-    var cap: Double?
-    var ready = 0
-    var present = 0
-    var polls = 0
-    var holdsLease = false
-    var ledgerRecords = 0
-    var spoolBytes: UInt64 = 0
-  }
-
-  private let state = Mutex(State())
-
-  public init() {}
-
-  func restore(epsilonSpent: Double?, cap: Double?, counters: [String: Int]) {
-    state.withLock { state in
-      state.epsilonSpent = epsilonSpent
-      state.cap = cap
-      state.released = counters["attempts.released"] ?? 0
-      state.abortedBefore = (counters["attempts.aborted"] ?? 0) - state.aborts.values.reduce(0, +)
+  public init() {
+    let registry = MetricsRegistry()
+    self.registry = registry
+    let stages = MetricLabel("stage", AggregationStage.allCases.map { "\($0)" })
+    released = registry.counter("tacit_rounds_released_total", help: "Releases by this process.")
+    aborted = registry.counter(
+      "tacit_attempts_aborted_total", help: "Attempts that came to nothing.",
+      labels: [MetricLabel("reason", AttemptAbort.allCases.map { "\($0)" } + [Self.brokenJournal])])
+    stageSeconds = registry.histogram(
+      "tacit_stage_seconds", help: "How long stages took.", bounds: MetricsRegistry.secondsBounds, labels: [stages])
+    accepted = registry.counter("tacit_messages_accepted_total", help: "Messages of partners that were taken.", labels: [stages])
+    refused = registry.counter(
+      "tacit_refusals_total", help: "Calls and messages that were refused.", labels: [MetricLabel("reason", Self.refusalReasons)])
+    bytesUp = registry.counter("tacit_upload_bytes_total", help: "Bytes of messages that were received.")
+    bytesDown = registry.counter("tacit_download_bytes_total", help: "Bytes of messages and documents that were handed out.")
+    uploadsOpen = registry.gauge("tacit_uploads_open", help: "Messages that are being received.")
+    partners = registry.gauge(
+      "tacit_partners", help: "Partners of the plan: consented and not resting; of those, connected.",
+      labels: [MetricLabel("state", ["ready", "present"])])
+    leaseHeld = registry.gauge("tacit_lease_held", help: "1 while this process may run rounds.")
+    polls = registry.gauge("tacit_polls_open", help: "Calls that wait for a message.")
+    ledgerRecords = registry.gauge("tacit_ledger_records", help: "Records in the coordinator's ledger.")
+    spoolBytes = registry.gauge("tacit_spool_bytes", help: "Bytes of uploads on disk, announced or arrived.")
+    registry.observed("tacit_epsilon_spent", help: "ε charged in the coordinator's ledger.") { [weak self] in
+      self?.budget.withLock { $0.spent }
     }
+    registry.observed("tacit_epsilon_cap", help: "ε that the plan allows.") { [weak self] in self?.budget.withLock { $0.cap } }
   }
 
-  func count(input stage: AggregationStage) { state.withLock { $0.inputs["\(stage)", default: 0] += 1 } }
-  func count(abort reason: String) { state.withLock { $0.aborts[reason, default: 0] += 1 } }
+  static let brokenJournal = "journal not whole"
 
-  /// - Parameter reason: of a closed list, or the machine reason of a refused call.
-  public func count(refusal reason: String) {
-    state.withLock { state in
-      // A peer cannot make the list of reasons grow without end.
-      let reason = state.refusals.count < 200 || state.refusals[reason] != nil ? reason : "other"
-      state.refusals[reason, default: 0] += 1
-    }
-  }
+  /// Machine reasons of refused calls, and the engine's reasons for refused messages.
+  private static let refusalReasons =
+    [
+      "unsupported-version", "unidentified", "certificate-expired", "wrong-task", "not-enrolled", "revoked", "superseded",
+      "ledger-rolled-back", "rate-limited", "too-many-calls", "too-large", "bad-checksum", "bad-offset", "conflict",
+      "stage-closed",
+      "unknown-document", "bad-signature", "malformed", "unknown-method", "stalled", "deadline-exceeded", "invitation-unknown",
+      "invitation-expired", "invitation-used", "unavailable", "fault",
+    ] + CoordinatorRefusal.allCases.map(\.rawValue) + AggregatorRefusal.allCases.map(\.rawValue)
+    + RoundRunner.ownRefusals
 
-  func count(bytesUp: Int = 0, bytesDown: Int = 0) {
-    state.withLock {
-      $0.bytesUp += UInt64(bytesUp)
-      $0.bytesDown += UInt64(bytesDown)
-    }
-  }
-
-  func uploads(_ change: Int) { state.withLock { $0.uploads += change } }
+  func setBudget(spent: Double?, cap: Double?) { budget.withLock { $0 = (spent, cap) } }
+  func count(input stage: AggregationStage) { accepted.increment("\(stage)") }
+  func count(abort reason: String) { aborted.increment(reason) }
+  /// - Parameter reason: of the closed lists; any other counts as `other`.
+  public func count(refusal reason: String) { refused.increment(reason) }
+  func count(bytesUp bytes: Int) { bytesUp.add(Double(bytes)) }
+  func count(bytesDown bytes: Int) { bytesDown.add(Double(bytes)) }
+  func uploads(_ change: Int) { uploadsOpen.add(Double(change)) }
 
   func stageEnded(after seconds: Double?, _ stage: AggregationStage?) {
     guard let seconds, let stage else { return }
-    state.withLock { state in
-      let before = state.stages["\(stage)"] ?? (0, 0)
-      state.stages["\(stage)"] = (before.seconds + seconds, before.count + 1)
-    }
+    stageSeconds.observe(seconds, "\(stage)")
   }
 
-  func released(epsilonSpent: Double?) {
-    state.withLock {
-      $0.released += 1
-      $0.epsilonSpent = epsilonSpent
-    }
-  }
+  func countRelease() { released.add(1) }
 
   func setPartners(ready: Int, present: Int) {
-    state.withLock {
-      $0.ready = ready
-      $0.present = present
-    }
+    partners.set(Double(ready), "ready")
+    partners.set(Double(present), "present")
   }
 
-  func set(holdsLease: Bool) { state.withLock { $0.holdsLease = holdsLease } }
+  func set(holdsLease: Bool) { leaseHeld.set(holdsLease ? 1 : 0) }
 
-  func set(polls: Int, ledgerRecords: Int, spoolBytes: UInt64) {
-    state.withLock {
-      $0.polls = polls
-      $0.ledgerRecords = ledgerRecords
-      $0.spoolBytes = spoolBytes
-    }
-  }
-
-  /// Refusals so far, by reason.
-  public var refusals: [String: Int] { state.withLock { $0.refusals } }
-
-  /// Everything, in a fixed order.
-  public var figures: [Figure] {
-    let state = state.withLock { $0 }
-    var figures: [Figure] = []
-    func add(_ name: String, _ kind: Figure.Kind, _ help: String, _ value: Double, _ labels: [String: String] = [:]) {
-      figures.append(Figure(name: "tacit_" + name, help: help, kind: kind, labels: labels, value: value))
-    }
-    add("rounds_released_total", .counter, "Releases since the state folder was made.", Double(state.released))
-    let aborted = "Attempts that came to nothing, by reason; those before this process under 'before'."
-    add("attempts_aborted_total", .counter, aborted, Double(state.abortedBefore), ["reason": "before"])
-    for (reason, count) in state.aborts.sorted(by: { $0.key < $1.key }) {
-      add("attempts_aborted_total", .counter, aborted, Double(count), ["reason": reason])
-    }
-    for (stage, spent) in state.stages.sorted(by: { $0.key < $1.key }) {
-      add("stage_seconds_total", .counter, "Seconds in stages that are over.", spent.seconds, ["stage": stage])
-      add("stages_total", .counter, "Stages that are over.", Double(spent.count), ["stage": stage])
-    }
-    for (stage, count) in state.inputs.sorted(by: { $0.key < $1.key }) {
-      add("messages_accepted_total", .counter, "Messages of partners that were taken.", Double(count), ["stage": stage])
-    }
-    for (reason, count) in state.refusals.sorted(by: { $0.key < $1.key }) {
-      add("refusals_total", .counter, "Calls and messages that were refused.", Double(count), ["reason": reason])
-    }
-    add("upload_bytes_total", .counter, "Bytes of uploads that were received.", Double(state.bytesUp))
-    add("download_bytes_total", .counter, "Bytes of messages and documents that were handed out.", Double(state.bytesDown))
-    add("uploads_open", .gauge, "Uploads that are being received.", Double(state.uploads))
-    if let spent = state.epsilonSpent { add("epsilon_spent", .gauge, "ε charged in the coordinator's ledger.", spent) }
-    if let cap = state.cap { add("epsilon_cap", .gauge, "ε that the plan allows.", cap) }
-    add("partners_ready", .gauge, "Partners of the plan that consented and neither rest nor left.", Double(state.ready))
-    add("partners_present", .gauge, "Of those, partners that are connected.", Double(state.present))
-    add("polls_open", .gauge, "Calls that wait for a message.", Double(state.polls))
-    add("lease_held", .gauge, "1 while this process may run rounds.", state.holdsLease ? 1 : 0)
-    add("ledger_records", .gauge, "Records in the coordinator's ledger.", Double(state.ledgerRecords))
-    add("spool_bytes", .gauge, "Bytes of uploads on disk.", Double(state.spoolBytes))
-    return figures
+  func set(polls count: Int, ledgerRecords records: Int, spoolBytes bytes: UInt64) {
+    polls.set(Double(count))
+    ledgerRecords.set(Double(records))
+    spoolBytes.set(Double(bytes))
   }
 }

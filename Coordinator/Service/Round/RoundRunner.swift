@@ -88,9 +88,7 @@ final class RoundRunner {
       $0.planHash = parts.plan.hash
       $0.newestRelease = newest?.statement.version
     }
-    parts.monitor.restore(
-      epsilonSpent: plan.cap.map { parts.ledger.state.recorded.epsilon(delta: $0.delta) }, cap: plan.cap?.epsilon,
-      counters: try parts.store.counters())
+    showBudget()
     let attempt = try parts.store.newestAttempt(of: parts.plan.session)
     if let attempt, let start = attempt.start, attempt.outcome == nil {
       try resume(attempt.key, start: start, now: now)
@@ -164,7 +162,7 @@ final class RoundRunner {
         continue
       }
       if let known = phases[id] {
-        results.append(known.digest == received.digest ? known.phase : .refused(reason: "another message of this kind came before"))
+        results.append(known.digest == received.digest ? known.phase : .refused(reason: Self.secondMessage))
         if known.digest != received.digest { dropFile(of: received) }
         continue
       }
@@ -196,6 +194,12 @@ final class RoundRunner {
     return results
   }
 
+  private static let secondMessage = "another message of this kind came before"
+  private static let otherKind = "a message of another kind than announced"
+  private static let malformedMessage = "malformed message"
+  /// Why a message is refused before the engine sees it.
+  static let ownRefusals = [secondMessage, otherKind, malformedMessage]
+
   private struct Unreadable: Error { let sentence: String }
 
   private func decode(_ received: ReceivedMessage) throws -> Result<PartnerMessage, Unreadable> {
@@ -207,10 +211,10 @@ final class RoundRunner {
     do throws(WireError) {
       let message = try WireCodec.decodePartnerMessage(bytes)
       guard MessageKind.of(message) == received.key.kind else {
-        return .failure(Unreadable(sentence: "a message of another kind than announced"))
+        return .failure(Unreadable(sentence: Self.otherKind))
       }
       return .success(message)
-    } catch { return .failure(Unreadable(sentence: "malformed \(error.message).\(error.field)")) }
+    } catch { return .failure(Unreadable(sentence: Self.malformedMessage)) }
   }
 
   private func dropFile(of received: ReceivedMessage) {
@@ -311,11 +315,12 @@ final class RoundRunner {
         if let stage { parts.monitor.stageEnded(after: now.timeIntervalSince(stage.openedAt), stage.stage) }
         stage = (generation, opened, now)
       case .attemptAborted(_, _, let reason): parts.monitor.count(abort: "\(reason)")
-      case .published(let release): parts.monitor.released(epsilonSpent: release.epsilonSpent)
+      case .published: parts.monitor.countRelease()
       case .send, .release, .readyForNext, .finished: break
       }
     }
     if engine.openAttempt == nil {
+      showBudget()
       stage = nil
       lastEnd = now
       phases = [:]
@@ -370,6 +375,11 @@ final class RoundRunner {
       try parts.store.close(nil, of: parts.plan.session, record, now: now, parts.lease)
     }
     if let release { outbox.announce { $0.newestRelease = release.statement.version } }
+  }
+
+  private func showBudget() {
+    parts.monitor.setBudget(
+      spent: plan.cap.map { parts.ledger.state.recorded.epsilon(delta: $0.delta) }, cap: plan.cap?.epsilon)
   }
 
   private func announceState(now: Date) {
@@ -456,7 +466,7 @@ final class RoundRunner {
     record.farewell = messages.last?.message.bytes
     for sent in messages { record.ordinals[sent.participant] = outbox.nextOrdinal(of: sent.participant) }
     try parts.store.close(key, of: parts.plan.session, record, now: now, parts.lease)
-    parts.monitor.count(abort: "journal not whole")
+    parts.monitor.count(abort: RoundMonitor.brokenJournal)
     engine = try Self.engine(parts, try parts.plan.planFile(), checkpoint: checkpoint)
     outbox.send(messages)
     if let farewell = record.farewell { outbox.setFarewell(key, Self.message(farewell), ordinals: record.ordinals) }

@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 internal import Foundation
+internal import Glibc
 internal import Synchronization
 
 /// Long uploads as files, so that memory never holds one vector per partner.
@@ -68,7 +69,9 @@ public final class UploadSpool: Sendable {
       reserved[stem] = Reservation(participant: participant, size: size, isOpen: true)
     }
     do {
-      if mkdir("\(folder)/\(directory)", 0o700) != 0, errno != EEXIST { throw SpoolError.system("making the folder of an attempt") }
+      if mkdir("\(folder)/\(directory)", 0o700) != 0, errno != EEXIST {
+        throw SpoolError.system("making the folder of an attempt")
+      }
       return try SpooledUpload(spool: self, folder: folder, stem: stem, size: size, digest: digest)
     } catch {
       forget(stem)
@@ -162,14 +165,14 @@ final class SpooledUpload: Sendable {
     name = stem + ".input"
     // A file that was whole but never taken is received again from where it stands: at its end.
     if access("\(folder)/\(name)", F_OK) == 0 { rename("\(folder)/\(name)", "\(folder)/\(stem).part") }
-    let file = Foundation.open("\(folder)/\(stem).part", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let file = Glibc.open("\(folder)/\(stem).part", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { throw SpoolError.system("opening an upload") }
-    var status = stat()
-    guard fstat(file, &status) == 0 else {
-      Foundation.close(file)
+    let end = lseek(file, 0, SEEK_END)
+    guard end >= 0 else {
+      Glibc.close(file)
       throw SpoolError.system("looking at an upload")
     }
-    var offset = UInt64(status.st_size)
+    var offset = UInt64(end)
     if offset > size {
       ftruncate(file, 0)
       offset = 0
@@ -177,7 +180,7 @@ final class SpooledUpload: Sendable {
     state = Mutex(State(file: file, offset: offset))
   }
 
-  deinit { state.withLock { if $0.file >= 0 { Foundation.close($0.file) } } }
+  deinit { state.withLock { if $0.file >= 0 { Glibc.close($0.file) } } }
 
   var offset: UInt64 { state.withLock { $0.offset } }
 
@@ -224,12 +227,13 @@ final class SpooledUpload: Sendable {
     try state.withLock { state in
       precondition(state.offset == size, "an upload is complete when all of it is there")
       guard fsync(state.file) == 0 else { throw SpoolError.system("syncing an upload") }
-      Foundation.close(state.file)
+      Glibc.close(state.file)
       state.file = -1
       guard rename("\(folder)/\(stem).part", "\(folder)/\(name)") == 0 else { throw SpoolError.system("naming an upload") }
-      let directory = Foundation.open((("\(folder)/\(name)") as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      let directory = Glibc.open(
+        (("\(folder)/\(name)") as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard directory >= 0 else { throw SpoolError.system("opening the folder of an attempt") }
-      defer { Foundation.close(directory) }
+      defer { Glibc.close(directory) }
       guard fsync(directory) == 0 else { throw SpoolError.system("syncing the folder of an attempt") }
     }
     spool.close(stem, size: size)
@@ -238,7 +242,7 @@ final class SpooledUpload: Sendable {
   /// Leaves what is there for the next call.
   func suspend() {
     let offset = state.withLock { state in
-      if state.file >= 0 { Foundation.close(state.file) }
+      if state.file >= 0 { Glibc.close(state.file) }
       state.file = -1
       return state.offset
     }
@@ -263,7 +267,8 @@ public enum SpoolError: Error, Equatable, CustomStringConvertible {
 
   static func system(_ doing: String) -> SpoolError {
     let code = errno
-    return code == ENOSPC || code == EDQUOT || code == EFBIG ? .full : .failed("\(doing) failed: \(String(cString: strerror(code)))")
+    return code == ENOSPC || code == EDQUOT || code == EFBIG
+      ? .full : .failed("\(doing) failed: \(String(cString: strerror(code)))")
   }
 
   public var description: String {

@@ -1,5 +1,6 @@
 public import CryptoPrimitives
 public import Foundation
+internal import Glibc
 public import PeerIdentity
 
 /// The folder of one task federation: its authority, its keys, its database, its ledgers, its spool.
@@ -144,7 +145,8 @@ public struct CoordinatorState: Sendable {
     try Self.write(certificate.pem, to: folder.serverCertificate)
   }
 
-  public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes) {
+  public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes)
+  {
     let key = try SealedFile.read(kind: KeyKind.server, path: folder.serverKey, passphrase: passphrase)
     return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key)
   }
@@ -181,11 +183,13 @@ public struct CoordinatorState: Sendable {
   }
 
   private static func checkPermissions(_ folder: StateFolder) throws {
-    var status = stat()
-    guard stat(folder.path, &status) == 0 else {
+    guard let attributes = try? FileManager.default.attributesOfItem(atPath: folder.path),
+      let permissions = (attributes[.posixPermissions] as? NSNumber)?.intValue,
+      let owner = (attributes[.ownerAccountID] as? NSNumber)?.uint32Value
+    else {
       throw StateFolderError(.missing, "there is no state folder \(folder.path); make one with: tacit-coordinator init")
     }
-    guard status.st_mode & 0o077 == 0, status.st_uid == geteuid() else {
+    guard permissions & 0o077 == 0, owner == geteuid() else {
       throw StateFolderError(
         .unsafe, "\(folder.path) can be entered by others or belongs to someone else; run: chmod 700 \(folder.path)")
     }

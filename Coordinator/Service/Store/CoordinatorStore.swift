@@ -23,7 +23,8 @@ public final class CoordinatorStore: Sendable {
       try copy.execute(sql: "UPDATE lease SET expiresAt = 0")
       // An attempt that was open is over in the copy: whoever restores it must not go on with it.
       try copy.execute(
-        sql: "UPDATE attempts SET endedAt = openedAt, outcome = 'not continued: it was open when the backup was made', start = NULL WHERE endedAt IS NULL"
+        sql:
+          "UPDATE attempts SET endedAt = openedAt, outcome = 'not continued: it was open when the backup was made', start = NULL WHERE endedAt IS NULL"
       )
     }
   }

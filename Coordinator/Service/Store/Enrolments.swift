@@ -34,7 +34,9 @@ extension CoordinatorStore {
   }
 
   public func invitations() throws -> [InvitationRecord] {
-    try database.read { try Row.fetchAll($0, sql: "SELECT * FROM invitations ORDER BY createdAt, name").map(InvitationRecord.init) }
+    try database.read {
+      try Row.fetchAll($0, sql: "SELECT * FROM invitations ORDER BY createdAt, name").map(InvitationRecord.init)
+    }
   }
 
   /// Redeems an invitation once, in one transaction: partner, certificate, roster and "used" are there together or not at all.

@@ -60,7 +60,9 @@ extension CoordinatorStore {
   /// Who holds the lease now, if anybody.
   public func leaseState(now: Date) throws -> (holder: String, token: Int64, until: Date)? {
     try database.read { database in
-      guard let row = try Row.fetchOne(database, sql: "SELECT holder, token, expiresAt FROM lease WHERE id = 1") else { return nil }
+      guard let row = try Row.fetchOne(database, sql: "SELECT holder, token, expiresAt FROM lease WHERE id = 1") else {
+        return nil
+      }
       let until = Date(timeIntervalSince1970: row["expiresAt"])
       return until > now ? (row["holder"], row["token"], until) : nil
     }

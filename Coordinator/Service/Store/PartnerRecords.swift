@@ -59,7 +59,8 @@ extension CoordinatorStore {
 
   public func partner(_ participant: UInt32) throws -> PartnerRecord? {
     try database.read {
-      try Row.fetchOne($0, sql: "SELECT * FROM participants WHERE participant = ?", arguments: [participant]).map(PartnerRecord.init)
+      try Row.fetchOne($0, sql: "SELECT * FROM participants WHERE participant = ?", arguments: [participant]).map(
+        PartnerRecord.init)
     }
   }
 
@@ -67,7 +68,8 @@ extension CoordinatorStore {
   /// call, so that `revoke` by another process counts at once.
   ///
   /// - Parameter certificate: `nil` on a loopback without certificates.
-  public func access(participant: UInt32, certificate: Digest?, now: Date) throws -> (verdict: AccessVerdict, instance: [UInt8]?) {
+  public func access(participant: UInt32, certificate: Digest?, now: Date) throws -> (verdict: AccessVerdict, instance: [UInt8]?)
+  {
     try database.read { database in
       guard
         let row = try Row.fetchOne(
@@ -115,7 +117,8 @@ extension CoordinatorStore {
       try database.execute(
         sql: "UPDATE invitations SET withdrawnAt = ? WHERE name = ? AND participant IS NULL AND withdrawnAt IS NULL",
         arguments: [time, name])
-      return try Row.fetchOne(database, sql: "SELECT * FROM participants WHERE name = ?", arguments: [name]).map(PartnerRecord.init)
+      return try Row.fetchOne(database, sql: "SELECT * FROM participants WHERE name = ?", arguments: [name]).map(
+        PartnerRecord.init)
     }
   }
 

@@ -28,7 +28,8 @@ extension CoordinatorStore {
     try database.read { database in
       try Row.fetchAll(
         database,
-        sql: "SELECT statement, name, NULL AS model, evaluation, epsilon, partners FROM releases WHERE session = ? ORDER BY round",
+        sql:
+          "SELECT statement, name, NULL AS model, evaluation, epsilon, partners FROM releases WHERE session = ? ORDER BY round",
         arguments: [session.data]
       ).map(Self.release)
     }

@@ -105,7 +105,8 @@ extension CoordinatorStore {
         switch event.content {
         case .deadline(let expired): generation = expired
         case .message(let sender, let field, let bytes): (participant, kind, payload) = (sender, field, Data(bytes))
-        case .file(let sender, let field, let name, let hash): (participant, kind, file, digest) = (sender, field, name, hash.data)
+        case .file(let sender, let field, let name, let hash):
+          (participant, kind, file, digest) = (sender, field, name, hash.data)
         }
         try database.execute(
           sql: """
@@ -199,7 +200,8 @@ extension CoordinatorStore {
 
   private static func count(_ name: String, in database: Database) throws {
     try database.execute(
-      sql: "INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", arguments: [name])
+      sql: "INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+      arguments: [name])
   }
 
   /// 4 bytes participant and 4 bytes ordinal each, little-endian.

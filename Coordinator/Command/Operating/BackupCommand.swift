@@ -1,0 +1,5 @@
+internal import ArgumentParser
+
+struct BackupCommand: AsyncParsableCommand {
+  func run() async throws {}
+}

@@ -1,0 +1,5 @@
+internal import ArgumentParser
+
+struct BenchCommand: AsyncParsableCommand {
+  func run() async throws {}
+}

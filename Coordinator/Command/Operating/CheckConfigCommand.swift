@@ -1,0 +1,5 @@
+internal import ArgumentParser
+
+struct CheckConfigCommand: AsyncParsableCommand {
+  func run() async throws {}
+}

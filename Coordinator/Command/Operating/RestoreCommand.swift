@@ -1,0 +1,5 @@
+internal import ArgumentParser
+
+struct RestoreCommand: AsyncParsableCommand {
+  func run() async throws {}
+}

@@ -1,0 +1,5 @@
+internal import ArgumentParser
+
+struct ExportCommand: AsyncParsableCommand {
+  func run() async throws {}
+}

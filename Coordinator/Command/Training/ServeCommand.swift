@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import CommandSupport
+internal import CoordinatorService
+internal import Foundation
+internal import Logging
+internal import Operations
+internal import PeerIdentity
+
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Serve the task to its partners until SIGTERM: rounds, enrolment, metrics.",
+    discussion:
+      "Ends with exit code 75 when another coordinator serves this state folder. Any kill is safe: the next process resumes.")
+
+  @OptionGroup var settings: SettingsOptions
+
+  func run() async throws {
+    try await CoordinatorFailures.report {
+      let configuration = try CoordinatorConfiguration(try settings.read())
+      let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
+      let logger = LineLogHandler.logger(label: "tacit-coordinator", level: level, format: configuration.logFormat)
+      var options = PassphraseOptions()
+      options.passphraseFile = configuration.passphraseFile
+      let isSealed = try SealedFile.isSealed(kind: "authority", path: configuration.state.authorityKey)
+      let passphrase = isSealed ? try options.source.read() : nil
+      let state = try CoordinatorState.open(configuration.state) {
+        guard let passphrase else { throw CommandFailure(.permission, "the keys are sealed; give passphrase-file") }
+        return passphrase
+      }
+      let process = try await CoordinatorProcess(configuration, state: state, passphrase: passphrase, logger: logger)
+      // A signal drains; that is a good end for a server.
+      try await GracefulRun.run(try process.services(), drainLimit: configuration.drain + .seconds(10), logger: logger)
+    }
+  }
+}

@@ -1,0 +1,5 @@
+internal import ArgumentParser
+
+struct StatusCommand: AsyncParsableCommand {
+  func run() async throws {}
+}

@@ -1,0 +1,205 @@
+public import CryptoPrimitives
+internal import Foundation
+public import Logging
+internal import Operations
+internal import PeerIdentity
+public import ServiceLifecycle
+internal import Synchronization
+internal import TaskDatabase
+internal import Transport
+
+/// One process that serves a task: lease, rounds, both listeners, metrics.
+public struct CoordinatorProcess: Sendable {
+  private let configuration: CoordinatorConfiguration
+  private let state: CoordinatorState
+  private let lease: Lease
+  private let monitor: RoundMonitor
+  private let host: RoundHost
+  private let tls: ServerTLS?
+  private let passphrase: SecretBytes?
+  private let handler: TrainingHandler
+  private let logger: Logger
+
+  /// Takes the lease and makes everything ready; nothing listens yet.
+  ///
+  /// - Parameter passphrase: opened the keys, when they are sealed; seals the server's next key.
+  /// - Throws: `StoreError.leaseHeld` when another process serves this folder and this one does not stand by.
+  public init(
+    _ configuration: CoordinatorConfiguration, state: CoordinatorState, passphrase: SecretBytes?, logger: Logger
+  ) async throws {
+    self.configuration = configuration
+    self.state = state
+    self.passphrase = passphrase
+    self.logger = logger
+    try state.store.checkIntegrity()
+    lease = try await Self.takeLease(state.store, waits: configuration.isStandby, logger)
+    monitor = RoundMonitor()
+    ProcessMetrics.register(in: monitor.registry)
+    monitor.set(holdsLease: true)
+    let spool = try UploadSpool(folder: state.folder.spool, quota: configuration.spoolQuota)
+    let clock: @Sendable () -> Date = { Date() }
+    host = RoundHost(
+      RoundHost.Parts(
+        store: state.store, lease: lease, folder: state.folder, signingKey: state.signingKey, spool: spool,
+        policy: configuration.policy, monitor: monitor, workers: configuration.workers, clock: clock))
+    handler = TrainingHandler(
+      state: state, host: host, spool: spool, monitor: monitor, logger: logger,
+      checksCertificates: !configuration.isInsecureLoopback, clock: clock)
+    if configuration.isInsecureLoopback {
+      tls = nil
+    } else {
+      try Self.renewServerCertificate(state, passphrase)
+      let server = try state.serverCertificate(passphrase: { try Self.ask(passphrase) })
+      tls = try ServerTLS(
+        certificatePEM: server.certificate.pem, privateKeyPEM: server.key, authorityPEM: state.authority.certificatePEM)
+    }
+  }
+
+  /// What runs until a signal; they end in the opposite order, rounds last.
+  public func services() throws -> [any Service] {
+    var limits = TransportLimits()
+    limits.concurrentUploads = configuration.uploadSlots
+    limits.drain = configuration.drain
+    let count: @Sendable (String) -> Void = { [monitor] in monitor.count(refusal: $0) }
+    let security = tls.map { ServerSecurity.mutualTLS($0) } ?? .insecureLoopback
+    let training = try CoordinationServer(
+      listen: configuration.listen, security: security, handler: handler, limits: limits, logger: logger, onRefusal: count)
+    let enrolment = try EnrolmentServer(
+      listen: configuration.enrolmentListen, tls: tls,
+      handler: EnrolmentDesk(state: state, logger: logger, clock: { Date() }), logger: logger, onRefusal: count)
+    return [
+      RoundService(host: host, store: state.store, lease: lease, monitor: monitor, logger: logger),
+      CertificateService(state: state, tls: tls, passphrase: passphrase, logger: logger),
+      ListenerService(
+        name: "training", logger: logger, listen: { try await training.run() }, address: { try await training.boundAddress },
+        shutDown: { training.beginGracefulShutdown() }),
+      ListenerService(
+        name: "enrolment", logger: logger, listen: { try await enrolment.run() }, address: { try await enrolment.boundAddress },
+        shutDown: { enrolment.beginGracefulShutdown() }),
+      OperationsServer(
+        listen: configuration.operationsListen, metrics: monitor.registry, logger: logger,
+        readiness: { [host] in await host.isHealthy ? .ready : .notReady("rounds are stopped") }),
+    ]
+  }
+
+  private static func takeLease(_ store: CoordinatorStore, waits: Bool, _ logger: Logger) async throws -> Lease {
+    var name = [CChar](repeating: 0, count: 256)
+    gethostname(&name, name.count - 1)
+    let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let holder = "process \(getpid()) on \(host)"
+    var hasSaid = false
+    while true {
+      do { return try store.takeLease(holder: holder, now: Date()) } catch StoreError.leaseHeld(let other, let until) {
+        guard waits else { throw StoreError.leaseHeld(by: other, until: until) }
+        if !hasSaid { logger.notice("standing by: another coordinator holds the lease", [.holder: LogValue(other)]) }
+        hasSaid = true
+        try await Task.sleep(for: .seconds(1))
+      }
+    }
+  }
+
+  fileprivate static func ask(_ passphrase: SecretBytes?) throws -> SecretBytes {
+    guard let passphrase else { throw StateFolderError(.unsafe, "the keys are sealed; give passphrase-file") }
+    return passphrase
+  }
+
+  /// Issues the next server certificate when two thirds of the last one's time are over.
+  @discardableResult
+  fileprivate static func renewServerCertificate(_ state: CoordinatorState, _ passphrase: SecretBytes?) throws -> Bool {
+    let current = try IssuedCertificate(pem: try CoordinatorState.text(state.folder.serverCertificate))
+    guard current.renewAt <= Date() else { return false }
+    try state.issueServerCertificate(passphrase: passphrase, now: Date())
+    return true
+  }
+}
+
+/// Keeps the lease and ticks the rounds.
+private struct RoundService: Service {
+  let host: RoundHost
+  let store: CoordinatorStore
+  let lease: Lease
+  let monitor: RoundMonitor
+  let logger: Logger
+
+  func run() async throws {
+    let failure: (any Error)?
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await repeating(.milliseconds(100)) { try await host.tick() } }
+        group.addTask { try await repeating(.seconds(Lease.duration / 3)) { try store.renew(lease, now: Date()) } }
+        defer { group.cancelAll() }
+        try await group.next()
+      }
+      failure = nil
+    } catch { failure = error }
+    await host.drain()
+    monitor.set(holdsLease: false)
+    // Fenced off: the lease is another's already.
+    try? store.release(lease)
+    if let failure {
+      logger.error("rounds are stopped", [.error: LogValue(failure)])
+      throw failure
+    }
+    logger.notice("the lease is released; the attempt under way stays for the next process")
+  }
+
+  private func repeating(_ pause: Duration, _ body: @Sendable @escaping () async throws -> Void) async throws {
+    try await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        try await body()
+        try? await Task.sleep(for: pause)
+      }
+    }
+  }
+}
+
+/// Renews the server's certificate, and takes up one that `rotate` made beside this process.
+private struct CertificateService: Service {
+  let state: CoordinatorState
+  let tls: ServerTLS?
+  let passphrase: SecretBytes?
+  let logger: Logger
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      var known = try? IssuedCertificate(pem: CoordinatorState.text(state.folder.serverCertificate)).fingerprint
+      while !Task.isCancelled {
+        try? await Task.sleep(for: .seconds(10))
+        guard let tls else { continue }
+        do {
+          try CoordinatorProcess.renewServerCertificate(state, passphrase)
+          let server = try state.serverCertificate(passphrase: { try CoordinatorProcess.ask(passphrase) })
+          guard server.certificate.fingerprint != known else { continue }
+          try tls.reload(certificatePEM: server.certificate.pem, privateKeyPEM: server.key)
+          known = server.certificate.fingerprint
+          logger.notice("the server has a new certificate", [.serial: LogValue(server.certificate.serial)])
+        } catch {
+          // Key and certificate may be half-way through a rotation; the next look finds both.
+          logger.warning("the server's certificate could not be renewed", [.error: LogValue(error)])
+        }
+      }
+    }
+  }
+}
+
+/// A listener as a service.
+private struct ListenerService: Service {
+  let name: String
+  let logger: Logger
+  let listen: @Sendable () async throws -> Void
+  let address: @Sendable () async throws -> HostPort
+  let shutDown: @Sendable () -> Void
+
+  func run() async throws {
+    let announcement = Task {
+      guard let address = try? await address() else { return }
+      logger.notice("listening", [.service: LogValue(name), .address: LogValue(address)])
+    }
+    defer { announcement.cancel() }
+    try await withGracefulShutdownHandler {
+      try await listen()
+    } onGracefulShutdown: {
+      shutDown()
+    }
+  }
+}

@@ -1,0 +1,177 @@
+public import CryptoPrimitives
+internal import DataImport
+public import FederatedLearning
+public import Foundation
+public import Operations
+internal import PeerIdentity
+internal import Recommender
+internal import SecureAggregation
+
+/// The settings of a plan file (YAML): what people decide; the rest is computed (`PlanFactory`).
+public enum PlanSettings {
+  static let task = Setting<String>.text("task", .optional, help: "A readable name; by default algorithm and task.")
+  static let catalogue = Setting<String>.path(
+    "catalogue", .required, help: "The public list of items: items.tsv or items.csv, relative to the settings file.")
+  static let algorithm = Setting<AlgorithmName>.choice("algorithm", .default("mf"), help: "What is trained.")
+  static let parameters = Setting<[String]>.words(
+    "parameters", .optional, help: "Parameters of the algorithm as name=number, for instance dimension=16.")
+  static let rounds = Setting<Int>.integer(
+    "rounds", .optional, in: 1...100_000, help: "Training rounds, where the algorithm lets them be chosen.")
+  static let halfLife = Setting<Double>.number(
+    "half-life", .optional, in: 0.001...1e9, help: "Items after which a user's history counts half.")
+  static let modelSeed = Setting<Int>.integer(
+    "model-seed", .default("1"), in: 0...Int.max, help: "Public seed of the initial model.")
+  static let noise = Setting<NoiseMode>.choice(
+    "noise", .default("distributed"), help: "Who adds noise: every partner a share, the coordinator, or nobody.")
+  static let epsilon = Setting<Double>.number("epsilon", .default("8"), in: 1e-3...1e6, help: "The cap on ε.")
+  static let delta = Setting<Double>.number("delta", .default("1e-6"), in: 1e-15...0.5, help: "The δ of the cap.")
+  static let nominalUsers = Setting<Int>.integer(
+    "nominal-users", .required, in: 1...1 << 40, help: "N, a rounded constant that averages divide by; never a count of data.")
+  static let maximumUsers = Setting<Int>.integer(
+    "maximum-users", .required, in: 1...1 << 40, help: "The most users that one partner may bring, a rounded constant.")
+  static let maximumUsersOf = Setting<[String]>.words(
+    "maximum-users-of", .optional, help: "The same for single partners, as name=number.")
+  static let partnersPerUser = Setting<Int>.integer(
+    "max-partners-per-user", .default("1"), in: 1...1000, help: "The most partners that hold data of one user.")
+  static let samplingRate = Setting<Double>.number(
+    "sampling-rate", .default("1"), in: 1e-6...1, help: "Poisson sampling rate of users.")
+  static let evaluationShare = Setting<Double>.number(
+    "evaluation-share", .default("0.02"), in: 0...0.5, help: "Share of the budget for one noised evaluation; 0 plans none.")
+  static let threshold = Setting<Int>.integer("threshold", .optional, in: 2...10_000, help: "Shamir threshold t.")
+  static let minimumPartners = Setting<Int>.integer(
+    "minimum-partners", .optional, in: 2...10_000, help: "The fewest partners in a sum.")
+  static let colluders = Setting<Int>.integer(
+    "colluders", .default("1"), in: 0...10_000, help: "Partners that may collude with the coordinator.")
+  static let attempts = Setting<Int>.integer("attempts", .default("3"), in: 1...100, help: "Attempts per round.")
+  static let reserveAttempts = Setting<Int>.integer(
+    "reserve-attempts", .default("2"), in: 0...1000, help: "Attempts that may come to nothing and are paid all the same.")
+  static let suite = Setting<Suite>.choice("suite", .default("aes256-ctr"), help: "How masks are expanded.")
+  static let partners = Setting<[String]>.words(
+    "partners", .optional, help: "Names of the partners; by default all that are active.")
+
+  public static let schema = SettingsSchema(
+    program: "a plan",
+    [
+      task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
+      maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, attempts,
+      reserveAttempts, suite, partners,
+    ])
+
+  enum AlgorithmName: String, Sendable, CaseIterable { case mf, als, covariance, popularity }
+
+  enum Suite: String, Sendable, CaseIterable {
+    case aes256 = "aes256-ctr"
+    case chacha20
+  }
+}
+
+/// Makes plans from the roster of a task.
+public struct PlanMaker {
+  private let state: CoordinatorState
+
+  public init(_ state: CoordinatorState) { self.state = state }
+
+  /// A plan that is signed, but not yet kept.
+  public struct Draft: Sendable {
+    public let file: PlanFile
+    public let signature: Signature
+    let roster: [UInt8]
+    let catalogue: [UInt8]
+  }
+
+  /// - Parameter path: the settings file; the catalogue's path is relative to its folder.
+  /// - Throws: `SettingsError`, `DataImportError`, `PlanError`, `InvalidHyperparameter`, `StateFolderError`.
+  public func draft(settingsFile path: String, random: inout some RandomSource) throws -> Draft {
+    let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
+    let known = PlanSettings.self
+    let cataloguePath = settings[known.catalogue]
+    let folder = (path as NSString).deletingLastPathComponent
+    let catalogue = try CatalogueFile.read(
+      path: cataloguePath.hasPrefix("/") || folder.isEmpty ? cataloguePath : "\(folder)/\(cataloguePath)")
+    var decisions = PlanDecisions(
+      task: settings[ifSet: known.task] ?? "\(settings[known.algorithm].rawValue) for \(state.task.name)",
+      algorithm: settings[known.algorithm].rawValue, nominalUsers: settings[known.nominalUsers])
+    decisions.parameters = try numbers(settings[ifSet: known.parameters] ?? [], of: "parameters", path)
+    decisions.rounds = settings[ifSet: known.rounds]
+    decisions.halfLife = settings[ifSet: known.halfLife]
+    decisions.modelSeed = UInt64(settings[known.modelSeed])
+    decisions.noise = settings[known.noise]
+    decisions.epsilon = settings[known.epsilon]
+    decisions.delta = settings[known.delta]
+    decisions.maximumPartnersPerUser = settings[known.partnersPerUser]
+    decisions.samplingRate = settings[known.samplingRate]
+    decisions.evaluationShare = settings[known.evaluationShare]
+    decisions.threshold = settings[ifSet: known.threshold]
+    decisions.minimumPartners = settings[ifSet: known.minimumPartners]
+    decisions.colluders = settings[known.colluders]
+    decisions.attempts = settings[known.attempts]
+    decisions.reserveAttempts = decisions.noise == .none ? 0 : settings[known.reserveAttempts]
+    decisions.suite = settings[known.suite] == .aes256 ? 1 : 2
+    let partners = try chosen(settings[ifSet: known.partners], path)
+    let caps = try numbers(settings[ifSet: known.maximumUsersOf] ?? [], of: "maximum-users-of", path)
+    for name in caps.keys.sorted() where !partners.contains(where: { $0.name == name }) {
+      throw SettingsError(problems: ["\(path): maximum-users-of names '\(name)', who is not in the plan"])
+    }
+    let roster = try partners.map { partner in
+      let cap = caps[partner.name] ?? Double(settings[known.maximumUsers])
+      guard let users = Int(exactly: cap), (1...1 << 40).contains(users) else {
+        throw SettingsError(problems: [
+          "\(path): maximum-users-of \(partner.name) is \(cap); expected a whole number, 1 or larger"
+        ])
+      }
+      return FederatedLearning.RosterEntry(
+        participant: partner.participant, name: partner.name, verificationKey: partner.verificationKey.hex, maximumUsers: users)
+    }
+    guard let session = SessionID(bytes: random.bytes(16)) else { preconditionFailure("a session is 16 bytes") }
+    let made = try PlanFactory.plan(
+      decisions, catalogue: catalogue, roster: roster, coordinatorKey: state.signingKey.verificationKey.hex, session: session)
+    guard let signed = try state.store.newestRoster() else {
+      throw StateFolderError(.damaged, "the state folder has no signed roster; run: tacit-coordinator rotate")
+    }
+    return Draft(
+      file: made.plan, signature: state.signingKey.sign(PlanSignature.message(made.plan.bytes)), roster: signed.bytes,
+      catalogue: CatalogueDocument.encode(catalogue))
+  }
+
+  /// Makes a plan the active one.
+  ///
+  /// - Throws: `StateFolderError` while the plan before is not over.
+  public func activate(_ draft: Draft, now: Date) throws {
+    guard let session = SessionID(hex: draft.file.plan.session) else { preconditionFailure("a plan was validated") }
+    guard
+      try state.store.add(
+        plan: draft.file, session: session, signature: draft.signature, roster: draft.roster, catalogue: draft.catalogue, now: now
+      )
+    else {
+      throw StateFolderError(
+        .exists, "a plan is active and not over; end it first with: tacit-coordinator plan --end 'REASON' (its ledger stays)")
+    }
+  }
+
+  private func chosen(_ names: [String]?, _ path: String) throws -> [PartnerRecord] {
+    let active = try state.store.partners().filter(\.isActive)
+    guard let names else { return active }
+    return try Set(names).map { name in
+      guard let partner = active.first(where: { $0.name == name }) else {
+        throw SettingsError(problems: [
+          "\(path): partners names '\(name)', who is not enrolled and active; see: tacit-coordinator roster"
+        ])
+      }
+      return partner
+    }.sorted { $0.participant < $1.participant }
+  }
+
+  private func numbers(_ words: [String], of key: String, _ path: String) throws -> [String: Double] {
+    var numbers: [String: Double] = [:]
+    for word in words {
+      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, !parts[0].isEmpty, let number = Double(parts[1]), number.isFinite else {
+        throw SettingsError(problems: ["\(path): \(key) has '\(word)'; expected NAME=NUMBER"])
+      }
+      guard numbers.updateValue(number, forKey: String(parts[0])) == nil else {
+        throw SettingsError(problems: ["\(path): \(key) names '\(parts[0])' twice"])
+      }
+    }
+    return numbers
+  }
+}
