@@ -128,6 +128,13 @@ final class ChildProcess: Sendable {
   /// Resident memory in bytes.
   var residentMemory: Int? { memory("VmRSS") }
 
+  /// Processor time so far, user and system; `nil` when the process is gone.
+  var processorSeconds: Double? {
+    let fields = Self.text("/proc/\(processID)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+    guard fields.count > 13, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
   private func memory(_ field: String) -> Int? {
     let lines = Self.text("/proc/\(processID)/status").split(separator: "\n")
     guard let line = lines.first(where: { $0.hasPrefix(field + ":") }) else { return nil }

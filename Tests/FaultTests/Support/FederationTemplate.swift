@@ -119,7 +119,8 @@ actor FederationTemplates {
     try await setup.makePlan(
       shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
     for index in names.indices {
-      try await setup.join(home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)))
+      try await setup.join(home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)),
+        cap: shape.noise == "none" ? nil : "50,1e-5")
     }
     coordinator.send(SIGTERM)
     let end = try await coordinator.finish()
@@ -185,10 +186,12 @@ struct FederationSetup: Sendable {
   }
 
   /// Review, data, consent.
-  func join(home: String, shard: String) async throws {
+  ///
+  /// - Parameter cap: of the partner's own; a plan without noise fits none.
+  func join(home: String, shard: String, cap: String?) async throws {
     try await run(.client, "review", "--home", home)
     try await run(.client, "data", "import", shard, "--home", home)
-    try await run(.client, "accept", "--home", home, "--cap", "50,1e-5", "--yes")
+    try await run(.client, ["accept", "--home", home, "--yes"] + (cap.map { ["--cap", $0] } ?? []))
   }
 }
 
