@@ -165,8 +165,8 @@ struct FederationSetup: Sendable {
       "--enrolment-address", "127.0.0.1:\(door.port)")
   }
 
-  func serve() async throws -> ChildProcess {
-    let coordinator = try ports.serve(state, pace: FederationPace(), in: folder)
+  func serve(_ pace: FederationPace = FederationPace()) async throws -> ChildProcess {
+    let coordinator = try ports.serve(state, pace: pace, in: folder)
     try await CoordinatorPorts.wait(for: ports.training, of: coordinator)
     try await CoordinatorPorts.wait(for: ports.enrolment, of: coordinator)
     return coordinator
