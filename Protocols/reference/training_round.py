@@ -118,6 +118,48 @@ def start_vectors():
     yield "bad_start_signed_hash", {**base, "signature": raw}
 
 
+# ---------------------------------------------------------------- signed releases (section 6.1)
+
+RELEASE_LABEL = b"tacit/v1/model-release\n"
+
+
+def release_bytes(release):
+    """What the coordinator signs about one release: 155 bytes."""
+    return (RELEASE_LABEL + bytes.fromhex(release["plan_hash"]) + bytes.fromhex(release["model_hash"])
+            + bytes.fromhex(release["session"]) + struct.pack("<III", release["version"], release["round"], release["attempt"])
+            + struct.pack("<Q", release["ledger_size"]) + bytes.fromhex(release["ledger_head"]))
+
+
+def release_vectors():
+    base = {"kind": "model-release", "plan_hash": sha256(b"plan").hex(), "model_hash": sha256(model_bytes("mf", 1, {})).hex(),
+            "session": bytes(range(16)).hex(), "version": 1, "round": 0, "attempt": 0, "ledger_size": 3,
+            "ledger_head": sha256(b"head").hex(), "key": public(KEY).hex()}
+    for name, change in {"first": {}, "evaluation": {"round": 258, "attempt": 2, "version": 257, "ledger_size": (1 << 40) + 7},
+                         "largest": {"round": (1 << 32) - 1, "attempt": (1 << 32) - 1, "version": (1 << 32) - 1,
+                                     "ledger_size": (1 << 64) - 1}}.items():
+        release = {**base, **change}
+        message = release_bytes(release)
+        signature = KEY.sign(message)
+        yield "good_release_" + name, {**release, "signature": signature.hex(), "bytes": (message + signature).hex()}
+    message = release_bytes(base)
+    signature = KEY.sign(message)
+    for name, change in {"other_session": {"session": bytes(16).hex()}, "other_version": {"version": 2}, "other_round": {"round": 1},
+                         "other_attempt": {"attempt": 1}, "other_plan": {"plan_hash": sha256(b"q").hex()},
+                         "other_model": {"model_hash": sha256(b"m").hex()}, "other_ledger_size": {"ledger_size": 2},
+                         "other_ledger_head": {"ledger_head": sha256(b"fork").hex()}}.items():
+        release = {**base, **change}
+        yield "bad_release_" + name, {"kind": "model-release", "key": base["key"], "is_readable": True,
+                                      "bytes": (release_bytes(release) + signature).hex()}
+    start = b"tacit/v1/round-start\n" + message[len(RELEASE_LABEL):]
+    for name, data, key, is_readable in [
+            ("other_key", message + signature, key_of(1), True),
+            ("signed_hash", message + KEY.sign(sha256(message)), KEY, True),
+            ("no_signature", message, KEY, False), ("cut", (message + signature)[:-1], KEY, False),
+            ("trailing", message + signature + b"\0", KEY, False), ("empty", b"", KEY, False),
+            ("other_label", start + KEY.sign(start), KEY, False)]:
+        yield "bad_release_" + name, {"kind": "model-release", "key": public(key).hex(), "is_readable": is_readable, "bytes": data.hex()}
+
+
 # ---------------------------------------------------------------- plans (section 2) and encoding (section 5)
 
 def delta_squared(k, clip, scale):
@@ -264,7 +306,7 @@ def main():
     for name in os.listdir(FOLDER):
         os.remove(os.path.join(FOLDER, name))
     count = 0
-    for make in (model_vectors, start_vectors, plan_vectors, table_vectors):
+    for make in (model_vectors, start_vectors, release_vectors, plan_vectors, table_vectors):
         for name, vector in make():
             with open(os.path.join(FOLDER, name + ".json"), "w") as file:
                 json.dump({"source": "Protocols/reference/training_round.py", **vector}, file, indent=1, sort_keys=True)

@@ -42,7 +42,8 @@ enum LedgerWorld {
 
   static func request(
     _ round: Int, attempt: Int = 0, release: Int = 0, session: String = "s", event: ChargedEvent? = nil,
-    plan: Digest = LedgerWorld.plan, name: String = "item gradients", survivors: Int? = nil
+    plan: Digest = LedgerWorld.plan, binding: Digest = LedgerWorld.binding, name: String = "item gradients",
+    survivors: Int? = nil
   ) throws -> ChargeRequest {
     ChargeRequest(
       attempt: Self.attempt(round, attempt, session: session), release: release, name: name,

@@ -68,6 +68,47 @@ final class WatchedJournal: LedgerJournal {
   }
 }
 
+/// A partner's journal in memory that fails at the writes it is told to.
+final class WatchedMemory: PartnerJournal {
+  struct Failure: Error {}
+  let memory = PartnerMemory()
+  private let state = Mutex((writes: 0, failing: nil as Int?))
+
+  var writes: Int { state.withLock { $0.writes } }
+  /// - Parameter write: which write from now on fails, from 0; `nil` for none.
+  func fail(at write: Int?) {
+    state.withLock { state in state.failing = write.map { state.writes + $0 } }
+  }
+
+  private func write() throws {
+    try state.withLock { state in
+      defer { state.writes += 1 }
+      if state.failing == state.writes { throw Failure() }
+    }
+  }
+
+  func highWaterMark(session: SessionID) -> AttemptMark? { memory.highWaterMark(session: session) }
+  func advance(to mark: AttemptMark, session: SessionID) throws {
+    try write()
+    try memory.advance(to: mark, session: session)
+  }
+  func coordinatorHead(session: SessionID) -> LedgerHead? { memory.coordinatorHead(session: session) }
+  func record(coordinatorHead: LedgerHead, session: SessionID) throws {
+    try write()
+    memory.record(coordinatorHead: coordinatorHead, session: session)
+  }
+  func peerHeads(session: SessionID) -> [ParticipantID: LedgerHead] { memory.peerHeads(session: session) }
+  func record(peerHeads: [ParticipantID: LedgerHead], session: SessionID) throws {
+    try write()
+    memory.record(peerHeads: peerHeads, session: session)
+  }
+  func newestRelease(session: SessionID) -> ModelRelease? { memory.newestRelease(session: session) }
+  func record(release: ModelRelease, session: SessionID) throws {
+    try write()
+    memory.record(release: release, session: session)
+  }
+}
+
 /// Everything that a task needs, by hand and repeatable.
 struct RoundWorld {
   let coordinatorKey: SigningKey
@@ -151,16 +192,22 @@ final class RoundDriver {
     var random: any RandomSource
     let ledger: PrivacyLedger
     let journal: WatchedJournal
+    let memory: WatchedMemory
 
-    init(engine: consuming PartnerEngine, random: any RandomSource, ledger: PrivacyLedger, journal: WatchedJournal) {
+    init(
+      engine: consuming PartnerEngine, random: any RandomSource, ledger: PrivacyLedger, journal: WatchedJournal,
+      memory: WatchedMemory
+    ) {
       self.engine = engine
       self.random = random
       self.ledger = ledger
       self.journal = journal
+      self.memory = memory
     }
 
     func receive(_ message: CoordinatorMessage) -> [PartnerAction] { engine.receive(message, random: &random, time: 6) }
     func train() -> [PartnerAction] { engine.train(random: &random, time: 5) }
+    var newestRelease: ModelRelease? { engine.newestRelease }
   }
 
   let world: RoundWorld
@@ -192,14 +239,30 @@ final class RoundDriver {
       planFile: planFile, signingKey: world.coordinatorKey, algorithm: world.algorithm, ledger: coordinatorLedger)
     for (index, key) in world.keys.enumerated() {
       let (ledger, journal) = try RoundWorld.ledger(.partner, key: key)
+      let memory = WatchedMemory()
       let participant = ParticipantID(UInt32(index + 1))
       hosts[participant] = Host(
-        engine: try PartnerEngine(
-          planFile: planFile, participant: participant, signingKey: key, shard: world.shards[index],
-          algorithm: world.algorithm, ledger: ledger, cap: caps[index + 1],
-          allowsUnmaskedSums: !planFile.plan.aggregation.isSecure),
-        random: KeyedRandomSource(insecureSeed: UInt64(index + 1)), ledger: ledger, journal: journal)
+        engine: try engine(participant, ledger: ledger, memory: memory, cap: caps[index + 1]),
+        random: KeyedRandomSource(insecureSeed: UInt64(index + 1)), ledger: ledger, journal: journal, memory: memory)
     }
+  }
+
+  /// A partner's engine; with the ledger and memory of an earlier one, a process that starts again.
+  func engine(
+    _ participant: ParticipantID, ledger: PrivacyLedger, memory: WatchedMemory, cap: PrivacyBudget? = nil
+  ) throws -> PartnerEngine {
+    let index = Int(participant.rawValue) - 1
+    return try PartnerEngine(
+      planFile: planFile, participant: participant, signingKey: world.keys[index], shard: world.shards[index],
+      algorithm: world.algorithm, ledger: ledger, cap: cap, journal: memory,
+      allowsUnmaskedSums: !planFile.plan.aggregation.isSecure)
+  }
+
+  /// Throws a partner's process away and starts another on the same disk.
+  func restart(_ participant: UInt32) throws {
+    let host = self[participant]
+    host.engine = try engine(ParticipantID(participant), ledger: host.ledger, memory: host.memory)
+    host.random = KeyedRandomSource(insecureSeed: 500 + UInt64(participant))
   }
 
   subscript(_ participant: UInt32) -> Host {

@@ -25,6 +25,7 @@ internal import Testing
   @Test func `the vectors are there`() {
     #expect(Self.names("model").count == 18)
     #expect(Self.names("start").count == 13)
+    #expect(Self.names("release").count == 18)
     #expect(Self.names("plan").count == 32)
   }
 
@@ -89,6 +90,37 @@ internal import Testing
     #expect(start.context().binding.hex == vector.binding)
     let key = SigningKey(seed: SecretBytes(copying: (0..<32).map { UInt8($0) }))
     #expect(key.sign(bytes) == start.signature)
+  }
+
+  struct ReleaseVector: Decodable {
+    let bytes: String
+    let key: String
+    let isReadable: Bool?
+    let session: String?
+    let version: UInt32?
+    let round: UInt32?
+    let attempt: UInt32?
+    let planHash: String?
+    let modelHash: String?
+    let ledgerSize: UInt64?
+    let ledgerHead: String?
+  }
+
+  @Test(arguments: names("release")) func `signed releases of the reference`(name: String) throws {
+    let vector: ReleaseVector = try Self.read(name)
+    let bytes = try #require(Hexadecimal.decode(vector.bytes))
+    let key = try #require(VerificationKey(hex: vector.key))
+    guard vector.isReadable != false else {
+      #expect(throws: StoredBytesError.self) { try ModelRelease(decoding: bytes) }
+      return
+    }
+    let release = try ModelRelease(decoding: bytes)
+    #expect(release.isSigned(by: key) == name.hasPrefix("good_") && release.encoded() == bytes)
+    guard name.hasPrefix("good_") else { return }
+    #expect(release.session.hex == vector.session && release.version == vector.version)
+    #expect(release.round == vector.round && release.attempt == vector.attempt)
+    #expect(release.planHash.hex == vector.planHash && release.modelHash.hex == vector.modelHash)
+    #expect(release.ledgerSize == vector.ledgerSize && release.ledgerHead.hex == vector.ledgerHead)
   }
 
   struct PlanVector: Decodable {

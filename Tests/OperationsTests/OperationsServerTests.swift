@@ -11,7 +11,8 @@ import Testing
     let metrics = MetricsRegistry()
     metrics.counter("tacit_rounds_total", help: "Rounds.").increment()
     let readiness = Mutex<Readiness>(.notReady("waiting for the lease"))
-    try await serving(metrics, { readiness.withLock { $0 } }) { port in
+    let isReady: @Sendable () async -> Readiness = { readiness.withLock { $0 } }
+    try await serving(metrics, isReady) { port in
       let answer = try await ask(port, "GET /metrics HTTP/1.1")
       #expect(answer.status == 200)
       #expect(answer.head.lowercased().contains("content-type: text/plain; version=0.0.4; charset=utf-8"))
@@ -30,7 +31,7 @@ import Testing
   }
 
   @Test func `it listens where it was told, and not on the machine's other addresses`() async throws {
-    try await serving(MetricsRegistry(), { .ready }) { port in
+    try await serving(MetricsRegistry()) { port in
       #expect(connects(to: "127.0.0.1", port))
       // Another address of the same interface: a listener on 0.0.0.0 would answer here.
       #expect(!connects(to: "127.0.0.2", port))
@@ -38,7 +39,7 @@ import Testing
   }
 
   @Test func `a port that is taken is an error, not a service without eyes`() async throws {
-    try await serving(MetricsRegistry(), { .ready }) { port in
+    try await serving(MetricsRegistry()) { port in
       let second = OperationsServer(
         listen: try HostPort(parsing: "127.0.0.1:\(port)"), metrics: MetricsRegistry(), logger: quiet, readiness: { .ready })
       await #expect(throws: (any Error).self) { try await second.run() }
@@ -48,7 +49,8 @@ import Testing
   private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   private func serving(
-    _ metrics: MetricsRegistry, _ readiness: @escaping @Sendable () async -> Readiness, _ body: (UInt16) async throws -> Void
+    _ metrics: MetricsRegistry, _ readiness: @escaping @Sendable () async -> Readiness = { .ready },
+    _ body: (UInt16) async throws -> Void
   ) async throws {
     let (ports, continuation) = AsyncStream.makeStream(of: UInt16.self)
     let server = OperationsServer(

@@ -189,6 +189,8 @@ final class CrashingFederation {
       ledger: try PrivacyLedger(content: partner.ledgerFile.bytes, journal: partner.ledgerFile, key: key),
       journal: partner.journal)
     partner.random = KeyedRandomSource(insecureSeed: UInt64(partner.participant.rawValue) + 1000 * UInt64(partner.starts))
+    // A fresh process asks for the open attempt from its beginning.
+    if let start = engine.openAttempt { outbox.append((partner.participant, WireCodec.encode(.roundStart(start)))) }
   }
 
   private func perform(_ actions: [PartnerAction], by partner: Partner) {

@@ -72,7 +72,7 @@ import Transport
     try await TestServer.run { test in
       test.handler.set { $0.reportAnswer = .failure(refusal) }
       var deadlines = ClientDeadlines.brisk
-      deadlines.unaryCall = .milliseconds(600)
+      deadlines.unaryCall = .seconds(6)
       let client = try test.client(1, deadlines: deadlines)
       #expect(await failure { () async throws(TransportFailure) in try await client.report([1]) } == .refused(refusal))
       #expect(test.refusals[refusal.reason] > 1)

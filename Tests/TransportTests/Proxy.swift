@@ -44,6 +44,9 @@ final class Proxy: Sendable {
   /// Connections that stand stay open and carry nothing any more; new ones work.
   func freeze() { for pair in state.withLock({ $0.pairs }) { pair.frozen.store(true, ordering: .relaxed) } }
 
+  /// Resets all connections at once.
+  func cutNow() { for pair in state.withLock({ $0.pairs }) { pair.shutDown() } }
+
   func stop() {
     for pair in state.withLock({ $0.pairs }) { pair.shutDown() }
     _ = shutdown(listener, Int32(SHUT_RDWR))

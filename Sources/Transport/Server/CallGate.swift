@@ -104,6 +104,10 @@ final class CallGate: Sendable {
 
   /// What the caller is told when the body threw.
   private func outcome(of call: RunningCall, error: any Error) -> any Error {
+    // gRPC resets the stream of a message that is too large, which looks like a caller who went away.
+    if let error = error as? RPCError, error.code == .resourceExhausted {
+      return TransportRefusal.tooLarge(limit: UInt64(limits.chunkBytes))
+    }
     switch call.ending {
     case .refused(let refusal): return refusal
     case .abandoned: return RPCError(code: .cancelled, message: "The caller went away.")
@@ -113,8 +117,6 @@ final class CallGate: Sendable {
     case let refusal as TransportRefusal: return refusal
     case let malformed as MalformedField: return TransportRefusal.malformed(field: malformed.field)
     case let error as RPCError where error.code == .invalidArgument: return TransportRefusal.malformed(field: "message")
-    case let error as RPCError where error.code == .resourceExhausted:
-      return TransportRefusal.tooLarge(limit: UInt64(limits.chunkBytes))
     case is RPCError, is CancellationError: return RPCError(code: .cancelled, message: "The caller went away.")
     default:
       // Stream errors of the channel arrive here as well; they end the call, nobody hears the answer.

@@ -1,0 +1,164 @@
+import CryptoPrimitives
+import Foundation
+import PeerIdentity
+import Synchronization
+import Testing
+import Transport
+
+/// The listener for strangers, and a client that knows nothing of it but a fingerprint.
+@Suite struct EnrolmentTests {
+  final class Handler: EnrolmentHandler {
+    let seen = Mutex<[EnrolmentApplication]>([])
+    let refusal: TransportRefusal?
+    init(refusal: TransportRefusal? = nil) { self.refusal = refusal }
+
+    func enrol(_ application: EnrolmentApplication, address: String) throws(TransportRefusal) -> EnrolmentGrant {
+      seen.withLock { $0.append(application) }
+      if let refusal { throw refusal }
+      return EnrolmentTests.grant
+    }
+  }
+
+  static let grant = EnrolmentGrant(
+    participant: 3, certificatePEM: "c", authorityPEM: "a", coordinatorKey: [UInt8](repeating: 2, count: 32), roster: [1, 2, 3])
+
+  private let application = EnrolmentApplication(
+    software: "tests", secret: SecretBytes(copying: [UInt8](repeating: 1, count: 32)), certificateRequest: [4, 5],
+    verificationKey: [UInt8](repeating: 6, count: 32), proof: [UInt8](repeating: 7, count: 64))
+
+  private func run(
+    _ tls: ServerTLS?, handler: Handler = Handler(), limits: EnrolmentLimits = EnrolmentLimits(),
+    _ body: (HostPort, Handler, Counter) async throws -> Void
+  ) async throws {
+    let refusals = Counter()
+    let server = try EnrolmentServer(
+      listen: HostPort(parsing: "127.0.0.1:0"), tls: tls, handler: handler, limits: limits, onRefusal: { refusals.add($0) })
+    let running = Task { try await server.run() }
+    let outcome: Result<Void, any Error>
+    do {
+      try await body(try await server.boundAddress, handler, refusals)
+      outcome = .success(())
+    } catch {
+      outcome = .failure(error)
+    }
+    running.cancel()
+    try await running.value
+    try outcome.get()
+  }
+
+  private func enrol(
+    _ address: HostPort, _ fingerprint: Digest?, _ application: EnrolmentApplication? = nil
+  ) async -> Result<EnrolmentGrant, TransportFailure> {
+    do throws(TransportFailure) {
+      return .success(
+        try await EnrolmentClient.enrol(
+          target: address, authority: fingerprint, application: application ?? self.application, deadline: .seconds(20)))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  @Test func `a partner that knows the fingerprint enrols`() async throws {
+    let task = try TestTask()
+    try await run(try task.serverTLS()) { address, handler, refusals in
+      #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
+      let seen = try #require(handler.seen.withLock { $0.first })
+      #expect(seen.secret.isEqual(to: application.secret))
+      #expect(seen.certificateRequest == application.certificateRequest)
+      #expect(seen.verificationKey == application.verificationKey)
+      #expect(seen.proof == application.proof)
+      #expect(seen.software == "tests")
+      #expect(refusals.all.isEmpty)
+    }
+  }
+
+  /// Servers that a stranger could put in the way; none may hear the token's secret.
+  @Test(arguments: ["another authority", "its own leaf under the true authority", "an expired leaf", "another host's leaf", "a partner's leaf"])
+  func `a man in the middle learns nothing`(kind: String) async throws {
+    let task = try TestTask()
+    let other = try TestTask()
+    let tls: ServerTLS
+    switch kind {
+    case "another authority": tls = try other.serverTLS()
+    case "its own leaf under the true authority":
+      let (leaf, key) = try other.serverCertificate()
+      tls = try ServerTLS(certificatePEM: leaf.pem, privateKeyPEM: key.pem, authorityPEM: task.authority.certificatePEM)
+    case "an expired leaf": tls = try task.serverTLS(issued: Date() - 10 * 86_400, days: 2)
+    case "another host's leaf": tls = try task.serverTLS(hosts: ["192.0.2.7"])
+    default:
+      let (leaf, key) = try task.clientCertificate(1)
+      tls = try ServerTLS(certificatePEM: leaf.pem, privateKeyPEM: key.pem, authorityPEM: task.authority.certificatePEM)
+    }
+    try await run(tls) { address, handler, _ in
+      let found = await enrol(address, task.authority.fingerprint)
+      guard case .failure(.notTrusted) = found else {
+        Issue.record("found \(found)")
+        return
+      }
+      #expect(handler.seen.withLock { $0.isEmpty })
+    }
+  }
+
+  @Test(arguments: [TransportRefusal.invitationUnknown, .invitationExpired, .invitationUsed, .badSignature(field: "proof")])
+  func `the handler's refusal arrives`(refusal: TransportRefusal) async throws {
+    let task = try TestTask()
+    try await run(try task.serverTLS(), handler: Handler(refusal: refusal)) { address, _, refusals in
+      #expect(await enrol(address, task.authority.fingerprint) == .failure(.refused(refusal)))
+      #expect(refusals.all == [refusal.reason: 1])
+    }
+  }
+
+  @Test func `who guesses tokens is slowed down`() async throws {
+    var limits = EnrolmentLimits()
+    limits.burstPerAddress = 3
+    let task = try TestTask()
+    try await run(try task.serverTLS(), handler: Handler(refusal: .invitationUnknown), limits: limits) { address, handler, refusals in
+      for _ in 0..<3 { #expect(await enrol(address, task.authority.fingerprint) == .failure(.refused(.invitationUnknown))) }
+      for _ in 0..<3 {
+        guard case .failure(.refused(.rateLimited)) = await enrol(address, task.authority.fingerprint) else {
+          Issue.record("a further guess was let through")
+          return
+        }
+      }
+      #expect(handler.seen.withLock { $0.count } == 3)
+      #expect(refusals.all == ["invitation-unknown": 3, "rate-limited": 3])
+    }
+  }
+
+  @Test func `all strangers together are slowed down as well`() async throws {
+    var limits = EnrolmentLimits()
+    limits.burst = 2
+    limits.perSecond = 0.01
+    let task = try TestTask()
+    try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
+      for _ in 0..<3 { _ = await enrol(address, task.authority.fingerprint) }
+      #expect(refusals.all == ["rate-limited": 1])
+    }
+  }
+
+  @Test func `malformed applications are refused`() async throws {
+    try await run(nil) { address, handler, refusals in
+      var limits = 0
+      for (change, field) in [
+        ({ (a: inout EnrolmentApplication) in a.proof = [1] }, "proof"), ({ $0.verificationKey = [] }, "verification_key"),
+        ({ $0.certificateRequest = [] }, "certificate_request"),
+        ({ $0.secret = SecretBytes(copying: [1]) }, "secret"),
+      ] {
+        var application = self.application
+        change(&application)
+        #expect(await enrol(address, nil, application) == .failure(.refused(.malformed(field: field))))
+        limits += 1
+      }
+      #expect(handler.seen.withLock { $0.isEmpty })
+      #expect(refusals["malformed"] == limits)
+    }
+  }
+
+  @Test func `without TLS nothing but this machine is dialled`() async throws {
+    let found = await enrol(try HostPort(parsing: "192.0.2.1:7444"), nil)
+    guard case .failure(.local) = found else {
+      Issue.record("found \(found)")
+      return
+    }
+  }
+}
