@@ -311,18 +311,21 @@ class Fuzzer:
     def __init__(self, client, seed):
         self.client, self.random = client, random.Random(seed)
         self.messages = client.messages
-        self.session = client.poll(wait=1).session or os.urandom(16)
+        answer = client.poll(wait=1)
+        self.session = answer.session or os.urandom(16)
+        self.open = max(((e.cursor.round, e.cursor.attempt) for e in answer.envelopes), default=(0, 0))
         self.kinds = [self.truncated, self.noise, self.wrong_length, self.absurd_size, self.oversized, self.wrong_offset,
                       self.bad_checksum, self.unknown_document, self.unspeakable_document, self.wrong_session, self.no_header,
                       self.unknown_method, self.wrong_version, self.wrong_instance, self.bad_statement, self.bad_request,
-                      self.never_an_answer]
+                      self.never_an_answer, self.garbage]
 
     def bytes(self, low, high): return self.random.randbytes(self.random.randint(low, high))
     def one_of(self, *choices): return self.random.choice(choices)
 
     def key(self, **changes):
-        values = dict(session=self.session, round=self.random.randrange(3), attempt=self.random.randrange(3),
-                      kind=self.random.randint(1, 8))
+        # Mostly the open attempt, so that the later checks are reached as well.
+        round_, attempt = self.open if self.random.random() < 0.7 else (self.random.randrange(3), self.random.randrange(3))
+        values = dict(session=self.session, round=round_, attempt=attempt, kind=self.random.randint(2, 8))
         return self.messages.UploadKey(**{**values, **changes})
 
     def header(self, data=b"x", **changes):
@@ -420,6 +423,14 @@ class Fuzzer:
         return "Upload", [self.header(data, key=self.key(round=self.random.randint(1 << 20, (1 << 32) - 1))), self.chunk(data)], None, \
             {"stage-closed", "malformed", "state:superseded", "state:refused", "too-large"}
 
+    def garbage(self):
+        # A whole upload under the open attempt's key: of a kind that this participant owes, with bytes that are no such message. Kind 1 is
+        # left alone: a participant has one answer of each kind, and needs that one to say that it takes no part.
+        data = self.bytes(1, 500)
+        key = self.key(round=self.open[0], attempt=self.open[1], kind=self.random.randint(2, 8))
+        return "Upload", [self.header(data, key=key), self.chunk(data)], None, \
+            {"state:refused", "conflict", "malformed", "stage-closed", "state:superseded", "too-large"}
+
     STREAMS_IN = {"Upload"}
     STREAMS_OUT = {"Upload", "Download"}
 
@@ -456,15 +467,16 @@ class Fuzzer:
             outcomes[outcome] += 1
             if outcome not in allowed | self.ALWAYS:
                 surprises.append(f"{kind.__name__} ({method}): {outcome}, expected {' or '.join(sorted(allowed))}")
-        counted = sum(number for outcome, number in outcomes.items() if re.fullmatch(r"[a-z-]+", outcome) and outcome != "answered")
-        return {"sent": count, "refused": counted, "outcomes": dict(sorted(outcomes.items())),
+        # An upload's final state is an answer; every other refusal is a status with a reason.
+        settled = outcomes["state:refused"] + outcomes["state:superseded"]
+        refused = sum(number for outcome, number in outcomes.items() if re.fullmatch(r"[a-z-]+", outcome) and outcome != "answered")
+        return {"sent": count, "refused": refused, "settled": settled, "outcomes": dict(sorted(outcomes.items())),
                 "surprises": len(surprises), "examples": sorted(set(surprises))[:20]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=pathlib.Path, required=True)
-    parser.add_argument("--training", help="dial this address instead of the token's")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("enrol").add_argument("token")
     commands.add_parser("consent")
@@ -472,6 +484,7 @@ def main():
     fuzz = commands.add_parser("fuzz")
     fuzz.add_argument("--count", type=int, default=10_000)
     fuzz.add_argument("--seed", type=int, default=1)
+    fuzz.add_argument("--await-round", action="store_true", help="begin when an attempt is open")
     fuzz.add_argument("--patient", type=float, default=0.5)
     arguments = parser.parse_args()
     proto = stubs()
@@ -486,6 +499,8 @@ def main():
             if arguments.command == "consent":
                 result = {"plan": sha256(client.consent()).hex(), "task": hello.task}
             else:
+                while arguments.await_round and not client.poll(wait=1000).envelopes:
+                    pass
                 result = Fuzzer(client, arguments.seed).run(arguments.count, arguments.patient)
     print(json.dumps(result))
     return 1 if result.get("surprises") else 0

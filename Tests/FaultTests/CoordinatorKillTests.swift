@@ -78,7 +78,10 @@ enum MessageKinds {
   static let maskedInput = 5
 
   static func name(_ kind: Int) -> String {
-    ["deadline", "refusal", "plain sum", "key advertisement", "key shares", "masked input", "consistency signature", "unmask response", "abort"][
+    [
+      "deadline", "refusal", "plain sum", "key advertisement", "key shares", "masked input", "consistency signature",
+      "unmask response", "abort",
+    ][
       kind]
   }
 }

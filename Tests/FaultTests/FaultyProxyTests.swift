@@ -42,7 +42,8 @@ import Testing
     let omitted = try Self.pass(bytes, .omit(after: 20_000, count: 10))
     #expect(omitted.arrived == Array(bytes[..<20_000] + bytes[20_010...]) && omitted.proxy.faultsDone == 1)
     let doubled = try Self.pass(bytes, .double(after: 20_000, count: 10))
-    #expect(doubled.arrived == Array(bytes[..<20_000] + bytes[19_990..<20_000] + bytes[20_000...]) && doubled.proxy.faultsDone == 1)
+    #expect(
+      doubled.arrived == Array(bytes[..<20_000] + bytes[19_990..<20_000] + bytes[20_000...]) && doubled.proxy.faultsDone == 1)
     let flipped = try Self.pass(bytes, .flip(after: 100))
     #expect(zip(flipped.arrived, bytes).enumerated().filter { $1.0 != $1.1 }.map(\.offset) == [100])
   }

@@ -31,7 +31,9 @@ extension FaultTests {
         ("a server's", try ours.server()),
       ] {
         let outcome = try await greeting(pair)
-        #expect(["not trusted", "unidentified", "certificate-expired"].contains(outcome) || outcome.hasPrefix("unreachable"), "\(what): \(outcome)")
+        #expect(
+          ["not trusted", "unidentified", "certificate-expired"].contains(outcome) || outcome.hasPrefix("unreachable"),
+          "\(what): \(outcome)")
       }
       // Signed by the right CA, but never given out by this coordinator: whoever steals the CA's key still has no partner's place.
       #expect(try await greeting(try ours.client(2)) == "not-enrolled")
@@ -50,7 +52,9 @@ extension FaultTests {
       let honest = try Impostor(home: federation.home(1), port: federation.ports.training)
       try await honest.hello()
       let victim = try federation.startPartner(2)
-      try await eventually("partner 2 is connected") { victim.errors.isEmpty == false || (federation.lines[2]?.bytesDown ?? 0) > 4000 }
+      try await eventually("partner 2 is connected") {
+        victim.errors.isEmpty == false || (federation.lines[2]?.bytesDown ?? 0) > 4000
+      }
       let revoke = CommandRunner(folder: federation.folder)
       try await revoke(.coordinator, "revoke", template.names[1], "--state", federation.stateFolder)
       let end = try await victim.finish(within: 30)
@@ -116,11 +120,15 @@ extension FaultTests {
       try await federation.finishPartners()
       try await federation.killCoordinator()
       let audit = try federation.audit()
-      Suite.report("in another's name: \(outcomes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")); \(end)")
+      Suite.report(
+        "in another's name: \(outcomes.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")); \(end)"
+      )
       #expect(audit.faults.isEmpty, "\(audit.faults)")
       #expect(end == "every release of the plan happened")
       #expect(outcomes.keys.allSatisfy { !$0.hasSuffix("accepted") || $0.hasPrefix("its own") }, "\(outcomes)")
-      #expect(outcomes.keys.contains { $0.hasPrefix("in another's name") } && outcomes.keys.contains { $0.hasPrefix("an old message:") })
+      #expect(
+        outcomes.keys.contains { $0.hasPrefix("in another's name") } && outcomes.keys.contains { $0.hasPrefix("an old message:") }
+      )
       // Partner 2 was in every sum, whatever was said in its name.
       #expect(audit.rounds.allSatisfy { $0.survivors.contains(2) }, "\(audit.rounds)")
     }
@@ -141,15 +149,20 @@ extension FaultTests {
       }
       let second = try federation.startPartner(3, home: clone, name: "clone")
       let first = try #require(federation.partner(3))
-      try await eventually("one of the two ends\n\(federation.diagnosis)\n\(second.lastWords)") { !first.isRunning || !second.isRunning }
+      try await eventually("one of the two ends\n\(federation.diagnosis)\n\(second.lastWords)") {
+        !first.isRunning || !second.isRunning
+      }
       let loser = first.isRunning ? second : first
-      #expect([.exited(75), .exited(65), .exited(78)].contains(loser.end), "\(String(describing: loser.end)): \(loser.lastWords)")
+      #expect(
+        [.exited(75), .exited(65), .exited(78)].contains(loser.end), "\(String(describing: loser.end)): \(loser.lastWords)")
       #expect(!loser.lastWords.isEmpty)
       let end = try await federation.waitForEnd()
       try await federation.killCoordinator()
       first.send(SIGKILL)
       second.send(SIGKILL)
-      Suite.report("cloned home: \(loser.name) ended with \(loser.end.map { "\($0)" } ?? "-"): \(loser.errors.split(separator: "\n").last ?? "")")
+      Suite.report(
+        "cloned home: \(loser.name) ended with \(loser.end.map { "\($0)" } ?? "-"): \(loser.errors.split(separator: "\n").last ?? "")"
+      )
       let audit = try federation.audit()
       #expect(end == "every release of the plan happened")
       // The clone's ledger may hold what the original's does not; together they charged every attempt at most once each.

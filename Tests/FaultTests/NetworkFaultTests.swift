@@ -16,7 +16,10 @@ extension FaultTests {
         4: (0..<3).map { _ in (.up, .double(after: position(), count: 40)) },
         5: (0..<3).map { _ in (.down, .flip(after: position())) },
         6: (0..<3).map { _ in (.down, .omit(after: position(), count: 100)) },
-        7: [(.up, .reset(after: 200)), (.down, .reset(after: 200)), (.up, .flip(after: 600)), (.up, .double(after: 900, count: 900))],
+        7: [
+          (.up, .reset(after: 200)), (.down, .reset(after: 200)), (.up, .flip(after: 600)),
+          (.up, .double(after: 900, count: 900)),
+        ],
       ]
     }
 
@@ -78,7 +81,8 @@ extension FaultTests {
       }
       let template = try await FederationTemplates.shared.template(FederationShape())
       let federation = try LiveFederation(
-        template, pace: FederationPace(stage: 60, input: 60, gather: 60), wrapper: ["/usr/bin/nsenter", "-t", "\(holder.processID)", "-n"])
+        template, pace: FederationPace(stage: 60, input: 60, gather: 60),
+        wrapper: ["/usr/bin/nsenter", "-t", "\(holder.processID)", "-n"])
       try await federation.startCoordinator()
       try federation.startPartners()
       let end = try await federation.waitForEnd(within: 300)

@@ -43,7 +43,9 @@ extension FaultTests {
         open = attempt
         guard let kind = loss.after else { return true }
         return loss.who.allSatisfy { who in
-          events.contains { $0.participant == who && $0.kind == kind && $0.round == attempt.round && $0.attempt == attempt.attempt }
+          events.contains {
+            $0.participant == who && $0.kind == kind && $0.round == attempt.round && $0.attempt == attempt.attempt
+          }
         }
       }
       guard !isOver, let open else { return nil }
@@ -76,7 +78,8 @@ extension FaultTests {
       let audit = try federation.audit()
       let released = outcomes.count { $0 == "released" }
       Suite.report(
-        "partners killed: \(outcomes.count) sets of at most 2, \(released) rounds went on, the others: \(outcomes.filter { $0 != "released" }); \(end)")
+        "partners killed: \(outcomes.count) sets of at most 2, \(released) rounds went on, the others: \(outcomes.filter { $0 != "released" }); \(end)"
+      )
       #expect(audit.faults.isEmpty, "\(audit.faults)")
       #expect(end == "every release of the plan happened")
       #expect(outcomes.count == losses.count)
@@ -95,7 +98,8 @@ extension FaultTests {
       try await federation.startCoordinator()
       try federation.startPartners()
       var outcomes: [(loss: Loss, outcome: String)] = []
-      let moments: [Int?] = Suite.isLong ? Self.moments + Self.moments : [Self.moments.randomElement(using: &generator) ?? nil, 5]
+      let moments: [Int?] =
+        Suite.isLong ? Self.moments + Self.moments : [Self.moments.randomElement(using: &generator) ?? nil, 5]
       for moment in moments {
         let who = Array(federation.participants.shuffled(using: &generator).prefix(3)).sorted()
         let loss = Loss(who: who, after: moment)
@@ -147,7 +151,8 @@ extension FaultTests {
       try await federation.killCoordinator()
       let audit = try federation.audit()
       Suite.report(
-        "one partner late, one gone: \(audit.rounds.map { "round \($0.round): \($0.survivors.sorted())" }.joined(separator: ", ")); \(end)")
+        "one partner late, one gone: \(audit.rounds.map { "round \($0.round): \($0.survivors.sorted())" }.joined(separator: ", ")); \(end)"
+      )
       #expect(audit.faults.isEmpty, "\(audit.faults)")
       #expect(end == "every release of the plan happened")
       #expect(audit.rounds.last?.survivors.contains(7) == false)

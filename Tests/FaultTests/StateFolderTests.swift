@@ -1,3 +1,4 @@
+import FederatedLearning
 import Foundation
 import Testing
 
@@ -67,7 +68,7 @@ extension FaultTests {
       try await eventually("it is refused\n\(federation.diagnosis)\n\(restored.lastWords)", within: 90) {
         let attempts = try federation.journal.attempts()
         return !restored.isRunning || attempts.contains { $0.outcome != nil && $0.outcome != "released" && $0.round > 0 }
-          || (try federation.journal.end()) != nil
+          || federation.isOver
       }
       try await Task.sleep(for: .seconds(1))
       let running = restored.isRunning

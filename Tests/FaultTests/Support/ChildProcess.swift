@@ -14,8 +14,10 @@ final class ChildProcess: Sendable {
     /// Beside the test bundle, where SwiftPM builds everything.
     var path: String {
       let beside = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      let candidates = [beside, Repository.root.appending(path: ".build/release"), Repository.root.appending(path: ".build/debug")]
-        .map { $0.appending(path: rawValue).path }
+      let candidates = [
+        beside, Repository.root.appending(path: ".build/release"), Repository.root.appending(path: ".build/debug"),
+      ]
+      .map { $0.appending(path: rawValue).path }
       return candidates.first { FileManager.default.isExecutableFile(atPath: $0) } ?? candidates[1]
     }
 
@@ -125,6 +127,13 @@ final class ChildProcess: Sendable {
   var peakMemory: Int? { memory("VmHWM") }
   /// Resident memory in bytes.
   var residentMemory: Int? { memory("VmRSS") }
+
+  /// Processor time so far, user and system; `nil` when the process is gone.
+  var processorSeconds: Double? {
+    let fields = Self.text("/proc/\(processID)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+    guard fields.count > 13, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
 
   private func memory(_ field: String) -> Int? {
     let lines = Self.text("/proc/\(processID)/status").split(separator: "\n")

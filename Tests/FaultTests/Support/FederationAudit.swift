@@ -130,8 +130,8 @@ struct FederationAudit {
 
   /// ε that the coordinator's ledger states for everything it charged; `nil` without noise.
   var epsilon: Double? {
-    guard let delta = plan.plan.cap?.delta else { return nil }
-    return coordinator.recorded.epsilon(delta: delta)
+    guard plan.plan.privacy.noise != .none else { return nil }
+    return coordinator.recorded.epsilon(delta: plan.plan.privacy.delta)
   }
 
   /// Partners whose own ledger has a charge of an attempt.

@@ -26,7 +26,8 @@ struct FederationShape: Hashable, Sendable {
   /// - Parameter users: of every shard, by name.
   func planSettings(_ users: [(name: String, count: Int)]) -> String {
     var lines = [
-      "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)", "attempts: \(attempts)",
+      "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)",
+      "attempts: \(attempts)",
       "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(self.users)", "maximum-users: 1000000",
       "maximum-users-of: [\(users.map { "\($0.name)=\(Self.rounded($0.count))" }.joined(separator: ", "))]",
     ]
@@ -40,8 +41,11 @@ struct FederationShape: Hashable, Sendable {
 
   /// The same for `tacit simulate`, which divides the same data among the same partners.
   var simulation: [String] {
-    ["--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines", "off",
-      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(users)"]
+    [
+      "--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines",
+      "off",
+      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(users)",
+    ]
       + (algorithm == "mf" ? ["--rounds", "\(rounds)"] : [])
       + parameters.sorted { $0.key < $1.key }.flatMap { ["--set", "\($0.key)=\($0.value)"] }
   }
@@ -112,9 +116,11 @@ actor FederationTemplates {
       let token = try await setup.invite(name)
       try await setup.run(.client, "enroll", "--token", token, "--home", template.home(UInt32(index + 1)))
     }
-    try await setup.makePlan(shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
+    try await setup.makePlan(
+      shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
     for index in names.indices {
-      try await setup.join(home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)))
+      try await setup.join(home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)),
+        cap: shape.noise == "none" ? nil : "50,1e-5")
     }
     coordinator.send(SIGTERM)
     let end = try await coordinator.finish()
@@ -159,8 +165,8 @@ struct FederationSetup: Sendable {
       "--enrolment-address", "127.0.0.1:\(door.port)")
   }
 
-  func serve() async throws -> ChildProcess {
-    let coordinator = try ports.serve(state, pace: FederationPace(), in: folder)
+  func serve(_ pace: FederationPace = FederationPace()) async throws -> ChildProcess {
+    let coordinator = try ports.serve(state, pace: pace, in: folder)
     try await CoordinatorPorts.wait(for: ports.training, of: coordinator)
     try await CoordinatorPorts.wait(for: ports.enrolment, of: coordinator)
     return coordinator
@@ -180,10 +186,12 @@ struct FederationSetup: Sendable {
   }
 
   /// Review, data, consent.
-  func join(home: String, shard: String) async throws {
+  ///
+  /// - Parameter cap: of the partner's own; a plan without noise fits none.
+  func join(home: String, shard: String, cap: String?) async throws {
     try await run(.client, "review", "--home", home)
     try await run(.client, "data", "import", shard, "--home", home)
-    try await run(.client, "accept", "--home", home, "--cap", "50,1e-5", "--yes")
+    try await run(.client, ["accept", "--home", home, "--yes"] + (cap.map { ["--cap", $0] } ?? []))
   }
 }
 

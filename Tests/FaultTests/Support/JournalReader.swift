@@ -58,7 +58,8 @@ struct JournalReader {
   }
 
   func plan() throws -> [UInt8] {
-    guard let bytes = try read({ try Data.fetchOne($0, sql: "SELECT bytes FROM plans ORDER BY number DESC LIMIT 1") }) ?? nil else {
+    guard let bytes = try read({ try Data.fetchOne($0, sql: "SELECT bytes FROM plans ORDER BY number DESC LIMIT 1") }) ?? nil
+    else {
       throw SuiteError("\(path) holds no plan")
     }
     return Array(bytes)
@@ -74,7 +75,8 @@ struct JournalReader {
       defer { try? queue.close() }
       return try queue.read(body)
     } catch let error as DatabaseError
-    where [.SQLITE_BUSY, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_LOCKED].contains(error.resultCode) {
+      where [.SQLITE_BUSY, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_LOCKED].contains(error.resultCode)
+    {
       return nil
     }
   }

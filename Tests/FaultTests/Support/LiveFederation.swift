@@ -37,7 +37,8 @@ struct CoordinatorPorts: Sendable {
   ) throws -> ChildProcess {
     let command =
       wrapper + [
-        ChildProcess.Program.coordinator.path, "serve", "--state", state, "--listen", "127.0.0.1:\(training)", "--enrolment-listen",
+        ChildProcess.Program.coordinator.path, "serve", "--state", state, "--listen", "127.0.0.1:\(training)",
+        "--enrolment-listen",
         "127.0.0.1:\(enrolment)", "--metrics-listen", "127.0.0.1:\(metrics)",
       ] + pace.flags + extra
     return try ChildProcess(command[0], Array(command.dropFirst()), name: name, in: folder)
@@ -244,14 +245,17 @@ final class LiveFederation: Sendable {
     for event in seen where event.kind == 5 {
       guard let participant = event.participant else { continue }
       if !audit.charged(round: event.round, attempt: event.attempt).contains(participant) {
-        audit.add("partner \(participant) sent a masked input for round \(event.round), attempt \(event.attempt) without a charge")
+        audit.add(
+          "partner \(participant) sent a masked input for round \(event.round), attempt \(event.attempt) without a charge")
       }
     }
     for event in duplicates { audit.add("the journal holds two messages: \(event)") }
     for attempt in try journal.attempts() where !attempt.isOpen && (attempt.outcome ?? "").isEmpty {
       audit.add("round \(attempt.round), attempt \(attempt.attempt) ended without a reason")
     }
-    if let newest = try journal.models().max(by: { $0.key < $1.key }), plan.plan.privacy.noise == .none, newest.value != audit.model {
+    if let newest = try journal.models().max(by: { $0.key < $1.key }), plan.plan.privacy.noise == .none,
+      newest.value != audit.model
+    {
       audit.add("the model of version \(newest.key) is not the one that the shards give")
     }
     return audit
@@ -271,4 +275,9 @@ extension LiveFederation {
       guard end == .exited(0) else { throw SuiteError("partner \(participant) ended with \(end): \(process.lastWords)") }
     }
   }
+}
+
+extension LiveFederation {
+  /// Whether the journal says that the run is over.
+  var isOver: Bool { ((try? journal.end()) ?? nil) != nil }
 }

@@ -5,6 +5,9 @@ import Testing
 enum Suite {
   static let isLong = ProcessInfo.processInfo.environment["TACIT_FAULTS"] == "long"
 
+  /// With TACIT_FAULTS=scale: nothing but the measurements of scripts/scale.sh.
+  static let measuresScale = ProcessInfo.processInfo.environment["TACIT_FAULTS"] == "scale"
+
   /// Drives every choice of the suite; printed, so that a run can be repeated.
   static let seed = UInt64(ProcessInfo.processInfo.environment["TACIT_FAULTS_SEED"] ?? "") ?? 20_261_121
 
