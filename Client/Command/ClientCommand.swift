@@ -6,7 +6,7 @@ struct ClientCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit-client", abstract: "Trains at a partner, on data that never leave it.",
     discussion: "A home folder is one partner: enroll once, review and accept a plan, import the data, run.",
-    version: "tacit-client 0.1.0", subcommands: [SwarmCommand.self],
+    version: ClientVersion.text, subcommands: [SwarmCommand.self],
     groupedSubcommands: [
       CommandGroup(
         name: "Joining:", subcommands: [EnrollCommand.self, ReviewCommand.self, AcceptCommand.self, DataCommand.self]),
@@ -18,7 +18,7 @@ struct ClientCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Using and checking what came of it:",
         subcommands: [
-          RecommendCommand.self, WorthCommand.self, VerifyCommand.self, CheckConfigCommand.self,
+          RecommendCommand.self, WorthCommand.self, ReportCommand.self, VerifyCommand.self, CheckConfigCommand.self,
         ]),
     ])
 }

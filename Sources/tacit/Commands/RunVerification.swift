@@ -1,3 +1,4 @@
+internal import CommandSupport
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning

@@ -80,11 +80,3 @@ final class Interruption {
   /// Whether the next signal ends the program without waiting for a safe point.
   func endAtOnce(_ value: Bool) { Self.endsAtOnce.store(value, ordering: .relaxed) }
 }
-
-/// Numbers for people.
-enum Text {
-  /// Three significant digits.
-  static func significant(_ value: Double) -> String { String(format: "%.3g", value) }
-  /// 0.123 as 12.3 %.
-  static func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }
-}

@@ -37,14 +37,14 @@ actor FakeCoordinator {
   private(set) var releases: [PublishedRelease] = []
   private(set) var aborts: [AttemptAbort] = []
   private(set) var end: RunEnd?
-  private var newestDocument: (version: UInt32, bytes: [UInt8])?
+  private var documents: [UInt32: [UInt8]] = [:]
   private var instances: [UInt32: InstanceID] = [:]
   var recordedLedgers: [UInt32: [Transport.LedgerNote]] = [:]
   private(set) var statements: [PartnerStatement] = []
   /// Messages that partners sent, in order.
   private(set) var received: [(participant: UInt32, message: PartnerMessage)] = []
   private var tamperings: [UInt32: Tampering] = [:]
-  /// Whether a stage ends by itself when all awaited partners have answered or are silent; deadlines are `expire()`.
+  /// Of the certificates that `enrol` issues.
   private(set) var lifetime: Duration = .seconds(3600 * 24 * 30)
 
   init() throws {
@@ -92,6 +92,15 @@ actor FakeCoordinator {
     ).encoded()
   }
 
+  /// The roster as it was when it had this version.
+  func rosterOfVersion(_ version: UInt64) throws -> [UInt8] {
+    try SignedRoster.sign(
+      taskID: authority.taskID, entries: Array(members.prefix(Int(version))), issued: 2000, version: version, key: key
+    ).encoded()
+  }
+
+  func isConnected(_ participant: UInt32) -> Bool { instances[participant] != nil }
+
   // MARK: - The plan
 
   /// Makes the plan of all who enrolled.
@@ -122,6 +131,9 @@ actor FakeCoordinator {
       kind: .coordinator, holder: "coordinator", dataset: "test", created: 0, key: key)
     let ledger = try PrivacyLedger(content: header, journal: LedgerMemory(header), key: key)
     self.ledger = ledger
+    documents = [:]
+    outbox = [:]
+    end = nil
     engine = try CoordinatorEngine(planFile: file, signingKey: key, algorithm: algorithm, ledger: ledger)
   }
 
@@ -155,10 +167,8 @@ actor FakeCoordinator {
       case .published(let release):
         releases.append(release)
         if let engine {
-          newestDocument = (
-            release.modelRelease.version,
-            ReleaseDocument.encode(statement: release.modelRelease.encoded(), model: ModelBytes.encode(engine.model))
-          )
+          documents[release.modelRelease.version] = ReleaseDocument.encode(
+            statement: release.modelRelease.encoded(), model: ModelBytes.encode(engine.model))
         }
       case .attemptAborted(_, _, let reason): aborts.append(reason)
       case .readyForNext: start()
@@ -208,7 +218,7 @@ actor FakeCoordinator {
       if !envelopes.isEmpty || isOver || ContinuousClock.now >= deadline {
         let answer = PollAnswer(
           session: planFile.flatMap { SessionID(hex: $0.plan.session)?.bytes } ?? [], envelopes: envelopes,
-          planHash: planFile.map { SHA256.hash($0.bytes) }, newestRelease: newestDocument?.version,
+          planHash: planFile.map { SHA256.hash($0.bytes) }, newestRelease: documents.keys.max(),
           state: end.map { .finished(reason: "\($0)") } ?? (outbox.isEmpty ? .waiting(until: nil) : .running))
         return tamperings[participant]?.poll(answer) ?? answer
       }
@@ -224,8 +234,7 @@ actor FakeCoordinator {
     case "plan-signature": bytes = planFile.map { key.sign(PlanSignature.message($0.bytes)).bytes }
     case "roster": bytes = try? roster()
     case "catalogue": bytes = catalogue.map(CatalogueDocument.encode)
-    case let name where name == "release/\(newestDocument?.version ?? 0)": bytes = newestDocument?.bytes
-    default: bytes = nil
+    default: bytes = name.hasPrefix("release/") ? UInt32(name.dropFirst(8)).flatMap { documents[$0] } : nil
     }
     guard let bytes else { throw .refused(.unknownDocument(name: name)) }
     return tamperings[participant]?.document(name, bytes) ?? bytes

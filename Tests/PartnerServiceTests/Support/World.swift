@@ -7,6 +7,7 @@ import Logging
 import PartnerService
 import PeerIdentity
 import Recommender
+import Synchronization
 import Transport
 
 /// What a test's plan trains, and how privately.
@@ -174,5 +175,18 @@ final class World: Sendable {
       try? await Task.sleep(for: .milliseconds(5))
     }
     return false
+  }
+}
+
+/// Counts calls of closures that must not have state of their own.
+final class Counter: Sendable {
+  private let count = Mutex(0)
+
+  /// 0, 1, 2, …
+  func next() -> Int {
+    count.withLock { value in
+      defer { value += 1 }
+      return value
+    }
   }
 }

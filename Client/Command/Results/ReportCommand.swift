@@ -1,0 +1,86 @@
+internal import ArgumentParser
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import ModelExport
+internal import PartnerService
+internal import Reporting
+internal import SecureAggregation
+
+/// `tacit-client report`: this partner's privacy report, from its own ledger and the plan that it accepted.
+struct ReportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Say what was spent of your users' privacy and what it guarantees, from your own ledger and the plan.")
+
+  enum Format: String, ExpressibleByArgument, CaseIterable { case text, html, json }
+
+  @OptionGroup var home: HomeOptions
+  @Option(help: "text, html or json.") var format: Format = .text
+  @Option(help: "Write to this file instead of the terminal.") var output: String?
+
+  func run() async throws { try await ClientFailures.report { try execute() } }
+
+  private func execute() throws {
+    let (home, store) = try home.open()
+    let report = try report(try LedgerOfPlan(home: home, store: store), home)
+    let text =
+      switch format {
+      case .text: report.renderText(.full)
+      case .html: report.renderHTML()
+      case .json: try report.renderJSON()
+      }
+    guard let output else { return Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
+    try AtomicFile.write(text, to: output)
+    Console.output("written to \(output)")
+  }
+
+  private func report(_ own: LedgerOfPlan, _ home: PartnerHome) throws -> RunReport {
+    let (plan, state, cap) = (own.plan, own.state, own.cap)
+    let charges = state.charges.filter { $0.charge.plan == own.planHash }
+    let spent = cap.map { state.recorded.epsilon(delta: $0.delta) }
+    let isWhole = charges.count == state.charges.count
+    var privacy = try PlanPrivacyReport(
+      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
+      remaining: cap.flatMap { cap in spent.map { max(0, cap.epsilon - $0) } }
+    ).report()
+    privacy.covered = [
+      "Every release of the plan that this partner's masked input may have entered, and every attempt that came to nothing after it."
+    ]
+    if !isWhole, let cap, let spent {
+      privacy.covered.append(
+        "The same data were in other plans too: over all of them ε is at most \(ReportNumber.upperBound(spent)) at δ = \(cap.delta), against coordinator and colluding partners where noise is distributed."
+      )
+    }
+    privacy.notCovered = [
+      "Rounds in which this partner took no part.", "Traffic: sizes and times of messages.",
+      "The catalogue, which is taken to be public.", "What other partners spend of a user whose data they hold too.",
+    ]
+    let released = charges.count { if case .released? = $0.outcome?.result { true } else { false } }
+    privacy.rounds = RoundCounts(
+      planned: plan.releases.count, completed: released, abortedButCharged: charges.count - released, endedBecause: own.end)
+    privacy.tuning = TuningDisclosure(
+      notCovered: ["Hyperparameters were given by the plan; any search for them on private data is not in these figures."])
+    return RunReport(
+      identity: RunIdentity(
+        runID: plan.session, algorithm: plan.algorithm.name, dataSet: own.dataSet.text, planHash: own.planHash.hex,
+        catalogueHash: plan.catalogue.hash, codeVersion: ClientVersion.text, accountantName: state.recorded.accountant,
+        signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex, createdAt: Date().formatted(.iso8601)),
+      privacy: privacy, hazards: PlanPrivacyReport.hazards(plan),
+      commands: [
+        ReportCommandLine(
+          purpose: "Check ledgers, plan and releases, and recompute ε", command: "tacit-client verify --home \(home.path)"),
+        ReportCommandLine(purpose: "Show this report again", command: "tacit-client report --home \(home.path)"),
+        ReportCommandLine(
+          purpose: "What taking part is worth to this partner", command: "tacit-client worth --home \(home.path)"),
+      ])
+  }
+}
+
+private typealias ReportCommandLine = Reporting.ReportCommand
+
+enum ClientVersion {
+  static let text = "tacit-client 0.1.0"
+}

@@ -1,0 +1,206 @@
+import CryptoPrimitives
+import DifferentialPrivacy
+import FederatedLearning
+import Foundation
+import PartnerService
+import PeerIdentity
+import Testing
+import Transport
+
+/// Enrolling, reading a plan, saying yes, resting and leaving.
+@Suite struct JoiningTests {
+  @Test func `a home enrols once`() async throws {
+    let world = try await World(partners: 4)
+    let token = try await world.coordinator.token("again")
+    let coordinator = world.coordinator
+    await #expect { 
+      try await Enrolling.enrol(
+        token: token, home: world.homes[0].path, passphrase: .none, now: Date(), call: { try await coordinator.enrol($0, $1) })
+    } throws: { ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("enrolled already") }
+  }
+
+  enum Lie: CaseIterable, Sendable { case otherAuthority, otherKey, otherParticipant, rosterWithoutMe, otherCoordinatorKey }
+
+  @Test(arguments: Lie.allCases)
+  func `an answer that is not what the token promises is refused, and nothing is pinned`(_ lie: Lie) async throws {
+    let scratch = try Scratch()
+    let coordinator = try FakeCoordinator()
+    let other = try FakeCoordinator()
+    let home = scratch.file("home")
+    await #expect {
+      try await Enrolling.enrol(
+        token: try await coordinator.token("p1"), home: home, passphrase: .none, now: Date(),
+        call: { token, application in
+          var grant = try await coordinator.enrol(token, application)
+          switch lie {
+          case .otherAuthority: grant = try await other.enrol(token, application)
+          case .otherKey:
+            let request = try CertificateRequest.create(key: .generate(), name: token.name)
+            grant.certificatePEM = try coordinator.authority.issueClient(
+              request: request, participant: 1, name: token.name, lifetime: .seconds(3600), now: Date()
+            ).pem
+          case .otherParticipant: grant.participant = 2
+          case .rosterWithoutMe:
+            grant.roster = try SignedRoster.sign(
+              taskID: coordinator.authority.taskID, entries: [], issued: 1, version: 9, key: coordinator.key
+            ).encoded()
+          case .otherCoordinatorKey: grant.coordinatorKey = other.key.verificationKey.bytes
+          }
+          return grant
+        })
+    } throws: { $0 is PartnerError || $0 is PeerIdentityError }
+    #expect(try PartnerStore(PartnerHome(at: home)).enrolment() == nil)
+  }
+
+  @Test func `others must not look into a home`() async throws {
+    let world = try await World(partners: 4)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: world.homes[0].path)
+    #expect { try PartnerHome(at: world.homes[0].path) } throws: { ($0 as? PartnerError)?.kind == .permission }
+  }
+
+  @Test(arguments: [NoiseMode.none, .central, .distributed])
+  func `the review says in plain words what is joined`(_ noise: NoiseMode) async throws {
+    let world = try await World(partners: 4, PlanSetting(noise: noise))
+    try await world.fetch(0)
+    try world.importData(0)
+    let review = try Joining.review(home: world.homes[0], store: try world.store(0))
+    let text = review.text
+    #expect(review.objections == [])
+    for word in [
+      "participant 1", "one user with all of the user's interactions", "add-remove", "minimum survivors 3", "round",
+      "never your own sum", "roster fingerprint", review.roster.fingerprint.text, "p4", review.hash.hex, "your own cap",
+      "ε = 10.0 at δ = 1e-06",
+    ] { #expect(text.contains(word), "\(word)") }
+    for entry in review.plan.roster {
+      let key = try #require(VerificationKey(hex: entry.verificationKey))
+      #expect(text.contains(ShortFingerprint(of: SHA256.hash(key.bytes)).text))
+    }
+    switch noise {
+    case .none: #expect(text.contains("ε is infinite") && text.contains("No noise is added"))
+    case .central:
+      #expect(text.contains("ε ≤ 8.0 at δ = 1e-06") && text.contains("the coordinator draws the noise and is trusted"))
+    case .distributed:
+      #expect(text.contains("ε ≤ 8.0 at δ = 1e-06") && text.contains("the coordinator, and 1 partner that work with it"))
+    }
+    let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(review.document)) as? [String: Any]
+    #expect(json?["planHash"] as? String == review.hash.hex)
+    #expect(json?["minimumSurvivors"] as? Int == 3)
+  }
+
+  @Test func `a plan whose signature is not the pinned coordinator's is not shown`() async throws {
+    let world = try await World(partners: 4)
+    await world.coordinator.tamper(
+      1,
+      .init(document: { name, bytes in
+        guard name == "plan-signature" else { return bytes }
+        var random = SystemRandomSource()
+        return SigningKey(random: &random).sign(bytes).bytes
+      }))
+    await #expect { try await world.fetch(0) } throws: { ($0 as? PartnerError)?.kind == .untrusted }
+    #expect(try world.store(0).plans().isEmpty)
+  }
+
+  @Test func `a catalogue that is not the plan's and a roster that went back are refused`() async throws {
+    let world = try await World(partners: 4)
+    let old = try await world.coordinator.rosterOfVersion(1)
+    await world.coordinator.tamper(1, .init(document: { name, bytes in name == "roster" ? old : bytes }))
+    await #expect { try await world.fetch(0) } throws: { "\($0)".contains("older one") }
+    await world.coordinator.tamper(
+      2,
+      .init(document: { name, bytes in
+        guard name == "catalogue" else { return bytes }
+        return Array(String(decoding: bytes, as: UTF8.self).replacingOccurrences(of: "item-3", with: "item-x").utf8)
+      }))
+    await #expect { try await world.fetch(1) } throws: { ($0 as? PartnerError)?.kind == .untrusted }
+  }
+
+  @Test func `two plans under one session are a lie`() async throws {
+    let world = try await World(partners: 4)
+    try await world.fetch(0)
+    let session = try #require(await world.coordinator.planFile.flatMap { SessionID(hex: $0.plan.session) })
+    try await world.coordinator.publish(PlanSetting(noise: .central, configure: { $0.session = session }))
+    await #expect { try await world.fetch(0) } throws: { "\($0)".contains("a session has one plan") }
+  }
+
+  @Test func `nothing is accepted without data, or without a cap of the partner's own`() async throws {
+    let world = try await World(partners: 4, PlanSetting(noise: .central))
+    try await world.fetch(0)
+    #expect { try world.accept(0) } throws: { ($0 as? PartnerError)?.kind == .missing }
+    try world.importData(0, cap: nil)
+    #expect { try world.accept(0) } throws: { ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("--cap") }
+    try DataImporting.set(cap: PrivacyBudget(epsilon: 4, delta: 1e-6), of: .standard, in: try world.store(0))
+    try world.accept(0)
+    let consent = try #require(try world.store(0).newestAcceptedPlan()?.consent)
+    let statement = try #require(PartnerStatement(decoding: consent))
+    #expect(statement.kind == .consent)
+    #expect(statement.isSigned(by: try #require(try world.store(0).enrolment()).identity))
+  }
+
+  @Test func `the own cap stops a plan that would spend more`() async throws {
+    let world = try await World.joined(
+      PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 0.5, delta: 1e-6))
+    await world.coordinator.start()
+    let host = try world.host(0, once: false)
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { await host.counts["refused: \(PartnerRefusal.budgetExhausted)", default: 0] > 0 })
+    await host.stop()
+    _ = try? await running.value
+    let review = try Joining.review(home: world.homes[0], store: try world.store(0))
+    #expect(review.warnings.contains { $0.contains("above your own cap") })
+  }
+
+  @Test func `only the partner's own rows are imported`() async throws {
+    let world = try await World(partners: 4)
+    try await world.fetch(0)
+    let path = world.scratch.file("mixed.csv")
+    try "user,item,time,partner\na,item-1,1,north\na,item-2,2,north\nb,item-3,1,south\n".write(
+      toFile: path, atomically: true, encoding: .utf8)
+    #expect { try world.importData(0, file: path) } throws: { "\($0)".contains("only your own rows") }
+    let result = try world.importData(0, file: path, only: .init(column: "partner", value: "north"), holdsOut: false)
+    #expect(result.dataSet.users == 1 && result.usersOfOthers == 1)
+    #expect { try world.importData(0, file: path, only: .init(column: "partner", value: "north")) } throws: {
+      "\($0)".contains("imported once")
+    }
+  }
+
+  @Test func `a paused partner answers nothing and says so, and goes on when it is resumed`() async throws {
+    let world = try await World.joined(.factorization)
+    let store = try world.store(0)
+    try Joining.state(.pause, home: world.homes[0], store: store, passphrase: .none, time: 1002)
+    await world.coordinator.start()
+    let host = try world.host(0)
+    async let others = world.finish([1, 2, 3])
+    async let ending = host.run()
+    #expect(await World.eventually { await host.counts["refused: \(PartnerRefusal.paused)", default: 0] > 0 })
+    try Joining.state(.resume, home: world.homes[0], store: store, passphrase: .none, time: 1003)
+    #expect(await World.eventually {
+      await world.coordinator.expire()
+      return await world.coordinator.end != nil
+    })
+    _ = try await (ending, others)
+    #expect(await World.eventually { await world.coordinator.statements.count { $0.participant == 1 } >= 2 })
+    #expect(await world.coordinator.statements.filter { $0.participant == 1 }.map(\.kind).prefix(2) == [.consent, .pause])
+  }
+
+  @Test func `who leaves is told as left, and purging leaves the ledger alone`() async throws {
+    let world = try await World.joined()
+    _ = try await world.run()
+    let (home, store) = (world.homes[0], try world.store(0))
+    let ledger = try Data(contentsOf: URL(fileURLWithPath: home.ledger(of: .standard)))
+    try Joining.state(.leave, home: home, store: store, passphrase: .none, time: 1004)
+    #expect(try await world.host(0, once: false).run() == .left)
+    #expect(await world.coordinator.statements.contains { $0.participant == 1 && $0.kind == .leave })
+    #expect { try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1005) } throws: {
+      "\($0)".contains("has left")
+    }
+    try Joining.purge(home: home, store: store)
+    #expect(!FileManager.default.fileExists(atPath: home.identityKey) && !FileManager.default.fileExists(atPath: home.transportKey))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: home.ledger(of: .standard))) == ledger)
+    // Not a user's name is left in the database or its log.
+    for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: home.path + "/" + name))
+      #expect(bytes.range(of: Data("u0-7".utf8)) == nil, "\(name)")
+    }
+    #expect(throws: PartnerError.self) { try world.host(0) }
+  }
+}

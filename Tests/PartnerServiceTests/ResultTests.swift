@@ -1,0 +1,45 @@
+import FederatedLearning
+import Foundation
+import PartnerService
+import Recommender
+import Testing
+
+/// What a partner does with a released model, at home.
+@Suite struct ResultTests {
+  @Test func `worth compares the joint model with the own one on held-out events`() async throws {
+    let world = try await World.joined(.factorization)
+    _ = try await world.run()
+    let worth = try Worth(home: world.homes[0], store: try world.store(0))
+    #expect(worth.users == 20 && worth.modelVersion == 3)
+    #expect(worth.rows.map(\.method) == ["most popular here", "own model, alone", "joint model"])
+    for row in worth.rows {
+      #expect(row.metrics.map(\.name).contains("HR@10 (full)") && row.metrics.map(\.name).contains("NDCG@10 (listed)"))
+      for figure in row.metrics { #expect((0...1).contains(figure.mean) && figure.halfWidth >= 0) }
+    }
+    // The same figures as an evaluator gets from the released model.
+    let model = try PartnerModel(try world.store(0), home: world.homes[0])
+    let joint = try #require(worth.rows.last?.metrics.first { $0.name == "HR@10 (full)" })
+    #expect(joint.mean > 0)
+    #expect(model.scorer.itemCount == 20)
+  }
+
+  @Test func `worth without held-out events says what to do`() async throws {
+    let world = try await World.joined(holdsOut: false)
+    _ = try await world.run()
+    #expect { try Worth(home: world.homes[0], store: try world.store(0)) } throws: { "\($0)".contains("--hold-out last") }
+  }
+
+  @Test func `recommendations come from the own shard, and unknown users are named`() async throws {
+    let world = try await World.joined()
+    #expect(throws: PartnerError.self) { try PartnerModel(try world.store(0), home: world.homes[0]) }
+    _ = try await world.run()
+    let store = try world.store(0)
+    let model = try PartnerModel(store, home: world.homes[0])
+    let history = try model.history(of: "u0-3", in: store)
+    #expect(history.items.count == 4)
+    let list = model.scorer.recommend(to: history, count: 5)
+    #expect(list.count == 5 && !list.contains { history.items.contains(Int32($0.item)) })
+    #expect { try model.history(of: "u1-3", in: store) } throws: { "\($0)".contains("not in the data set") }
+    #expect(model.catalogue.titles?.first == "The item 0")
+  }
+}
