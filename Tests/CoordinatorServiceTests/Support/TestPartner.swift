@@ -24,6 +24,8 @@ final class TestPartner {
   private(set) var uploaded: [(key: UploadKey, bytes: [UInt8], phase: UploadPhase)] = []
   /// Messages that are not sent: the partner is silent at this stage.
   var silentFrom: UInt32?
+  /// The masked input that was not sent.
+  private(set) var held: [UInt8]?
   var session: [UInt8] = []
 
   init(token text: String, desk: EnrolmentDesk, number: Int, clock: TestClock) async throws {
@@ -143,7 +145,10 @@ final class TestPartner {
     _ message: PartnerMessage, through handler: TrainingHandler, after: (UInt32) async throws -> Void
   ) async throws {
     let kind = Self.kind(message)
-    if let silentFrom, kind >= silentFrom { return }
+    if let silentFrom, kind >= silentFrom {
+      if kind == 5 { held = WireCodec.encode(message) }
+      return
+    }
     let place = cursor ?? MessageCursor(round: 0, attempt: 0, ordinal: 0)
     let key = UploadKey(session: session, round: place.round, attempt: place.attempt, kind: kind)
     let bytes = WireCodec.encode(message)

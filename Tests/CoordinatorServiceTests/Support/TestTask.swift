@@ -88,15 +88,15 @@ final class TestTask {
   }
 
   /// A second host on a copy of everything that is on disk now: what a machine that lost power would find.
-  func hostOnCopy() async throws -> RoundHost {
+  func hostOnCopy() async throws -> (host: RoundHost, handler: TrainingHandler) {
     let copy = path + "/copy-" + UUID().uuidString
     try FileManager.default.copyItem(atPath: state.folder.path, toPath: copy)
     let clock = clock
     let copied = try CoordinatorState.open(StateFolder(path: copy)) { preconditionFailure("the keys are not sealed") }
     let lease = try copied.store.takeLease(holder: "copy", now: clock.now.addingTimeInterval(1000))
-    let host = try copied.host(lease: lease, policy: policy, quota: quota, logger: Self.logger, clock: { clock.now }).host
-    try await host.tick()
-    return host
+    let hosted = try copied.host(lease: lease, policy: policy, quota: quota, logger: Self.logger, clock: { clock.now })
+    try await hosted.host.tick()
+    return (hosted.host, hosted.handler)
   }
 
   /// Lets everybody do what is due, until nothing moves or `isOver` says so.
