@@ -1,5 +1,5 @@
 public import CryptoPrimitives
-internal import Foundation
+package import Foundation
 public import Logging
 internal import Operations
 internal import PeerIdentity
@@ -34,18 +34,12 @@ public struct CoordinatorProcess: Sendable {
     self.logger = logger
     try state.store.checkIntegrity()
     (lease, lock) = try await Self.takeLease(state, waits: configuration.isStandby, logger)
-    monitor = RoundMonitor()
+    let hosted = try state.host(
+      lease: lease, policy: configuration.policy, quota: configuration.spoolQuota, workers: configuration.workers,
+      checksCertificates: !configuration.isInsecureLoopback, logger: logger, clock: { Date() })
+    (host, handler, monitor) = (hosted.host, hosted.handler, hosted.monitor)
     ProcessMetrics.register(in: monitor.registry)
     monitor.set(holdsLease: true)
-    let spool = try UploadSpool(folder: state.folder.spool, quota: configuration.spoolQuota)
-    let clock: @Sendable () -> Date = { Date() }
-    host = RoundHost(
-      RoundHost.Parts(
-        store: state.store, lease: lease, folder: state.folder, signingKey: state.signingKey, spool: spool,
-        policy: configuration.policy, monitor: monitor, workers: configuration.workers, clock: clock))
-    handler = TrainingHandler(
-      state: state, host: host, spool: spool, monitor: monitor, logger: logger,
-      checksCertificates: !configuration.isInsecureLoopback, clock: clock)
     if configuration.isInsecureLoopback {
       tls = nil
     } else {
@@ -120,6 +114,28 @@ public struct CoordinatorProcess: Sendable {
     guard current.renewAt <= Date() else { return false }
     try state.issueServerCertificate(passphrase: passphrase, now: Date())
     return true
+  }
+}
+
+extension CoordinatorState {
+  /// The rounds of this task with what answers its partners, in this process.
+  ///
+  /// - Parameters:
+  ///   - checksCertificates: `false` on a loopback without certificates.
+  ///   - clock: tests bring their own.
+  package func host(
+    lease: Lease, policy: RoundPolicy, quota: UploadSpool.Quota, workers: Int = 1, checksCertificates: Bool = true, logger: Logger,
+    clock: @escaping @Sendable () -> Date
+  ) throws -> (host: RoundHost, handler: TrainingHandler, monitor: RoundMonitor) {
+    let monitor = RoundMonitor()
+    let spool = try UploadSpool(folder: folder.spool, quota: quota)
+    let host = RoundHost(
+      RoundHost.Parts(
+        store: store, lease: lease, folder: folder, signingKey: signingKey, spool: spool, policy: policy, monitor: monitor,
+        workers: workers, clock: clock))
+    let handler = TrainingHandler(
+      state: self, host: host, spool: spool, monitor: monitor, logger: logger, checksCertificates: checksCertificates, clock: clock)
+    return (host, handler, monitor)
   }
 }
 

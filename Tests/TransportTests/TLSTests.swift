@@ -42,7 +42,8 @@ import Transport
   @Test func `a client without a certificate is not accepted`() async throws {
     try await TestServer.run { test in
       let application = EnrolmentApplication(
-        software: "", secret: SecretBytes(copying: [UInt8](repeating: 1, count: 32)), certificateRequest: [1], verificationKey: [],
+        software: "", secret: SecretBytes(copying: [UInt8](repeating: 1, count: 32)), certificateRequest: [1],
+        verificationKey: [],
         proof: [])
       let found = await failure { () async throws(TransportFailure) in
         try await EnrolmentClient.enrol(
@@ -109,7 +110,8 @@ import Transport
       }
       try await eventually("the poll is held") { test.handler.heldPolls == 1 }
       clock.withLock { $0 = Date() + 2 * 86_400 }
-      #expect(await failure { () async throws(TransportFailure) in try await client.report([1]) } == .refused(.certificateExpired))
+      #expect(
+        await failure { () async throws(TransportFailure) in try await client.report([1]) } == .refused(.certificateExpired))
       #expect(await poll == .refused(.certificateExpired))
       await client.close()
     }
@@ -203,7 +205,8 @@ struct OpenSSL {
   private let path: String
 
   init?() {
-    guard let path = ["/usr/bin/openssl", "/usr/local/bin/openssl"].first(where: { FileManager.default.isExecutableFile(atPath: $0) })
+    guard
+      let path = ["/usr/bin/openssl", "/usr/local/bin/openssl"].first(where: { FileManager.default.isExecutableFile(atPath: $0) })
     else { return nil }
     self.path = path
   }

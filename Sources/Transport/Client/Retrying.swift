@@ -15,6 +15,8 @@ struct Retrying: Sendable {
   ) async throws(TransportFailure) -> Result {
     let end = ContinuousClock.now + limit
     var pause = deadlines.firstPause
+    // What was heard last; that the time is over says less.
+    var heard: TransportFailure?
     while true {
       let client = try line.client()
       let failure: TransportFailure
@@ -28,9 +30,9 @@ struct Retrying: Sendable {
         failure = classify(error)
       }
       guard isRetried(failure) else { throw failure }
-      if failure == .deadlineExceeded { line.reconnect(from: client) }
+      if failure == .deadlineExceeded { line.reconnect(from: client) } else { heard = failure }
       let wait = pause * Double.random(in: 0.5...1)
-      guard ContinuousClock.now + wait < end else { throw failure }
+      guard ContinuousClock.now + wait < end else { throw heard ?? failure }
       do { try await Task.sleep(for: wait) } catch { throw .cancelled }
       pause = min(pause * 2, deadlines.longestPause)
     }
