@@ -1,6 +1,6 @@
 internal import CryptoPrimitives
 internal import FederatedLearning
-public import Foundation
+internal import Foundation
 internal import ModelExport
 internal import Recommender
 internal import Storage

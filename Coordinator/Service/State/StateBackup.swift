@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import FederatedLearning
 public import Foundation
 internal import PeerIdentity
 internal import Storage

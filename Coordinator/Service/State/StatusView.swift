@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import FederatedLearning
 public import Foundation
 internal import SecureAggregation
