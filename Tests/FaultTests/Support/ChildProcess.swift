@@ -62,6 +62,8 @@ final class ChildProcess: Sendable {
       posix_spawn_file_actions_addopen(&actions, descriptor, path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     }
     var variables = ProcessInfo.processInfo.environment
+    // The suite's own variables are no settings of the programs, which refuse names that they do not know.
+    variables = variables.filter { !$0.key.hasPrefix("TACIT_") }
     variables["SWIFT_BACKTRACE"] = "enable=no"
     variables.merge(environment) { $1 }
     let argv = ([program] + arguments).map { strdup($0) } + [nil]
