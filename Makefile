@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build demo demo-smoke test readme lint format generate clean
+.PHONY: help setup build demo demo-smoke test test-faults bench-network readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
 TACIT = .build/release/tacit
@@ -23,7 +23,21 @@ test: setup
 	$(SWIFT_BUILD) --product tacit-client
 	$(SWIFT_BUILD) --product tacitPackageTests
 	@echo "==> running the tests"
-	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
+	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --skip FaultTests
+	@echo "==> killing processes and breaking lines (short form)"
+	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests
+
+## make test-faults  the long form: every kill, every set of partners, 10,000 malformed requests (about 15 minutes)
+test-faults: setup
+	$(SWIFT_BUILD) --product tacit
+	$(SWIFT_BUILD) --product tacit-coordinator
+	$(SWIFT_BUILD) --product tacit-client
+	$(SWIFT_BUILD) --product tacitPackageTests
+	TACIT_FAULTS=long SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests
+
+## make bench-network  50 partners × 1M entries and 200 × 100K: CPU, memory, bytes
+bench-network: setup
+	@scripts/scale.sh
 
 ## make build    set up and build `tacit` in release
 build: setup

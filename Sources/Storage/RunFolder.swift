@@ -115,6 +115,10 @@ extension RunFolder {
   /// There when a run ended early and could still say why.
   public var interruption: String { currentPath + "/INTERRUPTED" }
 
+  /// There when a coordinator of the network wrote the folder: the partners' ledgers are at the partners then.
+  public var exportNote: String { currentPath + "/EXPORTED" }
+  public var isExport: Bool { Directory.exists(exportNote) }
+
   /// The ledger of a partner. Bytes of the name other than letters, digits, `-` and `_` become `%` and two digits, so that
   /// no name leaves the folder and no two names meet in one file.
   public func partnerLedger(_ name: String) -> String {

@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import Logging
 internal import PeerIdentity
 internal import Synchronization
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

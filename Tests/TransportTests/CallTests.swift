@@ -10,7 +10,9 @@ import Transport
   @Test func `a hello arrives as it was sent, and names the caller by its certificate`() async throws {
     try await TestServer.run { test in
       let client = try test.client(7)
-      let notes = [LedgerNote(dataset: "shop", size: 12, head: SHA256.hash([1])), LedgerNote(dataset: "mail", size: 0, head: .zero)]
+      let notes = [
+        LedgerNote(dataset: "shop", size: 12, head: SHA256.hash([1])), LedgerNote(dataset: "mail", size: 0, head: .zero),
+      ]
       let answer = try await client.hello(ClientHello(software: "tests 1", ledgers: notes))
       #expect(answer.version == 1)
       #expect(answer.recordedLedgers == notes)
@@ -51,8 +53,10 @@ import Transport
   }
 
   @Test(arguments: [
-    TransportRefusal.unsupportedVersion(found: VersionRange(2, 3), supported: VersionRange(1, 1)), .unidentified, .certificateExpired,
-    .wrongTask, .notEnrolled, .revoked, .superseded, .ledgerRolledBack(dataset: "Läden 100 %"), .rateLimited(retryAfter: .seconds(7)),
+    TransportRefusal.unsupportedVersion(found: VersionRange(2, 3), supported: VersionRange(1, 1)), .unidentified,
+    .certificateExpired,
+    .wrongTask, .notEnrolled, .revoked, .superseded, .ledgerRolledBack(dataset: "Läden 100 %"),
+    .rateLimited(retryAfter: .seconds(7)),
     .tooManyCalls(limit: 6), .tooLarge(limit: 1 << 40), .badChecksum, .badOffset(expected: 5_000_000_000), .conflict,
     .stageClosed(reason: "the round is over\n"), .unknownDocument(name: "release/9"), .badSignature(field: "statement"),
     .malformed(field: "header.key"), .unknownMethod, .invitationUnknown, .invitationExpired, .invitationUsed, .fault,
@@ -104,7 +108,8 @@ import Transport
 
   @Test func `every refusal has a machine name of its own`() {
     let names = [
-      TransportRefusal.unsupportedVersion(found: .ours, supported: .ours), .unidentified, .certificateExpired, .wrongTask, .notEnrolled,
+      TransportRefusal.unsupportedVersion(found: .ours, supported: .ours), .unidentified, .certificateExpired, .wrongTask,
+      .notEnrolled,
       .revoked, .superseded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)), .tooManyCalls(limit: 1),
       .tooLarge(limit: 1), .badChecksum, .badOffset(expected: 0), .conflict, .stageClosed(reason: ""), .unknownDocument(name: ""),
       .badSignature(field: ""), .malformed(field: ""), .unknownMethod, .stalled, .deadlineExceeded, .invitationUnknown,

@@ -82,12 +82,13 @@ import Transport
   @Test func `nobody there is told as such, after the deadline`() async throws {
     let task = try TestTask()
     var deadlines = ClientDeadlines.brisk
-    deadlines.unaryCall = .seconds(1)
+    deadlines.unaryCall = .seconds(6)
     let client = try CoordinationClient(
       target: HostPort(parsing: "127.0.0.1:9"), security: .mutualTLS(try task.clientTLS(1)), deadlines: deadlines)
     let found = await failure { () async throws(TransportFailure) in try await client.report([1]) }
     guard case .unreachable? = found else {
       Issue.record("found \(String(describing: found))")
+      await client.close()
       return
     }
     #expect(found?.isTemporary == true)
@@ -141,7 +142,8 @@ import Transport
     try await Task.sleep(for: .milliseconds(400))
     gate.open()
     try await running.value
-    #expect(await upload?.isTemporary == true)
+    let ended = await upload
+    #expect(ended?.isTemporary == true, "\(String(describing: ended))")
     await client.close()
   }
 
@@ -202,10 +204,14 @@ import Transport
     handler.set { $0.beforeWrite = { _ in await gate.wait() } }
     try await TestServer.run(handler: handler, limits: limits) { test in
       let client = try test.client(1)
-      let uploads = (UInt32(0)..<3).map { round in
-        Task { await failure { () async throws(TransportFailure) in try await client.upload(key(round), payload: BytesPayload([1])) } }
+      var uploads: [Task<TransportFailure?, Never>] = []
+      for round in UInt32(0)..<3 {
+        uploads.append(
+          Task {
+            await failure { () async throws(TransportFailure) in try await client.upload(key(round), payload: BytesPayload([1])) }
+          })
+        try await eventually("upload \(round) is open") { handler.stored(1, key(round)) != nil }
       }
-      try await eventually("three uploads were opened") { (0..<3).allSatisfy { handler.stored(1, key($0)) != nil } }
       gate.open()
       var outcomes: [TransportFailure?] = []
       for upload in uploads { outcomes.append(await upload.value) }

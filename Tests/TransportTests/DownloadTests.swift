@@ -52,7 +52,7 @@ import Transport
       document.onRead = { offset in if offset >= 30_000_000, proxy.accepted == 1 { proxy.cutNow() } }
       let bytes = try await client.download("release/1", limit: 1 << 30)
       #expect(SHA256.hash(bytes) == document.sha256)
-      #expect(proxy.accepted == 2)
+      #expect(proxy.accepted >= 2)
       #expect(document.bytesRead < 60_000_000, "\(document.bytesRead) bytes were read for 40 MB")
       await client.close()
     }
@@ -152,7 +152,9 @@ import Transport
       test.handler.set { $0.documents["release/1"] = document }
       document.onRead = { offset in if offset >= 4 << 20 { proxy.freeze() } }
       let client = try test.client(1, via: proxy.address)
-      let download = Task { await failure { () async throws(TransportFailure) in try await client.download("release/1", limit: 1 << 30) } }
+      let download = Task {
+        await failure { () async throws(TransportFailure) in try await client.download("release/1", limit: 1 << 30) }
+      }
       try await eventually("the download has begun") { document.bytesRead > 4 << 20 }
       var last = -1
       try await eventually("the server stopped reading") {

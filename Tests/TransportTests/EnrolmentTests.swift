@@ -73,7 +73,9 @@ import Transport
   }
 
   /// Servers that a stranger could put in the way; none may hear the token's secret.
-  @Test(arguments: ["another authority", "its own leaf under the true authority", "an expired leaf", "another host's leaf", "a partner's leaf"])
+  @Test(arguments: [
+    "another authority", "its own leaf under the true authority", "an expired leaf", "another host's leaf", "a partner's leaf",
+  ])
   func `a man in the middle learns nothing`(kind: String) async throws {
     let task = try TestTask()
     let other = try TestTask()
@@ -112,7 +114,8 @@ import Transport
     var limits = EnrolmentLimits()
     limits.burstPerAddress = 3
     let task = try TestTask()
-    try await run(try task.serverTLS(), handler: Handler(refusal: .invitationUnknown), limits: limits) { address, handler, refusals in
+    try await run(try task.serverTLS(), handler: Handler(refusal: .invitationUnknown), limits: limits) {
+      address, handler, refusals in
       for _ in 0..<3 { #expect(await enrol(address, task.authority.fingerprint) == .failure(.refused(.invitationUnknown))) }
       for _ in 0..<3 {
         guard case .failure(.refused(.rateLimited)) = await enrol(address, task.authority.fingerprint) else {

@@ -17,7 +17,9 @@ struct RawClient {
   }
 
   /// Plaintext, to a server in insecure loopback mode.
-  static func with<Result: Sendable>(_ address: HostPort, _ body: @Sendable @escaping (RawClient) async throws -> Result) async throws -> Result {
+  static func with<Result: Sendable>(_ address: HostPort, _ body: @Sendable @escaping (RawClient) async throws -> Result)
+    async throws -> Result
+  {
     try await withGRPCClient(
       transport: .http2NIOPosix(
         target: .ipv4(address: address.host.description, port: Int(address.port)), transportSecurity: .plaintext)

@@ -31,7 +31,8 @@ struct TestTask {
     let key = TLSKey.generate()
     let name = try PartnerName("partner-\(participant)")
     let certificate = try authority.issueClient(
-      request: .create(key: key, name: name), participant: participant, name: name, lifetime: .seconds(days * 86_400), now: issued)
+      request: .create(key: key, name: name), participant: participant, name: name, lifetime: .seconds(days * 86_400), now: issued
+    )
     return (certificate, key)
   }
 

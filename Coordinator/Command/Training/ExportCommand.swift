@@ -1,5 +1,22 @@
 internal import ArgumentParser
+internal import CommandSupport
+internal import CoordinatorService
+internal import Foundation
 
 struct ExportCommand: AsyncParsableCommand {
-  func run() async throws {}
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Write plan, ledger and newest model as a run folder for tacit verify, recommend and evaluate.")
+
+  @Argument(help: "The folder to make, for instance runs/network.") var output: String
+  @Option(help: "Data that tacit evaluate will judge by, if there are any in one place.") var data = "none"
+  @Option(help: "How those data are divided among partners.") var partners = "1"
+  @OptionGroup var state: StateOptions
+
+  func run() async throws {
+    try await CoordinatorFailures.report {
+      let count = try RunExport(folder: state.folder).write(to: output, data: data, partners: partners)
+      Console.output("\(count) releases written to \(output)")
+      Console.output("verify    tacit verify \(output)")
+    }
+  }
 }

@@ -1,6 +1,6 @@
 internal import CryptoPrimitives
-internal import Foundation
-internal import Logging
+package import Foundation
+package import Logging
 internal import Operations
 internal import PeerIdentity
 public import Transport
@@ -10,6 +10,12 @@ public struct EnrolmentDesk: EnrolmentHandler {
   let state: CoordinatorState
   let logger: Logger
   let clock: @Sendable () -> Date
+
+  package init(state: CoordinatorState, logger: Logger, clock: @escaping @Sendable () -> Date) {
+    self.state = state
+    self.logger = logger
+    self.clock = clock
+  }
 
   public func enrol(_ application: EnrolmentApplication, address: String) async throws(TransportRefusal) -> EnrolmentGrant {
     guard application.versions.newestCommon(with: .ours) != nil else {

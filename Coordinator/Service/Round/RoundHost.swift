@@ -13,7 +13,7 @@ internal import Transport
 /// Messages that arrive while others are being written wait, and are written together: one sync for all of them.
 public actor RoundHost {
   /// What a host is made of.
-  public struct Parts: Sendable {
+  struct Parts: Sendable {
     let store: CoordinatorStore
     let lease: Lease
     let folder: StateFolder
@@ -60,6 +60,13 @@ public actor RoundHost {
   public func drain() {
     isDraining = true
     outbox.announce { $0.state = .draining }
+  }
+
+  /// Lets go of ledger and memory as a process does that is killed: for tests.
+  package func dropEverything() {
+    runner = nil
+    ledger = nil
+    plan = nil
   }
 
   /// Whether rounds can go on: for readiness.
@@ -187,6 +194,9 @@ public actor RoundHost {
     guard let runner, runner.isCurrent(key) else { return .superseded }
     return runner.phase(of: key, participant: participant)?.phase
   }
+
+  /// Everything that was sent in the attempt under way, by participant: what a test compares byte for byte.
+  package nonisolated var sentMessages: [UInt32: [[UInt8]]] { outbox.sent().mapValues { $0.map(\.bytes) } }
 
   /// The ledger's head, to show to partners.
   var ledgerNote: Transport.LedgerNote? {

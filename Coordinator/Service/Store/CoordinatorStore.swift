@@ -33,6 +33,12 @@ public final class CoordinatorStore: Sendable {
 
   public func close() throws { try database.close() }
 
+  /// Leaves no room for further rows: lets tests play a full disk.
+  package func fillUp() throws { try database.limit(pages: try database.pageCount()) }
+
+  /// Takes the limit of `fillUp` away.
+  package func makeRoom() throws { try database.limit(pages: 1 << 30) }
+
   /// One transaction of rounds.
   ///
   /// - Throws: `StoreError.fencedOff` when another process took the lease; nothing is written then.

@@ -2,7 +2,7 @@ internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import GRDB
-internal import SecureAggregation
+package import SecureAggregation
 internal import TaskDatabase
 
 /// Which attempt of which run.
@@ -74,6 +74,16 @@ extension CoordinatorStore {
           ordinals: Self.ordinals(row["ordinals"]))
       }
     }
+  }
+
+  /// Whether the newest attempt of a run is not over.
+  package func hasOpenAttempt(_ session: SessionID) throws -> Bool {
+    try newestAttempt(of: session).map { $0.outcome == nil } ?? false
+  }
+
+  /// Round and attempt of the newest attempt of a run.
+  package func newestPlace(_ session: SessionID) throws -> (round: UInt32, attempt: UInt32)? {
+    try newestAttempt(of: session).map { ($0.key.round, $0.key.attempt) }
   }
 
   /// When the first attempt at a round was opened; schedules count from there.

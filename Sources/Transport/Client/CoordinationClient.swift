@@ -3,6 +3,7 @@ internal import GRPCCore
 public import Logging
 public import PeerIdentity
 internal import SwiftProtobuf
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

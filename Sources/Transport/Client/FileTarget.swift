@@ -63,7 +63,9 @@ final class FileTarget: DownloadTarget {
     }
     guard rename(part, path) == 0 else { throw SystemFault(doing: "renaming", part) }
     unlink(note)
-    let folder = Glibc.open(path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) + "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = Glibc.open(
+      path.contains("/") ? String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) + "/" : ".",
+      O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw SystemFault(doing: "opening the folder of", path) }
     defer { _ = Glibc.close(folder) }
     guard fsync(folder) == 0 else { throw SystemFault(doing: "syncing the folder of", path) }

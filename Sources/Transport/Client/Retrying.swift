@@ -15,6 +15,8 @@ struct Retrying: Sendable {
   ) async throws(TransportFailure) -> Result {
     let end = ContinuousClock.now + limit
     var pause = deadlines.firstPause
+    // What was heard last; that the time is over says less.
+    var heard: TransportFailure?
     while true {
       let client = try line.client()
       let failure: TransportFailure
@@ -28,9 +30,9 @@ struct Retrying: Sendable {
         failure = classify(error)
       }
       guard isRetried(failure) else { throw failure }
-      if failure == .deadlineExceeded { line.reconnect(from: client) }
+      if failure == .deadlineExceeded { line.reconnect(from: client) } else { heard = failure }
       let wait = pause * Double.random(in: 0.5...1)
-      guard ContinuousClock.now + wait < end else { throw failure }
+      guard ContinuousClock.now + wait < end else { throw heard ?? failure }
       do { try await Task.sleep(for: wait) } catch { throw .cancelled }
       pause = min(pause * 2, deadlines.longestPause)
     }
@@ -74,7 +76,10 @@ struct Retrying: Sendable {
 
 /// Ends a try of a transfer when nothing moves.
 final class StallWatch: Sendable {
-  private let last = Mutex(ContinuousClock.now)
+  private let last: Mutex<ContinuousClock.Instant?>
+
+  /// - Parameter isWaiting: the first `progress` starts the clock: until then the server may let this side wait.
+  init(isWaiting: Bool) { last = Mutex(isWaiting ? nil : .now) }
 
   func progress() { last.withLock { $0 = .now } }
 
@@ -84,12 +89,11 @@ final class StallWatch: Sendable {
   func run<Result: Sendable>(
     limit: Duration, _ body: @escaping @Sendable () async throws -> Result
   ) async throws -> Result {
-    progress()
-    return try await withThrowingTaskGroup(of: Result?.self) { group in
+    try await withThrowingTaskGroup(of: Result?.self) { group in
       group.addTask { try await body() }
       group.addTask {
         while true {
-          let end = self.last.withLock { $0 } + limit
+          let end = (self.last.withLock { $0 } ?? .now) + limit
           guard end > .now else { return nil }
           try await Task.sleep(until: end)
         }

@@ -10,7 +10,7 @@ public struct EnrolmentApplication: Sendable {
   public var certificateRequest: [UInt8]
   /// The partner's Ed25519 key, 32 bytes.
   public var verificationKey: [UInt8]
-  /// Ed25519 by that key over what Protocols/network.md §Enrolment says, 64 bytes: it binds key, request and token.
+  /// Ed25519 by that key over `EnrolmentProof.message` (Protocols/network.md §Enrolment), 64 bytes: it binds key, request and token.
   public var proof: [UInt8]
 
   public init(

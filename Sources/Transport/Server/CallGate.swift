@@ -5,6 +5,7 @@ internal import Logging
 internal import PeerIdentity
 internal import Synchronization
 internal import X509
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
@@ -25,7 +26,8 @@ final class CallGate: Sendable {
 
   /// - Parameter anchor: the task's CA; `nil` in insecure loopback mode.
   init(
-    anchor: TrustAnchor?, handler: any CoordinationHandler, limits: TransportLimits, logger: Logger, now: @escaping @Sendable () -> Date,
+    anchor: TrustAnchor?, handler: any CoordinationHandler, limits: TransportLimits, logger: Logger,
+    now: @escaping @Sendable () -> Date,
     count: @escaping @Sendable (String) -> Void
   ) {
     self.anchor = anchor
@@ -102,12 +104,15 @@ final class CallGate: Sendable {
     }
   }
 
+  /// The refusal of a message that gRPC (framing, size) or protobuf could not read; `nil` for other errors.
+  static func unreadable(_ error: RPCError) -> TransportRefusal? {
+    error.code == .invalidArgument || error.code == .internalError ? .malformed(field: "message") : nil
+  }
+
   /// What the caller is told when the body threw.
   private func outcome(of call: RunningCall, error: any Error) -> any Error {
-    // gRPC resets the stream of a message that is too large, which looks like a caller who went away.
-    if let error = error as? RPCError, error.code == .resourceExhausted {
-      return TransportRefusal.tooLarge(limit: UInt64(limits.chunkBytes))
-    }
+    // gRPC resets the stream of a message that cannot be read, which looks like a caller who went away.
+    if let error = error as? RPCError, let refusal = Self.unreadable(error) { return refusal }
     switch call.ending {
     case .refused(let refusal): return refusal
     case .abandoned: return RPCError(code: .cancelled, message: "The caller went away.")
@@ -116,7 +121,6 @@ final class CallGate: Sendable {
     switch error {
     case let refusal as TransportRefusal: return refusal
     case let malformed as MalformedField: return TransportRefusal.malformed(field: malformed.field)
-    case let error as RPCError where error.code == .invalidArgument: return TransportRefusal.malformed(field: "message")
     case is RPCError, is CancellationError: return RPCError(code: .cancelled, message: "The caller went away.")
     default:
       // Stream errors of the channel arrive here as well; they end the call, nobody hears the answer.
@@ -133,11 +137,13 @@ extension CallGate {
       let instance = InstanceID(bytes: bytes)
     else { throw .malformed(field: MetadataName.instance) }
     guard let anchor else {
-      guard let text = metadata[stringValues: MetadataName.participant].first(where: { _ in true }), let number = UInt32(text) else {
+      guard let text = metadata[stringValues: MetadataName.participant].first(where: { _ in true }), let number = UInt32(text)
+      else {
         throw .unidentified
       }
       return Peer(
-        participant: number, certificateFingerprint: .zero, serial: "", notAfter: .max, address: context.remotePeer, instance: instance)
+        participant: number, certificateFingerprint: .zero, serial: "", notAfter: .max, address: context.remotePeer,
+        instance: instance)
     }
     guard let transport = context.transportSpecific as? HTTP2ServerTransport.Posix.Context, let shown = transport.peerCertificate,
       let certificate = try? IssuedCertificate(shown)
@@ -149,7 +155,8 @@ extension CallGate {
     // TLS has checked it when the connection began, which may be long ago.
     guard Int64(now().timeIntervalSince1970) <= notAfter else { throw .certificateExpired }
     return Peer(
-      participant: identity.participant, certificateFingerprint: certificate.fingerprint, serial: certificate.serial, notAfter: notAfter,
+      participant: identity.participant, certificateFingerprint: certificate.fingerprint, serial: certificate.serial,
+      notAfter: notAfter,
       address: context.remotePeer, instance: instance)
   }
 
@@ -166,7 +173,9 @@ extension CallGate {
   private static func namesAnotherTask(_ certificate: Certificate, than task: String) -> Bool {
     guard let names = try? certificate.extensions.subjectAlternativeNames else { return false }
     return names.contains { name in
-      guard case .uniformResourceIdentifier(let text) = name, let identity = try? PartnerIdentityURI(parsing: text) else { return false }
+      guard case .uniformResourceIdentifier(let text) = name, let identity = try? PartnerIdentityURI(parsing: text) else {
+        return false
+      }
       return identity.taskID != task
     }
   }

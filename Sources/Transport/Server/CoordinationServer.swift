@@ -1,5 +1,6 @@
 public import Logging
 public import PeerIdentity
+
 #if canImport(FoundationEssentials)
   package import FoundationEssentials
 #else
@@ -27,7 +28,8 @@ public final class CoordinationServer: Sendable {
   /// - Parameter now: the clock that certificates are judged by, so that tests can let one expire.
   package init(
     listen: HostPort, security: ServerSecurity, handler: any CoordinationHandler, limits: TransportLimits,
-    logger: Logger = Logger(label: "tacit.transport"), now: @escaping @Sendable () -> Date, onRefusal: @escaping @Sendable (String) -> Void
+    logger: Logger = Logger(label: "tacit.transport"), now: @escaping @Sendable () -> Date,
+    onRefusal: @escaping @Sendable (String) -> Void
   ) throws(ListenError) {
     let anchor: TrustAnchor?
     let handshake: ServerHandshake

@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 internal import GRPCCore
 internal import SwiftProtobuf
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

@@ -85,9 +85,8 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
     switch error {
     case let refusal as TransportRefusal: return refusal
     case let malformed as MalformedField: return .malformed(field: malformed.field)
-    case let error as RPCError where error.code == .invalidArgument: return .malformed(field: "message")
-    case let error as RPCError where error.code == .resourceExhausted: return .tooLarge(limit: 64 << 10)
-    case is RPCError, is CancellationError: return nil
+    case let error as RPCError: return CallGate.unreadable(error)
+    case is CancellationError: return nil
     default:
       logger.warning("an enrolment failed", metadata: ["error": "\(error)"])
       return .fault

@@ -39,7 +39,8 @@ final class Listener: Sendable {
     if settings.isInsecure, !settings.address.isLoopback {
       throw ListenError(
         description:
-          "Insecure loopback mode listens on 127.0.0.0/8 or ::1 only, not on \(settings.address); give such an address, or use TLS.")
+          "Insecure loopback mode listens on 127.0.0.0/8 or ::1 only, not on \(settings.address); give such an address, or use TLS."
+      )
     }
     var config = HTTP2ServerTransport.Posix.Config.defaults
     config.http2.targetWindowSize = settings.windowBytes

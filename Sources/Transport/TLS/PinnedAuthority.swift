@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import NIOCore
 internal import NIOSSL
 internal import PeerIdentity
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

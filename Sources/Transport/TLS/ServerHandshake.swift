@@ -130,9 +130,11 @@ enum TLSProblem {
     }
     if text.contains("ALERT_CERTIFICATE_REQUIRED") { return "the coordinator asks for a certificate" }
     if text.contains("ALERT_CERTIFICATE_EXPIRED") { return "the coordinator says that our certificate has expired" }
-    if ["ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE_", "ALERT_ACCESS_DENIED", "ALERT_DECRYPT_ERROR"]
-      .contains(where: { text.contains($0) })
-    {
+    if [
+      "ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE_", "ALERT_UNSUPPORTED_CERTIFICATE", "ALERT_ACCESS_DENIED",
+      "ALERT_DECRYPT_ERROR",
+    ]
+    .contains(where: { text.contains($0) }) {
       return "the coordinator does not accept our certificate"
     }
     if text.contains("ALERT_PROTOCOL_VERSION") || text.contains("UNSUPPORTED_PROTOCOL") {

@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 internal import SwiftProtobuf
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
@@ -93,7 +94,8 @@ extension Tacit_V1_PollResponse {
     case .idle: state = .idle
     case .waiting(let waiting): state = .waiting(until: waiting.hasUntil ? waiting.until : nil)
     case .running: state = .running
-    case .finished(let finished): state = .finished(reason: try WireField.text(finished.reason, "finished.reason", counts: 0...512))
+    case .finished(let finished):
+      state = .finished(reason: try WireField.text(finished.reason, "finished.reason", counts: 0...512))
     case .draining: state = .draining
     case nil: throw MalformedField(field: "state")
     }

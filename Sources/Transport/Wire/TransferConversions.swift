@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 internal import SwiftProtobuf
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

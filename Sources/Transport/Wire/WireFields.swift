@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else

@@ -1,0 +1,78 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Foundation
+internal import ModelExport
+internal import Recommender
+internal import Storage
+
+/// Writes what a plan has come to as a run folder that `tacit verify`, `evaluate` and `recommend` read.
+public struct RunExport {
+  private let folder: StateFolder
+  private let store: CoordinatorStore
+  private let plan: PlanRecord
+
+  /// - Throws: `StateFolderError` when there is no plan.
+  public init(folder: StateFolder) throws {
+    _ = try CoordinatorState.description(of: folder)
+    self.folder = folder
+    store = try CoordinatorStore(path: folder.database)
+    guard let plan = try store.newestPlan() else { throw StateFolderError(.missing, "no plan was ever made here") }
+    self.plan = plan
+  }
+
+  /// What `settings.json` of a run says, for commands that look for the data.
+  private struct RunSettings: Encodable {
+    let data: String
+    let partners: String
+    let seed: UInt64
+    let validation = false
+    let command = "tacit-coordinator export"
+  }
+
+  /// - Parameters:
+  ///   - data: where `tacit evaluate` finds data to judge by, if anybody has some.
+  ///   - partners: how those data are divided.
+  /// - Returns: how many releases are in it.
+  /// - Throws: `StorageError`, `StateFolderError`.
+  public func write(to path: String, data: String, partners: String) throws -> Int {
+    let planFile = try plan.planFile()
+    let ledgerPath = folder.ledger(of: plan.session.hex)
+    guard let ledger = FileManager.default.contents(atPath: ledgerPath) else {
+      throw StateFolderError(.missing, "there is no ledger \(ledgerPath): no round was ever opened")
+    }
+    let releases = try store.releases(of: plan.session)
+    var run = try RunFolder.create(at: path)
+    try run.write(planFile.bytes, to: run.plan)
+    try run.write(Array((plan.signature.hex + "\n").utf8), to: run.currentPath + "/plan.sig")
+    try run.write(Array(ledger), to: run.coordinatorLedger)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let settings = RunSettings(data: data, partners: partners, seed: planFile.plan.modelSeed)
+    try run.write(Array(try encoder.encode(settings)) + [0x0A], to: run.currentPath + "/settings.json")
+    try run.write(
+      Array("written by the coordinator of session \(plan.session.hex); the partners keep their own ledgers\n".utf8),
+      to: run.exportNote)
+    var lines: [String] = []
+    for release in releases {
+      var line: [String: Any] = [
+        "event": "released", "round": Int(release.statement.round), "attempt": Int(release.statement.attempt),
+        "name": release.name, "partners": release.partners,
+      ]
+      if let epsilon = release.epsilon { line["epsilon"] = epsilon }
+      if !release.evaluation.isEmpty { line["noised"] = release.evaluation.map { Double($0) } }
+      lines.append(String(decoding: try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys]), as: UTF8.self))
+    }
+    try run.write(Array((lines.joined(separator: "\n") + "\n").utf8), to: run.metrics)
+    if let newest = try store.newestRelease(of: plan.session), let model = newest.model {
+      let catalogue = try CatalogueDocument.decode(plan.catalogue).catalogue
+      try ModelBundle.write(try ModelBytes.decode(model), catalogue: catalogue, to: run.currentPath)
+      try run.write(newest.statement.encoded(), to: run.currentPath + "/release.bin")
+    }
+    guard plan.endedAt != nil else {
+      try run.interrupt(reason: "the plan is not over; this is what was released so far")
+      return releases.count
+    }
+    try run.finish()
+    return releases.count
+  }
+}

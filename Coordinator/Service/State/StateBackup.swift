@@ -1,0 +1,145 @@
+internal import CryptoPrimitives
+internal import FederatedLearning
+public import Foundation
+internal import PeerIdentity
+internal import Storage
+
+/// Copies of a state folder, and the way back.
+///
+/// A backup holds no journal of an open attempt: that could yield a sum without noise, and an attempt that was open is not
+/// continued from a copy. What was spent after the backup stands in the ledgers of the folder that it is restored over, and
+/// in what the partners remember: the longer ledger is kept, and partners refuse a coordinator whose ledger became shorter.
+public enum StateBackup {
+  /// Writes a new folder.
+  ///
+  /// - Throws: `StateFolderError`, `TaskDatabaseError`.
+  public static func write(_ folder: StateFolder, to path: String) throws {
+    _ = try CoordinatorState.description(of: folder)
+    let manager = FileManager.default
+    guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
+    let draft = StateFolder(path: path + ".partial")
+    try? manager.removeItem(atPath: draft.path)
+    do {
+      for made in [draft.path, draft.ledgers, draft.spool] {
+        try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      }
+      for name in files { try manager.copyItem(atPath: "\(folder.path)/\(name)", toPath: "\(draft.path)/\(name)") }
+      // First the database, then the ledgers: a ledger may be ahead of the state, never behind it.
+      let store = try CoordinatorStore(path: folder.database)
+      try store.backup(to: draft.database)
+      try store.close()
+      for name in try manager.contentsOfDirectory(atPath: folder.ledgers).sorted() where name.hasSuffix(".ledger") {
+        try manager.copyItem(atPath: "\(folder.ledgers)/\(name)", toPath: "\(draft.ledgers)/\(name)")
+      }
+      try manager.moveItem(atPath: draft.path, toPath: path)
+    } catch {
+      try? manager.removeItem(atPath: draft.path)
+      throw wrapped(error, path)
+    }
+  }
+
+  /// What a restoration found and did.
+  public struct Outcome: Sendable, Equatable {
+    /// Ledgers of the folder that were longer than those of the backup, and were kept.
+    public var ledgersKept: [String] = []
+    /// Sessions whose plan cannot go on, because releases happened after the backup.
+    public var plansEnded: [String] = []
+  }
+
+  /// Restores a backup into `folder`: a new one, or one whose database is lost or damaged. Nobody may serve it meanwhile.
+  ///
+  /// - Throws: `StateFolderError` when the folder belongs to another task, is served, or two ledgers contradict each other.
+  public static func restore(from path: String, into folder: StateFolder, now: Date) throws -> Outcome {
+    let manager = FileManager.default
+    let backup = StateFolder(path: path)
+    let task = try CoordinatorState.description(of: backup)
+    let anchor = try TrustAnchor(pem: try CoordinatorState.text(backup.authority))
+    if manager.fileExists(atPath: folder.authority) {
+      guard try TrustAnchor(pem: try CoordinatorState.text(folder.authority)).taskID == anchor.taskID else {
+        throw StateFolderError(.exists, "\(folder.path) holds another task than the backup of '\(task.name)'; choose another folder")
+      }
+    }
+    // A damaged database cannot say who serves it; then the operator's word must do.
+    if manager.fileExists(atPath: folder.database), let store = try? CoordinatorStore(path: folder.database) {
+      let lease = try store.leaseState(now: now)
+      try store.close()
+      if let lease {
+        throw StateFolderError(.exists, "a coordinator (\(lease.holder)) serves \(folder.path) now; stop it first")
+      }
+    }
+    var outcome = Outcome()
+    do {
+      for made in [folder.path, folder.ledgers, folder.spool] {
+        try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: made)
+      }
+      for name in try manager.contentsOfDirectory(atPath: backup.ledgers).sorted() where name.hasSuffix(".ledger") {
+        if try restoreLedger(name, from: backup, to: folder) { outcome.ledgersKept.append(name) }
+      }
+      for name in files { try replace("\(folder.path)/\(name)", with: "\(backup.path)/\(name)") }
+      for suffix in ["-wal", "-shm", "-journal"] { try? manager.removeItem(atPath: folder.database + suffix) }
+      try replace(folder.database, with: backup.database)
+      for name in (try? manager.contentsOfDirectory(atPath: folder.spool)) ?? [] {
+        try manager.removeItem(atPath: "\(folder.spool)/\(name)")
+      }
+    } catch { throw wrapped(error, folder.path) }
+    let store = try CoordinatorStore(path: folder.database)
+    try store.checkIntegrity()
+    if let plan = try store.newestPlan(), plan.endedAt == nil,
+      let ahead = try releasesAhead(of: plan, in: store, folder: folder), ahead > 0
+    {
+      _ = try store.end(
+        session: plan.session,
+        because: "restored from a backup: \(ahead) release\(ahead == 1 ? "" : "s") after it stand in the ledger, their models are lost",
+        now: now)
+      outcome.plansEnded.append(plan.session.hex)
+    }
+    try store.close()
+    return outcome
+  }
+
+  /// Everything but database, ledgers and spool.
+  private static let files = ["task.json", "ca.pem", "ca.key", "signing.key", "server.pem", "server.key"]
+
+  /// - Returns: whether the folder's own ledger was kept because it is longer.
+  private static func restoreLedger(_ name: String, from backup: StateFolder, to folder: StateFolder) throws -> Bool {
+    let manager = FileManager.default
+    let (saved, live) = ("\(backup.ledgers)/\(name)", "\(folder.ledgers)/\(name)")
+    guard let liveBytes = manager.contents(atPath: live) else {
+      try manager.copyItem(atPath: saved, toPath: live)
+      return false
+    }
+    let savedBytes = manager.contents(atPath: saved) ?? Data()
+    // Ledgers only grow: one must be the beginning of the other.
+    if liveBytes.starts(with: savedBytes) { return liveBytes.count > savedBytes.count }
+    guard savedBytes.starts(with: liveBytes) else {
+      throw StateFolderError(
+        .damaged,
+        "the ledger \(live) and that of the backup contradict each other: neither is the beginning of the other; keep both and find out who wrote them"
+      )
+    }
+    try replace(live, with: saved)
+    return false
+  }
+
+  /// Releases of a plan that its ledger knows and its database does not.
+  private static func releasesAhead(of plan: PlanRecord, in store: CoordinatorStore, folder: StateFolder) throws -> Int? {
+    guard let content = FileManager.default.contents(atPath: folder.ledger(of: plan.session.hex)) else { return nil }
+    let released = LedgerReleases.rounds(in: Array(content), key: try plan.planFile().plan.coordinatorKey)
+    let known = Set(try store.releases(of: plan.session).map { Int($0.statement.round) })
+    return released.subtracting(known).count
+  }
+
+  private static func replace(_ path: String, with source: String) throws {
+    let manager = FileManager.default
+    let draft = path + ".restoring"
+    try? manager.removeItem(atPath: draft)
+    try manager.copyItem(atPath: source, toPath: draft)
+    guard rename(draft, path) == 0 else { throw StateFolderError(.system, "\(path) cannot be replaced; check its owner") }
+  }
+
+  private static func wrapped(_ error: any Error, _ path: String) -> any Error {
+    (error as NSError).domain == NSCocoaErrorDomain
+      ? StateFolderError(.system, "\(path) cannot be written (\(error.localizedDescription)); check disk and owner") : error
+  }
+}

@@ -1,0 +1,93 @@
+import CoordinatorService
+import CryptoPrimitives
+import FederatedLearning
+import Foundation
+import SecureAggregation
+import Testing
+import Transport
+
+@Suite struct BackupTests {
+  @Test func `a backup does not hold the journal of an open attempt, and the attempt is not continued from it`() async throws {
+    let task = try await TestTask(noise: "central")
+    var accepted = 0
+    try await task.run(until: { accepted == 17 }, afterEach: { _, _ in accepted += 1 })
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup)
+    // An unmask answer, or whatever else was journalled last.
+    let last = try #require(task.partners.compactMap { $0.uploaded.last }.first)
+    let bytes = try #require(FileManager.default.contents(atPath: backup + "/coordinator.sqlite"))
+    #expect(bytes.range(of: Data(last.bytes)) == nil)
+    let copy = try CoordinatorState.open(StateFolder(path: backup)) { preconditionFailure("not sealed") }
+    #expect(try !copy.store.hasOpenAttempt(task.session))
+  }
+
+  @Test func `a coordinator that is restored over its ledger cannot spend the same budget twice`() async throws {
+    let task = try await TestTask(noise: "central")
+    let planned = task.plan.plan.releases.count
+    try #require(planned >= 2)
+    try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup)
+    try await task.run()
+    #expect(try await task.isFinished)
+    let spent = try task.charges().count
+    await task.host.dropEverything()
+    try task.state.store.release(task.lease)
+    // The database is lost; the ledgers are still there.
+    try FileManager.default.removeItem(atPath: task.state.folder.database)
+    let outcome = try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
+    #expect(outcome.ledgersKept.count == 1 && outcome.plansEnded.count == 1)
+    let restored = try CoordinatorState.open(task.state.folder) { preconditionFailure("not sealed") }
+    let clock = task.clock
+    let lease = try restored.store.takeLease(holder: "restored", now: clock.now)
+    let hosted = try restored.host(
+      lease: lease, policy: task.policy, quota: task.quota, logger: TestTask.logger, clock: { clock.now })
+    try await hosted.host.tick()
+    #expect(hosted.host.sentMessages.isEmpty)
+    #expect(try task.charges().count == spent)
+    #expect(try restored.store.newestPlan()?.end?.contains("restored") == true)
+  }
+
+  @Test func `a coordinator that is restored without its ledger is refused by partners who saw a longer one`() async throws {
+    let task = try await TestTask(noise: "central")
+    try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup)
+    try await task.run()
+    let spent = task.partners.map { $0.ledger.state.charges.count }
+    let fresh = StateFolder(path: task.path + "/fresh")
+    _ = try StateBackup.restore(from: backup, into: fresh, now: task.clock.now)
+    let restored = try CoordinatorState.open(fresh) { preconditionFailure("not sealed") }
+    let clock = task.clock
+    let lease = try restored.store.takeLease(holder: "restored", now: clock.now)
+    let hosted = try restored.host(
+      lease: lease, policy: task.policy, quota: task.quota, logger: TestTask.logger, clock: { clock.now })
+    var round = 0
+    while round < 40 {
+      try await hosted.host.tick()
+      for partner in task.partners { _ = try? await partner.step(through: hosted.handler) }
+      clock.advance(1)
+      round += 1
+    }
+    #expect(try restored.store.releases(of: task.session).count == 1)
+    #expect(task.partners.map { $0.ledger.state.charges.count } == spent)
+  }
+
+  @Test func `ledgers that contradict each other are not merged, and a folder that is served is not overwritten`() async throws {
+    let task = try await TestTask()
+    try await task.run(until: { try task.state.store.hasOpenAttempt(task.session) })
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup)
+    #expect(throws: StateFolderError.self) {
+      try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
+    }
+    try task.state.store.release(task.lease)
+    let ledger = StateFolder(path: backup).ledger(of: task.session.hex)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: ledger))
+    bytes[20] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: ledger))
+    #expect(throws: StateFolderError.self) {
+      try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import CoordinatorService
+import FederatedLearning
+import Foundation
+import SecureAggregation
+import Testing
+import Transport
+
+@Suite struct FencingTests {
+  @Test func `a second process is refused while the first one's lease lasts, and gets it when it is released`() async throws {
+    let task = try await TestTask()
+    #expect(throws: StoreError.self) { try task.state.store.takeLease(holder: "second", now: task.clock.now) }
+    try task.state.store.renew(task.lease, now: task.clock.now.addingTimeInterval(Lease.duration - 1))
+    #expect(throws: StoreError.self) {
+      try task.state.store.takeLease(holder: "second", now: task.clock.now.addingTimeInterval(Lease.duration + 1))
+    }
+    try task.state.store.release(task.lease)
+    let second = try task.state.store.takeLease(holder: "second", now: task.clock.now)
+    #expect(second.token == task.lease.token + 1)
+  }
+
+  @Test func `a process that slept past its lease is fenced off: its journal takes nothing, and nothing leaves`() async throws {
+    let task = try await TestTask()
+    var accepted = 0
+    try await task.run(until: { accepted == 5 }, afterEach: { _, _ in accepted += 1 })
+    let before = task.host.sentMessages
+    _ = try task.state.store.takeLease(holder: "second", now: task.clock.now.addingTimeInterval(Lease.duration + 1))
+    // The first process wakes up and knows nothing of it.
+    for partner in task.partners { _ = try? await partner.step(through: task.handler) }
+    #expect(task.host.sentMessages == before)
+    #expect(throws: StoreError.fencedOff) { try task.state.store.renew(task.lease, now: task.clock.now) }
+    await #expect(throws: HostFailure.fencedOff) { try await task.host.tick() }
+    await #expect(throws: TransportRefusal.self) {
+      _ = try await task.partners[3].send(
+        [1], as: UploadKey(session: task.partners[3].session, round: 0, attempt: 0, kind: 4), through: task.handler)
+    }
+  }
+
+  @Test func `a journal on a full disk lets nothing out, and the next process goes on where it stopped`() async throws {
+    let task = try await TestTask()
+    var accepted = 0
+    try await task.run(until: { accepted == 7 }, afterEach: { _, _ in accepted += 1 })
+    let before = task.host.sentMessages
+    try task.state.store.fillUp()
+    for partner in task.partners { _ = try? await partner.step(through: task.handler) }
+    #expect(task.host.sentMessages == before)
+    await #expect(throws: (any Error).self) { try await task.host.tick() }
+    try task.state.store.makeRoom()
+    try await task.restart()
+    try await task.host.tick()
+    #expect(task.host.sentMessages == before)
+  }
+}
