@@ -71,7 +71,7 @@ public struct TrainingHandler: CoordinationHandler {
       let answer = outbox.answer(peer.participant, session: query.session, after: query.after)
       let left = deadline - ContinuousClock.now
       let isNews = !answer.envelopes.isEmpty || answer.session != query.session || (known.map { $0 != answer.state } ?? false)
-      if isNews || left <= .zero || Task.isCancelled || answer.state == .draining {
+      if isNews || left <= .zero || Task.isCancelled || answer.state.isLast {
         outbox.see(peer.participant, at: clock())
         monitor.count(bytesDown: answer.envelopes.reduce(0) { $0 + $1.inlineCount })
         outbox.noteState(answer.state, toldTo: peer.participant)
@@ -228,6 +228,16 @@ extension TransportRefusal {
     case .busy: self = .tooManyCalls(limit: 1)
     case .full: self = .unavailable(reason: "spool full")
     case .failed, nil: self = .fault
+    }
+  }
+}
+
+extension TaskState {
+  /// Whether nothing follows that a poll could wait for.
+  fileprivate var isLast: Bool {
+    switch self {
+    case .draining, .finished: true
+    case .idle, .waiting, .running: false
     }
   }
 }
