@@ -57,7 +57,7 @@ delta: 1e-6
 nominal-users: 7000
 maximum-users: 2600
 evaluation-share: 0
-reserve-attempts: 2
+reserve-attempts: 1
 PLAN
 $coordinator plan "$folder/plan.yaml" --state "$folder/coordinator" --output "$folder/plan.json"
 
@@ -77,7 +77,8 @@ $coordinator export "$folder/run" --state "$folder/coordinator"
 $tacit verify "$folder/run"
 for shop in "${shops[@]}"; do $client verify --home "$folder/$shop" | tail -1; done
 echo
-$tacit evaluate "$folder/run" --data "$data" 2>/dev/null || true
+echo "the table of the simulator, over everybody's data in one place, which only a trial can have:"
+$tacit evaluate "$folder/run" --data "$data" --partners by:partner
 echo
 echo "what joining was worth to ${shops[0]}, computed at its home:"
 $client worth --home "$folder/${shops[0]}"
