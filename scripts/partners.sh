@@ -10,6 +10,8 @@ folder=${1:-runs/partners}
 noise=${PARTNERS_NOISE:-central}
 data=${PARTNERS_DATA:-synthetic:7000x600x7}
 algorithm=${PARTNERS_ALGORITHM:-covariance}
+cap=(--cap 8.5,1e-6) # what a partner lets its data spend at most, over all plans; without noise there is no such number
+[ "$noise" != none ] || cap=()
 build=$PWD/.build/release
 tacit=$build/tacit coordinator=$build/tacit-coordinator client=$build/tacit-client
 [ ! -e "$folder" ] || { echo "partners: $folder exists; remove it or name another folder" >&2; exit 73; }
@@ -63,7 +65,7 @@ $coordinator plan "$folder/plan.yaml" --state "$folder/coordinator" --output "$f
 
 for shop in "${shops[@]}"; do
   $client review --home "$folder/$shop" >"$folder/$shop.review"
-  $client data import "$folder/data/$shop" --home "$folder/$shop" --cap 8.5,1e-6 >>"$folder/$shop.out"
+  $client data import "$folder/data/$shop" --home "$folder/$shop" "${cap[@]}" >>"$folder/$shop.out"
   $client accept --home "$folder/$shop" --yes >>"$folder/$shop.out"
   $client run --home "$folder/$shop" --once >"$folder/$shop.log" 2>&1 &
   running+=($!)
@@ -84,7 +86,7 @@ echo "what joining was worth to ${shops[0]}, computed at its home:"
 $client worth --home "$folder/${shops[0]}"
 echo
 if [ "$noise" = none ]; then
-  $tacit simulate --data "$data" --partners by:partner --algorithm "$algorithm" --noise none --no-baselines --output "$folder/simulated" >/dev/null
+  $tacit simulate --data "$data" --partners by:partner --algorithm "$algorithm" --noise none --baselines off --output "$folder/simulated" >/dev/null
   cmp "$folder/run/items.safetensors" "$folder/simulated/items.safetensors"
   echo "the model has the same bytes as the simulator's"
 fi
