@@ -19,11 +19,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-let argumentParser = Target.Dependency.product(
-  name: "ArgumentParser", package: "swift-argument-parser")
-
 func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
 
+let argumentParser = product("ArgumentParser", "swift-argument-parser")
 let swiftProtobuf = product("SwiftProtobuf", "swift-protobuf")
 let grpcCore = product("GRPCCore", "grpc-swift-2")
 let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
@@ -185,5 +183,12 @@ let package = Package(
     tests("PartnerServiceTests", service + ["PartnerService"]),
     // Dependencies so that the programs are built: the tests run them as a user does.
     tests("CommandLineTests", ["tacit", "tacit-coordinator", "tacit-client"]),
+    // The same, killed from outside; and peers that no honest program is.
+    tests(
+      "FaultTests",
+      [
+        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol", "DataImport", "PeerIdentity",
+        "Transport", "tacit", "tacit-coordinator", "tacit-client", grdb, logging,
+      ]),
   ]
 )

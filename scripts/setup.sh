@@ -3,8 +3,8 @@
 set -euo pipefail
 
 # What Tacit links, then what Swift itself needs to run, to link and to fetch (a full Swift installation has the latter).
-packages=(libsodium-dev libssl-dev libopenblas-dev zlib1g-dev)
-packages+=(git ca-certificates binutils libstdc++-12-dev libcurl4 libxml2 libncurses6 libsqlite3-0 tzdata)
+packages=(libsodium-dev libssl-dev libopenblas-dev zlib1g-dev libsqlite3-dev)
+packages+=(git ca-certificates binutils libstdc++-12-dev libcurl4 libxml2 libncurses6 tzdata)
 
 missing=()
 for package in "${packages[@]}"; do

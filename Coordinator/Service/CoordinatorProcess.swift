@@ -13,6 +13,7 @@ public struct CoordinatorProcess: Sendable {
   private let configuration: CoordinatorConfiguration
   private let state: CoordinatorState
   private let lease: Lease
+  private let lock: FolderLock?
   private let monitor: RoundMonitor
   private let host: RoundHost
   private let tls: ServerTLS?
@@ -32,7 +33,7 @@ public struct CoordinatorProcess: Sendable {
     self.passphrase = passphrase
     self.logger = logger
     try state.store.checkIntegrity()
-    lease = try await Self.takeLease(state.store, waits: configuration.isStandby, logger)
+    (lease, lock) = try await Self.takeLease(state, waits: configuration.isStandby, logger)
     let hosted = try state.host(
       lease: lease, policy: configuration.policy, quota: configuration.spoolQuota, workers: configuration.workers,
       checksCertificates: !configuration.isInsecureLoopback, logger: logger, clock: { Date() })
@@ -62,7 +63,7 @@ public struct CoordinatorProcess: Sendable {
       listen: configuration.enrolmentListen, tls: tls,
       handler: EnrolmentDesk(state: state, logger: logger, clock: { Date() }), logger: logger, onRefusal: count)
     return [
-      RoundService(host: host, store: state.store, lease: lease, monitor: monitor, logger: logger),
+      RoundService(host: host, store: state.store, lease: lease, lock: lock, monitor: monitor, logger: logger),
       CertificateService(state: state, tls: tls, passphrase: passphrase, logger: logger),
       ListenerService(
         name: "training", logger: logger, listen: { try await training.run() }, address: { try await training.boundAddress },
@@ -76,18 +77,27 @@ public struct CoordinatorProcess: Sendable {
     ]
   }
 
-  private static func takeLease(_ store: CoordinatorStore, waits: Bool, _ logger: Logger) async throws -> Lease {
+  /// Takes the lease, and the lock that tells the next process on this machine when this one is dead.
+  private static func takeLease(
+    _ state: CoordinatorState, waits: Bool, _ logger: Logger
+  ) async throws -> (Lease, FolderLock?) {
     var name = [CChar](repeating: 0, count: 256)
     gethostname(&name, name.count - 1)
-    let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let holder = "process \(getpid()) on \(host)"
+    let host = " on " + String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let holder = "process \(getpid())\(host)"
+    var lock: FolderLock?
     var hasSaid = false
     while true {
-      do { return try store.takeLease(holder: holder, now: Date()) } catch StoreError.leaseHeld(let other, let until) {
+      lock = lock ?? FolderLock(state.folder)
+      let isLocked = lock != nil
+      do {
+        let lease = try state.store.takeLease(holder: holder, now: Date(), isDead: { isLocked && $0.hasSuffix(host) })
+        return (lease, lock)
+      } catch StoreError.leaseHeld(let other, let until) {
         guard waits else { throw StoreError.leaseHeld(by: other, until: until) }
         if !hasSaid { logger.notice("standing by: another coordinator holds the lease", [.holder: LogValue(other)]) }
         hasSaid = true
-        try await Task.sleep(for: .seconds(1))
+        try await Task.sleep(for: .milliseconds(500))
       }
     }
   }
@@ -136,10 +146,13 @@ private struct RoundService: Service {
   let host: RoundHost
   let store: CoordinatorStore
   let lease: Lease
+  /// Held as long as rounds run.
+  let lock: FolderLock?
   let monitor: RoundMonitor
   let logger: Logger
 
   func run() async throws {
+    defer { withExtendedLifetime(lock) {} }
     let failure: (any Error)?
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in

@@ -29,6 +29,15 @@ public enum DatasetWriter {
     }
   }
 
+  /// Writes a catalogue alone: the table of items that partners agree on before any of them shows up with data.
+  ///
+  /// - Parameter path: ends with `.tsv` or `.tsv.gz`.
+  /// - Throws: `DataImportError` when the file cannot be written or an id cannot stand in a table.
+  public static func writeCatalogue(_ catalogue: Catalogue, to path: String) throws {
+    try checkIDs(catalogue.itemIDs, "item", path)
+    try writeAttributes("item", catalogue.itemIDs, catalogue.attributes, to: path)
+  }
+
   private static func writeInteractions(_ dataset: Dataset, in target: OutputFolder) throws {
     let (users, items) = (dataset.userIDs, dataset.catalogue.itemIDs)
     let hasWeights = dataset.train.weights.contains { $0 != 1 }

@@ -10,7 +10,7 @@ struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
     abstract: "Look at interaction data, bring it into the folder layout, or make some up.",
-    subcommands: [Inspect.self, Import.self, Generate.self])
+    subcommands: [Inspect.self, Import.self, Generate.self, Split.self])
 }
 
 /// How results are printed.
@@ -187,6 +187,52 @@ extension DataCommand {
       let population = SyntheticPopulation(configuration)
       try DatasetWriter.write(population.dataset, to: output, replacing: force)
       try DataPrinter(format).print(DatasetSummary(population.dataset), nil, output: output)
+    }
+  }
+
+  /// Writes one folder for each partner.
+  struct Split: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Divide a data set among partners: one folder each, all over the same catalogue.",
+      discussion:
+        "For trying a federation over the network with data that lie in one place: every `tacit-client data import` reads one folder. items.tsv.gz is the catalogue for `tacit-coordinator plan`."
+    )
+
+    @Argument(help: "`synthetic:USERSxITEMSxPARTNERS`, a folder in our layout, or a table.")
+    var data: String
+
+    @Option(help: "How users are divided: a number, by:COLUMN, or as `tacit simulate --partners` says.")
+    var partners: String = "by:partner"
+
+    @Option(help: "Drives made-up data.")
+    var seed: UInt64 = 1
+
+    @Option(help: "The folder to write; one folder per partner appears in it.")
+    var output: String
+
+    func run() throws { try Failures.report { try execute() } }
+
+    private func execute() throws {
+      let dataset = try DataSource.load(data, seed: seed, validation: false).dataset
+      let partition: Partition
+      do { partition = try dataset.partition(by: try PartitionRule(parsing: partners)) } catch {
+        throw CommandFailure(.configuration, "--partners: \(error)")
+      }
+      for name in partition.names where name.isEmpty || name.hasPrefix(".") || name.contains("/") {
+        throw CommandFailure(.data, "partner '\(name)' cannot name a folder; expected a name without / and without a leading dot")
+      }
+      guard !FileManager.default.fileExists(atPath: output) else {
+        throw CommandFailure(.cannotCreate, "\(output) exists; choose another name or remove it first")
+      }
+      do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
+        throw CommandFailure(.cannotCreate, "\(output) cannot be made: \(error.localizedDescription)")
+      }
+      for (name, users) in zip(partition.names, partition.userIndices) {
+        try DatasetWriter.write(dataset.selecting(users: users), to: "\(output)/\(name)")
+        print("\(output)/\(name): \(users.count) users")
+      }
+      try DatasetWriter.writeCatalogue(dataset.catalogue, to: "\(output)/items.tsv.gz")
+      print("\(output)/items.tsv.gz: the catalogue, \(dataset.itemCount) items")
     }
   }
 }

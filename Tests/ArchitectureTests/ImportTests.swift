@@ -93,6 +93,19 @@ import Testing
       }, "nobody imports \(library)")
   }
 
+  @Test func `nothing that tacit is made of knows TLS, gRPC, HTTP or SQLite`() {
+    let network: Set = [
+      "GRPCCore", "GRPCProtobuf", "GRPCNIOTransportHTTP2Posix", "NIOCore", "NIOPosix", "NIOTLS", "NIOSSL", "X509", "Crypto",
+      "Hummingbird", "GRDB",
+    ]
+    var reached: Set = ["tacit"]
+    for row in table.targets.reversed() where reached.contains(row.name) {
+      reached.formUnion(row.ours)
+      #expect(network.isDisjoint(with: row.outside), "\(row.name) is part of tacit and imports \(row.outside)")
+    }
+    #expect(reached.count > 10)
+  }
+
   @Test func `headers of system libraries are included in their own module only`() throws {
     let owners = [
       "sodium": "CSystemCrypto", "openssl/": "CSystemCrypto", "cblas": "CSystemBLAS", "lapack": "CSystemBLAS",
@@ -133,7 +146,13 @@ import Testing
     #expect(
       packages == [
         "https://github.com/apple/swift-argument-parser", "https://github.com/apple/swift-protobuf",
-        "https://github.com/jpsim/Yams",
+        "https://github.com/jpsim/Yams", "https://github.com/grpc/grpc-swift-2",
+        "https://github.com/grpc/grpc-swift-nio-transport", "https://github.com/grpc/grpc-swift-protobuf",
+        "https://github.com/apple/swift-nio", "https://github.com/apple/swift-nio-ssl",
+        "https://github.com/apple/swift-certificates", "https://github.com/apple/swift-asn1",
+        "https://github.com/apple/swift-crypto", "https://github.com/apple/swift-log",
+        "https://github.com/swift-server/swift-service-lifecycle", "https://github.com/groue/GRDB.swift",
+        "https://github.com/hummingbird-project/hummingbird",
       ])
   }
 }
@@ -173,9 +192,9 @@ import Testing
       | `A` | Sources/A | first | - | - | Glibc |
       | `B` | Sources/B | second, with a comma | A, C | X | - |
 
-      | test target | ours |
-      | --- | --- |
-      | `ATests` | A |
+      | test target | ours | outside |
+      | --- | --- | --- |
+      | `ATests` | A | X |
 
       | file | module | reason |
       | --- | --- | --- |
@@ -185,12 +204,16 @@ import Testing
     #expect(table.targets[1].allowed == ["A", "C", "X"])
     #expect(table.targets[0].system == ["Glibc"])
     #expect(table.tests.map(\.room) == ["Tests/ATests"])
+    #expect(table.tests[0].allowed.isSuperset(of: ["A", "X", "Testing"]))
     #expect(table.exceptions.map(\.file) == ["Sources/A/F.swift"])
   }
 
   @Test func `the manifest is read call by call`() {
     let manifest = ManifestTargets(
       """
+      let parser = product("ArgumentParser", "swift-argument-parser")
+      let p = product("P", "p")
+      let both: [Target.Dependency] = ["A", p]
       let package = Package(
         products: [.executable(name: "x", targets: ["x"])],
         targets: [
@@ -201,10 +224,11 @@ import Testing
           library(
             "B",
             [
-              "A", .product(name: "P", package: "p"),
+              "A", p,
               "CKernels",
             ]),
-          .executableTarget(name: "x", dependencies: ["B", argumentParser], path: "X", swiftSettings: settings),
+          .executableTarget(
+            name: "x", dependencies: both + ["B", parser], path: "X", swiftSettings: settings),
           tests("ATests", []),
         ]
       )
@@ -212,6 +236,6 @@ import Testing
     #expect(manifest.declarations.map(\.name) == ["CLib", "CKernels", "A", "B", "x", "ATests"])
     #expect(
       manifest.declarations.map { $0.dependencies.sorted() }
-        == [[], [], ["CLib"], ["A", "CKernels", "P"], ["ArgumentParser", "B"], []])
+        == [[], [], ["CLib"], ["A", "CKernels", "P"], ["A", "ArgumentParser", "B", "P"], []])
   }
 }

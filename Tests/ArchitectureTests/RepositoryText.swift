@@ -88,10 +88,11 @@ struct ArchitectureTable {
         name: Self.bare(cells[0]), room: cells[1], ours: Self.list(cells[3]), outside: Self.list(cells[4]),
         system: Self.list(cells[5]))
     }
-    tests = (tables["test target"] ?? []).filter { $0.count == 2 }.map { cells in
+    tests = (tables["test target"] ?? []).filter { $0.count == 3 }.map { cells in
       let name = Self.bare(cells[0])
       return ArchitectureRow(
-        name: name, room: "Tests/\(name)", ours: Self.list(cells[1]), outside: [], system: Self.testSystemModules)
+        name: name, room: "Tests/\(name)", ours: Self.list(cells[1]), outside: Self.list(cells[2]),
+        system: Self.testSystemModules)
     }
     exceptions = (tables["file"] ?? []).filter { $0.count == 3 }.map { (Self.bare($0[0]), Self.bare($0[1])) }
   }
@@ -136,7 +137,9 @@ struct ManifestTargets {
   let declarations: [Declaration]
 
   init(_ manifest: String) {
-    let code = manifest.split(separator: "\n", omittingEmptySubsequences: false)
+    let code =
+      "\n"
+      + manifest.split(separator: "\n", omittingEmptySubsequences: false)
       .map { line in line.range(of: "// ").map { String(line[..<$0.lowerBound]) } ?? String(line) }
       .joined(separator: "\n")
     // The list of targets is the last `targets:` at the beginning of a line; products name theirs within a line.
@@ -144,19 +147,18 @@ struct ManifestTargets {
       declarations = []
       return
     }
+    let shorthands = Self.shorthands(in: code[..<start.lowerBound])
     var rest = code[start.upperBound...]
     var found: [Declaration] = []
     while let call = Self.heads.compactMap({ rest.range(of: $0) }).min(by: { $0.lowerBound < $1.lowerBound }) {
       let body = Self.balanced(rest[call.upperBound...], open: "(", close: ")")
-      let strings = Self.strings(in: body)
+      let name = Self.strings(in: body).first ?? ""
       var dependencies: [String] = []
-      if !rest[call].contains("system"), let name = strings.first,
-        let afterName = body.range(of: "\"\(name)\""), let list = body[afterName.upperBound...].firstIndex(of: "[")
-      {
-        let inner = Self.balanced(body[body.index(after: list)...], open: "[", close: "]")
-        dependencies = Self.dependencies(in: inner)
+      if !rest[call].contains("system"), let afterName = body.range(of: "\"\(name)\"") {
+        let others = ["path:", "swiftSettings:", "providers:"].compactMap { body.range(of: $0)?.lowerBound }
+        dependencies = Self.names(in: body[afterName.upperBound..<(others.min() ?? body.endIndex)], shorthands)
       }
-      found.append(Declaration(name: strings.first ?? "", dependencies: dependencies, text: String(body)))
+      found.append(Declaration(name: name, dependencies: dependencies, text: String(body)))
       rest = rest[body.endIndex...]
     }
     declarations = found
@@ -180,18 +182,29 @@ struct ManifestTargets {
       .filter { !$0.offset.isMultiple(of: 2) }.map { String($0.element) }
   }
 
-  /// Names of targets and products; a product's package and the shorthand for ArgumentParser are resolved.
-  private static func dependencies(in list: Substring) -> [String] {
-    var names: [String] = []
-    var rest = list
-    while let product = rest.range(of: ".product(") {
-      names += strings(in: rest[..<product.lowerBound])
-      let body = balanced(rest[product.upperBound...], open: "(", close: ")")
-      names += strings(in: body).prefix(1)
-      rest = rest[body.endIndex...]
+  /// `let name = product("Product", "package")`, and lists of dependencies with a name of their own.
+  private static func shorthands(in code: Substring) -> [String: [String]] {
+    var found: [String: [String]] = [:]
+    var rest = code
+    while let head = rest.range(of: "\nlet ") {
+      rest = rest[head.upperBound...]
+      let name = String(rest.prefix { $0.isLetter || $0.isNumber })
+      let definition = rest.dropFirst(name.count)
+      if definition.hasPrefix(" = product(") {
+        found[name] = Array(strings(in: definition.prefix { $0 != "\n" }).prefix(1))
+      } else if definition.hasPrefix(": [Target.Dependency] = [") {
+        let list = balanced(definition.dropFirst(": [Target.Dependency] = [".count), open: "[", close: "]")
+        found[name] = names(in: list, found)
+      }
     }
-    names += strings(in: rest)
-    if list.contains("argumentParser") { names.append("ArgumentParser") }
-    return names
+    return found
+  }
+
+  /// Names of targets and products in an expression of strings and shorthands.
+  private static func names(in expression: Substring, _ shorthands: [String: [String]]) -> [String] {
+    expression.split(separator: "\"", omittingEmptySubsequences: false).enumerated().flatMap { offset, part in
+      offset.isMultiple(of: 2)
+        ? part.split { !$0.isLetter && !$0.isNumber }.flatMap { shorthands[String($0)] ?? [] } : [String(part)]
+    }
   }
 }

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// What `tacit-coordinator` and `tacit-client` can do in this version, and the honest refusal of the rest.
+/// What `tacit-coordinator` and `tacit-client` say when they are asked wrongly; what they do together is tested by the suites
+/// of the network.
 @Suite(.serialized) struct ServiceProgramTests {
   @Test("Help and version are printed by every program", arguments: [Program.tacit, .coordinator, .client])
   func helpAndVersion(_ program: Program) throws {
@@ -16,44 +17,52 @@ import Testing
 
   @Test("A sound plan is described in words")
   func soundPlan() throws {
+    guard Program.coordinator.isBuilt else { return }
     let scratch = try FinishedRunFixture.copy()
-    if Program.coordinator.isBuilt {
-      let checked = try Program.coordinator.run("check-plan", "first/plan.json", in: scratch)
-      #expect(checked.status == 0, "\(checked.errors)")
-      #expect(checked.output.contains("4 partners") && checked.output.contains("ε = 8"))
-    }
-    if Program.client.isBuilt {
-      let reviewed = try Program.client.run("review", "first/plan.json", in: scratch)
-      #expect(reviewed.status == 0, "\(reviewed.errors)")
-      #expect(reviewed.output.contains("partner-3") && reviewed.output.contains("The coordinator adds the noise"))
-    }
+    let checked = try Program.coordinator.run("check-plan", "first/plan.json", in: scratch)
+    #expect(checked.status == 0, "\(checked.errors)")
+    #expect(checked.output.contains("4 partners") && checked.output.contains("ε = 8"))
   }
 
-  @Test("Serving and joining are refused with exit code 69 and one sentence")
-  func networkIsRefused() throws {
-    let scratch = try FinishedRunFixture.copy()
-    for (program, command) in [(Program.coordinator, "serve"), (.client, "run")] where program.isBuilt {
-      try program.run(command, "first/plan.json", in: scratch).expectRefusal(69, saying: "no network transport yet")
-    }
-  }
-
-  @Test(
-    "Plans that are missing, empty, cut or contradictory are refused with one sentence",
-    arguments: [(Program.coordinator, ["check-plan", "serve"]), (.client, ["review", "run"])])
-  func badPlans(_ program: Program, _ commands: [String]) throws {
-    guard program.isBuilt else { return }
+  @Test("Plans that are missing, empty, cut or contradictory are refused with one sentence")
+  func badPlans() throws {
+    guard Program.coordinator.isBuilt else { return }
     let scratch = try FinishedRunFixture.copy()
     let plan = try scratch.read("first/plan.json")
     try scratch.write("", to: "empty.json")
     try scratch.write(String(plan.prefix(plan.count / 2)), to: "cut.json")
     try scratch.write(plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : -8"), to: "negative.json")
     try scratch.write(plan.replacingOccurrences(of: "\"delta\" : 1e-06", with: "\"delta\" : 1"), to: "delta.json")
-    for command in commands {
-      try program.run(command, "nowhere.json", in: scratch).expectRefusal(66, saying: "no such file")
-      try program.run(command, "empty.json", in: scratch).expectRefusal(78, saying: "empty")
-      try program.run(command, "cut.json", in: scratch).expectRefusal(78, saying: "cannot be read")
-      try program.run(command, "negative.json", in: scratch).expectRefusal(78, saying: "ε is -8.0")
-      try program.run(command, "delta.json", in: scratch).expectRefusal(78, saying: "δ is 1.0")
+    func check(_ file: String, _ status: Int32, saying words: String) throws {
+      try Program.coordinator.run("check-plan", file, in: scratch).expectRefusal(status, saying: words)
     }
+    try check("nowhere.json", 66, saying: "no such file")
+    try check("empty.json", 78, saying: "empty")
+    try check("cut.json", 78, saying: "cannot be read")
+    try check("negative.json", 78, saying: "ε is -8.0")
+    try check("delta.json", 78, saying: "δ is 1.0")
+  }
+
+  @Test(
+    "A partner's commands need a home, and say how to make one",
+    arguments: [
+      ["review"], ["accept"], ["run"], ["status"], ["pause"], ["resume"], ["leave"], ["purge"], ["verify"], ["worth"],
+      ["report"], ["check-config"], ["recommend", "--user", "u"], ["data", "import", "events.csv"],
+    ])
+  func homes(_ command: [String]) throws {
+    guard Program.client.isBuilt else { return }
+    let scratch = try Scratch()
+    try Program.client.run(command, in: scratch).expectRefusal(64, saying: "no home is given")
+    try Program.client.run(command + ["--home", "nowhere"], in: scratch).expectRefusal(66, saying: "there is no home at nowhere")
+  }
+
+  @Test("What is no token enrols nobody")
+  func badTokens() throws {
+    guard Program.client.isBuilt else { return }
+    let scratch = try Scratch()
+    try Program.client.run("enroll", "--home", "home", "--token", "hello", in: scratch)
+      .expectRefusal(64, saying: "no token of Tacit")
+    try Program.client.run("enroll", "--home", "home", "--token", "@nowhere", in: scratch)
+      .expectRefusal(66, saying: "no such file")
   }
 }

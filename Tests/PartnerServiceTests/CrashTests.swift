@@ -107,7 +107,7 @@ import Transport
       return
     }
     let world = try await World(partners: 4, .factorization)
-    for index in 1..<4 { try await world.join(index) }
+    for index in 1..<4 { try await world.join(index, cap: nil) }
     let home = world.homes[0].path
     let kept = world.scratch.file("kept")
     try FileManager.default.moveItem(atPath: home, toPath: kept)
@@ -118,7 +118,7 @@ import Transport
     }
     defer { _ = Self.shell("umount -l '\(home)'") }
     #expect(Self.shell("cp -a '\(kept)/.' '\(home)/'") == 0)
-    try await world.join(0)
+    try await world.join(0, cap: nil)
     await world.coordinator.start()
     let host = try world.host(0)
     let filler = home + "/filler"

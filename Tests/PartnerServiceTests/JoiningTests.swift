@@ -4,6 +4,7 @@ import FederatedLearning
 import Foundation
 import PartnerService
 import PeerIdentity
+import SecureAggregation
 import Testing
 import Transport
 
@@ -133,7 +134,15 @@ import Transport
     let consent = try #require(try world.store(0).newestAcceptedPlan()?.consent)
     let statement = try #require(PartnerStatement(decoding: consent))
     #expect(statement.kind == .consent)
-    #expect(statement.isSigned(by: try #require(try world.store(0).enrolment()).identity))
+    let enrolment = try #require(try world.store(0).enrolment())
+    #expect(statement.isSigned(by: enrolment.identity))
+  }
+
+  @Test func `a plan without noise is beyond any cap of the partner's own`() async throws {
+    let world = try await World(partners: 4)
+    try await world.fetch(0)
+    try world.importData(0)
+    #expect { try world.accept(0) } throws: { "\($0)".contains("ε is infinite") }
   }
 
   @Test func `the own cap stops a plan that would spend more`() async throws {

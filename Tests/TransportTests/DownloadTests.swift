@@ -163,7 +163,9 @@ import Transport
         try await Task.sleep(for: .milliseconds(300))
         return now == last
       }
-      #expect(document.bytesRead < 24 << 20, "\(document.bytesRead) bytes were read although nobody takes them")
+      // What is on its way (window, buffers, a busy machine's delays) is far less than the document.
+      #expect(
+        document.bytesRead < 40 << 20, "\(document.bytesRead) bytes were read, \(proxy.accepted) connections, nobody takes them")
       download.cancel()
       #expect(await download.value == .cancelled)
       await client.close()

@@ -102,7 +102,8 @@ import Transport
 
   @Test func `a certificate that expires while the connection stands is refused at the next call`() async throws {
     let clock = Mutex(Date())
-    try await TestServer.run(now: { clock.withLock { $0 } }) { test in
+    let now: @Sendable () -> Date = { clock.withLock { $0 } }
+    try await TestServer.run(now: now) { test in
       let client = try test.client(1)
       _ = try await client.report([1])
       async let poll = failure { () async throws(TransportFailure) in

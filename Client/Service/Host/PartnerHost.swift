@@ -141,6 +141,10 @@ public actor PartnerHost {
 
   // MARK: - One conversation
 
+  /// A coordinator answers at once when there is a message, but need not when a plan merely ended: whoever waits for that
+  /// asks often.
+  private var wait: Duration { options.once ? min(options.pollWait, .seconds(2)) : options.pollWait }
+
   private func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
     while true {
@@ -154,7 +158,7 @@ public actor PartnerHost {
       let isIdle = active == nil
       let answer = try await line.connection.poll(
         PollQuery(
-          session: active?.session.bytes ?? [], after: active?.cursor, wait: isIdle ? .zero : options.pollWait))
+          session: active?.session.bytes ?? [], after: active?.cursor, wait: isIdle ? .zero : wait))
       succeeded()
       if let ending = try await handle(answer) { return ending }
       if isStopping { return .stopped }

@@ -47,6 +47,12 @@ public enum Joining {
         "the data set '\(record.name)' has no cap of your own; say the most that it may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
       )
     }
+    if review.plan.privacy.noise == .none, let own = cap ?? record.cap {
+      throw PartnerError(
+        .usage,
+        "this plan adds no noise, so that ε is infinite with its first round, above the cap of ε = \(own.epsilon) that you have set for '\(record.name)'; it can be joined only with data that were imported without a cap"
+      )
+    }
     if let cap, let known = record.cap, cap != known {
       throw PartnerError(
         .usage,

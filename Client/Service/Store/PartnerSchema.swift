@@ -51,11 +51,6 @@ enum PartnerSchema {
       session TEXT NOT NULL, round INTEGER NOT NULL, version INTEGER NOT NULL, bytes BLOB NOT NULL, model BLOB,
       PRIMARY KEY (session, round)
     ) WITHOUT ROWID;
-    -- The users' own vectors under the newest model; they are solved here and never leave.
-    CREATE TABLE userVectors (
-      dataSet TEXT PRIMARY KEY REFERENCES dataSet ON DELETE CASCADE, session TEXT NOT NULL, version INTEGER NOT NULL,
-      dimension INTEGER NOT NULL, bytes BLOB NOT NULL
-    ) WITHOUT ROWID;
     -- What became of attempts, for people; no secret and nothing of a user.
     CREATE TABLE attempt (
       session TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL, event TEXT NOT NULL, time INTEGER NOT NULL,

@@ -146,12 +146,11 @@ extension PartnerStore {
     }
   }
 
-  /// Erases every user, vector and model, and what is left of them in the write-ahead log; plans, consents and marks stay.
+  /// Erases every user and model, and what is left of them in the write-ahead log; plans, consents and marks stay.
   func eraseShard() throws {
     try database.write { database in
       // Rows are overwritten (`secure_delete`); the data set's name, cap and ledger head stay beside the ledger.
       try database.execute(sql: "DELETE FROM shardUser")
-      try database.execute(sql: "DELETE FROM userVectors")
       try database.execute(sql: "UPDATE release SET model = NULL")
       try database.execute(sql: "UPDATE dataSet SET users = 0, events = 0")
       try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('purged', '1')")

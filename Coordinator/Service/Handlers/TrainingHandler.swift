@@ -64,18 +64,20 @@ public struct TrainingHandler: CoordinationHandler {
     let outbox = host.outbox
     outbox.see(peer.participant, at: clock())
     let deadline = ContinuousClock.now.advanced(by: query.wait)
-    var first: TaskState?
+    // What this participant was told last: a change between two of its polls is news as well.
+    var known = outbox.stateTold(to: peer.participant)
     while true {
       let version = outbox.version
       let answer = outbox.answer(peer.participant, session: query.session, after: query.after)
       let left = deadline - ContinuousClock.now
-      let isNews = !answer.envelopes.isEmpty || answer.session != query.session || (first.map { $0 != answer.state } ?? false)
-      if isNews || left <= .zero || Task.isCancelled || answer.state == .draining {
+      let isNews = !answer.envelopes.isEmpty || answer.session != query.session || (known.map { $0 != answer.state } ?? false)
+      if isNews || left <= .zero || Task.isCancelled || answer.state.isLast {
         outbox.see(peer.participant, at: clock())
         monitor.count(bytesDown: answer.envelopes.reduce(0) { $0 + $1.inlineCount })
+        outbox.noteState(answer.state, toldTo: peer.participant)
         return answer
       }
-      first = answer.state
+      known = answer.state
       await outbox.wait(peer.participant, since: version, limit: left)
     }
   }
@@ -226,6 +228,16 @@ extension TransportRefusal {
     case .busy: self = .tooManyCalls(limit: 1)
     case .full: self = .unavailable(reason: "spool full")
     case .failed, nil: self = .fault
+    }
+  }
+}
+
+extension TaskState {
+  /// Whether nothing follows that a poll could wait for.
+  fileprivate var isLast: Bool {
+    switch self {
+    case .draining, .finished: true
+    case .idle, .waiting, .running: false
     }
   }
 }

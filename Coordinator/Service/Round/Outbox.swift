@@ -34,6 +34,7 @@ final class Outbox: Sendable {
     var waiting: [UInt64: Waiter] = [:]
     var nextWaiter: UInt64 = 0
     var lastSeen: [UInt32: Double] = [:]
+    var told: [UInt32: TaskState] = [:]
   }
 
   private struct Waiter {
@@ -137,6 +138,11 @@ final class Outbox: Sendable {
       cursor: cursor, size: UInt64(message.bytes.count), sha256: message.digest,
       content: message.bytes.count <= inlineBytesMax ? .inline(message.bytes) : .document(name(cursor)))
   }
+
+  /// The state of the task that the last answer to this participant named.
+  func stateTold(to participant: UInt32) -> TaskState? { state.withLock { $0.told[participant] } }
+
+  func noteState(_ told: TaskState, toldTo participant: UInt32) { state.withLock { $0.told[participant] = told } }
 
   // MARK: - Waiting
 

@@ -20,6 +20,7 @@ public struct StateFolder: Sendable, Equatable {
   public var description: String { path + "/task.json" }
   public var ledgers: String { path + "/ledgers" }
   public var spool: String { path + "/spool" }
+  var lock: String { path + "/serve.lock" }
 
   public func ledger(of session: String) -> String { "\(ledgers)/\(session).ledger" }
 }

@@ -23,16 +23,18 @@ public struct Lease: Sendable, Equatable {
 extension CoordinatorStore {
   /// Takes the lease.
   ///
-  /// - Parameter holder: names the process, for people: host and process number.
+  /// - Parameters:
+  ///   - holder: names the process, for people: host and process number.
+  ///   - isDead: whether a holder is known to be gone, so that its time need not be waited for.
   /// - Throws: `StoreError.leaseHeld` while another's time is not over.
-  public func takeLease(holder: String, now: Date) throws -> Lease {
+  public func takeLease(holder: String, now: Date, isDead: (String) -> Bool = { _ in false }) throws -> Lease {
     try database.write { database in
       let row = try Row.fetchOne(database, sql: "SELECT holder, token, expiresAt FROM lease WHERE id = 1")
       var token: Int64 = 1
       if let row {
         let expires = Date(timeIntervalSince1970: row["expiresAt"])
         // A clock that was set back must not keep the folder locked for longer than a lease lasts.
-        guard expires <= now || expires > now.addingTimeInterval(2 * Lease.duration) else {
+        guard expires <= now || expires > now.addingTimeInterval(2 * Lease.duration) || isDead(row["holder"]) else {
           throw StoreError.leaseHeld(by: row["holder"], until: expires)
         }
         token = row["token"] + 1

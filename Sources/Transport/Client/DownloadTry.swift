@@ -16,7 +16,7 @@ struct DownloadTry: Sendable {
     let held = try local { try target.held() }
     let request = ClientRequest(
       message: Tacit_V1_DownloadRequest(name: name, offset: held?.count ?? 0, sha256: held?.sha256), metadata: metadata)
-    let watch = StallWatch()
+    let watch = StallWatch(isWaiting: false)
     return try await watch.run(limit: stall) {
       try await client.download(request: request, options: options) { response in
         var parts = response.messages.makeAsyncIterator()

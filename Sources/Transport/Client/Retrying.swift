@@ -76,7 +76,10 @@ struct Retrying: Sendable {
 
 /// Ends a try of a transfer when nothing moves.
 final class StallWatch: Sendable {
-  private let last = Mutex(ContinuousClock.now)
+  private let last: Mutex<ContinuousClock.Instant?>
+
+  /// - Parameter isWaiting: the first `progress` starts the clock: until then the server may let this side wait.
+  init(isWaiting: Bool) { last = Mutex(isWaiting ? nil : .now) }
 
   func progress() { last.withLock { $0 = .now } }
 
@@ -86,12 +89,11 @@ final class StallWatch: Sendable {
   func run<Result: Sendable>(
     limit: Duration, _ body: @escaping @Sendable () async throws -> Result
   ) async throws -> Result {
-    progress()
-    return try await withThrowingTaskGroup(of: Result?.self) { group in
+    try await withThrowingTaskGroup(of: Result?.self) { group in
       group.addTask { try await body() }
       group.addTask {
         while true {
-          let end = self.last.withLock { $0 } + limit
+          let end = (self.last.withLock { $0 } ?? .now) + limit
           guard end > .now else { return nil }
           try await Task.sleep(until: end)
         }

@@ -12,7 +12,7 @@ struct UploadTry: Sendable {
   func run(
     _ client: Tacit_V1_Coordination.Client<ClientLine.Transport>, _ options: CallOptions
   ) async throws -> UploadPhase {
-    let watch = StallWatch()
+    let watch = StallWatch(isWaiting: true)
     // What the server answers to the header; finished without a value when it wants nothing.
     let (offsets, announce) = AsyncStream.makeStream(of: UInt64.self)
     let localFault = Shared<String?>(nil)

@@ -42,10 +42,11 @@ public struct TransportLimits: Sendable {
 
 /// Bounds of the enrolment listener: it answers strangers.
 public struct EnrolmentLimits: Sendable {
-  /// Tries per address: so many at once…
-  public var burstPerAddress = 5.0
+  /// Tries per address, where many partners may sit behind one: so many at once… A token's secret has 256 bits, so that these
+  /// limits stand against load and not against guessing.
+  public var burstPerAddress = 20.0
   /// …and so many per second in the long run.
-  public var perSecondPerAddress = 1.0 / 12
+  public var perSecondPerAddress = 1.0 / 3
   /// Tries in all: so many at once…
   public var burst = 50.0
   /// …and so many per second in the long run.

@@ -66,7 +66,7 @@ extension TransportRefusal {
     case .unsupportedVersion(let found, let supported):
       "\(found.oldest) \(found.newest) \(supported.oldest) \(supported.newest)"
     case .ledgerRolledBack(let dataset): dataset
-    case .rateLimited(let retryAfter): String(max(1, retryAfter.components.seconds))
+    case .rateLimited(let retryAfter): String(retryAfter.wholeSeconds)
     case .tooManyCalls(let limit): String(limit)
     case .tooLarge(let limit): String(limit)
     case .badOffset(let expected): String(expected)
@@ -130,7 +130,7 @@ extension TransportRefusal: CustomStringConvertible {
     case .superseded: "Another, newer process is at work under this partner's identity."
     case .ledgerRolledBack(let dataset):
       "The ledger of data set \(Self.quoted(dataset)) is not a continuation of the one shown before; was this home restored from a backup?"
-    case .rateLimited(let retryAfter): "Too many calls; try again in \(max(1, retryAfter.components.seconds)) s."
+    case .rateLimited(let retryAfter): "Too many calls; try again in \(retryAfter.wholeSeconds) s."
     case .tooManyCalls(let limit): "More than \(limit) calls are open at one time."
     case .tooLarge(let limit): "At most \(limit) bytes are allowed."
     case .badChecksum: "The bytes are not those whose checksum was announced; send them again."
@@ -154,4 +154,9 @@ extension TransportRefusal: CustomStringConvertible {
   private static func quoted(_ text: String) -> String {
     "\"" + String(text.unicodeScalars.prefix(100).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) }) + "\""
   }
+}
+
+extension Duration {
+  /// Rounded up, and at least one: whoever waits so long is not too early.
+  fileprivate var wholeSeconds: Int64 { max(1, components.seconds + (components.attoseconds > 0 ? 1 : 0)) }
 }

@@ -30,7 +30,8 @@ final class RunningCall: Sendable {
   private struct State {
     var ending: Ending?
     var cancel: (@Sendable () -> Void)?
-    var progress: ContinuousClock.Instant
+    /// `nil` while the call waits for something that is not the caller's to do.
+    var progress: ContinuousClock.Instant?
   }
 
   init(peer: Peer, kind: CallKind, limits: TransportLimits, now: ContinuousClock.Instant = .now) {
@@ -51,8 +52,11 @@ final class RunningCall: Sendable {
     state = Mutex(State(ending: nil, cancel: nil, progress: now))
   }
 
-  /// Something moved.
+  /// Something moved; from now on the caller is waited for.
   func progress() { state.withLock { $0.progress = .now } }
+
+  /// The caller has done what it can; time without movement is not its fault.
+  func pause() { state.withLock { $0.progress = nil } }
 
   /// Cuts the call off; the first reason counts.
   func end(_ ending: Ending) {
@@ -67,7 +71,7 @@ final class RunningCall: Sendable {
   func endIfLate(now: ContinuousClock.Instant) {
     if now >= deadline {
       end(.refused(.deadlineExceeded))
-    } else if let stall, now >= state.withLock({ $0.progress }) + stall {
+    } else if let stall, let progress = state.withLock({ $0.progress }), now >= progress + stall {
       end(.refused(.stalled))
     }
   }
@@ -121,9 +125,10 @@ final class RunningCalls: Sendable {
 
   func finish(_ call: RunningCall) { calls.withLock { $0[ObjectIdentifier(call)] = nil } }
 
-  /// Authorises the callers of all calls again, once each.
+  /// Authorises the callers of all calls that may last again, once each; the others were authorised a moment ago, and a hello is about to
+  /// make its instance the newest.
   func reauthorize(_ authorize: @Sendable (Peer) async -> TransportRefusal?) async {
-    for (peer, calls) in Dictionary(grouping: all, by: \.peer) {
+    for (peer, calls) in Dictionary(grouping: all.filter { $0.kind != .unary }, by: \.peer) {
       if let refusal = await authorize(peer) {
         for call in calls { call.end(.refused(refusal)) }
       }

@@ -32,9 +32,9 @@ final class UploadDesk: Sendable {
       throw TransportRefusal.malformed(field: "header")
     }
     let header = try message.contract()
+    call.pause()
     try await alone(Name(participant: peer.participant, key: header.key), call) {
       try await slots.withSlot {
-        call.progress()
         switch try await handler.openUpload(header, from: peer) {
         case .settled(let phase): try await answer(phase)
         case .receive(let sink):
@@ -63,6 +63,7 @@ final class UploadDesk: Sendable {
       hasher.update(try await sink.read(at: hashed, count: count))
       hashed += UInt64(count)
     }
+    call.progress()
     try await answer(.receiving(offset: position))
     while position < header.size {
       guard let part = try await parts.next() else { throw TransportRefusal.malformed(field: "size") }

@@ -80,6 +80,8 @@ final class World: Sendable {
     partners: Int = 4, _ setting: PlanSetting = PlanSetting(), cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
   ) async throws -> World {
     let world = try await World(partners: partners, setting)
+    // An exact sum is beyond any cap.
+    let cap = setting.noise == .none ? nil : cap
     for index in 0..<partners { try await world.join(index, cap: cap, holdsOut: holdsOut) }
     return world
   }

@@ -1,0 +1,132 @@
+internal import CryptoPrimitives
+internal import Recommender
+internal import SecureAggregation
+
+/// What a partner believes of an attempt's end, and what it holds others to afterwards (training-round.md §6.1, §7.4).
+extension PartnerEngine {
+  // MARK: - The end of an attempt
+
+  /// The coordinator says how an attempt ended; believed as far as it is signed.
+  mutating func close(_ end: RoundEnd, time: Int) -> [PartnerAction] {
+    if attempt?.context == end.context {
+      attempt = nil
+      aggregation = nil
+    }
+    switch (end.abortReason, end.release) {
+    case (let reason?, nil):
+      record(.aborted(reason: "\(reason)"), of: end.context, time: time)
+      return []
+    case (nil, let release?)
+    where release.session == end.context.session && release.round == end.context.round
+      && release.attempt == end.context.attempt:
+      if let refusal = learn(release) { return decline(end.context, refusal) }
+      record(.released(release.modelHash), of: end.context, time: time)
+      return []
+    default: return decline(end.context, .wrongModel)
+    }
+  }
+
+  /// Takes note of a signed release: from here on an older one, another one of the same version and a shorter ledger of the
+  /// coordinator are refused.
+  ///
+  /// For a host that fetched the release of an attempt in which this partner had no part.
+  /// - Returns: why the release is not believed, or `nil`; the same release again is.
+  public mutating func learn(_ release: ModelRelease) -> PartnerRefusal? {
+    guard release != newestRelease else { return nil }
+    let plan = planFile.plan
+    guard release.planHash == planHash, release.session == session, Int(release.round) < plan.releases.count,
+      Int(release.attempt) < plan.aggregation.maximumAttempts,
+      Int(release.version) == plan.modelVersion(before: Int(release.round) + 1), release.isSigned(by: coordinatorKey)
+    else { return .wrongModel }
+    if let newest = newestRelease, release.round <= newest.round { return .wrongModel }
+    // A release that trains nothing leaves the model as it was.
+    if plan.releases[Int(release.round)].purpose == .evaluation {
+      guard isExpected(release.modelHash, version: release.version) else { return .wrongModel }
+    }
+    let head = LedgerHead(size: release.ledgerSize, head: release.ledgerHead)
+    let isOfNewestAttempt = highWaterMark.map { (release.round, release.attempt) >= ($0.round, $0.attempt) } ?? true
+    guard !isOfNewestAttempt || goesOn(with: head) else { return .coordinatorLedgerRolledBack }
+    do { try journal.record(release: release, session: session) } catch { return .journalUnavailable }
+    newestRelease = release
+    guard !isOfNewestAttempt || expect(head) else { return .journalUnavailable }
+    return nil
+  }
+
+  /// Whether a model may be the one of its version: the plan's initial model, or the one of the newest release seen. A
+  /// version that this partner has no release of is taken on the word of the start, to which all contributors are bound.
+  func isExpected(_ modelHash: Digest, version: UInt32) -> Bool {
+    guard version > 0 else {
+      return modelHash == SHA256.hash(ModelBytes.encode(algorithm.initialModel(seed: planFile.plan.modelSeed)))
+    }
+    guard let newest = newestRelease, newest.version >= version else { return true }
+    return newest.version == version && newest.modelHash == modelHash
+  }
+
+  /// Writes what became of an attempt that this partner charged; without it the charge stands all the same.
+  private mutating func record(_ result: LedgerOutcome.Result, of context: AttemptContext, time: Int) {
+    let release = Int(context.round)
+    guard let standing = ledger.state.charge(context.ledgerAttempt, release: release), standing.charge.plan == planHash,
+      standing.charge.binding == context.binding
+    else { return }
+    do {
+      try ledger.record(
+        LedgerOutcome(attempt: context.ledgerAttempt, release: release, result: result, survivors: nil, time: time))
+    } catch {
+      refusals[standing.outcome == nil ? .ledgerUnavailable : .unexpectedMessage, default: 0] += 1
+    }
+  }
+
+  // MARK: - What the journal keeps
+
+  /// Whether the coordinator's ledger goes on from the one that this partner knows.
+  func goesOn(with head: LedgerHead) -> Bool {
+    guard let known = coordinatorLedger else { return true }
+    return head.size > known.size || (head.size == known.size && (known.head == .zero || head == known))
+  }
+
+  /// - Returns: whether it is on disk that this partner goes on with `head` and nothing shorter.
+  mutating func expect(_ head: LedgerHead) -> Bool {
+    guard head != coordinatorLedger else { return true }
+    do { try journal.record(coordinatorHead: head, session: session) } catch { return false }
+    coordinatorLedger = head
+    return true
+  }
+
+  /// - Returns: whether the mark is on disk; nothing leaves before.
+  mutating func advance(to mark: AttemptMark) -> Bool {
+    guard mark != highWaterMark else { return true }
+    do { try journal.advance(to: mark, session: session) } catch { return false }
+    highWaterMark = mark
+    return true
+  }
+
+  mutating func advance(to stage: AggregationStage?) -> Bool {
+    guard let stage, let attempt else { return true }
+    return advance(to: AttemptMark(round: attempt.start.round, attempt: attempt.start.attempt, stage: stage.rawValue))
+  }
+
+  /// Compares the ledgers that peers advertise with the longest that they showed before, and keeps the longer ones.
+  ///
+  /// - Returns: what to do instead of dealing shares, or `nil`.
+  mutating func remember(_ advertisements: [KeyAdvertisement]) -> [PartnerAction]? {
+    var longer: [ParticipantID: LedgerHead] = [:]
+    var suspects: [ParticipantID] = []
+    for advertisement in advertisements where advertisement.participant != participant {
+      let (peer, head) = (advertisement.participant, advertisement.ledger)
+      guard let known = peerLedgers[peer] else {
+        longer[peer] = head
+        continue
+      }
+      if head.size > known.size { longer[peer] = head } else if head != known { suspects.append(peer) }
+    }
+    guard suspects.isEmpty else {
+      guard let context = attempt?.context else { return [] }
+      let abort = Abort(context: context, reason: .refusedByClient, suspects: suspects)
+      return [.send(.aggregation(.abort(abort)))] + refuse(.peerLedgerRolledBack)
+    }
+    guard !longer.isEmpty else { return nil }
+    do { try journal.record(peerHeads: longer, session: session) } catch { return refuse(.journalUnavailable) }
+    peerLedgers.merge(longer) { $1 }
+    return nil
+  }
+}
