@@ -76,7 +76,7 @@ import Transport
     try await TestServer.run { test in
       test.handler.set { $0.reportAnswer = .failure(refusal) }
       var deadlines = ClientDeadlines.brisk
-      deadlines.unaryCall = .seconds(6)
+      deadlines.unaryCall = .seconds(15)
       let client = try test.client(1, deadlines: deadlines)
       #expect(await failure { () async throws(TransportFailure) in try await client.report([1]) } == .refused(refusal))
       #expect(test.refusals[refusal.reason] > 1)

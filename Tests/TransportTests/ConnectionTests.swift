@@ -17,7 +17,7 @@ import Transport
       _ = try await client.report([1])
       proxy.freeze()
       #expect(try await client.report([1, 2]) == [2, 1])
-      #expect(proxy.accepted == 2)
+      #expect(proxy.accepted >= 2)
       await client.close()
     }
   }
@@ -32,9 +32,10 @@ import Transport
       let client = try test.client(1, via: proxy.address, deadlines: deadlines)
       async let answer = client.poll(PollQuery(session: [], after: nil, wait: .seconds(50)))
       try await eventually("the poll is held") { test.handler.heldPolls == 1 }
+      let before = proxy.accepted
       proxy.freeze()
       // The same poll goes on over a new connection.
-      try await eventually("a new connection is made") { proxy.accepted == 2 }
+      try await eventually("a new connection is made") { proxy.accepted > before }
       try await eventually("the poll is held again") { test.handler.heldPolls >= 1 }
       test.handler.publish(MessageEnvelope(cursor: MessageCursor(round: 0, attempt: 0, ordinal: 1), inline: [1]))
       #expect(try await answer.envelopes.count == 1)
@@ -121,8 +122,8 @@ import Transport
 
   @Test func `a shutdown does not wait longer than the drain time`() async throws {
     let handler = FakeHandler()
-    let gate = Gate()
-    handler.set { $0.beforeWrite = { _ in await gate.wait() } }
+    // The sink takes for ever, until its task is cancelled.
+    handler.set { $0.beforeWrite = { _ in try? await Task.sleep(for: .seconds(3600)) } }
     var limits = TransportLimits.brisk
     limits.drain = .milliseconds(200)
     let task = try TestTask()
@@ -138,9 +139,6 @@ import Transport
     }
     try await eventually("the upload is open") { handler.stored(2, key()) != nil }
     server.beginGracefulShutdown()
-    // The sink hangs; the call ends all the same once the sink lets go.
-    try await Task.sleep(for: .milliseconds(400))
-    gate.open()
     try await running.value
     let ended = await upload
     #expect(ended?.isTemporary == true, "\(String(describing: ended))")

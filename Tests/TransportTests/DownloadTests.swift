@@ -5,7 +5,7 @@ import Testing
 import Transport
 
 /// Downloads: whole, broken, resumed, changed meanwhile.
-@Suite struct DownloadTests {
+@Suite(.serialized) struct DownloadTests {
   @Test(arguments: [0, 1, 1 << 20, (1 << 20) + 1, 3_333_333]) func `a document arrives whole`(count: Int) async throws {
     try await TestServer.run { test in
       let bytes = pattern(count)

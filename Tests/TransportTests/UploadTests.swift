@@ -6,7 +6,7 @@ import Testing
 import Transport
 
 /// Uploads: whole, broken, repeated, damaged.
-@Suite struct UploadTests {
+@Suite(.serialized) struct UploadTests {
   @Test(arguments: [1, 1 << 20, (1 << 20) + 1, 5_000_000]) func `an upload arrives whole`(count: Int) async throws {
     try await TestServer.run { test in
       let client = try test.client(4)
