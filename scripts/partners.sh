@@ -23,7 +23,11 @@ port() { # a port that is free now
 }
 training=127.0.0.1:$(port) enrolment=127.0.0.1:$(port) metrics=127.0.0.1:$(port)
 
-$tacit data split "$data" --partners by:partner --output "$folder/data" | tail -1
+$tacit data split "$data" --partners by:partner --output "$folder/data" >"$folder.split"
+mv "$folder.split" "$folder/split.out"
+# The most users that each partner may bring: a constant of the contract, rounded up to two digits, as the simulator has it.
+maximum=$(awk -F': ' '/ users$/ { n = split($1, path, "/"); count = $2 + 0; unit = 1; while (int(count / unit) >= 100) unit *= 10
+  printf "%s%s=%d", (seen++ ? "," : ""), path[n], (int(count / unit) + 1) * unit }' "$folder/split.out")
 $coordinator init --state "$folder/coordinator" --name seven-shops --training-address "$training" --enrolment-address "$enrolment" >"$folder/coordinator.out"
 
 running=()
@@ -57,7 +61,8 @@ noise: $noise
 epsilon: 8
 delta: 1e-6
 nominal-users: 7000
-maximum-users: 2600
+maximum-users: 1000
+maximum-users-of: $maximum
 evaluation-share: 0
 reserve-attempts: 1
 PLAN

@@ -50,6 +50,13 @@ public struct TrainingHandler: CoordinationHandler {
         "a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: dataset)
     }
+    // What was shown in a key advertisement names no data set, but no ledger of this home may be long enough: an old copy must not
+    // take the partner's place before it finds out by itself.
+    let advertised = known.first { $0.dataset.isEmpty }?.size ?? 0
+    guard advertised <= shown.map(\.size).max() ?? 0 else {
+      logger.warning("a partner shows no ledger as long as one before", [.participant: LogValue(peer.participant)])
+      throw .ledgerRolledBack(dataset: shown.first?.dataset ?? "")
+    }
     try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
     host.outbox.see(peer.participant, at: clock())
     return ServerHello(
