@@ -133,7 +133,7 @@ extension CoordinatorState {
     let host = RoundHost(
       RoundHost.Parts(
         store: store, lease: lease, folder: folder, signingKey: signingKey, spool: spool, policy: policy, monitor: monitor,
-        workers: workers, clock: clock))
+        workers: workers, logger: logger, clock: clock))
     let handler = TrainingHandler(
       state: self, host: host, spool: spool, monitor: monitor, logger: logger, checksCertificates: checksCertificates,
       clock: clock)

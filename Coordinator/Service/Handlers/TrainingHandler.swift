@@ -100,16 +100,16 @@ public struct TrainingHandler: CoordinationHandler {
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
     if parts.count == 4, parts[0] == "message", let round = UInt32(parts[1]), let attempt = UInt32(parts[2]),
       let ordinal = UInt32(parts[3]),
-      let bytes = host.outbox.message(MessageCursor(round: round, attempt: attempt, ordinal: ordinal), to: peer.participant)
+      let message = host.outbox.message(MessageCursor(round: round, attempt: attempt, ordinal: ordinal), to: peer.participant)
     {
-      return documents.shelve("\(name)/\(peer.participant)", bytes)
+      // By its digest: one model goes to everybody.
+      return documents.shelve(message.digest.hex, message.bytes)
     }
     if name == "roster" {
       guard let roster = try storage({ try state.store.newestRoster() }) else { throw .unknownDocument(name: name) }
       return BytesDocument(roster.bytes)
     }
     guard let plan = try storage({ try state.store.newestPlan() }) else { throw .unknownDocument(name: name) }
-    // Only whoever is in the plan has a use for it.
     switch name {
     case "plan": return documents.shelve("\(plan.session)/plan", plan.bytes)
     case "plan-signature": return BytesDocument(plan.signature.bytes)

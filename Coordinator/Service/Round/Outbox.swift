@@ -116,18 +116,18 @@ final class Outbox: Sendable {
     }
   }
 
-  /// The bytes of one message to this participant.
-  func message(_ cursor: MessageCursor, to participant: UInt32) -> [UInt8]? {
+  /// One message to this participant.
+  func message(_ cursor: MessageCursor, to participant: UInt32) -> Message? {
     state.withLock { state in
       if let key = state.open, key.round == cursor.round, key.attempt == cursor.attempt {
         let messages = state.messages[participant] ?? []
         guard cursor.ordinal >= 1, Int(cursor.ordinal) <= messages.count else { return nil }
-        return messages[Int(cursor.ordinal) - 1].bytes
+        return messages[Int(cursor.ordinal) - 1]
       }
       guard let farewell = state.farewell, farewell.key.round == cursor.round, farewell.key.attempt == cursor.attempt,
         farewell.ordinals[participant] == cursor.ordinal
       else { return nil }
-      return farewell.message.bytes
+      return farewell.message
     }
   }
 

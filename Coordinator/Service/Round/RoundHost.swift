@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import Dispatch
 internal import FederatedLearning
 internal import Foundation
+internal import Logging
 internal import Recommender
 internal import SecureAggregation
 internal import Storage
@@ -22,6 +23,7 @@ public actor RoundHost {
     let policy: RoundPolicy
     let monitor: RoundMonitor
     let workers: Int
+    let logger: Logger
     let clock: @Sendable () -> Date
   }
 
@@ -102,7 +104,8 @@ public actor RoundHost {
     runner = try RoundRunner(
       RoundParts(
         store: parts.store, lease: parts.lease, spool: parts.spool, plan: newest, signingKey: parts.signingKey,
-        algorithm: algorithm, ledger: ledger, policy: parts.policy, monitor: parts.monitor, workers: parts.workers),
+        algorithm: algorithm, ledger: ledger, policy: parts.policy, monitor: parts.monitor, logger: parts.logger,
+        workers: parts.workers),
       outbox: outbox, now: now)
   }
 

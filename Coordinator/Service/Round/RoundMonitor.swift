@@ -12,6 +12,7 @@ public final class RoundMonitor: Sendable {
   private let stageSeconds: Histogram
   private let accepted: Counter
   private let refused: Counter
+  private let partnerRefusals: Counter
   private let bytesUp: Counter
   private let bytesDown: Counter
   private let uploadsOpen: Gauge
@@ -35,6 +36,9 @@ public final class RoundMonitor: Sendable {
     accepted = registry.counter("tacit_messages_accepted_total", help: "Messages of partners that were taken.", labels: [stages])
     refused = registry.counter(
       "tacit_refusals_total", help: "Calls and messages that were refused.", labels: [MetricLabel("reason", Self.refusalReasons)])
+    partnerRefusals = registry.counter(
+      "tacit_partner_refusals_total", help: "Attempts that a partner refused, by its reason.",
+      labels: [MetricLabel("reason", PartnerRefusal.allCases.map { "\($0)" })])
     bytesUp = registry.counter("tacit_upload_bytes_total", help: "Bytes of messages that were received.")
     bytesDown = registry.counter("tacit_download_bytes_total", help: "Bytes of messages and documents that were handed out.")
     uploadsOpen = registry.gauge("tacit_uploads_open", help: "Messages that are being received.")
@@ -69,6 +73,7 @@ public final class RoundMonitor: Sendable {
   func count(abort reason: String) { aborted.increment(reason) }
   /// - Parameter reason: of the closed lists; any other counts as `other`.
   public func count(refusal reason: String) { refused.increment(reason) }
+  func count(partnerRefusal reason: PartnerRefusal) { partnerRefusals.increment("\(reason)") }
   func count(bytesUp bytes: Int) { bytesUp.add(Double(bytes)) }
   func count(bytesDown bytes: Int) { bytesDown.add(Double(bytes)) }
   func uploads(_ change: Int) { uploadsOpen.add(Double(change)) }

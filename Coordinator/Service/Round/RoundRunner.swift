@@ -2,6 +2,8 @@ internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
+internal import Logging
+internal import Operations
 internal import Recommender
 internal import SecureAggregation
 internal import TaskDatabase
@@ -33,6 +35,7 @@ struct RoundParts {
   let ledger: PrivacyLedger
   let policy: RoundPolicy
   let monitor: RoundMonitor
+  let logger: Logger
   var workers = 1
   /// Where noise comes from.
   var random: any RandomSource = SystemRandomSource()
@@ -62,8 +65,10 @@ final class RoundRunner {
   private var stage: (generation: Int, stage: AggregationStage, openedAt: Date)?
   /// When the attempt before was over.
   private var lastEnd: Date?
-  /// Since when enough partners have been there.
+  /// Since when enough partners have been there, while others are waited for.
   private var enoughSince: Date?
+  /// Partners that were waited for in vain; nobody waits for them again before they were there.
+  private var givenUp: Set<UInt32> = []
   private var lastEncoded: (message: CoordinatorMessage, encoded: Outbox.Message)?
 
   private struct MessageID: Hashable {
@@ -179,11 +184,20 @@ final class RoundRunner {
           events.append(JournalEvent(content: received.journalled, time: time))
           if case .aggregation(.keyAdvertisement(let keys)) = message { ledgers.append((received.participant, keys.ledger)) }
           if let stage { parts.monitor.count(input: stage) }
+          if case .refusal(let refusal) = message {
+            parts.monitor.count(partnerRefusal: refusal.reason)
+            parts.logger.warning(
+              "a partner refuses the attempt",
+              [.participant: LogValue(received.participant), .reason: LogValue(refusal.reason)])
+          }
         case .refused(let reason): phase = .refused(reason: reason)
         }
       }
       if case .refused(let reason) = phase {
         parts.monitor.count(refusal: reason)
+        parts.logger.info(
+          "a message is refused",
+          [.participant: LogValue(received.participant), .code: LogValue(received.key.kind), .reason: .text(reason)])
         dropFile(of: received)
       }
       phases[id] = (received.digest, phase)
@@ -250,10 +264,12 @@ final class RoundRunner {
     if let until = try nextOpening(), now < until { return false }
     let standings = try parts.store.standings(plan: planHash)
     let active = Set(try parts.store.partners().filter(\.isActive).map(\.participant))
-    let ready = plan.roster.map(\.participant).filter { participant in
-      guard active.contains(participant), let standing = standings[participant] else { return false }
-      return standing.hasConsented && !standing.isPaused && !standing.hasLeft
-    }
+    let takesPart = Set(
+      plan.roster.map(\.participant).filter { participant in
+        let standing = standings[participant] ?? PartnerStanding()
+        return active.contains(participant) && !standing.isPaused && !standing.hasLeft
+      })
+    let ready = takesPart.filter { standings[$0]?.hasConsented == true }
     let present = outbox.present(at: now).intersection(ready)
     parts.monitor.setPartners(ready: ready.count, present: present.count)
     let needed = max(plan.aggregation.minimumSurvivors, plan.aggregation.isSecure ? plan.aggregation.threshold : 0)
@@ -261,9 +277,14 @@ final class RoundRunner {
       enoughSince = nil
       return false
     }
+    let missing = takesPart.subtracting(present)
+    givenUp.formIntersection(missing)
+    guard !missing.isSubset(of: givenUp) else { return true }
     let since = enoughSince ?? now
     enoughSince = since
-    return present.count == plan.roster.count || now.timeIntervalSince(since) >= parts.policy.gatherSeconds
+    guard now.timeIntervalSince(since) >= parts.policy.gatherSeconds else { return false }
+    givenUp = missing
+    return true
   }
 
   /// The earliest time of the next attempt by the schedule; `nil` when it may be at once.
@@ -284,6 +305,7 @@ final class RoundRunner {
     guard let start = engine.openAttempt else { return try perform(actions, now: now) }
     let key = AttemptKey(start)
     try parts.store.open(key, start: WireCodec.encode(.roundStart(start)), now: now, parts.lease)
+    parts.logger.notice("an attempt is opened", [.round: LogValue(key.round), .attempt: LogValue(key.attempt)])
     opened(key)
     try perform(actions, now: now)
   }
@@ -314,9 +336,26 @@ final class RoundRunner {
       case .armDeadline(let generation, let opened):
         if let stage { parts.monitor.stageEnded(after: now.timeIntervalSince(stage.openedAt), stage.stage) }
         stage = (generation, opened, now)
-      case .attemptAborted(_, _, let reason): parts.monitor.count(abort: "\(reason)")
-      case .published: parts.monitor.countRelease()
-      case .send, .release, .readyForNext, .finished: break
+        parts.logger.info("a stage is open", [.stage: LogValue(opened), .generation: LogValue(generation)])
+      case .attemptAborted(let round, let attempt, let reason):
+        parts.monitor.count(abort: "\(reason)")
+        parts.logger.warning(
+          "an attempt came to nothing", [.round: LogValue(round), .attempt: LogValue(attempt), .reason: LogValue(reason)])
+        for accusation in engine.accusations {
+          parts.logger.warning(
+            "a partner accuses others; this is no proof",
+            [.participant: LogValue(accusation.accuser.rawValue), .partner: .text("\(accusation.accused)")])
+        }
+      case .published(let release):
+        parts.monitor.countRelease()
+        parts.logger.notice(
+          "a release is out",
+          [
+            .round: LogValue(release.round), .attempt: LogValue(release.attempt),
+            .version: LogValue(release.modelRelease.version),
+          ])
+      case .finished(let reason): parts.logger.notice("the run is over", [.reason: LogValue(reason)])
+      case .send, .release, .readyForNext: break
       }
     }
     if engine.openAttempt == nil {
@@ -434,6 +473,9 @@ final class RoundRunner {
       }
     }
     try perform(actions, now: now)
+    parts.logger.notice(
+      "the attempt under way is resumed",
+      [.round: LogValue(key.round), .attempt: LogValue(key.attempt), .count: LogValue(events.count)])
   }
 
   private func replay(_ bytes: [UInt8], _ kind: UInt32, of participant: UInt32, time: Int) throws -> [CoordinatorAction] {
@@ -467,6 +509,9 @@ final class RoundRunner {
     for sent in messages { record.ordinals[sent.participant] = outbox.nextOrdinal(of: sent.participant) }
     try parts.store.close(key, of: parts.plan.session, record, now: now, parts.lease)
     parts.monitor.count(abort: RoundMonitor.brokenJournal)
+    parts.logger.error(
+      "the attempt under way cannot be resumed, and is over",
+      [.round: LogValue(key.round), .attempt: LogValue(key.attempt), .reason: .text(sentence)])
     engine = try Self.engine(parts, try parts.plan.planFile(), checkpoint: checkpoint)
     outbox.send(messages)
     if let farewell = record.farewell { outbox.setFarewell(key, Self.message(farewell), ordinals: record.ordinals) }

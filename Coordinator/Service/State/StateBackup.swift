@@ -31,6 +31,7 @@ public enum StateBackup {
       for name in try manager.contentsOfDirectory(atPath: folder.ledgers).sorted() where name.hasSuffix(".ledger") {
         try manager.copyItem(atPath: "\(folder.ledgers)/\(name)", toPath: "\(draft.ledgers)/\(name)")
       }
+      try synchronize(draft)
       try manager.moveItem(atPath: draft.path, toPath: path)
     } catch {
       try? manager.removeItem(atPath: draft.path)
@@ -83,6 +84,7 @@ public enum StateBackup {
       for name in (try? manager.contentsOfDirectory(atPath: folder.spool)) ?? [] {
         try manager.removeItem(atPath: "\(folder.spool)/\(name)")
       }
+      try synchronize(folder)
     } catch { throw wrapped(error, folder.path) }
     let store = try CoordinatorStore(path: folder.database)
     try store.checkIntegrity()
@@ -138,6 +140,19 @@ public enum StateBackup {
     try? manager.removeItem(atPath: draft)
     try manager.copyItem(atPath: source, toPath: draft)
     guard rename(draft, path) == 0 else { throw StateFolderError(.system, "\(path) cannot be replaced; check its owner") }
+  }
+
+  /// Makes everything in a state folder durable.
+  private static func synchronize(_ folder: StateFolder) throws {
+    let manager = FileManager.default
+    var paths = [folder.path, folder.ledgers]
+    for parent in paths { paths += try manager.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
+    for path in paths {
+      let file = open(path, O_RDONLY | O_CLOEXEC)
+      guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
+      defer { close(file) }
+      guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
+    }
   }
 
   private static func wrapped(_ error: any Error, _ path: String) -> any Error {

@@ -63,12 +63,18 @@ final class TestPartner {
     self.plan = plan
     session = SessionID(hex: plan.plan.session)?.bytes ?? []
     try await hello(through: handler)
+    try await state(.consent, number: 1, plan: SHA256.hash(plan.bytes), through: handler, task: task)
+    try revive()
+  }
+
+  func state(
+    _ kind: PartnerStatement.Kind, number: UInt64, plan: Digest = .zero, through handler: TrainingHandler, task: String
+  ) async throws {
     _ = try await handler.report(
       PartnerStatement(
-        .consent, task: Hexadecimal.decode(task) ?? [], participant: participant, number: 1, plan: SHA256.hash(plan.bytes),
+        kind, task: Hexadecimal.decode(task) ?? [], participant: participant, number: number, plan: plan,
         time: UInt64(clock.now.timeIntervalSince1970), key: key
       ).encoded, from: peer)
-    try revive()
   }
 
   /// A fresh engine on the same ledger: what was in memory is gone.
