@@ -1,8 +1,10 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build demo demo-smoke test test-faults bench-network readme lint format generate clean
+.PHONY: help setup build services demo demo-smoke partners test test-faults bench-network readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
-TACIT = .build/release/tacit
+# Everything but what a generator wrote.
+FORMATTED = Package.swift Coordinator Client Tests $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
+  $(wildcard Sources/WireProtocol/*.swift) $(filter-out Sources/Transport/Generated,$(wildcard Sources/Transport/*))
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -15,12 +17,14 @@ demo: build
 demo-smoke: build
 	@DEMO_DATA=synthetic:600x120x5 scripts/demo.sh
 
+## make partners  one coordinator and seven partners as processes with real certificates: trains to the end, twice, and shows the table
+partners: services
+	@rm -rf runs/partners runs/partners-exact
+	@scripts/partners.sh runs/partners
+	@PARTNERS_NOISE=none scripts/partners.sh runs/partners-exact
+
 ## make test     set up, build everything in one configuration, run every test
-test: setup
-	@echo "==> building tacit and the tests (release, one configuration)"
-	$(SWIFT_BUILD) --product tacit
-	$(SWIFT_BUILD) --product tacit-coordinator
-	$(SWIFT_BUILD) --product tacit-client
+test: services
 	$(SWIFT_BUILD) --product tacitPackageTests
 	@echo "==> running the tests"
 	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --skip FaultTests
@@ -28,10 +32,7 @@ test: setup
 	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests
 
 ## make test-faults  the long form: every kill, every set of partners, 10,000 malformed requests (about 15 minutes)
-test-faults: setup
-	$(SWIFT_BUILD) --product tacit
-	$(SWIFT_BUILD) --product tacit-coordinator
-	$(SWIFT_BUILD) --product tacit-client
+test-faults: services
 	$(SWIFT_BUILD) --product tacitPackageTests
 	TACIT_FAULTS=long SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests
 
@@ -44,6 +45,12 @@ build: setup
 	@echo "==> building tacit (release; the first build takes a few minutes, later ones seconds)"
 	$(SWIFT_BUILD) --product tacit
 
+## make services  set up and build all three programs; the network's two bring gRPC, TLS and SQLite, which take some minutes more
+services: build
+	@echo "==> building tacit-coordinator and tacit-client (release)"
+	$(SWIFT_BUILD) --product tacit-coordinator
+	$(SWIFT_BUILD) --product tacit-client
+
 setup:
 	@scripts/setup.sh
 
@@ -53,14 +60,10 @@ readme: build
 
 ## make lint     check the format of every source file
 lint:
-	swift format lint --strict --recursive --parallel Package.swift Sources/CryptoPrimitives Sources/SecureAggregation \
-	  Sources/DifferentialPrivacy Sources/Recommender Sources/FederatedLearning Sources/WireProtocol/*.swift Sources/Storage \
-	  Sources/DataImport Sources/ModelExport Sources/Reporting Sources/Simulation Sources/tacit Coordinator Client Tests
+	swift format lint --strict --recursive --parallel $(FORMATTED)
 
 format:
-	swift format --in-place --recursive --parallel Package.swift Sources/CryptoPrimitives Sources/SecureAggregation \
-	  Sources/DifferentialPrivacy Sources/Recommender Sources/FederatedLearning Sources/WireProtocol/*.swift Sources/Storage \
-	  Sources/DataImport Sources/ModelExport Sources/Reporting Sources/Simulation Sources/tacit Coordinator Client Tests
+	swift format --in-place --recursive --parallel $(FORMATTED)
 
 ## make generate regenerate Sources/WireProtocol/Generated from Protocols/tacit/v1/*.proto (needs protobuf-compiler)
 generate:

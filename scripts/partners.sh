@@ -10,6 +10,8 @@ folder=${1:-runs/partners}
 noise=${PARTNERS_NOISE:-central}
 data=${PARTNERS_DATA:-synthetic:7000x600x7}
 algorithm=${PARTNERS_ALGORITHM:-covariance}
+cap=(--cap 8.5,1e-6) # what a partner lets its data spend at most, over all plans; without noise there is no such number
+[ "$noise" != none ] || cap=()
 build=$PWD/.build/release
 tacit=$build/tacit coordinator=$build/tacit-coordinator client=$build/tacit-client
 [ ! -e "$folder" ] || { echo "partners: $folder exists; remove it or name another folder" >&2; exit 73; }
@@ -21,7 +23,11 @@ port() { # a port that is free now
 }
 training=127.0.0.1:$(port) enrolment=127.0.0.1:$(port) metrics=127.0.0.1:$(port)
 
-$tacit data split "$data" --partners by:partner --output "$folder/data" | tail -1
+$tacit data split "$data" --partners by:partner --output "$folder/data" >"$folder.split"
+mv "$folder.split" "$folder/split.out"
+# The most users that each partner may bring: a constant of the contract, rounded up to two digits, as the simulator has it.
+maximum=$(awk -F': ' '/ users$/ { n = split($1, path, "/"); count = $2 + 0; unit = 1; while (int(count / unit) >= 100) unit *= 10
+  printf "%s%s=%d", (seen++ ? "," : ""), path[n], (int(count / unit) + 1) * unit }' "$folder/split.out")
 $coordinator init --state "$folder/coordinator" --name seven-shops --training-address "$training" --enrolment-address "$enrolment" >"$folder/coordinator.out"
 
 running=()
@@ -55,15 +61,16 @@ noise: $noise
 epsilon: 8
 delta: 1e-6
 nominal-users: 7000
-maximum-users: 2600
+maximum-users: 1000
+maximum-users-of: $maximum
 evaluation-share: 0
-reserve-attempts: 2
+reserve-attempts: 1
 PLAN
 $coordinator plan "$folder/plan.yaml" --state "$folder/coordinator" --output "$folder/plan.json"
 
 for shop in "${shops[@]}"; do
   $client review --home "$folder/$shop" >"$folder/$shop.review"
-  $client data import "$folder/data/$shop" --home "$folder/$shop" --cap 8.5,1e-6 >>"$folder/$shop.out"
+  $client data import "$folder/data/$shop" --home "$folder/$shop" "${cap[@]}" >>"$folder/$shop.out"
   $client accept --home "$folder/$shop" --yes >>"$folder/$shop.out"
   $client run --home "$folder/$shop" --once >"$folder/$shop.log" 2>&1 &
   running+=($!)
@@ -77,13 +84,14 @@ $coordinator export "$folder/run" --state "$folder/coordinator"
 $tacit verify "$folder/run"
 for shop in "${shops[@]}"; do $client verify --home "$folder/$shop" | tail -1; done
 echo
-$tacit evaluate "$folder/run" --data "$data" 2>/dev/null || true
+echo "the table of the simulator, over everybody's data in one place, which only a trial can have:"
+$tacit evaluate "$folder/run" --data "$data" --partners by:partner
 echo
 echo "what joining was worth to ${shops[0]}, computed at its home:"
 $client worth --home "$folder/${shops[0]}"
 echo
 if [ "$noise" = none ]; then
-  $tacit simulate --data "$data" --partners by:partner --algorithm "$algorithm" --noise none --no-baselines --output "$folder/simulated" >/dev/null
+  $tacit simulate --data "$data" --partners by:partner --algorithm "$algorithm" --noise none --baselines off --output "$folder/simulated" >/dev/null
   cmp "$folder/run/items.safetensors" "$folder/simulated/items.safetensors"
   echo "the model has the same bytes as the simulator's"
 fi

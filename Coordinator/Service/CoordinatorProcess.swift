@@ -124,7 +124,8 @@ extension CoordinatorState {
   ///   - checksCertificates: `false` on a loopback without certificates.
   ///   - clock: tests bring their own.
   package func host(
-    lease: Lease, policy: RoundPolicy, quota: UploadSpool.Quota, workers: Int = 1, checksCertificates: Bool = true, logger: Logger,
+    lease: Lease, policy: RoundPolicy, quota: UploadSpool.Quota, workers: Int = 1, checksCertificates: Bool = true,
+    logger: Logger,
     clock: @escaping @Sendable () -> Date
   ) throws -> (host: RoundHost, handler: TrainingHandler, monitor: RoundMonitor) {
     let monitor = RoundMonitor()
@@ -134,7 +135,8 @@ extension CoordinatorState {
         store: store, lease: lease, folder: folder, signingKey: signingKey, spool: spool, policy: policy, monitor: monitor,
         workers: workers, clock: clock))
     let handler = TrainingHandler(
-      state: self, host: host, spool: spool, monitor: monitor, logger: logger, checksCertificates: checksCertificates, clock: clock)
+      state: self, host: host, spool: spool, monitor: monitor, logger: logger, checksCertificates: checksCertificates,
+      clock: clock)
     return (host, handler, monitor)
   }
 }

@@ -364,7 +364,8 @@ class Fuzzer:
 
     def absurd_size(self):
         size = self.one_of(1 << 40, 1 << 50, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
-        return "Upload", [self.header(size=size)], None, {"too-large", "malformed", "stage-closed", "state:superseded"}
+        return "Upload", [self.header(size=size)], None, \
+            {"too-large", "malformed", "stage-closed", "conflict", "state:superseded", "state:refused"}
 
     def oversized(self):
         # Larger than any request may be; most of it is one field.

@@ -131,6 +131,11 @@ public final class TaskDatabase: Sendable {
     _ = try pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA max_page_count = \(pages)") }
   }
 
+  /// Lets every write fail from here on, or no longer: lets tests play a disk that takes nothing.
+  package func set(isReadOnly: Bool) throws {
+    try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA query_only = \(isReadOnly ? "ON" : "OFF")") }
+  }
+
   /// Pages in use.
   package func pageCount() throws -> Int { try read { try Int.fetchOne($0, sql: "PRAGMA page_count") ?? 0 } }
 

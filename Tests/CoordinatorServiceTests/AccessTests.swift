@@ -3,6 +3,7 @@ import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import PeerIdentity
+import SecureAggregation
 import Testing
 import Transport
 
@@ -23,13 +24,15 @@ import Transport
   }
 
   private func apply(
-    _ token: EnrolmentToken, _ desk: EnrolmentDesk, key: SigningKey, request: CertificateRequest, signedBy other: SigningKey? = nil
+    _ token: EnrolmentToken, _ desk: EnrolmentDesk, key: SigningKey, request: CertificateRequest,
+    signedBy other: SigningKey? = nil
   ) async throws -> EnrolmentGrant {
     try await desk.enrol(
       EnrolmentApplication(
         software: "test", secret: token.secret, certificateRequest: request.der, verificationKey: key.verificationKey.bytes,
         proof: (other ?? key).sign(
-          EnrolmentProof.message(secret: token.secret, verificationKey: key.verificationKey, request: request.der)).bytes),
+          EnrolmentProof.message(secret: token.secret, verificationKey: key.verificationKey, request: request.der)
+        ).bytes),
       address: "test")
   }
 
@@ -197,7 +200,9 @@ import Transport
       } == .malformed(field: "statement.participant"))
     let foreign = [UInt8](repeating: 9, count: 16)
     #expect(
-      await refusal { _ = try await task.handler.report(statement(.pause, 2, by: partner.key, task: foreign), from: partner.peer) }
+      await refusal {
+        _ = try await task.handler.report(statement(.pause, 2, by: partner.key, task: foreign), from: partner.peer)
+      }
         == .wrongTask)
     let pause = statement(.pause, 2, by: partner.key, task: id)
     let receipt = try await task.handler.report(pause, from: partner.peer)
@@ -206,13 +211,7 @@ import Transport
     // The pause again, by whoever recorded it: it is old.
     #expect(await refusal { _ = try await task.handler.report(pause, from: partner.peer) } == .conflict)
     let plan = SHA256.hash(task.plan.bytes)
-    #expect(try task.state.store.standings(plan: plan)[partner.participant] == standing(consented: true, paused: false))
-  }
-
-  private func standing(consented: Bool, paused: Bool) -> PartnerStanding {
-    var standing = PartnerStanding()
-    standing.hasConsented = consented
-    standing.isPaused = paused
-    return standing
+    let standing = try #require(try task.state.store.standings(plan: plan)[partner.participant])
+    #expect(standing.hasConsented && !standing.isPaused && !standing.hasLeft)
   }
 }

@@ -2,6 +2,7 @@ import CoordinatorService
 import CryptoPrimitives
 import FederatedLearning
 import Foundation
+import Operations
 import SecureAggregation
 import Testing
 import Transport
@@ -85,10 +86,12 @@ import Transport
     // Spoken for by an upload that was begun by somebody else.
     try await task.restart(quota: UploadSpool.Quota(perParticipant: 16, total: 1 << 20))
     try await task.host.tick()
-    #expect(await refusal { _ = try await partner.send(bytes, as: key, through: task.handler) } == .unavailable(reason: "spool full"))
+    #expect(
+      await refusal { _ = try await partner.send(bytes, as: key, through: task.handler) } == .unavailable(reason: "spool full"))
     try await task.restart(quota: UploadSpool.Quota(perParticipant: 1 << 20, total: 16))
     try await task.host.tick()
-    #expect(await refusal { _ = try await partner.send(bytes, as: key, through: task.handler) } == .unavailable(reason: "spool full"))
+    #expect(
+      await refusal { _ = try await partner.send(bytes, as: key, through: task.handler) } == .unavailable(reason: "spool full"))
     try await task.restart(quota: UploadSpool.Quota(perParticipant: 1 << 20, total: 1 << 20))
     try await task.host.tick()
     #expect(try await partner.send(bytes, as: key, through: task.handler) == .accepted)
@@ -115,7 +118,9 @@ import Transport
     }
   }
 
-  @Test func `bytes that are no message, and a message of another kind, are refused and counted, and change nothing`() async throws {
+  @Test func `bytes that are no message, and a message of another kind, are refused and counted, and change nothing`()
+    async throws
+  {
     let (task, key) = try await waitingTask()
     let partner = task.partners[3]
     let bytes = try #require(partner.held)
@@ -123,7 +128,8 @@ import Transport
     var other = key
     other.kind = 6
     #expect(
-      try await partner.send(bytes, as: other, through: task.handler) == .refused(reason: "a message of another kind than announced"))
+      try await partner.send(bytes, as: other, through: task.handler)
+        == .refused(reason: "a message of another kind than announced"))
     other.kind = 7
     #expect(try await partner.send([0xFF, 0xFF], as: other, through: task.handler) == .refused(reason: "malformed message"))
     #expect(task.host.sentMessages == before)

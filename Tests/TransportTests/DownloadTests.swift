@@ -46,14 +46,15 @@ import Transport
     try await TestServer.run { test in
       let proxy = try Proxy(target: test.address)
       defer { proxy.stop() }
-      let document = CountingDocument(pattern(40_000_000))
+      let document = CountingDocument(pattern(100_000_000))
       test.handler.set { $0.documents["release/1"] = document }
       let client = try test.client(1, via: proxy.address)
-      document.onRead = { offset in if offset >= 30_000_000, proxy.accepted == 1 { proxy.cutNow() } }
+      document.onRead = { offset in if offset >= 80_000_000, proxy.accepted == 1 { proxy.cutNow() } }
       let bytes = try await client.download("release/1", limit: 1 << 30)
       #expect(SHA256.hash(bytes) == document.sha256)
       #expect(proxy.accepted >= 2)
-      #expect(document.bytesRead < 60_000_000, "\(document.bytesRead) bytes were read for 40 MB")
+      // Without resumption at least 180 MB.
+      #expect(document.bytesRead < 160_000_000, "\(document.bytesRead) bytes were read for 100 MB")
       await client.close()
     }
   }
@@ -82,11 +83,11 @@ import Transport
     defer { try? FileManager.default.removeItem(at: folder) }
     let path = folder.appendingPathComponent("model").path
     try await TestServer.run { test in
-      let document = CountingDocument(pattern(30_000_000))
+      let document = CountingDocument(pattern(80_000_000))
       test.handler.set { $0.documents["release/1"] = document }
       let stopping = try test.client(1)
       let stop = Gate()
-      document.onRead = { offset in if offset >= 20_000_000 { stop.open() } }
+      document.onRead = { offset in if offset >= 60_000_000 { stop.open() } }
       let first = Task { () async -> TransportFailure? in
         await failure { () async throws(TransportFailure) in
           try await stopping.download("release/1", limit: 1 << 30, toFile: path)
@@ -102,9 +103,10 @@ import Transport
         #expect(!FileManager.default.fileExists(atPath: path))
         document.onRead = nil
         let document = try await client.download("release/1", limit: 1 << 30, toFile: path)
-        #expect(document.size == 30_000_000)
+        #expect(document.size == 80_000_000)
       }
-      #expect(document.bytesRead < 50_000_000, "\(document.bytesRead) bytes were read for 30 MB")
+      // Without resumption at least 140 MB, when the first process was stopped in time.
+      #expect(document.bytesRead < 125_000_000, "\(document.bytesRead) bytes were read for 80 MB")
       let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
       #expect(SHA256.hash(bytes) == document.sha256)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["model"])
@@ -163,7 +165,9 @@ import Transport
         try await Task.sleep(for: .milliseconds(300))
         return now == last
       }
-      #expect(document.bytesRead < 24 << 20, "\(document.bytesRead) bytes were read although nobody takes them")
+      // What is on its way (window, buffers, a busy machine's delays) is far less than the document.
+      #expect(
+        document.bytesRead < 40 << 20, "\(document.bytesRead) bytes were read, \(proxy.accepted) connections, nobody takes them")
       download.cancel()
       #expect(await download.value == .cancelled)
       await client.close()

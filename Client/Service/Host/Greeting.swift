@@ -35,7 +35,9 @@ enum Greeting {
     }
     for shown in answer.recordedLedgers where shown.size > 0 {
       let head = LedgerHead(size: shown.size, head: shown.head)
-      guard states[shown.dataset]?.isExtension(of: head) ?? false else {
+      // A key advertisement names no data set: one of the ledgers must contain what was shown in it.
+      let own = shown.dataset.isEmpty ? Array(states.values) : [states[shown.dataset]].compactMap { $0 }
+      guard own.contains(where: { $0.isExtension(of: head) }) else {
         throw PartnerError(
           .rolledBack,
           "this partner has shown a ledger of '\(shown.dataset)' with \(shown.size) records, which is not in this home: it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"

@@ -6,7 +6,8 @@ internal import Foundation
 struct BackupCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup",
-    abstract: "Copy the state folder, also beside a running server. The copy holds the private keys: keep it as you keep the folder.")
+    abstract:
+      "Copy the state folder, also beside a running server. The copy holds the private keys: keep it as you keep the folder.")
 
   @Argument(help: "The folder to make.") var output: String
   @OptionGroup var state: StateOptions

@@ -40,7 +40,8 @@ struct BenchCommand: AsyncParsableCommand {
           "\(Int(document.megabytes)) MB over \(connections) connections of mutual TLS 1.3 in \(rounded(document.seconds)) s: \(Int(document.megabytesPerSecond)) MB/s"
         )
         Console.output(
-          "one core alone: SHA-256 \(Int(document.sha256MegabytesPerSecond)) MB/s, CRC-32C \(Int(document.crc32cMegabytesPerSecond)) MB/s")
+          "one core alone: SHA-256 \(Int(document.sha256MegabytesPerSecond)) MB/s, CRC-32C \(Int(document.crc32cMegabytesPerSecond)) MB/s"
+        )
       }
     }
 

@@ -5,7 +5,8 @@ internal import Foundation
 
 struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Write plan, ledger and newest model as a run folder for tacit verify, recommend and evaluate.")
+    commandName: "export",
+    abstract: "Write plan, ledger and newest model as a run folder for tacit verify, recommend and evaluate.")
 
   @Argument(help: "The folder to make, for instance runs/network.") var output: String
   @Option(help: "Data that tacit evaluate will judge by, if there are any in one place.") var data = "none"

@@ -21,7 +21,8 @@ struct StatusCommand: AsyncParsableCommand {
       }
       Console.output("plan        \(plan) (\(view.planHash?.prefix(16) ?? "")…)")
       let progress = view.end.map { "over: \($0)" } ?? view.openAttempt.map { "open: \($0)" } ?? "between rounds"
-      Console.output("rounds      \(view.releasesDone) of \(planned) released, \(view.attemptsAborted) attempts came to nothing; \(progress)")
+      Console.output(
+        "rounds      \(view.releasesDone) of \(planned) released, \(view.attemptsAborted) attempts came to nothing; \(progress)")
       if let spent = view.epsilonSpent, let cap = view.epsilonCap, let delta = view.delta {
         Console.output("budget      ε = \(ReportNumber.upperBound(spent)) of \(cap) at δ = \(delta)")
       }

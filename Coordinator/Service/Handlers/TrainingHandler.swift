@@ -50,6 +50,13 @@ public struct TrainingHandler: CoordinationHandler {
         "a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: dataset)
     }
+    // What was shown in a key advertisement names no data set, but no ledger of this home may be long enough: an old copy must not
+    // take the partner's place before it finds out by itself.
+    let advertised = known.first { $0.dataset.isEmpty }?.size ?? 0
+    guard advertised <= shown.map(\.size).max() ?? 0 else {
+      logger.warning("a partner shows no ledger as long as one before", [.participant: LogValue(peer.participant)])
+      throw .ledgerRolledBack(dataset: shown.first?.dataset ?? "")
+    }
     try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
     host.outbox.see(peer.participant, at: clock())
     return ServerHello(
@@ -71,7 +78,7 @@ public struct TrainingHandler: CoordinationHandler {
       let answer = outbox.answer(peer.participant, session: query.session, after: query.after)
       let left = deadline - ContinuousClock.now
       let isNews = !answer.envelopes.isEmpty || answer.session != query.session || (known.map { $0 != answer.state } ?? false)
-      if isNews || left <= .zero || Task.isCancelled || answer.state == .draining {
+      if isNews || left <= .zero || Task.isCancelled || answer.state.isLast {
         outbox.see(peer.participant, at: clock())
         monitor.count(bytesDown: answer.envelopes.reduce(0) { $0 + $1.inlineCount })
         outbox.noteState(answer.state, toldTo: peer.participant)
@@ -228,6 +235,16 @@ extension TransportRefusal {
     case .busy: self = .tooManyCalls(limit: 1)
     case .full: self = .unavailable(reason: "spool full")
     case .failed, nil: self = .fault
+    }
+  }
+}
+
+extension TaskState {
+  /// Whether nothing follows that a poll could wait for.
+  fileprivate var isLast: Bool {
+    switch self {
+    case .draining, .finished: true
+    case .idle, .waiting, .running: false
     }
   }
 }

@@ -56,7 +56,8 @@ public enum StateBackup {
     let anchor = try TrustAnchor(pem: try CoordinatorState.text(backup.authority))
     if manager.fileExists(atPath: folder.authority) {
       guard try TrustAnchor(pem: try CoordinatorState.text(folder.authority)).taskID == anchor.taskID else {
-        throw StateFolderError(.exists, "\(folder.path) holds another task than the backup of '\(task.name)'; choose another folder")
+        throw StateFolderError(
+          .exists, "\(folder.path) holds another task than the backup of '\(task.name)'; choose another folder")
       }
     }
     // A damaged database cannot say who serves it; then the operator's word must do.
@@ -90,7 +91,8 @@ public enum StateBackup {
     {
       _ = try store.end(
         session: plan.session,
-        because: "restored from a backup: \(ahead) release\(ahead == 1 ? "" : "s") after it stand in the ledger, their models are lost",
+        because:
+          "restored from a backup: \(ahead) release\(ahead == 1 ? "" : "s") after it stand in the ledger, their models are lost",
         now: now)
       outcome.plansEnded.append(plan.session.hex)
     }

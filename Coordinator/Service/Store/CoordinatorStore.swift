@@ -33,11 +33,8 @@ public final class CoordinatorStore: Sendable {
 
   public func close() throws { try database.close() }
 
-  /// Leaves no room for further rows: lets tests play a full disk.
-  package func fillUp() throws { try database.limit(pages: try database.pageCount()) }
-
-  /// Takes the limit of `fillUp` away.
-  package func makeRoom() throws { try database.limit(pages: 1 << 30) }
+  /// Lets every write fail from here on, or no longer: lets tests play a disk that takes nothing.
+  package func set(isReadOnly: Bool) throws { try database.set(isReadOnly: isReadOnly) }
 
   /// One transaction of rounds.
   ///

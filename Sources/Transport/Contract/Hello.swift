@@ -62,7 +62,8 @@ public struct ServerHello: Sendable, Hashable {
   public var software: String
   /// The task that this coordinator serves, hexadecimal (PeerIdentity: first 16 bytes of the CA certificate's SHA-256).
   public var task: String
-  /// What this participant's own ledgers looked like when it last showed them: they must contain these heads.
+  /// What this participant's own ledgers looked like when it last showed them: they must contain these heads. One without a
+  /// name was shown in a key advertisement, which names no data set: some ledger must contain it.
   public var recordedLedgers: [LedgerNote]
   /// The coordinator's own ledger, when a plan is active.
   public var coordinatorLedger: LedgerNote?

@@ -43,7 +43,7 @@ nonisolated struct Tacit_V1_LedgerNote: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// 1 to 128 bytes; empty for the coordinator's own ledger
+  /// 1 to 128 bytes; empty for the coordinator's own ledger, and in recorded_ledgers for a key advertisement's
   var dataset: String = String()
 
   /// records

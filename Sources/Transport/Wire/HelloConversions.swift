@@ -20,10 +20,12 @@ extension Tacit_V1_LedgerNote {
       head: try WireField.digest(head, field + ".head"))
   }
 
-  static func contracts(_ notes: [Self], _ field: String) throws(MalformedField) -> [LedgerNote] {
+  static func contracts(
+    _ notes: [Self], _ field: String, datasetLength: ClosedRange<Int> = 1...128
+  ) throws(MalformedField) -> [LedgerNote] {
     guard notes.count <= 64 else { throw MalformedField(field: field) }
     var result: [LedgerNote] = []
-    for note in notes { result.append(try note.contract(field, datasetLength: 1...128)) }
+    for note in notes { result.append(try note.contract(field, datasetLength: datasetLength)) }
     guard Set(result.map(\.dataset)).count == result.count else { throw MalformedField(field: field) }
     return result
   }
@@ -61,7 +63,7 @@ extension Tacit_V1_HelloResponse {
     ServerHello(
       version: version, software: try WireField.text(software, "software", counts: 0...128),
       task: try WireField.text(task, "task", counts: 0...32),
-      recordedLedgers: try Tacit_V1_LedgerNote.contracts(recordedLedgers, "recorded_ledgers"),
+      recordedLedgers: try Tacit_V1_LedgerNote.contracts(recordedLedgers, "recorded_ledgers", datasetLength: 0...128),
       coordinatorLedger: hasCoordinatorLedger
         ? try coordinatorLedger.contract("coordinator_ledger", datasetLength: 0...0) : nil,
       clock: clock)

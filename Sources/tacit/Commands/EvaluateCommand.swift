@@ -15,6 +15,7 @@ struct EvaluateCommand: ParsableCommand {
 
   @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first.", valueName: "run")) var path: String
   @Option(help: "The data, when they are no longer where the run found them.") var data: String?
+  @Option(help: "How users are divided into partners, as for simulate; as in the run when left out.") var partners: String?
   @Option(help: "Write the score of every listed candidate to this file (user, item, score).") var scores: String?
   @Option(help: "Write the best items of every test user to this file (user, item, rank, score).") var topk: String?
   @Option(help: "Length of the lists of --topk.") var top = 100
@@ -35,8 +36,8 @@ struct EvaluateCommand: ParsableCommand {
         "\(data ?? finished.settings.data): no user has a test item, so there is nothing to measure; give data with a test file")
     }
     let partition: Partition
-    do { partition = try dataset.partition(by: try PartitionRule(parsing: finished.settings.partners)) } catch {
-      throw CommandFailure(.data, "partners of the run: \(error)")
+    do { partition = try dataset.partition(by: try PartitionRule(parsing: partners ?? finished.settings.partners)) } catch {
+      throw CommandFailure(.data, "\(partners == nil ? "partners of the run" : "--partners"): \(error)")
     }
     var labels = [String](repeating: "", count: dataset.userCount)
     for (name, users) in zip(partition.names, partition.userIndices) { for user in users { labels[user] = name } }

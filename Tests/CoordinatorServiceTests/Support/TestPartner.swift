@@ -86,7 +86,8 @@ final class TestPartner {
     try await handler.authorize(peer, isHello: true)
     let head = ledger.head.head
     _ = try await handler.hello(
-      ClientHello(software: "test", ledgers: [Transport.LedgerNote(dataset: "data", size: head.size, head: head.head)]), from: peer)
+      ClientHello(software: "test", ledgers: [Transport.LedgerNote(dataset: "data", size: head.size, head: head.head)]),
+      from: peer)
   }
 
   func state(through handler: TrainingHandler) async throws -> TaskState {
@@ -158,7 +159,9 @@ final class TestPartner {
   }
 
   /// One upload as the server makes it: header, chunks, finish.
-  func send(_ bytes: [UInt8], as key: UploadKey, through handler: TrainingHandler, chunk: Int = 1 << 20) async throws -> UploadPhase {
+  func send(_ bytes: [UInt8], as key: UploadKey, through handler: TrainingHandler, chunk: Int = 1 << 20) async throws
+    -> UploadPhase
+  {
     let header = UploadHeader(key: key, size: UInt64(bytes.count), sha256: SHA256.hash(bytes))
     switch try await handler.openUpload(header, from: peer) {
     case .settled(let phase): return phase

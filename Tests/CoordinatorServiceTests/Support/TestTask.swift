@@ -32,6 +32,7 @@ final class TestTask {
   var handler: TrainingHandler
   var monitor: RoundMonitor
   var policy: RoundPolicy
+  private var restarts = 0
   var quota = UploadSpool.Quota(perParticipant: 1 << 24, total: 1 << 28)
 
   static let itemCount = 12
@@ -40,7 +41,8 @@ final class TestTask {
   /// - Parameters:
   ///   - settings: further lines of the plan's settings.
   ///   - bigUpdates: a model whose masked inputs go through several chunks.
-  init(partners count: Int = 4, noise: String = "none", settings: [String] = [], policy: RoundPolicy = RoundPolicy()) async throws {
+  init(partners count: Int = 4, noise: String = "none", settings: [String] = [], policy: RoundPolicy = RoundPolicy()) async throws
+  {
     path = NSTemporaryDirectory() + "tacit-coordinator-" + UUID().uuidString
     let clock = clock
     state = try CoordinatorState.create(
@@ -56,7 +58,8 @@ final class TestTask {
       partners.append(try await TestPartner(token: token, desk: desk, number: number, clock: clock))
     }
     let items = (0..<Self.itemCount).map { "item-\($0)\tTitle \($0)" }
-    try Data(("item_id\ttitle\n" + items.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path + "/items.tsv"))
+    try Data(("item_id\ttitle\n" + items.joined(separator: "\n") + "\n").utf8).write(
+      to: URL(fileURLWithPath: path + "/items.tsv"))
     let lines =
       [
         "catalogue: items.tsv", "algorithm: covariance", "noise: \(noise)", "nominal-users: 30", "maximum-users: 100",
@@ -70,7 +73,8 @@ final class TestTask {
     plan = draft.file
     self.policy = policy
     lease = try state.store.takeLease(holder: "first", now: clock.now)
-    (host, handler, monitor) = try state.host(lease: lease, policy: policy, quota: quota, logger: Self.logger, clock: { clock.now })
+    (host, handler, monitor) = try state.host(
+      lease: lease, policy: policy, quota: quota, logger: Self.logger, clock: { clock.now })
     for partner in partners { try await partner.join(plan, through: handler, task: state.authority.taskID) }
   }
 
@@ -82,7 +86,8 @@ final class TestTask {
     await host.dropEverything()
     if let quota { self.quota = quota }
     let clock = clock
-    lease = try state.store.takeLease(holder: "next", now: clock.now.addingTimeInterval(1000))
+    restarts += 1
+    lease = try state.store.takeLease(holder: "next", now: clock.now.addingTimeInterval(Double(restarts) * 2 * Lease.duration))
     (host, handler, monitor) = try state.host(
       lease: lease, policy: policy, quota: self.quota, logger: Self.logger, clock: { clock.now })
   }
@@ -93,7 +98,7 @@ final class TestTask {
     try FileManager.default.copyItem(atPath: state.folder.path, toPath: copy)
     let clock = clock
     let copied = try CoordinatorState.open(StateFolder(path: copy)) { preconditionFailure("the keys are not sealed") }
-    let lease = try copied.store.takeLease(holder: "copy", now: clock.now.addingTimeInterval(1000))
+    let lease = try copied.store.takeLease(holder: "copy", now: clock.now.addingTimeInterval(Lease.duration))
     let hosted = try copied.host(lease: lease, policy: policy, quota: quota, logger: Self.logger, clock: { clock.now })
     try await hosted.host.tick()
     return (hosted.host, hosted.handler)

@@ -119,7 +119,8 @@ actor FederationTemplates {
     try await setup.makePlan(
       shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
     for index in names.indices {
-      try await setup.join(home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)),
+      try await setup.join(
+        home: template.home(UInt32(index + 1)), shard: template.shard(UInt32(index + 1)),
         cap: shape.noise == "none" ? nil : "50,1e-5")
     }
     coordinator.send(SIGTERM)
