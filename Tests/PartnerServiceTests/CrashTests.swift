@@ -19,13 +19,9 @@ import Transport
     _ = try? await dying.value
     // Its keys are out; the new process has none of them.
     async let others = world.finish([1, 2, 3])
-    let second = try await Self.retrying { try world.host(0) }
+    let second = try world.host(0)
     async let ending = second.run()
-    #expect(
-      await World.eventually {
-        await world.coordinator.expire()
-        return await world.coordinator.end != nil
-      })
+    #expect(await world.driveToEnd())
     _ = try await (ending, others)
     #expect(await second.counts["refused: \(PartnerRefusal.staleAttempt)", default: 0] > 0)
     let survivors = await world.coordinator.releases.map(\.survivors.count)
@@ -119,33 +115,27 @@ import Transport
     defer { _ = Self.shell("umount -l '\(home)'") }
     #expect(Self.shell("cp -a '\(kept)/.' '\(home)/'") == 0)
     try await world.join(0, cap: nil)
-    await world.coordinator.start()
     let host = try world.host(0)
+    async let ending = host.run()
+    let ledger = world.homes[0].ledger(of: .standard)
+    #expect(await World.eventually { FileManager.default.fileExists(atPath: ledger) })
     let filler = home + "/filler"
     _ = Self.shell("dd if=/dev/zero of='\(filler)' bs=4k 2>/dev/null")
+    await world.coordinator.start()
     async let others = world.finish([1, 2, 3])
-    async let ending = host.run()
-    #expect(await World.eventually {
-      await host.counts.keys.contains { $0.hasPrefix("refused: \(PartnerRefusal.journalUnavailable)") || $0.hasPrefix("refused: \(PartnerRefusal.ledgerUnavailable)") }
-    })
+    #expect(
+      await World.eventually {
+        await host.counts.keys.contains {
+          $0.hasPrefix("refused: \(PartnerRefusal.journalUnavailable)")
+            || $0.hasPrefix("refused: \(PartnerRefusal.ledgerUnavailable)")
+        }
+      })
     try FileManager.default.removeItem(atPath: filler)
-    #expect(await World.eventually {
-      await world.coordinator.expire()
-      return await world.coordinator.end != nil
-    })
+    #expect(await world.driveToEnd())
     _ = try await (ending, others)
     #expect(await world.coordinator.releases.last?.survivors.count == 4)
     let verification = try HomeVerification(home: world.homes[0], store: try world.store(0))
     #expect(verification.checks.filter { $0.verdict == .failed } == [])
-  }
-
-  /// A lock is free a moment after its holder has ended.
-  private static func retrying(_ body: () throws -> PartnerHost) async throws -> PartnerHost {
-    for _ in 0..<200 {
-      if let host = try? body() { return host }
-      try? await Task.sleep(for: .milliseconds(10))
-    }
-    return try body()
   }
 
   private static func shell(_ command: String) -> Int32 {

@@ -14,7 +14,7 @@ import Transport
     let world = try await World(partners: 4)
     let token = try await world.coordinator.token("again")
     let coordinator = world.coordinator
-    await #expect { 
+    await #expect {
       try await Enrolling.enrol(
         token: token, home: world.homes[0].path, passphrase: .none, now: Date(), call: { try await coordinator.enrol($0, $1) })
     } throws: { ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("enrolled already") }
@@ -182,10 +182,7 @@ import Transport
     async let ending = host.run()
     #expect(await World.eventually { await host.counts["refused: \(PartnerRefusal.paused)", default: 0] > 0 })
     try Joining.state(.resume, home: world.homes[0], store: store, passphrase: .none, time: 1003)
-    #expect(await World.eventually {
-      await world.coordinator.expire()
-      return await world.coordinator.end != nil
-    })
+    #expect(await world.driveToEnd())
     _ = try await (ending, others)
     #expect(await World.eventually { await world.coordinator.statements.count { $0.participant == 1 } >= 2 })
     #expect(await world.coordinator.statements.filter { $0.participant == 1 }.map(\.kind).prefix(2) == [.consent, .pause])
@@ -203,7 +200,8 @@ import Transport
       "\($0)".contains("has left")
     }
     try Joining.purge(home: home, store: store)
-    #expect(!FileManager.default.fileExists(atPath: home.identityKey) && !FileManager.default.fileExists(atPath: home.transportKey))
+    #expect(
+      !FileManager.default.fileExists(atPath: home.identityKey) && !FileManager.default.fileExists(atPath: home.transportKey))
     #expect(try Data(contentsOf: URL(fileURLWithPath: home.ledger(of: .standard))) == ledger)
     // Not a user's name is left in the database or its log.
     for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {

@@ -35,7 +35,8 @@ struct AcceptCommand: AsyncParsableCommand {
     let cap = try askedCap(review)
     if !yes {
       guard Terminal.isInteractive else {
-        throw CommandFailure(.usage, "nothing was accepted: there is no terminal to answer on; read the plan above, then give --yes")
+        throw CommandFailure(
+          .usage, "nothing was accepted: there is no terminal to answer on; read the plan above, then give --yes")
       }
       guard Terminal.ask("Join this plan? Type yes:") == "yes" else {
         throw CommandFailure(.usage, "nothing was accepted")
@@ -83,15 +84,17 @@ enum Statements {
     _ home: PartnerHome, _ store: PartnerStore, _ passphrase: PassphraseSource, _ connection: ConnectionOptions
   ) async throws {
     do {
-      guard let caller = try PartnerCaller(
-        home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
+      guard
+        let caller = try PartnerCaller(
+          home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
       else { return Console.output("`run` speaks for this home: it tells the coordinator within seconds.") }
       let refusals = try await caller.sendStatements()
       for refusal in refusals { Console.error("tacit-client: the coordinator does not take it: \(refusal)") }
       if refusals.isEmpty { Console.output("The coordinator has been told.") }
     } catch {
       // What a person decided holds here at once; telling it can wait.
-      Console.error("tacit-client: the coordinator could not be told now (\(ClientFailures.translated(error))); `run` will tell it")
+      Console.error(
+        "tacit-client: the coordinator could not be told now (\(ClientFailures.translated(error))); `run` will tell it")
     }
   }
 }

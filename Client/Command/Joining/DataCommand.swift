@@ -43,7 +43,8 @@ struct DataCommand: AsyncParsableCommand {
     @Option(help: "Rows that cannot be read: refuse or ignore.") var badRows: Policy = .refuse
     @Option(help: ArgumentHelp("Only the rows of users with this value in a column.", valueName: "column=value"))
     var only: String?
-    @Option(help: "last: keep each user's last event (or a folder's test items) out of training, for `worth`; none: train on all.")
+    @Option(
+      help: "last: keep each user's last event (or a folder's test items) out of training, for `worth`; none: train on all.")
     var holdOut: HoldOut = .last
     @Option(
       help: ArgumentHelp(
@@ -57,7 +58,8 @@ struct DataCommand: AsyncParsableCommand {
       _ = try Joining.enrolment(of: store, home)
       guard let plan = try store.plans().first else {
         throw CommandFailure(
-          .noInput, "this home has no plan yet, so that there is no catalogue to import against; fetch it with: tacit-client review")
+          .noInput,
+          "this home has no plan yet, so that there is no catalogue to import against; fetch it with: tacit-client review")
       }
       var options = ImportOptions()
       if let columns { options.columns = try ColumnMapping(parsing: columns) }

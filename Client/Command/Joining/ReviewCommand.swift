@@ -36,8 +36,9 @@ enum PlanFetching {
   static func fetch(
     _ home: PartnerHome, _ store: PartnerStore, _ passphrase: PassphraseSource, _ connection: ConnectionOptions
   ) async throws -> Digest? {
-    guard let caller = try PartnerCaller(
-      home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
+    guard
+      let caller = try PartnerCaller(
+        home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
     else {
       Console.error("tacit-client: `run` speaks for this home; what it has fetched is shown")
       return nil

@@ -7,7 +7,8 @@ internal import PartnerService
 struct VerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Check your own ledgers, the plan's signature, the chain of releases and the heads you were shown; exit code 4 when anything fails."
+    abstract:
+      "Check your own ledgers, the plan's signature, the chain of releases and the heads you were shown; exit code 4 when anything fails."
   )
 
   @OptionGroup var home: HomeOptions

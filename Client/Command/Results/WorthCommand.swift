@@ -53,7 +53,8 @@ struct WorthCommand: AsyncParsableCommand {
     for row in worth.rows {
       table.add([row.method] + row.metrics.map { String(format: "%.4f ±%.3f", $0.mean, $0.halfWidth) })
     }
-    Console.output("\(worth.algorithm), model version \(worth.modelVersion), on \(worth.users) of your users with held-out events\n")
+    Console.output(
+      "\(worth.algorithm), model version \(worth.modelVersion), on \(worth.users) of your users with held-out events\n")
     Console.output(table.text)
     Console.output(
       "\nlisted ranks the held-out item against 99 others, full against everything the user has not seen; ± is half a 95 % interval. Exact figures of your own data: they are for you alone."

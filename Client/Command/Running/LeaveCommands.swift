@@ -95,7 +95,9 @@ enum Stating {
 
   static func confirm(_ question: String, _ yes: Bool) throws {
     if yes { return }
-    guard Terminal.isInteractive else { throw CommandFailure(.usage, "nothing was done: there is no terminal to answer on; give --yes") }
+    guard Terminal.isInteractive else {
+      throw CommandFailure(.usage, "nothing was done: there is no terminal to answer on; give --yes")
+    }
     guard Terminal.ask("\(question) Type yes:") == "yes" else { throw CommandFailure(.usage, "nothing was done") }
   }
 }

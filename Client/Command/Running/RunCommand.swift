@@ -25,7 +25,8 @@ struct RunCommand: AsyncParsableCommand {
   private func execute() async throws {
     let logger = Logs.logger(running.logLevel.level)
     let home = try PartnerHome(at: try home.path())
-    let host = try running.host(home, passphrase.source, connection, logger, workers: running.workers ?? ProcessInfo.processInfo.activeProcessorCount)
+    let host = try running.host(
+      home, passphrase.source, connection, logger, workers: running.workers ?? ProcessInfo.processInfo.activeProcessorCount)
     let signals = StopSignals { Task { await host.stop() } }
     defer { withExtendedLifetime(signals) {} }
     let ending = try await host.run()

@@ -7,7 +7,8 @@ internal import PeerIdentity
 /// `tacit-client check-config`: everything that `run` needs, looked at without running.
 struct CheckConfigCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check-config", abstract: "Look at the home, its keys and its certificate as `run` would, and say what is missing.")
+    commandName: "check-config",
+    abstract: "Look at the home, its keys and its certificate as `run` would, and say what is missing.")
 
   @OptionGroup var home: HomeOptions
   @OptionGroup var passphrase: PassphraseOptions

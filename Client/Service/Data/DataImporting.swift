@@ -95,7 +95,9 @@ public enum DataImporting {
     let users = values.indices.filter { values[$0] == only.value }
     guard !users.isEmpty else {
       throw PartnerError(
-        .data, "\(path): no user has '\(only.value)' in the column '\(only.column)' (such as \(Set(values).sorted().prefix(3).joined(separator: ", ")))")
+        .data,
+        "\(path): no user has '\(only.value)' in the column '\(only.column)' (such as \(Set(values).sorted().prefix(3).joined(separator: ", ")))"
+      )
     }
     return (dataset.selecting(users: users), values.count - users.count)
   }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Synchronization
 
 /// One partner's folder: keys, certificate, database and ledgers, readable by its owner only.
 public struct PartnerHome: Sendable, Equatable {
@@ -87,12 +88,13 @@ public struct DataSetName: Sendable, Hashable, CustomStringConvertible {
 
 /// Held while a process speaks for a partner: two processes with one identity would supersede each other.
 public final class HomeLock: Sendable {
-  private let file: Int32
+  /// -1 after the release.
+  private let file: Mutex<Int32>
 
   /// - Returns: `nil` when another process holds the home.
   /// - Throws: `PartnerError` when the lock cannot be made.
   public init?(_ home: PartnerHome) throws {
-    file = open(home.lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let file = open(home.lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else {
       throw PartnerError(.io, "\(home.lock) cannot be opened: \(String(cString: strerror(errno)))")
     }
@@ -100,9 +102,18 @@ public final class HomeLock: Sendable {
       close(file)
       return nil
     }
+    self.file = Mutex(file)
   }
 
-  deinit { close(file) }
+  /// Lets others speak for the home; nothing happens when it was released before.
+  public func release() {
+    file.withLock { file in
+      if file >= 0 { close(file) }
+      file = -1
+    }
+  }
+
+  deinit { release() }
 }
 
 /// Small files of a home: written whole or not at all, 0600.

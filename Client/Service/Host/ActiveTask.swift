@@ -23,13 +23,16 @@ final class ActiveTask {
   let recovery: String?
 
   /// - Throws: `PartnerError`, `PlanError`, `LedgerError` or `StorageError` when plan, data, keys and ledger do not fit together.
-  init(_ stored: StoredPlan, home: PartnerHome, store: PartnerStore, enrolment: Enrolment, keys: PartnerKeys, workers: Int, time: Int)
+  init(
+    _ stored: StoredPlan, home: PartnerHome, store: PartnerStore, enrolment: Enrolment, keys: PartnerKeys, workers: Int, time: Int
+  )
     throws
   {
     let file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment)
     let plan = file.plan
     guard let session = SessionID(hex: plan.session), let name = stored.dataSet, let record = try store.dataSet(name) else {
-      throw PartnerError(.data, "the accepted plan \(stored.hash.hex.prefix(16))… names no data set of this home; accept it again")
+      throw PartnerError(
+        .data, "the accepted plan \(stored.hash.hex.prefix(16))… names no data set of this home; accept it again")
     }
     let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
     let algorithm = try AlgorithmRegistry.make(

@@ -2,6 +2,8 @@ internal import CryptoPrimitives
 internal import Foundation
 public import Logging
 internal import PeerIdentity
+internal import Storage
+internal import TaskDatabase
 internal import Transport
 
 /// A connection, and how it learns of a renewed certificate.
@@ -87,6 +89,16 @@ enum FatalFailure {
         .permission, "this partner's certificate ran out before it was renewed; ask the coordinator for a new invitation")
     case .unsupportedVersion: PartnerError(.unavailable, "\(refusal); install the version that the coordinator asks for")
     default: nil
+    }
+  }
+
+  /// Whether nothing but space is missing: such an error passes without anybody touching this program.
+  static func isFullDisk(_ error: any Error) -> Bool {
+    switch error {
+    case let error as TaskDatabaseError: error.kind == .full || error.kind == .busy
+    case let error as StorageError: error.kind == .diskFull
+    case let error as PartnerError: error.kind == .io && error.description.contains(String(cString: strerror(ENOSPC)))
+    default: false
     }
   }
 

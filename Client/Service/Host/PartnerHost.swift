@@ -81,7 +81,8 @@ public actor PartnerHost {
   ) throws {
     guard let lock = try HomeLock(home) else {
       throw PartnerError(
-        .superseded, "another process speaks for the home \(home.path) already; end it first, or look at it with: tacit-client status")
+        .superseded,
+        "another process speaks for the home \(home.path) already; end it first, or look at it with: tacit-client status")
     }
     self.lock = lock
     self.home = home
@@ -106,11 +107,19 @@ public actor PartnerHost {
   ///   the coordinator lets this partner in no longer, or shows documents that contradict what was pinned.
   public func run() async throws -> PartnerEnding {
     let connection = line.connection
+    defer {
+      // The ledger's lock goes with the engine; the next process may begin.
+      active = nil
+      lock.release()
+    }
     var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
     var distrusts = 0
     while !isStopping {
       do {
-        return try await converse { backoff.reset(); distrusts = 0 }
+        return try await converse {
+          backoff.reset()
+          distrusts = 0
+        }
       } catch let failure as TransportFailure {
         if case .cancelled = failure { break }
         if case .notTrusted = failure { distrusts += 1 }
@@ -119,14 +128,24 @@ public actor PartnerHost {
           throw error
         }
         let pause = FatalFailure.pause(for: failure) ?? backoff.next(using: &generator)
-        logger.warning("the coordinator does not answer as it should; trying again", metadata: [
-          "failure": "\(failure)", "pause": "\(pause)",
-        ])
+        logger.warning(
+          "the coordinator does not answer as it should; trying again",
+          metadata: [
+            "failure": "\(failure)", "pause": "\(pause)",
+          ])
         try? await Task.sleep(for: pause)
         if Task.isCancelled { break }
       } catch {
-        await connection.close()
-        throw error
+        guard FatalFailure.isFullDisk(error) else {
+          await connection.close()
+          throw error
+        }
+        // Nothing was half-written; when there is space again, the partner goes on.
+        count("the disk is full")
+        let pause = backoff.next(using: &generator)
+        logger.error("the disk is full; waiting for space", metadata: ["reason": "\(error)", "pause": "\(pause)"])
+        try? await Task.sleep(for: pause)
+        if Task.isCancelled { break }
       }
     }
     await connection.close()
@@ -213,7 +232,8 @@ public actor PartnerHost {
   private func handle(_ answer: PollAnswer) async throws -> PartnerEnding? {
     try await meetPlan(answer)
     guard let task = active else {
-      if options.once, case .finished(let reason) = answer.state, answer.planHash.map({ try? store.plan($0)?.isAccepted }) == nil {
+      if options.once, case .finished(let reason) = answer.state, answer.planHash.map({ try? store.plan($0)?.isAccepted }) == nil
+      {
         return .finished(reason: reason, isComplete: false)
       }
       try await pause()
@@ -226,9 +246,11 @@ public actor PartnerHost {
     }
     if let planHash = answer.planHash, planHash != task.hash {
       count("the coordinator names another plan under this session")
-      logger.error("the coordinator names another plan than the one accepted; its messages are not answered", metadata: [
-        "accepted": "\(task.hash.hex.prefix(16))", "named": "\(planHash.hex.prefix(16))",
-      ])
+      logger.error(
+        "the coordinator names another plan than the one accepted; its messages are not answered",
+        metadata: [
+          "accepted": "\(task.hash.hex.prefix(16))", "named": "\(planHash.hex.prefix(16))",
+        ])
       try await pause()
       return nil
     }
@@ -266,16 +288,20 @@ public actor PartnerHost {
     if let recovery = task.recovery {
       logger.warning("the end of the ledger was mended", metadata: ["finding": "\(recovery)"])
     }
-    logger.info("taking part", metadata: [
-      "plan": "\(planHash.hex.prefix(16))", "task": "\(task.plan.task)", "releases": "\(task.plan.releases.count)",
-    ])
+    logger.info(
+      "taking part",
+      metadata: [
+        "plan": "\(planHash.hex.prefix(16))", "task": "\(task.plan.task)", "releases": "\(task.plan.releases.count)",
+      ])
   }
 
   private func announce(_ hash: Digest) throws {
     guard announced.insert(hash).inserted else { return }
-    logger.notice("a plan waits for a person: look at it with `tacit-client review`, join with `tacit-client accept`", metadata: [
-      "plan": "\(hash.hex.prefix(16))"
-    ])
+    logger.notice(
+      "a plan waits for a person: look at it with `tacit-client review`, join with `tacit-client accept`",
+      metadata: [
+        "plan": "\(hash.hex.prefix(16))"
+      ])
   }
 
   /// Handles one message, in order.
@@ -332,9 +358,11 @@ public actor PartnerHost {
     if case .refusal(let refusal) = message {
       place = (refusal.session, refusal.round, refusal.attempt)
       count("refused: \(refusal.reason)")
-      logger.warning("an attempt is refused", metadata: [
-        "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
-      ])
+      logger.warning(
+        "an attempt is refused",
+        metadata: [
+          "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
+        ])
       note("refused: \(refusal.reason)", task, round: refusal.round, attempt: refusal.attempt)
     }
     let key = UploadKey(session: place.session.bytes, round: place.round, attempt: place.attempt, kind: message.kind)
@@ -437,9 +465,11 @@ public actor PartnerHost {
       note("open", task, round: start.round, attempt: start.attempt, isFirst: true)
     case .roundEnd(let end):
       let words = end.abortReason.map { "came to nothing: \($0)" } ?? "released"
-      logger.info("an attempt ends", metadata: [
-        "round": "\(end.context.round)", "attempt": "\(end.context.attempt)", "result": "\(words)",
-      ])
+      logger.info(
+        "an attempt ends",
+        metadata: [
+          "round": "\(end.context.round)", "attempt": "\(end.context.attempt)", "result": "\(words)",
+        ])
       note(words, task, round: end.context.round, attempt: end.context.attempt)
     case .aggregation: break
     }
@@ -454,7 +484,9 @@ public actor PartnerHost {
   private func count(_ reason: String) { counts[reason, default: 0] += 1 }
 
   private func pause() async throws {
-    if options.once { try? await Task.sleep(for: min(options.idlePause, .milliseconds(500))) } else {
+    if options.once {
+      try? await Task.sleep(for: min(options.idlePause, .milliseconds(500)))
+    } else {
       try? await Task.sleep(for: options.idlePause)
     }
   }

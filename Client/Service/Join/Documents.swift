@@ -82,7 +82,10 @@ public enum Documents {
   }
 
   private static func check(catalogue bytes: [UInt8], against reference: CatalogueReference) throws {
-    let (catalogue, canonical) = try CatalogueDocument.decode(bytes)
+    let (catalogue, canonical): (Catalogue, [UInt8])
+    do { (catalogue, canonical) = try CatalogueDocument.decode(bytes) } catch {
+      throw PartnerError(.untrusted, "the coordinator sent a catalogue that cannot be read: \(error)")
+    }
     guard SHA256.hash(canonical).hex == reference.hash, catalogue.count == reference.itemCount else {
       throw PartnerError(
         .untrusted,

@@ -57,7 +57,8 @@ public enum Enrolling {
   public static func overNetwork(insecureLoopback: Bool = false, logger: Logger) -> Call {
     { token, application in
       try await EnrolmentClient.enrol(
-        target: token.enrolmentAddress, authority: insecureLoopback ? nil : token.caFingerprint, application: application, logger: logger)
+        target: token.enrolmentAddress, authority: insecureLoopback ? nil : token.caFingerprint, application: application,
+        logger: logger)
     }
   }
 
@@ -65,11 +66,14 @@ public enum Enrolling {
     _ grant: EnrolmentGrant, token: EnrolmentToken, keys: PartnerKeys, now: Date
   ) async throws -> (enrolment: Enrolment, roster: SignedRoster) {
     func refuse(_ what: String) -> PartnerError {
-      PartnerError(.untrusted, "the coordinator's answer is not what the token promises: \(what); do not go on, and ask its people")
+      PartnerError(
+        .untrusted, "the coordinator's answer is not what the token promises: \(what); do not go on, and ask its people")
     }
     let anchor = try TrustAnchor(pem: grant.authorityPEM)
     guard anchor.fingerprint == token.caFingerprint else {
-      throw refuse("its certificate authority is \(anchor.fingerprint.hex.prefix(16))…, the token says \(token.caFingerprint.hex.prefix(16))…")
+      throw refuse(
+        "its certificate authority is \(anchor.fingerprint.hex.prefix(16))…, the token says \(token.caFingerprint.hex.prefix(16))…"
+      )
     }
     let certificate = try IssuedCertificate(pem: grant.certificatePEM)
     let named = try await anchor.verifyClient(certificate, at: now)

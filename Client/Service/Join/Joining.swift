@@ -14,7 +14,8 @@ public enum Joining {
   public static func review(_ hash: Digest? = nil, home: PartnerHome, store: PartnerStore) throws -> PlanReview {
     let enrolment = try enrolment(of: store, home)
     guard let plan = try hash.map({ try store.plan($0) }) ?? store.plans().first else {
-      throw PartnerError(.missing, "this home has seen no plan yet; the coordinator has none, or has not been asked: tacit-client review")
+      throw PartnerError(
+        .missing, "this home has seen no plan yet; the coordinator has none, or has not been asked: tacit-client review")
     }
     guard let roster = try store.newestRoster() else {
       throw PartnerError(.missing, "this home has no roster; enrol into a new one")
@@ -119,7 +120,9 @@ public enum Joining {
 
   private static func refuseAfterEnd(_ store: PartnerStore) throws {
     if try store.isPurged { throw PartnerError(.usage, "this home was purged: its keys are gone; enrol a new one") }
-    if try store.hasLeft { throw PartnerError(.usage, "this partner has left the task; it can come back only by a new invitation") }
+    if try store.hasLeft {
+      throw PartnerError(.usage, "this partner has left the task; it can come back only by a new invitation")
+    }
   }
 
   /// The named data set, or the only one that fits the plan.
@@ -131,13 +134,15 @@ public enum Joining {
           .missing, "there is no data set '\(name)' (there are: \(all.map(\.name.text).joined(separator: ", ")))")
       }
       guard record.catalogue == plan.catalogue.hash else {
-        throw PartnerError(.data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name")
+        throw PartnerError(
+          .data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name")
       }
       return record
     }
     let fitting = all.filter { $0.catalogue == plan.catalogue.hash }
     guard let only = fitting.first else {
-      throw PartnerError(.missing, "no data are imported for this plan's catalogue yet; do it with: tacit-client data import FILE")
+      throw PartnerError(
+        .missing, "no data are imported for this plan's catalogue yet; do it with: tacit-client data import FILE")
     }
     guard fitting.count == 1 else {
       throw PartnerError(

@@ -35,7 +35,9 @@ extension PlanReview {
   private var workLines: [String] {
     ["trains '\(plan.algorithm.name)' over \(plan.catalogue.itemCount) items in \(plan.releases.count) rounds (releases):"]
       + releaseLines.map { "  " + $0 }
-      + ["each round is tried at most \(plan.aggregation.maximumAttempts) times; every attempt that got your masked sum is charged"]
+      + [
+        "each round is tried at most \(plan.aggregation.maximumAttempts) times; every attempt that got your masked sum is charged"
+      ]
   }
 
   /// Runs of equal releases as one line.
@@ -70,11 +72,14 @@ extension PlanReview {
     guard privacy.noise != .none else {
       return lines + ["guarantee            none: this plan adds no noise, so that ε is infinite"]
     }
-    lines.append("guarantee            ε ≤ \(privacy.epsilon) at δ = \(privacy.delta), over all \(plan.releases.count) rounds and their attempts")
+    lines.append(
+      "guarantee            ε ≤ \(privacy.epsilon) at δ = \(privacy.delta), over all \(plan.releases.count) rounds and their attempts"
+    )
     lines.append(
       privacy.noise == .distributed
         ? "holds against        readers of the models, the coordinator, and \(plan.aggregation.colluders) partner\(plan.aggregation.colluders == 1 ? "" : "s") that work with it"
-        : "holds against        readers of the models and the other partners; the coordinator draws the noise and is trusted to do so")
+        : "holds against        readers of the models and the other partners; the coordinator draws the noise and is trusted to do so"
+    )
     return lines
   }
 
@@ -94,7 +99,8 @@ extension PlanReview {
       (
         "the coordinator",
         "who takes part, masked vectors, and sums over at least \(minimum) partners (minimum survivors \(minimum); \(plan.aggregation.threshold) of \(plan.roster.count) must help to open one)"
-          + (noise == .distributed ? ", with every partner's noise already in them" : noise == .central ? ", before it adds the noise" : "")
+          + (noise == .distributed
+            ? ", with every partner's noise already in them" : noise == .central ? ", before it adds the noise" : "")
           + "; never your own sum"
       ),
       ("the other partners", "the plan, the roster, the size of your ledger, and the released models; nothing of your data"),
@@ -120,12 +126,16 @@ extension PlanReview {
   }
 
   private var budgetLines: [String] {
-    let planText = plan.privacy.noise == .none
-      ? "the plan has no cap: without noise ε is infinite" : "the plan's own cap is ε = \(plan.privacy.epsilon) at δ = \(plan.privacy.delta)"
+    let planText =
+      plan.privacy.noise == .none
+      ? "the plan has no cap: without noise ε is infinite"
+      : "the plan's own cap is ε = \(plan.privacy.epsilon) at δ = \(plan.privacy.delta)"
     guard !dataSets.isEmpty else { return [planText, "your own cap is asked for when you import data or accept"] }
     return [planText]
       + dataSets.map { data in
-        let own = data.cap.map { "your own cap over all plans is ε = \($0.epsilon) at δ = \($0.delta)" } ?? "you have set no cap of your own yet"
+        let own =
+          data.cap.map { "your own cap over all plans is ε = \($0.epsilon) at δ = \($0.delta)" }
+          ?? "you have set no cap of your own yet"
         return
           "'\(data.dataSet)': \(own); spent so far \(Self.epsilonText(data.spent)); with this whole plan \(Self.epsilonText(data.spentAfterPlan))"
       }

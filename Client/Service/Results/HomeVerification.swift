@@ -39,7 +39,8 @@ public struct HomeVerification {
       try checkReleases(file)
     }
     if files.isEmpty { say(.note, "plans", "no plan was accepted yet") }
-    limits.append("That the model's numbers are the sum of the releases rests on the coordinator; ledgers hold only digests of them.")
+    limits.append(
+      "That the model's numbers are the sum of the releases rests on the coordinator; ledgers hold only digests of them.")
     limits.append("What the other partners' ledgers say is known here only as far as they showed their heads.")
   }
 
@@ -49,7 +50,8 @@ public struct HomeVerification {
 
   private mutating func checkAuthority(_ home: PartnerHome) {
     let subject = "ca.pem"
-    guard let bytes = try? HomeFile.read(home.authority), let anchor = try? TrustAnchor(pem: String(decoding: bytes, as: UTF8.self))
+    guard let bytes = try? HomeFile.read(home.authority),
+      let anchor = try? TrustAnchor(pem: String(decoding: bytes, as: UTF8.self))
     else { return say(.failed, subject, "is missing or no certificate authority") }
     guard anchor.fingerprint == enrolment.authority, anchor.taskID == enrolment.task else {
       return say(.failed, subject, "is not the authority that this home pinned when it enrolled")
@@ -108,13 +110,17 @@ public struct HomeVerification {
     }
     let verification = LedgerVerifier(key: enrolment.identity, knownHead: record.ledgerHead, rules: rules).verify(bytes)
     for finding in verification.findings { say(finding.isFault ? .failed : .note, subject, finding.description) }
-    for limit in verification.limits where !limits.contains(limit) && !limit.hasPrefix("Charges were not") { limits.append(limit) }
+    for limit in verification.limits where !limits.contains(limit) && !limit.hasPrefix("Charges were not") {
+      limits.append(limit)
+    }
     guard verification.isSound, let state = verification.state else { return }
     guard state.header.kind == .partner, state.header.dataset == record.name.text else {
       return say(.failed, subject, "is the ledger of '\(state.header.dataset)'")
     }
     ledgers[record.name] = state
-    say(.ok, subject, "\(state.size) records, \(state.charges.count) charges; chain, signatures and order agree, and so does every ε")
+    say(
+      .ok, subject,
+      "\(state.size) records, \(state.charges.count) charges; chain, signatures and order agree, and so does every ε")
     guard let cap = record.cap else { return say(.note, subject, "has no cap of your own") }
     let spent = state.proven.epsilon(delta: cap.delta)
     let isWithin = spent <= cap.epsilon * (1 + Self.tolerance)
@@ -156,12 +162,14 @@ public struct HomeVerification {
     let releases = try store.releases(session: session)
     for release in releases {
       guard release.isSigned(by: enrolment.coordinatorKey), release.planHash == hash, release.session == session else {
-        return say(.failed, subject, "the release of round \(release.round + 1) is not signed by the pinned coordinator for this plan")
+        return say(
+          .failed, subject, "the release of round \(release.round + 1) is not signed by the pinned coordinator for this plan")
       }
     }
     for (earlier, later) in zip(releases, releases.dropFirst())
     where later.version < earlier.version || later.ledgerSize <= earlier.ledgerSize {
-      return say(.failed, subject, "the release of round \(later.round + 1) does not follow the one of round \(earlier.round + 1)")
+      return say(
+        .failed, subject, "the release of round \(later.round + 1) does not follow the one of round \(earlier.round + 1)")
     }
     let head = try store.coordinatorHead(session: session)
     if let newest = releases.last, let head, head.size < newest.ledgerSize {

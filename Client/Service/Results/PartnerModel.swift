@@ -56,7 +56,8 @@ public struct PartnerModel: Sendable {
     guard let found = try store.history(of: user, in: dataSet) else {
       let examples = try store.someUsers(of: dataSet).joined(separator: ", ")
       throw PartnerError(
-        .data, "user '\(user)' is not in the data set '\(dataSet)'\(examples.isEmpty ? "" : " (such as \(examples))"); check the id")
+        .data,
+        "user '\(user)' is not in the data set '\(dataSet)'\(examples.isEmpty ? "" : " (such as \(examples))"); check the id")
     }
     return UserHistory(items: found.items[...], weights: found.weights[...])
   }

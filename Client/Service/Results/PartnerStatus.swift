@@ -74,7 +74,8 @@ public struct PartnerStatus: Encodable, Sendable {
       if !stored.isEmpty, records.isEmpty { needs.append("data: tacit-client data import FILE") }
       if !stored.isEmpty, !stored.contains(where: \.isAccepted) { needs.append("a consent: tacit-client accept") }
       if let certificate, certificate.notAfter < now {
-        needs.append("a certificate: it ran out on \(certificate.notAfter.formatted(.iso8601)); ask the coordinator for a new invitation")
+        needs.append(
+          "a certificate: it ran out on \(certificate.notAfter.formatted(.iso8601)); ask the coordinator for a new invitation")
       }
     }
     self.needs = needs
@@ -99,7 +100,9 @@ public struct PartnerStatus: Encodable, Sendable {
       "roster      \(rosterFingerprint ?? "none")",
     ]
     for data in dataSets {
-      let cap = data.capEpsilon.flatMap { epsilon in data.capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } } ?? "no cap of your own"
+      let cap =
+        data.capEpsilon.flatMap { epsilon in data.capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } }
+        ?? "no cap of your own"
       lines.append(
         "data        '\(data.name)': \(data.users) users, \(data.events) events; spent \(PlanReview.epsilonText(data.epsilonSpent ?? .infinity)), \(cap); ledger of \(data.ledgerRecords) records"
       )
@@ -107,7 +110,8 @@ public struct PartnerStatus: Encodable, Sendable {
     for plan in plans {
       let consent = plan.isAccepted ? "accepted with '\(plan.dataSet ?? "-")'" : "not accepted"
       lines.append(
-        "plan        '\(plan.task)' \(plan.hash.prefix(16))…: \(consent), \(plan.released) of \(plan.releases) released\(plan.end.map { "; over: \($0)" } ?? "")")
+        "plan        '\(plan.task)' \(plan.hash.prefix(16))…: \(consent), \(plan.released) of \(plan.releases) released\(plan.end.map { "; over: \($0)" } ?? "")"
+      )
       lines += plan.attempts.map { "            \($0)" }
     }
     if unsentStatements > 0 { lines.append("to tell     \(unsentStatements) statements have not reached the coordinator yet") }

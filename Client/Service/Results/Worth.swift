@@ -43,16 +43,21 @@ public struct Worth: Sendable {
     guard users > 0 else {
       throw PartnerError(
         .missing,
-        "nothing was held out of '\(joint.dataSet)', so that there is nothing to judge on; import data with --hold-out last (under a new name)")
+        "nothing was held out of '\(joint.dataSet)', so that there is nothing to judge on; import data with --hold-out last (under a new name)"
+      )
     }
     let evaluator = Evaluator(train: data.train, test: data.heldOut, negatives: data.negatives)
     let popularity = try PopularityAlgorithm(itemCount: data.train.itemCount, weighting: .binary)
     let alone = try Self.withoutNoise(joint)
     rows = [
-      Self.row("most popular here", evaluator.evaluate(
-        popularity.scorer(model: CentralTraining.run(popularity, on: data.train, seed: seed)))),
-      Self.row("own model, alone", evaluator.evaluate(
-        alone.scorer(model: CentralTraining.run(alone, on: data.train, seed: seed)))),
+      Self.row(
+        "most popular here",
+        evaluator.evaluate(
+          popularity.scorer(model: CentralTraining.run(popularity, on: data.train, seed: seed)))),
+      Self.row(
+        "own model, alone",
+        evaluator.evaluate(
+          alone.scorer(model: CentralTraining.run(alone, on: data.train, seed: seed)))),
       Self.row("joint model", evaluator.evaluate(joint.scorer)),
     ]
     modelVersion = joint.model.version

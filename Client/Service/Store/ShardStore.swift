@@ -45,7 +45,8 @@ extension PartnerStore {
         )
       }
       try database.execute(
-        sql: "INSERT INTO dataSet (name, catalogue, users, events, importedAt, capEpsilon, capDelta) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        sql:
+          "INSERT INTO dataSet (name, catalogue, users, events, importedAt, capEpsilon, capDelta) VALUES (?, ?, ?, ?, ?, ?, ?)",
         arguments: [
           name.text, catalogue, data.userIDs.count,
           data.train.count + data.heldOut.reduce(0) { $0 + $1.count }, time, cap?.epsilon, cap?.delta,
@@ -111,7 +112,8 @@ extension PartnerStore {
       let weight: [Float] = Self.values(row["weights"])
       guard (items + held + listed).allSatisfy({ $0 >= 0 && Int($0) < itemCount }), weight.isEmpty || weight.count == items.count
       else {
-        throw PartnerError(.data, "the data set '\(name)' does not fit the plan's catalogue of \(itemCount) items; import it again")
+        throw PartnerError(
+          .data, "the data set '\(name)' does not fit the plan's catalogue of \(itemCount) items; import it again")
       }
       ids.append(row["name"])
       histories.append(items)

@@ -32,6 +32,7 @@ actor FakeCoordinator {
   private(set) var ledger: PrivacyLedger?
   private var random = SystemRandomSource()
   private var outbox: [UInt32: [MessageEnvelope]] = [:]
+  private var ordinals: [UInt32: UInt32] = [:]
   private var place: (round: UInt32, attempt: UInt32) = (0, 0)
   private var generation = 0
   private(set) var releases: [PublishedRelease] = []
@@ -119,7 +120,7 @@ actor FakeCoordinator {
       coordinatorKey: key.verificationKey.hex,
       aggregation: AggregationPolicy(
         isSecure: true, threshold: AggregationParameters.defaultThreshold(members.count),
-        minimumSurvivors: AggregationParameters.defaultThreshold(members.count), colluders: 1, suite: 1, maximumAttempts: 4),
+        minimumSurvivors: AggregationParameters.defaultThreshold(members.count), colluders: 1, suite: 1, maximumAttempts: 20),
       privacy: PrivacyPolicy(
         noise: setting.noise, nominalUsers: 80, maximumPartnersPerUser: 1, epsilon: setting.epsilon, delta: 1e-6,
         usesInsecureTestRandomness: false))
@@ -177,16 +178,18 @@ actor FakeCoordinator {
     }
   }
 
+  /// Everything that was sent stays in the outbox: a partner asks by its cursor.
   private func post(_ message: CoordinatorMessage, to participant: UInt32) {
-    if case .roundStart(let start) = message, (start.round, start.attempt) != place || outbox[participant] == nil {
+    if case .roundStart(let start) = message {
       place = (start.round, start.attempt)
-      outbox[participant] = []
+      ordinals[participant] = 0
     }
     let sent = tamperings[participant]?.message(message) ?? message
-    let ordinal = UInt32((outbox[participant]?.count ?? 0) + 1)
+    ordinals[participant, default: 0] += 1
     outbox[participant, default: []].append(
       MessageEnvelope(
-        cursor: MessageCursor(round: place.round, attempt: place.attempt, ordinal: ordinal), inline: WireCodec.encode(sent)))
+        cursor: MessageCursor(round: place.round, attempt: place.attempt, ordinal: ordinals[participant] ?? 1),
+        inline: WireCodec.encode(sent)))
   }
 
   // MARK: - Calls of one partner

@@ -167,6 +167,26 @@ final class World: Sendable {
     }
   }
 
+  /// Ends stages in which nothing has happened for a while, until the run is over.
+  ///
+  /// - Returns: whether it was over within two minutes.
+  func driveToEnd() async -> Bool {
+    var (seen, since) = (-1, ContinuousClock.now)
+    let deadline = ContinuousClock.now + .seconds(120)
+    while ContinuousClock.now < deadline {
+      if await coordinator.end != nil { return true }
+      let count = await coordinator.received.count
+      if count != seen {
+        (seen, since) = (count, .now)
+      } else if ContinuousClock.now - since > .milliseconds(700) {
+        await coordinator.expire()
+        since = .now
+      }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+    return false
+  }
+
   /// Waits until a condition holds.
   ///
   /// - Returns: whether it did within a minute.
