@@ -62,22 +62,25 @@ extension FaultTests {
       // What a person would do after a dead disk.
       try FileManager.default.moveItem(atPath: federation.stateFolder, toPath: federation.folder + "/lost")
       try await run(.coordinator, "restore", federation.folder + "/backup", "--state", federation.stateFolder)
+      let known = try federation.journal.attempts()
+      let spent = try federation.partnerCharges()
       let restored = try federation.ports.serve(
         federation.stateFolder, pace: federation.pace, in: federation.folder, name: "restored")
-      // Either it says that it will not run what it has forgotten, or the partners refuse: no round is released twice.
+      // It says that it will not run what it has forgotten, or the partners refuse an attempt of it: nothing is released.
       try await eventually("it is refused\n\(federation.diagnosis)\n\(restored.lastWords)", within: 90) {
-        let attempts = try federation.journal.attempts()
-        return !restored.isRunning || attempts.contains { $0.outcome != nil && $0.outcome != "released" && $0.round > 0 }
-          || federation.isOver
+        let over = try federation.journal.attempts().count { !$0.isOpen }
+        return !restored.isRunning || federation.isOver || over > known.count
       }
-      try await Task.sleep(for: .seconds(1))
-      let running = restored.isRunning
+      let words = restored.isRunning ? "runs" : "ended (\(restored.errors.split(separator: "\n").last ?? ""))"
       try await restored.killHard()
-      for participant in federation.participants { federation.partner(participant)?.send(SIGKILL) }
+      for participant in federation.participants { try await federation.killPartner(participant) }
+      let attempts = try federation.journal.attempts()
       let audit = try federation.audit()
       Suite.report(
-        "restored coordinator: \(running ? "runs" : "ended"): \(restored.errors.split(separator: "\n").last ?? ""); charged \(charged) before, \(audit.coordinator.charges.count) in the restored ledger"
+        "restored coordinator \(words): \(charged) charges before, \(audit.coordinator.charges.count) in the restored ledger; new attempts: \(attempts.filter { !known.contains($0) }.map { $0.outcome ?? "open" })"
       )
+      #expect(attempts.count { $0.outcome == "released" } == known.count { $0.outcome == "released" }, "\(attempts)")
+      #expect(try federation.partnerCharges() == spent, "a partner charged for a coordinator that has forgotten what it spent")
       #expect(audit.faults.filter { $0.contains("twice") }.isEmpty, "\(audit.faults)")
     }
   }

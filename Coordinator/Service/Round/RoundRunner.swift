@@ -86,7 +86,8 @@ final class RoundRunner {
     plan = planFile.plan
     planHash = parts.plan.hash
     random = NoiseSource(source: parts.random)
-    engine = try Self.engine(parts, planFile, checkpoint: try parts.store.checkpoint(of: parts.plan.session))
+    let attempt = try parts.store.newestAttempt(of: parts.plan.session)
+    engine = try Self.engine(parts, planFile, checkpoint: try Self.checkpoint(parts, plan, after: attempt))
     let newest = try parts.store.newestRelease(of: parts.plan.session)
     outbox.announce {
       $0.session = parts.plan.session.bytes
@@ -94,7 +95,6 @@ final class RoundRunner {
       $0.newestRelease = newest?.statement.version
     }
     showBudget()
-    let attempt = try parts.store.newestAttempt(of: parts.plan.session)
     if let attempt, let start = attempt.start, attempt.outcome == nil {
       try resume(attempt.key, start: start, now: now)
     } else {
@@ -104,6 +104,22 @@ final class RoundRunner {
       }
     }
     announceState(now: now)
+  }
+
+  /// The state to go on from; `nil` before the first attempt.
+  ///
+  /// A checkpoint is written with the end of every attempt, so that the newest one lies before it; only in a copy from a backup
+  /// it may not, where an attempt that was open counts as over. Its number is never used again.
+  private static func checkpoint(_ parts: RoundParts, _ plan: TrainingPlan, after newest: AttemptRecord?) throws
+    -> CoordinatorCheckpoint?
+  {
+    let stored = try parts.store.checkpoint(of: parts.plan.session)
+    guard let newest, newest.outcome != nil else { return stored }
+    var checkpoint = stored ?? .initial(plan, parts.algorithm)
+    if checkpoint.end == nil, Int(newest.key.round) == checkpoint.round, Int(newest.key.attempt) >= checkpoint.attempt {
+      checkpoint.attempt = Int(newest.key.attempt) + 1
+    }
+    return checkpoint
   }
 
   private static func engine(_ parts: RoundParts, _ planFile: PlanFile, checkpoint: CoordinatorCheckpoint?) throws

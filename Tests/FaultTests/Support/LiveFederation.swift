@@ -281,3 +281,11 @@ extension LiveFederation {
   /// Whether the journal says that the run is over.
   var isOver: Bool { ((try? journal.end()) ?? nil) != nil }
 }
+
+extension LiveFederation {
+  /// How many charges stand in each partner's own ledger now.
+  func partnerCharges() throws -> [UInt32: Int] {
+    let audit = try audit()
+    return audit.partners.mapValues(\.charges.count)
+  }
+}
