@@ -81,7 +81,17 @@ final class RoundRunner {
     plan = planFile.plan
     planHash = parts.plan.hash
     random = NoiseSource(source: parts.random)
-    engine = try Self.engine(parts, planFile, checkpoint: try parts.store.checkpoint(of: parts.plan.session))
+    let attempt = try parts.store.newestAttempt(of: parts.plan.session)
+    var checkpoint = try parts.store.checkpoint(of: parts.plan.session)
+    // In a restored backup an attempt may be over that the checkpoint knows nothing of; its number is never used again.
+    if let attempt, attempt.outcome != nil {
+      var state = checkpoint ?? .initial(plan, parts.algorithm)
+      if state.end == nil, state.round == Int(attempt.key.round), state.attempt <= Int(attempt.key.attempt) {
+        state.attempt = Int(attempt.key.attempt) + 1
+        checkpoint = state
+      }
+    }
+    engine = try Self.engine(parts, planFile, checkpoint: checkpoint)
     let newest = try parts.store.newestRelease(of: parts.plan.session)
     outbox.announce {
       $0.session = parts.plan.session.bytes
@@ -89,7 +99,6 @@ final class RoundRunner {
       $0.newestRelease = newest?.statement.version
     }
     showBudget()
-    let attempt = try parts.store.newestAttempt(of: parts.plan.session)
     if let attempt, let start = attempt.start, attempt.outcome == nil {
       try resume(attempt.key, start: start, now: now)
     } else {
@@ -97,6 +106,10 @@ final class RoundRunner {
       if let attempt, let farewell = attempt.farewell {
         outbox.setFarewell(attempt.key, Self.message(farewell), ordinals: attempt.ordinals)
       }
+    }
+    // An operator has ended the plan while nobody served it: what was open is paid for and over, nothing new begins.
+    if parts.plan.endedAt != nil, engine.end == nil {
+      try perform(engine.stop(time: Int(now.timeIntervalSince1970)), now: now)
     }
     announceState(now: now)
   }
@@ -385,7 +398,7 @@ final class RoundRunner {
   private func announceState(now: Date) {
     let state: TaskState
     if let end = engine.end {
-      state = .finished(reason: "\(end)")
+      state = .finished(reason: parts.plan.end ?? "\(end)")
     } else if engine.openAttempt != nil {
       state = .running
     } else {

@@ -31,7 +31,10 @@ public enum StateBackup {
       for name in try manager.contentsOfDirectory(atPath: folder.ledgers).sorted() where name.hasSuffix(".ledger") {
         try manager.copyItem(atPath: "\(folder.ledgers)/\(name)", toPath: "\(draft.ledgers)/\(name)")
       }
+      // Whole on disk before it looks whole.
+      sync()
       try manager.moveItem(atPath: draft.path, toPath: path)
+      sync()
     } catch {
       try? manager.removeItem(atPath: draft.path)
       throw wrapped(error, path)
@@ -97,6 +100,7 @@ public enum StateBackup {
       outcome.plansEnded.append(plan.session.hex)
     }
     try store.close()
+    sync()
     return outcome
   }
 
