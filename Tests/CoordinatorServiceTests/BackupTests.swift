@@ -21,6 +21,32 @@ import Transport
     #expect(try !copy.store.hasOpenAttempt(task.session))
   }
 
+  @Test func `the number of an attempt that was open in a backup is not used again, and the run goes on`() async throws {
+    let task = try await TestTask(noise: "central")
+    var accepted = 0
+    // Keys only: nothing is charged yet, so that the ledger cannot tell.
+    try await task.run(until: { accepted == 2 }, afterEach: { _, _ in accepted += 1 })
+    try #require(try task.charges().isEmpty)
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup)
+    await task.host.dropEverything()
+    let fresh = StateFolder(path: task.path + "/fresh")
+    _ = try StateBackup.restore(from: backup, into: fresh, now: task.clock.now)
+    let restored = try CoordinatorState.open(fresh) { preconditionFailure("not sealed") }
+    let clock = task.clock
+    let lease = try restored.store.takeLease(holder: "restored", now: clock.now)
+    let hosted = try restored.host(
+      lease: lease, policy: task.policy, quota: task.quota, logger: TestTask.logger, clock: { clock.now })
+    var round = 0
+    while round < 60 {
+      try await hosted.host.tick()
+      for partner in task.partners { _ = try? await partner.step(through: hosted.handler) }
+      clock.advance(1)
+      round += 1
+    }
+    #expect(try restored.store.releases(of: task.session).first?.statement.attempt == 1)
+  }
+
   @Test func `a coordinator that is restored over its ledger cannot spend the same budget twice`() async throws {
     let task = try await TestTask(noise: "central")
     let planned = task.plan.plan.releases.count

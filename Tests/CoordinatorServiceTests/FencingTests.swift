@@ -35,6 +35,38 @@ import Transport
     }
   }
 
+  @Test func `a process that slept past its lease writes nothing into the ledger either`() async throws {
+    let task = try await TestTask()
+    // All masked inputs but one are there: the deadline would charge.
+    task.partners[3].silentFrom = 5
+    try await task.run()
+    let before = try task.ledgerBytes()
+    _ = try task.state.store.takeLease(holder: "second", now: task.clock.now.addingTimeInterval(Lease.duration + 1))
+    task.clock.advance(task.policy.inputSeconds + 1)
+    await #expect(throws: HostFailure.self) { try await task.host.tick() }
+    #expect(try task.ledgerBytes() == before)
+    #expect(try task.charges().isEmpty)
+  }
+
+  @Test func `a plan that was ended while nobody served it is not gone on with`() async throws {
+    let task = try await TestTask()
+    task.partners[3].silentFrom = 5
+    try await task.run()
+    await task.host.dropEverything()
+    _ = try task.state.store.end(session: task.session, because: "enough", now: task.clock.now)
+    try await task.restart()
+    try await task.host.tick()
+    // The open attempt is paid for and over.
+    #expect(try !task.state.store.hasOpenAttempt(task.session))
+    #expect(try task.charges().count == 1)
+    task.partners[3].silentFrom = nil
+    task.clock.advance(1000)
+    try await task.run()
+    #expect(try task.state.store.releases(of: task.session).isEmpty)
+    #expect(try await task.isFinished)
+    #expect(try task.state.store.newestPlan()?.end == "enough")
+  }
+
   @Test func `a journal that takes nothing lets nothing out, and the next process goes on where it stopped`() async throws {
     let task = try await TestTask()
     var accepted = 0

@@ -142,6 +142,25 @@ import Transport
     }
   }
 
+  @Test func `a second call for a message that is whole and in the engine's hands cannot take its file away`() async throws {
+    let (task, key) = try await waitingTask()
+    let partner = task.partners[3]
+    let bytes = try #require(partner.held)
+    let attempt = AttemptKey(session: task.session, round: 0, attempt: 0)
+    let spool = try UploadSpool(folder: task.path + "/other-spool", quota: task.quota)
+    func open() throws -> SpooledUpload {
+      try spool.open(attempt, participant: 4, kind: key.kind, size: UInt64(bytes.count), digest: SHA256.hash(bytes))
+    }
+    let upload = try open()
+    try upload.write(bytes, at: 0)
+    try upload.complete()
+    #expect(throws: SpoolError.busy) { try open() }
+    // What the transport does when the answer could not be given.
+    upload.suspend()
+    #expect(throws: SpoolError.busy) { try open() }
+    #expect(try spool.read(upload.name, digest: SHA256.hash(bytes)) == bytes)
+  }
+
   @Test func `the spool is empty when an attempt is over`() async throws {
     let task = try await TestTask()
     try await task.run()

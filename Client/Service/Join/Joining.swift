@@ -61,7 +61,8 @@ public enum Joining {
       )
     }
     let keys = try PartnerKeys.read(home, passphrase: passphrase)
-    let roster = try store.newestRoster() ?? []
+    // The roster that the person has seen, not one that a daemon fetched meanwhile.
+    let roster = review.roster.encoded()
     if let cap { try store.set(cap: cap, of: record.name) }
     return try store.state(
       .consent, of: review.enrolment, plan: review.hash, roster: SHA256.hash(roster), key: keys.identity, time: time,

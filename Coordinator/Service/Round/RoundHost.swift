@@ -117,11 +117,12 @@ public actor RoundHost {
           "the ledger \(path) is gone, but rounds have happened: what was spent is not known; put the ledger back, or make a new plan"
         )
       }
-      return try PrivacyLedger.create(
+      _ = try PrivacyLedger.create(
         at: path, kind: .coordinator, holder: "coordinator", dataset: content.task,
         created: Int(parts.clock().timeIntervalSince1970), key: parts.signingKey)
+      return try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)
     }
-    return try PrivacyLedger.open(at: path, key: parts.signingKey).ledger
+    return try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)
   }
 
   @discardableResult

@@ -103,6 +103,10 @@ final class RoundRunner {
         outbox.setFarewell(attempt.key, Self.message(farewell), ordinals: attempt.ordinals)
       }
     }
+    // An operator has ended the plan while nobody served it: what was open is paid for and over, nothing new begins.
+    if parts.plan.endedAt != nil, engine.end == nil {
+      try perform(engine.stop(time: Int(now.timeIntervalSince1970)), now: now)
+    }
     announceState(now: now)
   }
 
@@ -440,7 +444,7 @@ final class RoundRunner {
   private func announceState(now: Date) {
     let state: TaskState
     if let end = engine.end {
-      state = .finished(reason: "\(end)")
+      state = .finished(reason: parts.plan.end ?? "\(end)")
     } else if engine.openAttempt != nil {
       state = .running
     } else {

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 internal import Foundation
 internal import Glibc
 internal import Synchronization
@@ -27,7 +27,7 @@ public final class UploadSpool: Sendable {
   private struct Reservation {
     let participant: UInt32
     var size: UInt64
-    /// Whether a call writes to it now.
+    /// Whether a call writes to it now, or the engine has it: its name must not change then.
     var isOpen = false
   }
 
@@ -55,7 +55,7 @@ public final class UploadSpool: Sendable {
   ///
   /// - Throws: `SpoolError.conflict` when the participant began this message with other bytes, `.full` when a bound would be
   ///   passed, `.busy` when another call writes to it.
-  func open(_ attempt: AttemptKey, participant: UInt32, kind: UInt32, size: UInt64, digest: Digest) throws -> SpooledUpload {
+  package func open(_ attempt: AttemptKey, participant: UInt32, kind: UInt32, size: UInt64, digest: Digest) throws -> SpooledUpload {
     let directory = Self.directory(attempt)
     let stem = "\(directory)/\(participant)-\(kind)-\(digest.hex)"
     let sibling = "\(directory)/\(participant)-\(kind)-"
@@ -82,7 +82,7 @@ public final class UploadSpool: Sendable {
   /// The bytes of a whole upload that the journal names.
   ///
   /// - Throws: `SpoolError.failed` when the file is gone or holds other bytes.
-  func read(_ name: String, digest: Digest) throws -> [UInt8] {
+  package func read(_ name: String, digest: Digest) throws -> [UInt8] {
     guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
       throw SpoolError.failed("the spooled upload \(name) is gone")
     }
@@ -141,9 +141,9 @@ public final class UploadSpool: Sendable {
 }
 
 /// One upload that is written by one call.
-final class SpooledUpload: Sendable {
+package final class SpooledUpload: Sendable {
   /// Name of the whole file, as the journal refers to it.
-  let name: String
+  package let name: String
   let size: UInt64
   let digest: Digest
   private let spool: UploadSpool
@@ -154,6 +154,8 @@ final class SpooledUpload: Sendable {
   private struct State {
     var file: Int32
     var offset: UInt64
+    /// Whether the file has its final name: from then on it is the engine's.
+    var isComplete = false
   }
 
   fileprivate init(spool: UploadSpool, folder: String, stem: String, size: UInt64, digest: Digest) throws {
@@ -185,7 +187,7 @@ final class SpooledUpload: Sendable {
   var offset: UInt64 { state.withLock { $0.offset } }
 
   /// - Throws: `SpoolError.full` when the disk is; the upload then ends where it ended before.
-  func write(_ bytes: [UInt8], at offset: UInt64) throws {
+  package func write(_ bytes: [UInt8], at offset: UInt64) throws {
     try state.withLock { state in
       precondition(state.file >= 0 && offset == state.offset, "an upload is written where its last write ended")
       guard offset + UInt64(bytes.count) <= size else { throw SpoolError.failed("an upload is longer than announced") }
@@ -223,7 +225,7 @@ final class SpooledUpload: Sendable {
   }
 
   /// Makes the whole file durable under its final name.
-  func complete() throws {
+  package func complete() throws {
     try state.withLock { state in
       precondition(state.offset == size, "an upload is complete when all of it is there")
       guard fsync(state.file) == 0 else { throw SpoolError.system("syncing an upload") }
@@ -235,18 +237,24 @@ final class SpooledUpload: Sendable {
       guard directory >= 0 else { throw SpoolError.system("opening the folder of an attempt") }
       defer { Glibc.close(directory) }
       guard fsync(directory) == 0 else { throw SpoolError.system("syncing the folder of an attempt") }
+      // The attempt's folder is new, too.
+      let spool = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      guard spool >= 0 else { throw SpoolError.system("opening the spool") }
+      defer { Glibc.close(spool) }
+      guard fsync(spool) == 0 else { throw SpoolError.system("syncing the spool") }
+      state.isComplete = true
     }
-    spool.close(stem, size: size)
+    // It stays reserved: a second call for the same message must not rename what the journal is about to refer to.
   }
 
   /// Leaves what is there for the next call.
-  func suspend() {
-    let offset = state.withLock { state in
+  package func suspend() {
+    let offset: UInt64? = state.withLock { state in
       if state.file >= 0 { Glibc.close(state.file) }
       state.file = -1
-      return state.offset
+      return state.isComplete ? nil : state.offset
     }
-    spool.close(stem, size: offset)
+    if let offset { spool.close(stem, size: offset) }
   }
 
   func discard() {

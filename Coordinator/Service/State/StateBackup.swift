@@ -33,6 +33,7 @@ public enum StateBackup {
       }
       try synchronize(draft)
       try manager.moveItem(atPath: draft.path, toPath: path)
+      sync()
     } catch {
       try? manager.removeItem(atPath: draft.path)
       throw wrapped(error, path)
@@ -99,6 +100,7 @@ public enum StateBackup {
       outcome.plansEnded.append(plan.session.hex)
     }
     try store.close()
+    sync()
     return outcome
   }
 

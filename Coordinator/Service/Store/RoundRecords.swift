@@ -6,12 +6,12 @@ package import SecureAggregation
 internal import TaskDatabase
 
 /// Which attempt of which run.
-struct AttemptKey: Sendable, Hashable {
+package struct AttemptKey: Sendable, Hashable {
   let session: SessionID
   let round: UInt32
   let attempt: UInt32
 
-  init(session: SessionID, round: UInt32, attempt: UInt32) {
+  package init(session: SessionID, round: UInt32, attempt: UInt32) {
     self.session = session
     self.round = round
     self.attempt = attempt
@@ -193,7 +193,8 @@ extension CoordinatorStore {
       if let release = end.release { try Self.insert(release, session: session, time: time, in: database) }
       if let reason = end.end {
         try database.execute(
-          sql: "UPDATE plans SET endedAt = ?, end = ? WHERE session = ?", arguments: [time, reason, session.data])
+          sql: "UPDATE plans SET endedAt = coalesce(endedAt, ?), end = coalesce(end, ?) WHERE session = ?",
+          arguments: [time, reason, session.data])
       }
     }
     // The journal of a sum with central noise could yield the sum without: its rows are overwritten, and its log emptied.
