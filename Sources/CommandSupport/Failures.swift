@@ -57,7 +57,7 @@ public enum Failures {
 public enum Console {
   /// Writes a line; when nobody can read it any more (a full disk behind `>`), ends the program with a sentence.
   public static func output(_ text: String) {
-    do { try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8)) } catch {
+    do { try FileHandle.standardOutput.write(contentsOf: Data((shown(text) + "\n").utf8)) } catch {
       Failures.complain("the output cannot be written to where it was sent; free some space there or choose another place")
       exit(CommandFailure.Kind.io.rawValue)
     }
@@ -72,5 +72,24 @@ public enum Console {
     }
   }
 
-  public static func error(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
+  public static func error(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((shown(text) + "\n").utf8)) }
+
+  /// The text as a terminal may have it: words of peers and of files stand in it, so that every control character but line
+  /// ends and tabs, and Unicode's overrides of direction, are written as `\uXXXX` (which JSON reads as the same text).
+  private static func shown(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isHidden) else { return text }
+    var result = ""
+    for scalar in text.unicodeScalars {
+      if isHidden(scalar) { result += String(format: "\\u%04x", scalar.value) } else { result.unicodeScalars.append(scalar) }
+    }
+    return result
+  }
+
+  private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x09, 0x0A: false
+    case 0x00...0x1F, 0x7F...0x9F, 0x202A...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+  }
 }

@@ -15,6 +15,16 @@ import Testing
     #expect(try program.run("nonsense", in: scratch).status == 64)
   }
 
+  @Test("Words of others do not reach the terminal as its commands", arguments: [Program.coordinator, .client])
+  func terminalSequences(_ program: Program) throws {
+    guard program.isBuilt else { return }
+    let scratch = try Scratch()
+    let flag = program == .client ? "--home" : "--state"
+    let outcome = try program.run(["status", flag, "odd\u{1B}[2J\u{202E}name\u{9B}31m"], in: scratch)
+    #expect(outcome.status != 0 && outcome.errors.contains("odd\\u001b[2J\\u202ename\\u009b31m"), "\(outcome.errors)")
+    #expect(!(outcome.output + outcome.errors).unicodeScalars.contains("\u{1B}"))
+  }
+
   @Test("A sound plan is described in words")
   func soundPlan() throws {
     guard Program.coordinator.isBuilt else { return }

@@ -150,6 +150,41 @@ import Transport
     try await task.handler.authorize(task.partners[0].peer, isHello: false)
   }
 
+  @Test func `whoever renews again and again fills no disk, and keeps the certificate with which it asks`() async throws {
+    let task = try await TestTask()
+    let asking = task.partners[0].peer
+    let request = try CertificateRequest.create(key: .generate(), name: try PartnerName("partner-1"))
+    var peers: [Peer] = []
+    for _ in 0..<40 {
+      let renewed = try await task.handler.renewCertificate(request.der, from: asking)
+      var peer = asking
+      peer.certificateFingerprint = try IssuedCertificate(pem: renewed.certificatePEM).fingerprint
+      peers.append(peer)
+    }
+    try await task.handler.authorize(asking, isHello: false)
+    try await task.handler.authorize(try #require(peers.last), isHello: false)
+    var open = 0
+    for peer in peers where await refusal({ try await task.handler.authorize(peer, isHello: false) }) == nil { open += 1 }
+    #expect(open == 16)
+    // Others are not concerned.
+    try await task.handler.authorize(task.partners[1].peer, isHello: false)
+  }
+
+  @Test func `whoever invents data sets at every hello fills no disk`() async throws {
+    let task = try await TestTask()
+    let peer = task.partners[0].peer
+    func hello(_ names: [String]) async throws {
+      _ = try await task.handler.hello(
+        ClientHello(software: "test", ledgers: names.map { Transport.LedgerNote(dataset: $0, size: 1, head: SHA256.hash([1])) }),
+        from: peer)
+    }
+    let known = try task.state.store.partnerLedgers(peer.participant).count
+    try await hello((0..<50).map { "a\($0)" })
+    #expect(await refusal { try await hello((0..<50).map { "b\($0)" }) } == .malformed(field: "ledgers"))
+    #expect(try task.state.store.partnerLedgers(peer.participant).count == known + 50)
+    try await hello(["a0"])
+  }
+
   @Test func `the newest hello wins, also after a restart`() async throws {
     let task = try await TestTask()
     let old = task.partners[0].peer
@@ -204,6 +239,11 @@ import Transport
         _ = try await task.handler.report(statement(.pause, 2, by: partner.key, task: foreign), from: partner.peer)
       }
         == .wrongTask)
+    for number in [0, 65_537, UInt64.max] {
+      let odd = statement(.pause, number, by: partner.key, task: id)
+      #expect(
+        await refusal { _ = try await task.handler.report(odd, from: partner.peer) } == .malformed(field: "statement.number"))
+    }
     let pause = statement(.pause, 2, by: partner.key, task: id)
     let receipt = try await task.handler.report(pause, from: partner.peer)
     #expect(try await task.handler.report(pause, from: partner.peer) == receipt)

@@ -47,6 +47,25 @@ import Transport
     #expect(try restored.store.releases(of: task.session).first?.statement.attempt == 1)
   }
 
+  @Test func `keys are not copied into a folder that somebody else has put where the copy is made`() async throws {
+    let task = try await TestTask()
+    let manager = FileManager.default
+    let (trap, draft) = (task.path + "/trap", task.path + "/backup.partial")
+    try manager.createDirectory(atPath: trap, withIntermediateDirectories: false)
+    try manager.createSymbolicLink(atPath: draft, withDestinationPath: trap)
+    #expect(throws: StateFolderError.self) { try StateBackup.write(task.state.folder, to: task.path + "/backup") }
+    try manager.removeItem(atPath: draft)
+    try manager.createDirectory(atPath: draft, withIntermediateDirectories: false)
+    #expect(throws: StateFolderError.self) { try StateBackup.write(task.state.folder, to: task.path + "/backup") }
+    #expect(try manager.contentsOfDirectory(atPath: trap).isEmpty && manager.contentsOfDirectory(atPath: draft).isEmpty)
+    try manager.removeItem(atPath: draft)
+    try StateBackup.write(task.state.folder, to: task.path + "/backup")
+    var status = stat()
+    for name in ["", "/ledgers", "/ca.key", "/signing.key"] {
+      #expect(lstat(task.path + "/backup" + name, &status) == 0 && status.st_mode & 0o077 == 0, "\(name)")
+    }
+  }
+
   @Test func `a coordinator that is restored over its ledger cannot spend the same budget twice`() async throws {
     let task = try await TestTask(noise: "central")
     let planned = task.plan.plan.releases.count

@@ -123,6 +123,29 @@ import Transport
     await #expect { try await world.fetch(0) } throws: { "\($0)".contains("a session has one plan") }
   }
 
+  @Test func `a plan that gives a partner another's name than the roster read on the phone cannot be accepted`() async throws {
+    let world = try await World(
+      partners: 4,
+      PlanSetting(configure: { draft in
+        let name = draft.roster[1].name
+        draft.roster[1].name = draft.roster[2].name
+        draft.roster[2].name = name
+      }))
+    try await world.fetch(0)
+    let review = try Joining.review(home: world.homes[0], store: try world.store(0))
+    #expect(review.objections.filter { $0.contains("calls participant") }.count == 2)
+  }
+
+  @Test(arguments: [
+    "Bank\u{1B}[2J", "Bank\nguarantee ε ≤ 0.1", "Bank\u{202E}knaB", "Bank\u{2028}x", "Bank\u{9B}31m", "Bank\rX",
+  ])
+  func `a plan whose names could redraw its own review is no plan`(_ name: String) async throws {
+    await #expect(throws: PlanError.self) {
+      _ = try await World(partners: 4, PlanSetting(configure: { $0.roster[1].name = name }))
+    }
+    await #expect(throws: PlanError.self) { _ = try await World(partners: 4, PlanSetting(configure: { $0.task = name })) }
+  }
+
   @Test func `nothing is accepted without data, or without a cap of the partner's own`() async throws {
     let world = try await World(partners: 4, PlanSetting(noise: .central))
     try await world.fetch(0)

@@ -197,6 +197,7 @@ import Transport
   @Test func `of too many open calls the oldest is ended`() async throws {
     var limits = TransportLimits.brisk
     limits.callsPerParticipant = 2
+    limits.uploadsPerParticipant = 2
     let handler = FakeHandler()
     let gate = Gate()
     handler.set { $0.beforeWrite = { _ in await gate.wait() } }

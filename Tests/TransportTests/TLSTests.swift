@@ -183,6 +183,37 @@ import Transport
     }
   }
 
+  @Test func `a participant that opens connection after connection loses its oldest, others none`() async throws {
+    var limits = TransportLimits.brisk
+    limits.connectionsPerParticipant = 2
+    try await TestServer.run(limits: limits) { test in
+      let other = try test.client(8)
+      _ = try await other.report([1])
+      // One certificate each, as after renewals: they count together.
+      let clients = try (0..<4).map { _ in try test.client(7, deadlines: .brisk) }
+      for client in clients { _ = try await client.report([1]) }
+      try await eventually("two were closed") { test.refusals["connection-limit"] == 2 }
+      _ = try await other.report([1])
+      for client in clients + [other] { await client.close() }
+    }
+  }
+
+  @Test func `one address does not take all connections`() async throws {
+    var limits = TransportLimits.brisk
+    limits.connectionsPerAddress = 2
+    try await TestServer.run(limits: limits) { test in
+      let clients = try (0..<2).map { try test.client($0) }
+      for client in clients { _ = try await client.report([1]) }
+      #expect(try await attempt(try test.task.clientTLS(9), test.address) != nil)
+      #expect(test.refusals["connection-limit"] >= 1)
+      await clients[0].close()
+      let next = try test.client(9)
+      _ = try await next.report([1])
+      await next.close()
+      await clients[1].close()
+    }
+  }
+
   @Test func `connections above the limit are closed`() async throws {
     var limits = TransportLimits.brisk
     limits.connections = 2

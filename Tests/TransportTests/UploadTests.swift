@@ -283,6 +283,36 @@ import Transport
     }
   }
 
+  @Test func `a partner that keeps uploads open under many keys holds one turn, and the others get theirs`() async throws {
+    var limits = TransportLimits.brisk
+    limits.concurrentUploads = 2
+    // Long enough that nothing but the limit per participant helps.
+    limits.stall = .seconds(3600)
+    try await withPlainServer(limits: limits) { client, handler, refusals, _ in
+      let digest = SHA256.hash([1]).bytes
+      try await withThrowingTaskGroup(of: RawClient.Answer.self) { group in
+        for round in UInt64(0)..<4 {
+          group.addTask {
+            await client.call("Upload", metadata: RawClient.metadata(participant: "1")) { writer, _ in
+              try await writer.write(Proto.uploadHeader(Proto.uploadKey(round: round), size: 1, sha256: digest))
+              // Not one byte follows.
+              try await Task.sleep(for: .seconds(3600))
+            }
+          }
+        }
+        try await eventually("three of four were ended") { refusals["too-many-calls"] >= 3 }
+        let honest = Task {
+          await client.call(
+            "Upload", metadata: RawClient.metadata(participant: "2"),
+            [Proto.uploadHeader(size: 1, sha256: digest), Proto.chunk(0, [1])])
+        }
+        try await eventually("the honest partner's bytes are there") { handler.stored(2, key())?.bytes == [1] }
+        #expect(await honest.value.error == nil)
+        group.cancelAll()
+      }
+    }
+  }
+
   @Test func `a payload that cannot be read is this side's failure`() async throws {
     struct Broken: UploadPayload {
       struct Fault: Error {}

@@ -82,6 +82,10 @@ public struct PlanReview: Sendable {
       if known.verificationKey != VerificationKey(hex: entry.verificationKey) {
         objections.append("The plan gives participant \(entry.participant) ('\(entry.name)') another key than the signed roster.")
       }
+      // People read the roster's fingerprint on the phone; what the plan calls somebody must be what that fingerprint covers.
+      if known.name.text != entry.name {
+        objections.append("The plan calls participant \(entry.participant) '\(entry.name)', the signed roster '\(known.name)'.")
+      }
       if known.status == .revoked {
         objections.append("Participant \(entry.participant) ('\(entry.name)') of the plan has been revoked.")
       }

@@ -44,6 +44,8 @@ public struct TrainingHandler: CoordinationHandler {
       throw .unsupportedVersion(found: hello.versions, supported: .ours)
     }
     let known = try storage { try state.store.partnerLedgers(peer.participant) }
+    // As many as one hello may name: whoever invents another at every hello does not fill the disk.
+    guard Set(known.map(\.dataset)).union(hello.ledgers.map(\.dataset)).count <= 64 else { throw .malformed(field: "ledgers") }
     let shown = hello.ledgers.map { (dataset: $0.dataset, size: $0.size, head: $0.head) }
     if let dataset = try storage({ try state.store.record(ledgers: shown, of: peer.participant) }) {
       logger.warning(
@@ -161,7 +163,7 @@ public struct TrainingHandler: CoordinationHandler {
     else { throw .fault }
     let isKept = try storage {
       try state.store.renew(
-        participant: peer.participant, certificate: issued.fingerprint, serial: issued.serial, notAfter: issued.notAfter)
+        participant: peer.participant, used: peer.certificateFingerprint, certificate: issued.fingerprint, serial: issued.serial, notAfter: issued.notAfter)
     }
     guard isKept else { throw .revoked }
     logger.info("certificate renewed", [.participant: LogValue(peer.participant), .serial: LogValue(issued.serial)])
@@ -176,6 +178,8 @@ public struct TrainingHandler: CoordinationHandler {
       throw .malformed(field: "statement.participant")
     }
     guard content.isSigned(by: partner.verificationKey) else { throw .badSignature(field: "statement") }
+    // Partners count theirs from 1; whoever states more than a person ever could fills a disk.
+    guard (1...65_536).contains(content.number) else { throw .malformed(field: "statement.number") }
     if content.kind == .consent {
       let plans = try storage { try state.store.plans() }
       guard plans.contains(where: { $0.hash == content.plan && $0.endedAt == nil }) else {

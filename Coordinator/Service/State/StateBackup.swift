@@ -18,10 +18,19 @@ public enum StateBackup {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
     let draft = StateFolder(path: path + ".partial")
-    try? manager.removeItem(atPath: draft.path)
+    let parent = (path as NSString).deletingLastPathComponent
+    do { try manager.createDirectory(atPath: parent.isEmpty ? "." : parent, withIntermediateDirectories: true) } catch {
+      throw wrapped(error, path)
+    }
+    // Made here and by nobody else: a folder or link that stands there already may be another user's, who would then hold the keys.
+    guard mkdir(draft.path, 0o700) == 0 else {
+      throw StateFolderError(
+        errno == EEXIST ? .exists : .system,
+        "\(draft.path) cannot be made (\(String(cString: strerror(errno)))); if an interrupted backup left it there, remove it")
+    }
     do {
-      for made in [draft.path, draft.ledgers, draft.spool] {
-        try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      for made in [draft.ledgers, draft.spool] {
+        try manager.createDirectory(atPath: made, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
       }
       for name in files { try manager.copyItem(atPath: "\(folder.path)/\(name)", toPath: "\(draft.path)/\(name)") }
       // First the database, then the ledgers: a ledger may be ahead of the state, never behind it.

@@ -89,15 +89,23 @@ extension CoordinatorStore {
 
   /// Keeps a renewed certificate of a partner that is active in this transaction.
   ///
+  /// A partner keeps the certificate with which it asks and its newest 16: whoever asks again and again does not fill the disk.
+  ///
+  /// - Parameter used: the fingerprint of the certificate with which it asks.
   /// - Returns: `false` when it is not.
   public func renew(
-    participant: UInt32, certificate: Digest, serial: String, notAfter: Date
+    participant: UInt32, used: Digest, certificate: Digest, serial: String, notAfter: Date
   ) throws -> Bool {
     try database.write { database in
       let active = try Int.fetchOne(
         database, sql: "SELECT count(*) FROM participants WHERE participant = ? AND revokedAt IS NULL", arguments: [participant])
       guard active == 1 else { return false }
       try add(certificate: certificate, serial: serial, participant: participant, notAfter: notAfter, in: database)
+      try database.execute(
+        sql: """
+          DELETE FROM certificates WHERE participant = ? AND fingerprint <> ? AND fingerprint NOT IN (
+            SELECT fingerprint FROM certificates WHERE participant = ? ORDER BY notAfter DESC, rowid DESC LIMIT 16)
+          """, arguments: [participant, used.data, participant])
       return true
     }
   }

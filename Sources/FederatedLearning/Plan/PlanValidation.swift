@@ -68,7 +68,8 @@ extension TrainingPlan {
     guard roster.count <= AggregationParameters.participantsMax else {
       throw PlanError("the roster has \(roster.count) partners; expected at most \(AggregationParameters.participantsMax)")
     }
-    guard Self.isName(task) else { throw PlanError("'task' has \(task.utf8.count) bytes; expected 1 to 256") }
+    guard Self.isName(task) else { throw PlanError("'task' has \(task.utf8.count) bytes; expected 1 to 256, no control characters") }
+    guard Self.isName(algorithm.name) else { throw PlanError("'algorithm.name' is no name of 1 to 256 bytes without control characters") }
     guard zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }), numbers.first ?? 0 >= 1 else {
       throw PlanError("the roster's participants must be distinct, ascending and 1 or larger; found \(numbers)")
     }
@@ -81,7 +82,7 @@ extension TrainingPlan {
         throw PlanError("partner '\(entry.name)' has no verification key of 64 hexadecimal digits")
       }
       guard Self.isName(entry.name) else {
-        throw PlanError("partner \(entry.participant) has a name of \(entry.name.utf8.count) bytes; expected 1 to 256")
+        throw PlanError("partner \(entry.participant) has a name of \(entry.name.utf8.count) bytes; expected 1 to 256, no control characters")
       }
       guard (1...1 << 40).contains(entry.maximumUsers) else {
         throw PlanError("partner '\(entry.name)' may bring \(entry.maximumUsers) users; expected at least 1")
@@ -121,7 +122,7 @@ extension TrainingPlan {
   private func validateRelease(_ index: Int) throws(PlanError) {
     let release = releases[index]
     func fail(_ reason: String) -> PlanError { PlanError("release \(index) ('\(release.name)'): \(reason)") }
-    guard Self.isName(release.name) else { throw fail("the name has \(release.name.utf8.count) bytes; expected 1 to 256") }
+    guard Self.isName(release.name) else { throw fail("the name has \(release.name.utf8.count) bytes; expected 1 to 256, no control characters") }
     guard release.budgetShare >= 0, release.budgetShare <= 1, (release.budgetShare > 0) == (privacy.noise != .none) else {
       throw fail("the budget share is \(release.budgetShare); expected above 0 and at most 1, or 0 without noise")
     }
@@ -163,8 +164,17 @@ extension TrainingPlan {
     } catch { throw fail(error.description) }
   }
 
-  /// Names enter ledgers, which take 256 bytes.
-  private static func isName(_ text: String) -> Bool { (1...256).contains(text.utf8.count) }
+  /// Names enter ledgers, which take 256 bytes, and are shown to people who decide by them: nothing in a name may move what
+  /// stands around it (line ends, terminal sequences, Unicode's overrides of direction: UAX #9 §2).
+  private static func isName(_ text: String) -> Bool {
+    (1...256).contains(text.utf8.count)
+      && text.unicodeScalars.allSatisfy { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: false
+        default: !(0x202A...0x202E).contains(scalar.value) && !(0x2066...0x2069).contains(scalar.value)
+        }
+      }
+  }
 
   /// What the ring of one release has to hold. It is counted as often as there are attempts at all releases, so that
   /// the wrap probability stays below 2^-40 over the whole task.

@@ -8,6 +8,9 @@ public struct TransportLimits: Sendable {
   public var windowBytes = 4 << 20
   /// Uploads that are received at one time; further ones wait for their turn, in order.
   public var concurrentUploads = 8
+  /// Uploads of one participant that are received at one time; a newer one ends the older. A partner sends one after the other, so
+  /// that more of them are somebody who keeps the others from their turns.
+  public var uploadsPerParticipant = 1
   /// Calls that one participant may have open at one time; when it opens another, its oldest one is ended.
   public var callsPerParticipant = 6
   /// Calls per second that one participant may start in the long run.
@@ -16,6 +19,10 @@ public struct TransportLimits: Sendable {
   public var callBurst = 200.0
   /// Connections in all; further ones are closed unanswered.
   public var connections = 4096
+  /// Connections from one address (IPv6: one /64), where many partners may sit behind one; further ones are closed unanswered.
+  public var connectionsPerAddress = 1024
+  /// Connections of one participant, each of which may fill a window; a newer one closes the oldest.
+  public var connectionsPerParticipant = 8
   /// Streams of one connection.
   public var streamsPerConnection = 32
   /// Longest time that a poll is held.
@@ -53,6 +60,8 @@ public struct EnrolmentLimits: Sendable {
   public var perSecond = 2.0
   /// Connections in all.
   public var connections = 256
+  /// Connections from one address (IPv6: one /64); further ones are closed unanswered.
+  public var connectionsPerAddress = 32
   /// Longest duration of a call.
   public var call: Duration = .seconds(30)
   /// Time from connecting to the end of the TLS handshake.

@@ -37,17 +37,23 @@ public final class CoordinationServer: Sendable {
     case .mutualTLS(let tls):
       anchor = tls.anchor
       handshake = ServerHandshake(
-        context: { tls.mutual }, timeLimit: limits.handshake, connectionLimit: limits.connections, count: onRefusal)
+        context: { tls.mutual }, timeLimit: limits.handshake, connectionLimit: limits.connections,
+        perAddress: limits.connectionsPerAddress,
+        perPartner: .init(limit: limits.connectionsPerParticipant) { certificate in
+          guard let issued = try? IssuedCertificate(der: certificate) else { return nil }
+          return try? tls.anchor.partner(of: issued).participant
+        }, count: onRefusal)
     case .insecureLoopback:
       anchor = nil
       handshake = ServerHandshake(
-        context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections, count: onRefusal)
+        context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections,
+        perAddress: limits.connectionsPerAddress, count: onRefusal)
     }
     self.limits = limits
     gate = CallGate(anchor: anchor, handler: handler, limits: limits, logger: logger, now: now, count: onRefusal)
     listener = try Listener(
       Listener.Settings(
-        address: listen, isInsecure: anchor == nil, windowBytes: limits.windowBytes, messageBytes: 4 * limits.chunkBytes,
+        address: listen, isInsecure: anchor == nil, windowBytes: limits.windowBytes, messageBytes: 2 * limits.chunkBytes,
         streams: limits.streamsPerConnection, keepaliveTime: limits.keepaliveTime, keepaliveTimeout: limits.keepaliveTimeout,
         drain: limits.drain),
       handshake: handshake, service: CoordinationService(gate: gate, handler: handler), logger: logger, count: onRefusal)

@@ -18,9 +18,12 @@ public final class EnrolmentServer: Sendable {
     let handshake =
       if let tls {
         ServerHandshake(
-          context: { tls.serverOnly }, timeLimit: limits.handshake, connectionLimit: limits.connections, count: onRefusal)
+          context: { tls.serverOnly }, timeLimit: limits.handshake, connectionLimit: limits.connections,
+          perAddress: limits.connectionsPerAddress, count: onRefusal)
       } else {
-        ServerHandshake(context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections, count: onRefusal)
+        ServerHandshake(
+          context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections,
+          perAddress: limits.connectionsPerAddress, count: onRefusal)
       }
     listener = try Listener(
       Listener.Settings(
@@ -100,6 +103,11 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
       return remotePeer.lastIndex(of: ":").map { String(remotePeer[..<$0]) } ?? remotePeer
     }
     let text = String(remotePeer[..<end].dropFirst("ipv6:[".count))
+    return origin(ofAddress: text)
+  }
+
+  /// The same for an address without a port.
+  static func origin(ofAddress text: String) -> String {
     guard case .ipv6(let bytes)? = try? HostPort.Host(parsing: text) else { return text }
     return "\(bytes.prefix(8))"
   }

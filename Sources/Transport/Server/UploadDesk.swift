@@ -85,11 +85,14 @@ final class UploadDesk: Sendable {
   /// Runs `body` as the only call of its key. An older call of the same key is one whose connection broke: it ends first.
   private func alone(_ name: Name, _ call: RunningCall, _ body: () async throws -> Void) async throws {
     let end = CompletionFlag()
-    let older = current.withLock { current in
+    let (older, others) = current.withLock { current in
       let older = current[name]
+      let others = current.filter { $0.key.participant == name.participant && $0.key != name }.map(\.value.call)
       current[name] = (call, end)
-      return older
+      return (older, others.sorted { $0.started < $1.started }.dropLast(limits.uploadsPerParticipant - 1))
     }
+    // One partner must not hold the turns of all: whatever else it sends at the same time ends.
+    for other in others { other.end(.refused(.tooManyCalls(limit: limits.uploadsPerParticipant))) }
     defer {
       current.withLock { current in
         if current[name]?.call === call { current[name] = nil }

@@ -12,27 +12,49 @@ final class ServerHandshake: Sendable {
   private let context: (@Sendable () -> NIOSSLContext)?
   private let timeLimit: TimeAmount
   private let connectionLimit: Int
+  private let perAddress: Int
+  private let perPartner: PartnerLimit?
   private let count: @Sendable (String) -> Void
-  private let open = Atomic<Int>(0)
+  private let open = Mutex<(all: Int, origins: [String: Int])>((0, [:]))
+  private let partners = Mutex<[UInt32: [any Channel]]>([:])
+
+  /// How many connections one partner may have, and whom a certificate (DER) that TLS has verified names.
+  struct PartnerLimit: Sendable {
+    let limit: Int
+    let participant: @Sendable ([UInt8]) -> UInt32?
+  }
 
   /// - Parameters:
   ///   - context: TLS for the next connection; `nil` for plaintext.
   ///   - count: told why a connection came to nothing (`tls-…`, `connection-limit`).
   init(
-    context: (@Sendable () -> NIOSSLContext)?, timeLimit: Duration, connectionLimit: Int,
-    count: @escaping @Sendable (String) -> Void
+    context: (@Sendable () -> NIOSSLContext)?, timeLimit: Duration, connectionLimit: Int, perAddress: Int,
+    perPartner: PartnerLimit? = nil, count: @escaping @Sendable (String) -> Void
   ) {
     self.context = context
     self.timeLimit = TimeAmount(timeLimit)
     self.connectionLimit = connectionLimit
+    self.perAddress = perAddress
+    self.perPartner = perPartner
     self.count = count
   }
 
   /// Called on the connection's event loop, before its first byte.
   func install(on channel: any Channel) -> EventLoopFuture<Void> {
-    let number = open.add(1, ordering: .relaxed).newValue
-    channel.closeFuture.whenComplete { _ in self.open.subtract(1, ordering: .relaxed) }
-    if number > connectionLimit {
+    let origin = EnrolmentService.origin(ofAddress: channel.remoteAddress?.ipAddress ?? "")
+    let isTooMany = open.withLock { open in
+      open.all += 1
+      open.origins[origin, default: 0] += 1
+      return open.all > connectionLimit || open.origins[origin, default: 0] > perAddress
+    }
+    channel.closeFuture.whenComplete { _ in
+      self.open.withLock { open in
+        open.all -= 1
+        let rest = open.origins[origin, default: 1] - 1
+        open.origins[origin] = rest > 0 ? rest : nil
+      }
+    }
+    if isTooMany {
       count("connection-limit")
       // A failed future would end the listener; a closed connection ends itself.
       channel.close(promise: nil)
@@ -43,7 +65,27 @@ final class ServerHandshake: Sendable {
       let tls = NIOSSLServerHandler(context: context())
       try channel.pipeline.syncOperations.addHandler(tls, position: .first)
       try channel.pipeline.syncOperations.addHandler(
-        HandshakeWatch(timeLimit: timeLimit, count: count), position: .after(tls))
+        HandshakeWatch(timeLimit: timeLimit, count: count) { self.admit(channel, certificate: $0) }, position: .after(tls))
+    }
+  }
+
+  /// Keeps no more connections of one partner than it may have: the oldest makes room, because an older connection of an honest
+  /// partner is one that broke.
+  private func admit(_ channel: any Channel, certificate: [UInt8]) {
+    guard let perPartner, let participant = perPartner.participant(certificate) else { return }
+    let outdated = partners.withLock { partners -> (any Channel)? in
+      partners[participant, default: []].append(channel)
+      return partners[participant, default: []].count > perPartner.limit ? partners[participant]?.removeFirst() : nil
+    }
+    channel.closeFuture.whenComplete { _ in
+      self.partners.withLock { partners in
+        partners[participant]?.removeAll { $0 === channel }
+        if partners[participant]?.isEmpty == true { partners[participant] = nil }
+      }
+    }
+    if let outdated {
+      count("connection-limit")
+      outdated.close(promise: nil)
     }
   }
 }
@@ -55,13 +97,16 @@ private final class HandshakeWatch: ChannelInboundHandler {
 
   private let timeLimit: TimeAmount
   private let count: @Sendable (String) -> Void
+  /// Told the certificate of a peer that showed one.
+  private let onCertificate: ([UInt8]) -> Void
   private var timer: Scheduled<Void>?
   private var isDone = false
   private var isCounted = false
 
-  init(timeLimit: TimeAmount, count: @escaping @Sendable (String) -> Void) {
+  init(timeLimit: TimeAmount, count: @escaping @Sendable (String) -> Void, onCertificate: @escaping ([UInt8]) -> Void) {
     self.timeLimit = timeLimit
     self.count = count
+    self.onCertificate = onCertificate
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -78,6 +123,8 @@ private final class HandshakeWatch: ChannelInboundHandler {
       timer?.cancel()
       if negotiated == "h2" {
         isDone = true
+        let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+        if let certificate = try? tls?.peerCertificate?.toDERBytes() { onCertificate(certificate) }
       } else {
         fail("tls-alpn")
         context.close(promise: nil)
