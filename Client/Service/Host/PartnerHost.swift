@@ -131,7 +131,7 @@ public actor PartnerHost {
         logger.warning(
           "the coordinator does not answer as it should; trying again",
           metadata: [
-            "failure": "\(failure)", "pause": "\(pause)",
+            "error": "\(failure)", "retry": "\(pause)",
           ])
         try? await Task.sleep(for: pause)
         if Task.isCancelled { break }
@@ -143,7 +143,7 @@ public actor PartnerHost {
         // Nothing was half-written; when there is space again, the partner goes on.
         count("the disk is full")
         let pause = backoff.next(using: &generator)
-        logger.error("the disk is full; waiting for space", metadata: ["reason": "\(error)", "pause": "\(pause)"])
+        logger.error("the disk is full; waiting for space", metadata: ["reason": "\(error)", "retry": "\(pause)"])
         try? await Task.sleep(for: pause)
         if Task.isCancelled { break }
       }
@@ -222,7 +222,7 @@ public actor PartnerHost {
       return try await line.connection.renewCertificate(request.der)
     } catch {
       guard error.isTemporary else { throw error }
-      logger.warning("the certificate could not be renewed; trying again later", metadata: ["failure": "\(error)"])
+      logger.warning("the certificate could not be renewed; trying again later", metadata: ["error": "\(error)"])
       return nil
     }
   }
@@ -249,7 +249,7 @@ public actor PartnerHost {
       logger.error(
         "the coordinator names another plan than the one accepted; its messages are not answered",
         metadata: [
-          "accepted": "\(task.hash.hex.prefix(16))", "named": "\(planHash.hex.prefix(16))",
+          "plan": "\(task.hash.hex.prefix(16))", "found": "\(planHash.hex.prefix(16))",
         ])
       try await pause()
       return nil
@@ -286,7 +286,7 @@ public actor PartnerHost {
       stored, home: home, store: store, enrolment: enrolment, keys: keys, workers: options.workers, time: now)
     active = task
     if let recovery = task.recovery {
-      logger.warning("the end of the ledger was mended", metadata: ["finding": "\(recovery)"])
+      logger.warning("the end of the ledger was mended", metadata: ["reason": "\(recovery)"])
     }
     logger.info(
       "taking part",
@@ -387,7 +387,7 @@ public actor PartnerHost {
           return
         case .refused(.conflict), .refused(.malformed), .refused(.tooLarge):
           count("an upload was refused: \(failure)")
-          logger.error("the coordinator does not take a message", metadata: ["kind": "\(key.kind)", "failure": "\(failure)"])
+          logger.error("the coordinator does not take a message", metadata: ["kind": "\(key.kind)", "error": "\(failure)"])
           return
         default: break
         }

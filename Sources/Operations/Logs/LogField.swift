@@ -2,11 +2,11 @@
 /// data is trained on: no users, no items, no counts of either, no ratings, no contents of messages, no secrets.
 public enum LogField: String, Sendable, CaseIterable, Hashable {
   // Which part of the work.
-  case session, plan, round, attempt, stage, generation, ordinal, version, release
+  case task, session, plan, round, attempt, stage, generation, ordinal, version, release, releases
   // Which firm's machine.
   case participant, partner, address, port, instance, serial, fingerprint
   // What happened.
-  case reason, error, signal, rpc, event, state, phase, verdict, code
+  case reason, error, signal, rpc, event, state, phase, verdict, code, kind, result, found
   // How much of the machine it took.
   case bytes, offset, seconds, milliseconds, count, limit, needed, answered, awaited, retry, until
   // The program itself.
