@@ -2,6 +2,9 @@
 .PHONY: help setup build services demo demo-smoke partners test test-faults bench-network readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
+SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
+# Suites that wait for sockets, processes and deadlines run apart from those that keep every core busy.
+SERVED = TransportTests|CoordinatorServiceTests|PartnerServiceTests|OperationsTests|TaskDatabaseTests|CommandLineTests
 # Everything but what a generator wrote.
 FORMATTED = Package.swift Coordinator Client Tests $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
   $(wildcard Sources/WireProtocol/*.swift) $(filter-out Sources/Transport/Generated,$(wildcard Sources/Transport/*))
@@ -27,9 +30,11 @@ partners: services
 test: services
 	$(SWIFT_BUILD) --product tacitPackageTests
 	@echo "==> running the tests"
-	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --skip FaultTests
+	$(SWIFT_TEST) --skip '$(SERVED)|FaultTests'
+	@echo "==> running the tests of the network and of the command lines"
+	$(SWIFT_TEST) --filter '$(SERVED)'
 	@echo "==> killing processes and breaking lines (short form)"
-	SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests
+	$(SWIFT_TEST) --filter FaultTests
 
 ## make test-faults  the long form: every kill, every set of partners, 10,000 malformed requests (about 15 minutes)
 test-faults: services

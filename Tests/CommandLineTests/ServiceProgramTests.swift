@@ -56,7 +56,7 @@ import Testing
   @Test(
     "A partner's commands need a home, and say how to make one",
     arguments: [
-      ["review"], ["accept"], ["run"], ["status"], ["pause"], ["resume"], ["leave"], ["purge"], ["verify"], ["worth"],
+      ["review"], ["accept"], ["run"], ["status"], ["pause"], ["resume"], ["leave", "--yes"], ["purge"], ["verify"], ["worth"],
       ["report"], ["check-config"], ["recommend", "--user", "u"], ["data", "import", "events.csv"],
     ])
   func homes(_ command: [String]) throws {
