@@ -163,7 +163,8 @@ public struct TrainingHandler: CoordinationHandler {
     else { throw .fault }
     let isKept = try storage {
       try state.store.renew(
-        participant: peer.participant, used: peer.certificateFingerprint, certificate: issued.fingerprint, serial: issued.serial, notAfter: issued.notAfter)
+        participant: peer.participant, used: peer.certificateFingerprint, certificate: issued.fingerprint, serial: issued.serial,
+        notAfter: issued.notAfter)
     }
     guard isKept else { throw .revoked }
     logger.info("certificate renewed", [.participant: LogValue(peer.participant), .serial: LogValue(issued.serial)])

@@ -55,7 +55,9 @@ public final class UploadSpool: Sendable {
   ///
   /// - Throws: `SpoolError.conflict` when the participant began this message with other bytes, `.full` when a bound would be
   ///   passed, `.busy` when another call writes to it.
-  package func open(_ attempt: AttemptKey, participant: UInt32, kind: UInt32, size: UInt64, digest: Digest) throws -> SpooledUpload {
+  package func open(_ attempt: AttemptKey, participant: UInt32, kind: UInt32, size: UInt64, digest: Digest) throws
+    -> SpooledUpload
+  {
     let directory = Self.directory(attempt)
     let stem = "\(directory)/\(participant)-\(kind)-\(digest.hex)"
     let sibling = "\(directory)/\(participant)-\(kind)-"

@@ -68,8 +68,12 @@ extension TrainingPlan {
     guard roster.count <= AggregationParameters.participantsMax else {
       throw PlanError("the roster has \(roster.count) partners; expected at most \(AggregationParameters.participantsMax)")
     }
-    guard Self.isName(task) else { throw PlanError("'task' has \(task.utf8.count) bytes; expected 1 to 256, no control characters") }
-    guard Self.isName(algorithm.name) else { throw PlanError("'algorithm.name' is no name of 1 to 256 bytes without control characters") }
+    guard Self.isName(task) else {
+      throw PlanError("'task' has \(task.utf8.count) bytes; expected 1 to 256, no control characters")
+    }
+    guard Self.isName(algorithm.name) else {
+      throw PlanError("'algorithm.name' is no name of 1 to 256 bytes without control characters")
+    }
     guard zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }), numbers.first ?? 0 >= 1 else {
       throw PlanError("the roster's participants must be distinct, ascending and 1 or larger; found \(numbers)")
     }
@@ -82,7 +86,8 @@ extension TrainingPlan {
         throw PlanError("partner '\(entry.name)' has no verification key of 64 hexadecimal digits")
       }
       guard Self.isName(entry.name) else {
-        throw PlanError("partner \(entry.participant) has a name of \(entry.name.utf8.count) bytes; expected 1 to 256, no control characters")
+        throw PlanError(
+          "partner \(entry.participant) has a name of \(entry.name.utf8.count) bytes; expected 1 to 256, no control characters")
       }
       guard (1...1 << 40).contains(entry.maximumUsers) else {
         throw PlanError("partner '\(entry.name)' may bring \(entry.maximumUsers) users; expected at least 1")
@@ -122,7 +127,9 @@ extension TrainingPlan {
   private func validateRelease(_ index: Int) throws(PlanError) {
     let release = releases[index]
     func fail(_ reason: String) -> PlanError { PlanError("release \(index) ('\(release.name)'): \(reason)") }
-    guard Self.isName(release.name) else { throw fail("the name has \(release.name.utf8.count) bytes; expected 1 to 256, no control characters") }
+    guard Self.isName(release.name) else {
+      throw fail("the name has \(release.name.utf8.count) bytes; expected 1 to 256, no control characters")
+    }
     guard release.budgetShare >= 0, release.budgetShare <= 1, (release.budgetShare > 0) == (privacy.noise != .none) else {
       throw fail("the budget share is \(release.budgetShare); expected above 0 and at most 1, or 0 without noise")
     }
