@@ -4,7 +4,7 @@
 SWIFT_BUILD = swift build -c release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
 # Suites that wait for sockets, processes and deadlines run apart from those that keep every core busy.
-SERVED = TransportTests|CoordinatorServiceTests|PartnerServiceTests|OperationsTests|TaskDatabaseTests|CommandLineTests
+SERVED = CoordinatorServiceTests|PartnerServiceTests|OperationsTests|TaskDatabaseTests|CommandLineTests
 # Everything but what a generator wrote.
 FORMATTED = Package.swift Coordinator Client Tests $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
   $(wildcard Sources/WireProtocol/*.swift) $(filter-out Sources/Transport/Generated,$(wildcard Sources/Transport/*))
@@ -30,8 +30,9 @@ partners: services
 test: services
 	$(SWIFT_BUILD) --product tacitPackageTests
 	@echo "==> running the tests"
-	$(SWIFT_TEST) --skip '$(SERVED)|FaultTests'
+	$(SWIFT_TEST) --skip '$(SERVED)|TransportTests|FaultTests'
 	@echo "==> running the tests of the network and of the command lines"
+	$(SWIFT_TEST) --filter TransportTests
 	$(SWIFT_TEST) --filter '$(SERVED)'
 	@echo "==> killing processes and breaking lines (short form)"
 	$(SWIFT_TEST) --filter FaultTests

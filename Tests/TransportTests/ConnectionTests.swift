@@ -87,12 +87,8 @@ import Transport
     let client = try CoordinationClient(
       target: HostPort(parsing: "127.0.0.1:9"), security: .mutualTLS(try task.clientTLS(1)), deadlines: deadlines)
     let found = await failure { () async throws(TransportFailure) in try await client.report([1]) }
-    guard case .unreachable? = found else {
-      Issue.record("found \(String(describing: found))")
-      await client.close()
-      return
-    }
-    #expect(found?.isTemporary == true)
+    // On a loaded machine the deadline may come before the last try has failed.
+    #expect(found?.isTemporary == true, "found \(String(describing: found))")
     await client.close()
   }
 
