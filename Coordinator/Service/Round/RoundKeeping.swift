@@ -48,7 +48,7 @@ extension RoundRunner {
       }
       try parts.store.close(key, of: parts.plan.session, record, now: now, parts.lease)
       if let farewell = record.farewell { outbox.setFarewell(key, Self.message(farewell), ordinals: record.ordinals) }
-      parts.spool.sweep(keeping: nil)
+      parts.spool.sweep(key)
     } else {
       try parts.store.close(nil, of: parts.plan.session, record, now: now, parts.lease)
     }

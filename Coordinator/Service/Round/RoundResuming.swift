@@ -77,7 +77,7 @@ extension RoundRunner {
     outbox.send(messages)
     if let farewell = record.farewell { outbox.setFarewell(key, Self.message(farewell), ordinals: record.ordinals) }
     outbox.close()
-    parts.spool.sweep(keeping: nil)
+    parts.spool.sweep(key)
     phases = [:]
     stage = nil
     lastEnd = now

@@ -108,10 +108,16 @@ public final class UploadSpool: Sendable {
   /// Removes everything but the uploads of one attempt: what the journal names, and what is still arriving.
   func sweep(keeping attempt: AttemptKey?) {
     let kept = attempt.map(Self.directory)
-    for directory in Self.names(in: folder) where directory != kept {
-      for file in Self.names(in: "\(folder)/\(directory)") { remove("\(directory)/\(file)") }
-      rmdir("\(folder)/\(directory)")
-    }
+    for directory in Self.names(in: folder) where directory != kept { sweep(directory) }
+  }
+
+  /// Removes the uploads of one attempt, and no others: a process that was suspended here and lost its lease meanwhile must not take
+  /// away what the next one receives.
+  package func sweep(_ attempt: AttemptKey) { sweep(Self.directory(attempt)) }
+
+  private func sweep(_ directory: String) {
+    for file in Self.names(in: "\(folder)/\(directory)") { remove("\(directory)/\(file)") }
+    rmdir("\(folder)/\(directory)")
   }
 
   /// How much of a message has arrived, in an earlier call or an earlier process.
