@@ -46,6 +46,9 @@ import Transport
     add("Hello", Proto.varint(1, 3) + Proto.varint(2, 2))
     add("Hello", versions + Proto.bytes(3, [UInt8](repeating: 65, count: 129)))
     add("Hello", versions + Proto.bytes(4, Proto.bytes(1, [65])))
+    func ledger(_ name: String) -> [UInt8] { Proto.bytes(4, Proto.bytes(1, Array(name.utf8)) + Proto.bytes(3, zeros)) }
+    add("Hello", versions + (0..<65).flatMap { ledger("data-\($0)") })
+    add("Hello", versions + ledger("data") + ledger("data"))
     add("Download", [])
     add("Download", Proto.bytes(1, Array("plan\n".utf8)))
     add("Download", Proto.bytes(1, [65]) + Proto.varint(2, 4))
