@@ -183,6 +183,8 @@ import Transport
   {
     var limits = EnrolmentLimits()
     (limits.connections, limits.connectionsPerAddress) = (6, 6)
+    // Nothing but the limit closes a silent connection.
+    limits.handshake = .seconds(3600)
     let task = try TestTask()
     try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
       let strangers = try [2, 2, 2, 3, 3, 3].map { try Stranger(from: $0, to: address) }
