@@ -111,6 +111,9 @@ public struct TrainingHandler: CoordinationHandler {
       guard let roster = try storage({ try state.store.newestRoster() }) else { throw .unknownDocument(name: name) }
       return BytesDocument(roster.bytes)
     }
+    if name == "key-succession" {
+      return BytesDocument(try storage({ try state.store.successions() }).flatMap(\.encoded))
+    }
     guard let plan = try storage({ try state.store.newestPlan() }) else { throw .unknownDocument(name: name) }
     switch name {
     case "plan": return documents.shelve("\(plan.session)/plan", plan.bytes)
