@@ -112,7 +112,9 @@ public struct TrainingHandler: CoordinationHandler {
       return BytesDocument(roster.bytes)
     }
     if name == "key-succession" {
-      return BytesDocument(try storage({ try state.store.successions() }).flatMap(\.encoded))
+      let successions = try storage { try state.store.successions() }
+      guard !successions.isEmpty else { throw .unknownDocument(name: name) }
+      return BytesDocument(successions.flatMap(\.encoded))
     }
     guard let plan = try storage({ try state.store.newestPlan() }) else { throw .unknownDocument(name: name) }
     switch name {
