@@ -49,7 +49,9 @@ public struct KeySuccession: Sendable, Hashable {
     guard bytes.count.isMultiple(of: byteCount), bytes.count / byteCount <= countMax else {
       throw PeerIdentityError(.corrupt, "\(bytes.count) bytes are no successions of a coordinator's key; fetch them again")
     }
-    return try stride(from: 0, to: bytes.count, by: byteCount).map { try KeySuccession(decoding: Array(bytes[$0..<$0 + byteCount])) }
+    return try stride(from: 0, to: bytes.count, by: byteCount).map {
+      try KeySuccession(decoding: Array(bytes[$0..<$0 + byteCount]))
+    }
   }
 
   /// Successions of one task at most.

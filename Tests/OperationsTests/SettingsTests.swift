@@ -72,7 +72,9 @@ private enum Key {
   }
 
   @Test func `variables of sister programs are left alone, misspelt ones are not`() throws {
-    let sisters = ["TACIT_HOME": "/h", "TACIT_STATE": "/s", "TACIT_SHARED": "/x", "TACIT_FAULTS": "long", "TACIT_POLL_WAIT": "3s"]
+    let sisters = [
+      "TACIT_HOME": "/h", "TACIT_STATE": "/s", "TACIT_SHARED": "/x", "TACIT_FAULTS": "long", "TACIT_POLL_WAIT": "3s",
+    ]
     #expect(try Settings(Key.schema, flags: ["minimum": "1"], environment: sisters)[Key.minimum] == 1)
     let error = failure(flags: ["minimum": "1"], environment: ["TACIT_HOMES": "/h", "TACIT_SHARD": "/s"])
     #expect(error.problems.count == 2)

@@ -29,7 +29,9 @@ struct TrustCommand: AsyncParsableCommand {
       let caller = try PartnerCaller(
         home: home, store: store, passphrase: passphrase.source, insecureLoopback: connection.insecureLoopback,
         logger: Logs.logger())
-    else { throw CommandFailure(.temporary, "`run` speaks for the home \(home.path); end it first, and start it again after this") }
+    else {
+      throw CommandFailure(.temporary, "`run` speaks for the home \(home.path); end it first, and start it again after this")
+    }
     let enrolment = try await caller.trust(told)
     Console.output("The coordinator's key \(ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes))) is trusted.")
     Console.output("roster  \(try Joining.rosterFingerprint(home: home, store: store) ?? "-")")

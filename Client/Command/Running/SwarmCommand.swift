@@ -25,7 +25,8 @@ struct SwarmCommand: AsyncParsableCommand {
     var hosts: [(home: PartnerHome, service: PartnerRunService)] = []
     for path in homes {
       let home = try PartnerHome(at: path)
-      let host = try configuration.host(home, settings.passphrase(configuration), logger, workers: settings.workers == nil ? 1 : configuration.workers)
+      let host = try configuration.host(
+        home, settings.passphrase(configuration), logger, workers: settings.workers == nil ? 1 : configuration.workers)
       hosts.append((home, PartnerRunService(host: host)))
     }
     try await GracefulRun.run([Swarm(hosts: hosts)], drainLimit: configuration.drain, logger: logger)

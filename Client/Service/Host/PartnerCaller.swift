@@ -52,7 +52,8 @@ public final class PartnerCaller: Sendable {
         return try await KeyTrust.fetch(fingerprint, from: connection, into: store, enrolment: enrolment, time: now)
       } catch TransportFailure.refused(.unknownDocument) {
         throw PartnerError(
-          .untrusted, "the coordinator has only the key that this home has pinned, and that is not the one whose fingerprint you gave")
+          .untrusted,
+          "the coordinator has only the key that this home has pinned, and that is not the one whose fingerprint you gave")
       }
     }
   }

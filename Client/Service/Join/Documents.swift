@@ -78,7 +78,8 @@ public enum Documents {
     guard PlanSignature.verifies(signature, of: bytes, by: enrolment.coordinatorKey) || (known && isOfEarlierKey) else {
       if isOfEarlierKey {
         throw PartnerError(
-          .untrusted, "the plan is signed by an earlier key of the coordinator, so that nobody can join it now; wait for a new plan")
+          .untrusted,
+          "the plan is signed by an earlier key of the coordinator, so that nobody can join it now; wait for a new plan")
       }
       throw PartnerError(
         .untrusted,

@@ -1,14 +1,14 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 internal import Foundation
 internal import GRDB
-public import PeerIdentity
+package import PeerIdentity
 internal import TaskDatabase
 
 /// How a home comes to trust a new signing key of its coordinator: by successions that begin at the pinned key, and by a person
 /// who was told the new key's fingerprint on another channel.
 ///
 /// Neither is enough alone. Whoever stole the old key can write a succession; whoever can talk to the person cannot.
-public enum KeyTrust {
+package enum KeyTrust {
   /// The document of all successions, bytes at most.
   static let documentBytesMax: UInt64 = 1 << 20
 

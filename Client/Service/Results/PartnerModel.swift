@@ -30,7 +30,8 @@ public struct PartnerModel: Sendable {
       throw PartnerError(
         .missing, "no model of '\(file.plan.task)' was released to this home yet; it comes with the rounds: tacit-client run")
     }
-    guard let key = VerificationKey(hex: file.plan.coordinatorKey), enrolment.knows(key), release.isSigned(by: key), release.planHash == stored.hash, release.session == session,
+    guard let key = VerificationKey(hex: file.plan.coordinatorKey), enrolment.knows(key), release.isSigned(by: key),
+      release.planHash == stored.hash, release.session == session,
       SHA256.hash(bytes) == release.modelHash
     else {
       throw PartnerError(

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 public import Foundation
 internal import GRDB
 public import PeerIdentity
@@ -55,7 +55,8 @@ extension CoordinatorState {
     guard SigningKey(seed: seed).verificationKey == newest.new else { return }
     guard rename(folder.nextSigningKey, folder.signingKey) == 0 else {
       throw StateFolderError(
-        .system, "\(folder.signingKey) cannot be replaced (\(String(cString: strerror(errno)))); check the disk, then run this again")
+        .system,
+        "\(folder.signingKey) cannot be replaced (\(String(cString: strerror(errno)))); check the disk, then run this again")
     }
     try SyncedFile.synchronize(folder: folder.path)
   }

@@ -11,7 +11,9 @@ enum SyncedFile {
       defer { close(file) }
       var position = 0
       while position < content.count {
-        let count = content.withUnsafeBytes { Foundation.write(file, $0.baseAddress.map { $0 + position }, content.count - position) }
+        let count = content.withUnsafeBytes {
+          Foundation.write(file, $0.baseAddress.map { $0 + position }, content.count - position)
+        }
         if count < 0, errno == EINTR { continue }
         guard count > 0 else { throw failure("written", path) }
         position += count

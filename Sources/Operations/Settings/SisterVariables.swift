@@ -6,7 +6,8 @@ enum SisterVariables {
   /// Settings of `tacit-coordinator` and `tacit-client`. The tests compare this list with what both programs list.
   private static let settings = [
     "close-early-grace", "close-early-share", "drain", "enrolment-listen", "every", "gather", "home", "input-deadline",
-    "insecure-loopback", "listen", "log-format", "log-level", "metrics-listen", "not-before", "once", "passphrase-file", "poll-wait",
+    "insecure-loopback", "listen", "log-format", "log-level", "metrics-listen", "not-before", "once", "passphrase-file",
+    "poll-wait",
     "retry-pause", "spool-per-partner", "spool-total", "stage-deadline", "standby", "state", "upload-slots", "workers",
   ]
 
