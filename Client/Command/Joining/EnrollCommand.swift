@@ -12,7 +12,7 @@ struct EnrollCommand: AsyncParsableCommand {
     abstract: "Become a partner with a one-time token: keys are made here, and what the coordinator shows is pinned.",
     discussion: "Without a passphrase the key files rest on their permissions (0600), which are checked at every start.")
 
-  @Option(help: "The token that the coordinator's people gave you, or @FILE.") var token: String
+  @Option(help: "@FILE with the token that the coordinator's people gave you, or - for standard input.") var token: String
   @OptionGroup var home: HomeOptions
   @OptionGroup var passphrase: PassphraseOptions
   @Flag(help: "Plaintext, for trying out on one machine: refuses any address but 127.0.0.0/8 and ::1.")
@@ -57,11 +57,23 @@ struct EnrollCommand: AsyncParsableCommand {
   }
 
   private func text() throws -> String {
-    guard token.hasPrefix("@") else { return token }
+    if token == "-" {
+      let data = (try? FileHandle.standardInput.read(upToCount: Self.byteCountMax)) ?? Data()
+      return String(decoding: data, as: UTF8.self)
+    }
+    guard token.hasPrefix("@") else {
+      Console.error(
+        "tacit-client: a token on the command line can be seen by others on this machine; it is good for one enrolment and a short time, but --token @FILE or --token - shows it to nobody"
+      )
+      return token
+    }
     let file = String(token.dropFirst())
-    guard let data = FileManager.default.contents(atPath: file) else {
+    guard let handle = FileHandle(forReadingAtPath: file), let data = try? handle.read(upToCount: Self.byteCountMax) else {
       throw CommandFailure(.noInput, "\(file): no such file, or it cannot be read; expected a file with a token")
     }
     return String(decoding: data, as: UTF8.self)
   }
+
+  /// A token has some hundred characters.
+  private static let byteCountMax = 1 << 16
 }

@@ -47,7 +47,7 @@ public struct PartnerHome: Sendable, Equatable {
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
       throw PartnerError(
-        .missing, "there is no home at \(path); make one with: tacit-client enroll --token TOKEN --home \(path)")
+        .missing, "there is no home at \(path); make one with: tacit-client enroll --token @FILE --home \(path)")
     }
     guard status.st_uid == geteuid() else {
       throw PartnerError(.permission, "the home \(path) belongs to user \(status.st_uid), expected user \(geteuid())")

@@ -94,7 +94,7 @@ public enum Joining {
   public static func enrolment(of store: PartnerStore, _ home: PartnerHome) throws -> Enrolment {
     guard let enrolment = try store.enrolment() else {
       throw PartnerError(
-        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token TOKEN --home \(home.path)")
+        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token @FILE --home \(home.path)")
     }
     return enrolment
   }
@@ -116,7 +116,7 @@ public enum Joining {
   /// The fingerprint of the newest roster that this home has pinned; `nil` when there is none.
   public static func rosterFingerprint(home: PartnerHome, store: PartnerStore) throws -> String? {
     let enrolment = try enrolment(of: store, home)
-    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment).fingerprint.text }
+    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment, known: true).fingerprint.text }
   }
 
   private static func refuseAfterEnd(_ store: PartnerStore) throws {

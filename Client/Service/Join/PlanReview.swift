@@ -149,15 +149,18 @@ public struct PlanReview: Sendable {
 
 /// The signed roster as this partner holds it.
 enum PinnedRoster {
+  /// - Parameter known: the roster is in this home already, and may be of an earlier key of the coordinator.
   /// - Throws: `PartnerError` when the roster is not the coordinator's, or of another task.
-  static func read(_ bytes: [UInt8], enrolment: Enrolment) throws -> SignedRoster {
+  static func read(_ bytes: [UInt8], enrolment: Enrolment, known: Bool = false) throws -> SignedRoster {
     let roster: SignedRoster
     do { roster = try SignedRoster(decoding: bytes) } catch {
       throw PartnerError(.untrusted, "the coordinator sent a roster that cannot be read: \(error)")
     }
-    guard roster.isSigned(by: enrolment.coordinatorKey) else {
+    guard ([enrolment.coordinatorKey] + (known ? enrolment.earlierKeys : [])).contains(where: { roster.isSigned(by: $0) }) else {
       throw PartnerError(
-        .untrusted, "the roster is not signed by the coordinator's key that this home pinned when it enrolled; do not go on")
+        .untrusted,
+        "the roster is not signed by the coordinator's key that this home has pinned; do not go on, unless its people tell you on the phone that they made a new key: then read its fingerprint together and run: tacit-client trust --fingerprint FINGERPRINT"
+      )
     }
     guard roster.taskID == enrolment.task else {
       throw PartnerError(.untrusted, "the roster is of task \(roster.taskID), expected \(enrolment.task)")

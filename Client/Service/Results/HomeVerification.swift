@@ -62,7 +62,7 @@ public struct HomeVerification {
   private mutating func checkRoster() throws {
     guard let bytes = try store.newestRoster() else { return say(.failed, "roster", "is missing") }
     do {
-      let roster = try PinnedRoster.read(bytes, enrolment: enrolment)
+      let roster = try PinnedRoster.read(bytes, enrolment: enrolment, known: true)
       say(.ok, "roster", "version \(roster.version), signed by the pinned coordinator; fingerprint \(roster.fingerprint.text)")
     } catch { say(.failed, "roster", "\(error)") }
   }
@@ -71,7 +71,7 @@ public struct HomeVerification {
   private mutating func checkPlan(_ stored: StoredPlan) -> PlanFile? {
     let subject = "plan \(stored.hash.hex.prefix(16))…"
     let file: PlanFile
-    do { file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment) } catch {
+    do { file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment, known: true) } catch {
       say(.failed, subject, "\(error)")
       return nil
     }
@@ -161,7 +161,9 @@ public struct HomeVerification {
     guard let session = SessionID(hex: plan.session) else { return }
     let releases = try store.releases(session: session)
     for release in releases {
-      guard release.isSigned(by: enrolment.coordinatorKey), release.planHash == hash, release.session == session else {
+      guard let key = VerificationKey(hex: plan.coordinatorKey), enrolment.knows(key), release.isSigned(by: key),
+        release.planHash == hash, release.session == session
+      else {
         return say(
           .failed, subject, "the release of round \(release.round + 1) is not signed by the pinned coordinator for this plan")
       }

@@ -23,7 +23,7 @@ public struct LedgerOfPlan: Sendable {
     guard let state = try OwnLedger.read(home.ledger(of: name), key: enrolment.identity) else {
       throw PartnerError(.missing, "the data set '\(name)' has no ledger yet: nothing was ever charged")
     }
-    plan = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment).plan
+    plan = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment, known: true).plan
     planHash = stored.hash
     dataSet = name
     self.state = state

@@ -5,8 +5,16 @@ enum PartnerSchema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1: a partner") { try $0.execute(sql: first) }
+    migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
     return migrator
   }
+
+  /// Keys that signed before the pinned one, each with the succession that ended its time.
+  private static let earlierKeys = """
+    CREATE TABLE earlierKey (
+      number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, succession BLOB NOT NULL, trustedAt INTEGER NOT NULL
+    );
+    """
 
   private static let first = """
     -- Who this partner is in the task, and what it pinned when it enrolled.

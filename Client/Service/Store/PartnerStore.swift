@@ -31,9 +31,11 @@ public final class PartnerStore: Sendable {
         guard let identity = VerificationKey(hex: row["identity"]), let key = VerificationKey(hex: row["coordinatorKey"]),
           let authority = Digest(hex: row["authority"])
         else { throw PartnerError(.data, "the enrolment in \(database.description) is damaged; restore a backup of the home") }
+        let earlier = try String.fetchAll(database, sql: "SELECT key FROM earlierKey ORDER BY number")
         return Enrolment(
           task: row["task"], participant: row["participant"], name: row["name"], identity: identity, coordinatorKey: key,
-          authority: authority, trainingAddress: row["trainingAddress"], enrolledAt: row["enrolledAt"])
+          earlierKeys: earlier.compactMap { VerificationKey(hex: $0) }, authority: authority,
+          trainingAddress: row["trainingAddress"], enrolledAt: row["enrolledAt"])
       }
     }
   }
@@ -149,7 +151,9 @@ public struct Enrolment: Sendable, Equatable {
   /// The partner's own identity, as the roster names it.
   public let identity: VerificationKey
   /// The key that signs plans, rosters, rounds and releases.
-  public let coordinatorKey: VerificationKey
+  public internal(set) var coordinatorKey: VerificationKey
+  /// Keys that signed before it (`KeyTrust`): what they signed stays verifiable in this home, and nothing new of theirs is taken.
+  public internal(set) var earlierKeys: [VerificationKey] = []
   /// SHA-256 of the certificate authority's certificate.
   public let authority: Digest
   /// host:port of the training listener.

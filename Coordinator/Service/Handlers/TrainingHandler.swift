@@ -108,6 +108,9 @@ public struct TrainingHandler: CoordinationHandler {
       return documents.shelve(message.digest.hex, message.bytes)
     case .roster:
       if let roster = try storage({ try state.store.newestRoster() }) { return BytesDocument(roster.bytes) }
+    case .keySuccession:
+      let successions = try storage { try state.store.successions() }
+      if !successions.isEmpty { return BytesDocument(successions.flatMap(\.encoded)) }
     case .release(let version):
       guard host.outbox.announcement.newestRelease == version, let plan = try newestPlan(),
         let release = try storage({ try state.store.newestRelease(of: plan.session) }), release.statement.version == version,
@@ -215,6 +218,7 @@ enum DocumentName: Equatable, CustomStringConvertible {
   case plan
   case planSignature
   case roster
+  case keySuccession
   case catalogue
   case release(UInt32)
   case message(MessageCursor)
@@ -227,6 +231,7 @@ enum DocumentName: Equatable, CustomStringConvertible {
     case ("plan", 0): self = .plan
     case ("plan-signature", 0): self = .planSignature
     case ("roster", 0): self = .roster
+    case ("key-succession", 0): self = .keySuccession
     case ("catalogue", 0): self = .catalogue
     case ("release", 1): self = .release(numbers[0])
     case ("message", 3):
@@ -241,6 +246,7 @@ enum DocumentName: Equatable, CustomStringConvertible {
     case .plan: "plan"
     case .planSignature: "plan-signature"
     case .roster: "roster"
+    case .keySuccession: "key-succession"
     case .catalogue: "catalogue"
     case .release(let version): "release/\(version)"
     case .message(let cursor): Outbox.name(cursor)

@@ -98,6 +98,9 @@ public struct CoordinatorState: Sendable {
     let state = CoordinatorState(folder: folder, task: task, authority: authority, signingKey: signingKey, store: store)
     try state.issueServerCertificate(passphrase: passphrase, now: now)
     try state.issueRoster(now: now)
+    // The names in the folder are synced with every file; its own name stands in its parent.
+    try SyncedFile.synchronize(folder: folder.path)
+    try SyncedFile.synchronize(folder: (folder.path as NSString).deletingLastPathComponent)
     return state
   }
 
@@ -116,10 +119,11 @@ public struct CoordinatorState: Sendable {
     }
     let authorityKey = try SealedFile.read(kind: KeyKind.authority, path: folder.authorityKey, passphrase: ask)
     let authority = try CertificateAuthority(certificatePEM: try text(folder.authority), keyPEM: authorityKey)
+    let store = try CoordinatorStore(path: folder.database)
+    try endRotation(in: folder, store: store, passphrase: ask)
     let seed = try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: ask)
     return CoordinatorState(
-      folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed),
-      store: try CoordinatorStore(path: folder.database))
+      folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed), store: store)
   }
 
   /// Name and addresses, without touching a key.
@@ -204,9 +208,6 @@ public struct CoordinatorState: Sendable {
   }
 
   static func write(_ text: String, to path: String) throws {
-    do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-    } catch { throw StateFolderError(.system, "\(path) cannot be written; check the disk and the owner of the folder") }
+    try SyncedFile.write(Array(text.utf8), to: path)
   }
 }

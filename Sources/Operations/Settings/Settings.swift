@@ -1,7 +1,9 @@
+internal import CommandSupport
+
 /// The values of a program's settings, from flags, environment, file and defaults, in this order of precedence.
 ///
 /// Reading is strict: a key that the program does not know, in the file, among the flags or among the variables that begin
-/// with `TACIT_`, is refused with the nearest name that it knows; a bad value is refused even where a better source
+/// with `TACIT_`, is refused with the nearest name that it knows (variables of sister programs are left alone); a bad value is refused even where a better source
 /// overrides it.
 public struct Settings: Sendable {
   private struct Entry: Sendable {
@@ -31,9 +33,8 @@ public struct Settings: Sendable {
       candidates[name, default: []].append((text, .flag(name)))
     }
     for (variable, text) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix(SettingsSchema.variablePrefix) {
-      guard !schema.otherVariables.contains(variable) else { continue }
       guard let setting = schema.settings.first(where: { SettingName.variable(of: $0.name) == variable }) else {
-        problems.append(Self.unknownVariable(variable, in: schema))
+        if !schema.otherVariables.contains(variable) { problems.append(Self.unknownVariable(variable, in: schema)) }
         continue
       }
       candidates[setting.name, default: []].append((text, .environment(variable)))
@@ -156,13 +157,14 @@ public struct Settings: Sendable {
 
   private static func unknown(_ shown: String, _ name: String, in schema: SettingsSchema, source: String) -> String {
     "\(source): \(shown) is no setting of \(schema.program)"
-      + hint(NearestKey.match(name, among: schema.settings.map(\.name)), else: "check-config lists all")
+      + hint(NearestName.match(name, among: schema.settings.map(\.name)), else: "check-config lists all")
   }
 
   private static func unknownVariable(_ variable: String, in schema: SettingsSchema) -> String {
     "environment variable \(quoted(variable)) is no setting of \(schema.program)"
       + hint(
-        NearestKey.match(variable, among: schema.settings.map { SettingName.variable(of: $0.name) }),
+        NearestName.match(
+          variable, among: schema.settings.map { SettingName.variable(of: $0.name) } + schema.otherVariables.sorted()),
         else: "check-config lists all settings; unset it")
   }
 

@@ -1,6 +1,6 @@
 /// The settings that one program knows.
 public struct SettingsSchema: Sendable {
-  /// Every environment variable that begins so must be one of the schema's.
+  /// Every environment variable that begins so must be one of the schema's, or one that a sister program knows.
   public static let variablePrefix = "TACIT_"
   /// Names the configuration file when no flag does.
   public static let fileVariable = "TACIT_CONFIG"
@@ -9,14 +9,13 @@ public struct SettingsSchema: Sendable {
   public let settings: [any SettingDeclaration]
   let otherVariables: Set<String>
 
-  /// - Parameter otherVariables: variables with the prefix that are no settings; `TACIT_CONFIG` and, for the tests,
-  ///   `TACIT_SHARED` are always among them.
+  /// - Parameter otherVariables: further variables with the prefix that are no settings, besides `SisterVariables`.
   /// - Precondition: names differ.
   public init(program: String, _ settings: [any SettingDeclaration], otherVariables: Set<String> = []) {
     precondition(Set(settings.map(\.name)).count == settings.count, "two settings of \(program) have one name")
     self.program = program
     self.settings = settings
-    self.otherVariables = otherVariables.union([Self.fileVariable, "TACIT_SHARED"])
+    self.otherVariables = otherVariables.union(SisterVariables.names)
   }
 
   /// A configuration file in which every setting stands with its explanation; defaults are commented out.
