@@ -15,10 +15,10 @@ enum Greeting {
   ) async throws -> ServerHello {
     var notes: [Transport.LedgerNote] = []
     var states: [String: LedgerState] = [:]
-    for record in try store.dataSets() {
+    for (record, _) in try store.ledgers() {
       let path = home.ledger(of: record.name)
       let state = try open[record.name] ?? OwnLedger.read(path, key: enrolment.identity)
-      if let head = record.ledgerHead, !(state?.isExtension(of: head) ?? false) {
+      if let head = record.head, !(state?.isExtension(of: head) ?? false) {
         throw PartnerError(
           .rolledBack,
           "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
