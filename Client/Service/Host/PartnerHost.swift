@@ -345,7 +345,7 @@ public actor PartnerHost {
     for action in actions {
       switch action {
       case .train:
-        let next = task.engine.train(random: &random, time: now)
+        let next = task.engine.train(time: now)
         rememberLedger(task)
         try await perform(next, task)
       case .send(let message): try await send(message, task)
