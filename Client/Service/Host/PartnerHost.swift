@@ -187,7 +187,7 @@ public actor PartnerHost {
   private func greet() async throws {
     let answer = try await Greeting.exchange(
       line.connection, home: home, store: store, enrolment: enrolment,
-      open: active.map { [$0.dataSet: $0.ledger.state] } ?? [:])
+      open: active.map { [$0.ledgerName: $0.ledger.state] } ?? [:])
     skew = TimeInterval(answer.clock) / 1000 - clock().timeIntervalSince1970
     if abs(skew) > 300 {
       logger.warning("the clocks of this machine and of the coordinator differ", metadata: ["seconds": "\(Int(skew))"])
@@ -345,7 +345,7 @@ public actor PartnerHost {
     for action in actions {
       switch action {
       case .train:
-        let next = task.engine.train(random: &random, time: now)
+        let next = task.engine.train(time: now)
         rememberLedger(task)
         try await perform(next, task)
       case .send(let message): try await send(message, task)
@@ -453,7 +453,7 @@ public actor PartnerHost {
 
   /// For people and for finding a ledger that was put back; the ledger itself is what counts, so that a full disk stops nothing here.
   private func rememberLedger(_ task: ActiveTask) {
-    do { try store.record(ledgerHead: task.ledger.head.head, of: task.dataSet) } catch {
+    do { try store.record(ledgerHead: task.ledger.head.head, of: task.ledgerName) } catch {
       logger.error("the ledger's head could not be noted", metadata: ["reason": "\(error)"])
     }
   }
