@@ -225,6 +225,22 @@ import Transport
     #expect(await refusal { _ = try await apply(token, desk(state, task.clock), identity: identity(78)) } == .invitationUnknown)
   }
 
+  @Test func `a backup from before a rotation of the signing key does not bring the old key back`() async throws {
+    let task = try await TestTask()
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
+    await task.host.dropEverything()
+    try task.state.store.release(task.lease)
+    _ = try task.state.store.end(session: task.session, because: "test", now: task.clock.now)
+    let rotated = try task.state.rotateSigningKey(passphrase: nil, now: task.clock.now)
+    #expect { try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now) } throws: {
+      "\($0)".contains("was rotated after the backup")
+    }
+    let state = try CoordinatorState.open(task.state.folder) { preconditionFailure("not sealed") }
+    #expect(state.signingKey.verificationKey == rotated.signingKey.verificationKey)
+    #expect(try state.newestRoster()?.isSigned(by: rotated.signingKey.verificationKey) == true)
+  }
+
   @Test func `a restored coordinator takes no partner for a clone of itself`() async throws {
     let task = try await TestTask()
     let backup = task.path + "/backup"

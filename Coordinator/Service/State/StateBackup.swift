@@ -118,7 +118,14 @@ public enum StateBackup {
       }
     }
     let seed = try SealedFile.read(kind: CoordinatorState.KeyKind.signing, path: backup.signingKey, passphrase: passphrase)
-    let sign = CoordinatorState.rosterSigner(taskID: anchor.taskID, key: SigningKey(seed: seed), now: now)
+    let key = SigningKey(seed: seed)
+    guard known?.earlierKeys.contains(key.verificationKey) != true else {
+      throw StateFolderError(
+        .exists,
+        "the signing key of \(folder.path) was rotated after the backup \(path) was made, and partners would refuse the old key; restore a newer backup, or into a new folder if there is none"
+      )
+    }
+    let sign = CoordinatorState.rosterSigner(taskID: anchor.taskID, key: key, now: now)
     var outcome = Outcome()
     outcome.isReplacedStateKnown = known != nil
     do {

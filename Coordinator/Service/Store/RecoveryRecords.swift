@@ -9,6 +9,8 @@ struct KnownState: Sendable {
   let partners: [PartnerRecord]
   let rosterVersion: UInt64
   let nextParticipant: UInt32
+  /// Keys that signed before the present one.
+  let earlierKeys: [VerificationKey]
 }
 
 /// What became of partners when a backup was restored.
@@ -45,11 +47,12 @@ extension CoordinatorStore {
   // MARK: - Restoring
 
   func knownState() throws -> KnownState {
-    try database.read { database in
+    let earlierKeys = try successions().map(\.old)
+    return try database.read { database in
       KnownState(
         partners: try Row.fetchAll(database, sql: "SELECT * FROM participants ORDER BY participant").map(PartnerRecord.init),
         rosterVersion: try Self.newestRoster(in: database)?.version ?? 0,
-        nextParticipant: try Self.nextParticipant(in: database))
+        nextParticipant: try Self.nextParticipant(in: database), earlierKeys: earlierKeys)
     }
   }
 
