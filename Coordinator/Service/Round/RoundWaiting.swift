@@ -1,3 +1,4 @@
+internal import FederatedLearning
 internal import Foundation
 internal import Logging
 internal import Operations
