@@ -21,8 +21,10 @@ public enum ServiceFailures {
     case let error as PeerIdentityError: return CommandFailure(kind(error.kind), error.description)
     case let error as TaskDatabaseError: return CommandFailure(kind(error.kind), error.description)
     case let error as SettingsError: return CommandFailure(.configuration, error.problems.joined(separator: "; "))
-    case let error as TLSMaterialError: return CommandFailure(.data, error.description)
-    case let error as ListenError: return CommandFailure(.unavailable, error.description)
+    case let error as TLSMaterialError:
+      return CommandFailure(
+        .data, "\(sentence(error.description)); put this folder's own key, certificate and ca.pem back, or restore a backup")
+    case let error as ListenError: return CommandFailure(.unavailable, sentence(error.description))
     case let error as OperationsListenError: return CommandFailure(.unavailable, error.description)
     case let error as TransportFailure: return CommandFailure(kind(error), sentence("\(error)"))
     default: return error

@@ -3,6 +3,7 @@ import CryptoPrimitives
 import Foundation
 import PeerIdentity
 import Testing
+import Transport
 
 /// A new signing key: between plans, by nobody who serves, and whole or not at all.
 @Suite struct RotationTests {

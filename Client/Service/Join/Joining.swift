@@ -102,6 +102,12 @@ public enum Joining {
   /// - Throws: `PartnerError` when the home has not enrolled.
   public static func enrolment(of store: PartnerStore, _ home: PartnerHome) throws -> Enrolment {
     guard let enrolment = try store.enrolment() else {
+      if HomeFile.exists(home.certificate) {
+        throw PartnerError(
+          .missing,
+          "the home \(home.path) has a certificate, but its database knows no enrolment: the database was replaced, or an enrolment was interrupted; restore a backup, or enrol again with the same token"
+        )
+      }
       throw PartnerError(
         .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token @FILE --home \(home.path)")
     }

@@ -20,6 +20,8 @@ struct ServeCommand: AsyncParsableCommand {
         label: "tacit-coordinator", level: configuration.logLevel.level, format: configuration.logFormat)
       var options = PassphraseOptions()
       options.passphraseFile = configuration.passphraseFile
+      // Says what is wrong with the folder before a missing key would.
+      _ = try CoordinatorState.description(of: configuration.state)
       let isSealed = try SealedFile.isSealed(kind: "authority", path: configuration.state.authorityKey)
       let passphrase = isSealed ? try options.source.read() : nil
       let state = try CoordinatorState.open(configuration.state) {

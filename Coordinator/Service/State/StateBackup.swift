@@ -23,8 +23,8 @@ public enum StateBackup {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
     let draft = StateFolder(path: path + ".partial")
-    let parent = (path as NSString).deletingLastPathComponent
-    do { try manager.createDirectory(atPath: parent.isEmpty ? "." : parent, withIntermediateDirectories: true) } catch {
+    let parent = SyncedFile.parent(of: path)
+    do { try manager.createDirectory(atPath: parent, withIntermediateDirectories: true) } catch {
       throw wrapped(error, path)
     }
     // Made here and by nobody else: a folder or link that stands there already may be another user's, who would then hold the keys.

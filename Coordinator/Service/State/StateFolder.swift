@@ -100,7 +100,7 @@ public struct CoordinatorState: Sendable {
     try state.issueRoster(now: now)
     // The names in the folder are synced with every file; its own name stands in its parent.
     try SyncedFile.synchronize(folder: folder.path)
-    try SyncedFile.synchronize(folder: (folder.path as NSString).deletingLastPathComponent)
+    try SyncedFile.synchronize(folder: SyncedFile.parent(of: folder.path))
     return state
   }
 
@@ -118,7 +118,10 @@ public struct CoordinatorState: Sendable {
       return answer
     }
     let authorityKey = try SealedFile.read(kind: KeyKind.authority, path: folder.authorityKey, passphrase: ask)
-    let authority = try CertificateAuthority(certificatePEM: try text(folder.authority), keyPEM: authorityKey)
+    let authority: CertificateAuthority
+    do { authority = try CertificateAuthority(certificatePEM: try text(folder.authority), keyPEM: authorityKey) } catch {
+      throw named(folder.authority, error)
+    }
     let store = try CoordinatorStore(path: folder.database)
     try endRotation(in: folder, store: store, passphrase: ask)
     let seed = try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: ask)
@@ -134,6 +137,10 @@ public struct CoordinatorState: Sendable {
     }
     guard let task = try? JSONDecoder().decode(TaskDescription.self, from: data) else {
       throw StateFolderError(.damaged, "\(folder.description) cannot be read; restore it from a backup")
+    }
+    // An empty one in its place would know no partner, no plan and no spending.
+    guard FileManager.default.fileExists(atPath: folder.database) else {
+      throw StateFolderError(.missing, "\(folder.database) is missing, though the task is there; restore it from a backup")
     }
     return task
   }
@@ -153,7 +160,15 @@ public struct CoordinatorState: Sendable {
   public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes)
   {
     let key = try SealedFile.read(kind: KeyKind.server, path: folder.serverKey, passphrase: passphrase)
-    return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key)
+    do { return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key) } catch {
+      throw Self.named(folder.serverCertificate, error)
+    }
+  }
+
+  /// What is wrong with a certificate, with the file that it stands in.
+  private static func named(_ path: String, _ error: any Error) -> any Error {
+    guard let error = error as? PeerIdentityError else { return error }
+    return StateFolderError(.damaged, "\(path): \(error.description); restore it from a backup")
   }
 
   /// Signs the roster of the partners as they are now, as the next version.
@@ -193,6 +208,7 @@ public struct CoordinatorState: Sendable {
 
   private static func checkPermissions(_ folder: StateFolder) throws {
     guard let attributes = try? FileManager.default.attributesOfItem(atPath: folder.path),
+      attributes[.type] as? FileAttributeType == .typeDirectory,
       let permissions = (attributes[.posixPermissions] as? NSNumber)?.intValue,
       let owner = (attributes[.ownerAccountID] as? NSNumber)?.uint32Value
     else {

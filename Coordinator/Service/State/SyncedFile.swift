@@ -23,15 +23,21 @@ enum SyncedFile {
       unlink(draft)
       throw error
     }
-    try synchronize(folder: (path as NSString).deletingLastPathComponent)
+    try synchronize(folder: parent(of: path))
   }
 
   /// Makes names that were made, moved or removed in a folder durable.
   static func synchronize(folder path: String) throws {
-    let folder = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw failure("opened", path) }
     defer { close(folder) }
     guard fsync(folder) == 0 else { throw failure("synced", path) }
+  }
+
+  /// The folder in which a path's last name stands. (Foundation's `deletingLastPathComponent` traps on names of one character.)
+  static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   private static func failure(_ what: String, _ path: String) -> StateFolderError {

@@ -39,6 +39,7 @@ public struct Settings: Sendable {
       }
       candidates[setting.name, default: []].append((text, .environment(variable)))
     }
+    var isFileRead = true
     if let path = file ?? environment[SettingsSchema.fileVariable] {
       do throws(SettingsError) {
         for line in try SettingsFile.read(path) {
@@ -48,7 +49,10 @@ public struct Settings: Sendable {
           }
           candidates[line.name, default: []].append((line.text, .file(path: path, line: line.line)))
         }
-      } catch { problems += error.problems }
+      } catch {
+        problems += error.problems
+        isFileRead = false
+      }
     }
 
     var entries: [String: Entry] = [:]
@@ -70,9 +74,13 @@ public struct Settings: Sendable {
         guard let read = setting.read(text) else { preconditionFailure("the default of \(setting.name) cannot be read") }
         entries[setting.name] = Entry(value: read.value, text: read.text, source: .builtIn)
       case .required:
-        problems.append(
-          "\(setting.name) is not set: give --\(setting.name), \(SettingName.variable(of: setting.name)) or \(setting.name) in the configuration file; expected \(setting.expected)"
-        )
+        // What a file that could not be read would have set is not known.
+        guard isFileRead else { continue }
+        let places =
+          schema.isFileOnly
+          ? "write \(setting.name) into the file"
+          : "give --\(setting.name), \(SettingName.variable(of: setting.name)) or \(setting.name) in the configuration file"
+        problems.append("\(setting.name) is not set: \(places); expected \(setting.expected)")
       case .optional: break
       }
     }
