@@ -116,7 +116,7 @@ public final class PartnerStore: Sendable {
   }
 
   /// Statements that the coordinator has not confirmed, oldest first.
-  func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
+  package func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
     try database.read { database in
       try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
         .map { (number: $0["number"], bytes: Array($0["bytes"] as Data)) }
@@ -124,7 +124,7 @@ public final class PartnerStore: Sendable {
   }
 
   /// Notes that the coordinator has a statement (1), or that it will not take it (2), and sending it again changes nothing.
-  func mark(statement number: Int64, isTaken: Bool) throws {
+  package func mark(statement number: Int64, isTaken: Bool) throws {
     try database.write {
       try $0.execute(sql: "UPDATE statement SET isSent = ? WHERE number = ?", arguments: [isTaken ? 1 : 2, number])
     }
