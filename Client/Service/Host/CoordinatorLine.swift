@@ -83,10 +83,15 @@ enum FatalFailure {
       )
     case .revoked: PartnerError(.permission, "the coordinator has revoked this partner; ask its people")
     case .notEnrolled, .unidentified, .wrongTask:
-      PartnerError(.permission, "the coordinator does not know this partner: \(refusal)")
+      PartnerError(
+        .permission,
+        "the coordinator does not know this partner: \(refusal) If it was restored from a backup, ask its people for a new invitation of the same name"
+      )
     case .certificateExpired:
       PartnerError(
-        .permission, "this partner's certificate ran out before it was renewed; ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)")
+        .permission,
+        "this partner's certificate ran out before it was renewed; ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
+      )
     case .unsupportedVersion: PartnerError(.unavailable, "\(refusal); install the version that the coordinator asks for")
     default: nil
     }

@@ -83,7 +83,7 @@ public enum StateBackup {
   public static func restore(
     from path: String, into folder: StateFolder, now: Date, passphrase: () throws -> SecretBytes = noPassphrase
   ) throws -> Outcome {
-    try restore(from: path, into: folder, now: now, passphrase: passphrase, synchronize: Self.synchronize)
+    try restore(from: path, into: folder, now: now, synchronize: Self.synchronize, passphrase: passphrase)
   }
 
   /// For keys that are not sealed.
@@ -93,8 +93,8 @@ public enum StateBackup {
 
   /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
   package static func restore(
-    from path: String, into folder: StateFolder, now: Date, passphrase: () throws -> SecretBytes = noPassphrase,
-    synchronize: (String) throws -> Void
+    from path: String, into folder: StateFolder, now: Date, synchronize: (String) throws -> Void,
+    passphrase: () throws -> SecretBytes = noPassphrase
   ) throws -> Outcome {
     let manager = FileManager.default
     let backup = StateFolder(path: path)
