@@ -16,7 +16,7 @@ public struct CoordinatorConfiguration: Sendable {
   public var workers: Int
   public var drain: Duration
   public var passphraseFile: String?
-  public var logLevel: String
+  public var logLevel: LogDetail
   public var logFormat: LogFormat
 
   /// - Throws: `SettingsError` with every problem.
@@ -39,7 +39,7 @@ public struct CoordinatorConfiguration: Sendable {
     workers = settings[known.workers]
     drain = settings[known.drain]
     passphraseFile = settings[ifSet: known.passphraseFile]
-    logLevel = settings[known.logLevel].rawValue
+    logLevel = settings[known.logLevel]
     logFormat = settings[known.logFormat]
     if isInsecureLoopback {
       for (name, address) in [("listen", listen), ("enrolment-listen", enrolmentListen)] where !address.isLoopback {

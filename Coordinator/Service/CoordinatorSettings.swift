@@ -57,8 +57,6 @@ public enum CoordinatorSettings {
       drain, logLevel, logFormat,
     ])
 
-  enum LogDetail: String, Sendable, CaseIterable { case trace, debug, info, notice, warning, error, critical }
-
   /// A point in time, as ISO 8601 has it.
   struct Moment: Sendable { let date: Date }
 }

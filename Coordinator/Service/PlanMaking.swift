@@ -55,7 +55,7 @@ public enum PlanSettings {
       task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
       maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, attempts,
       reserveAttempts, suite, partners,
-    ])
+    ], isFileOnly: true)
 
   enum AlgorithmName: String, Sendable, CaseIterable { case mf, als, covariance, popularity }
 
@@ -85,9 +85,9 @@ public struct PlanMaker {
     let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
     let known = PlanSettings.self
     let cataloguePath = settings[known.catalogue]
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = SyncedFile.parent(of: path)
     let catalogue = try CatalogueFile.read(
-      path: cataloguePath.hasPrefix("/") || folder.isEmpty ? cataloguePath : "\(folder)/\(cataloguePath)")
+      path: cataloguePath.hasPrefix("/") ? cataloguePath : "\(folder)/\(cataloguePath)")
     var decisions = PlanDecisions(
       task: settings[ifSet: known.task] ?? "\(settings[known.algorithm].rawValue) for \(state.task.name)",
       algorithm: settings[known.algorithm].rawValue, nominalUsers: settings[known.nominalUsers])

@@ -43,6 +43,21 @@ public final class PartnerCaller: Sendable {
     }
   }
 
+  /// Pins a new signing key of the coordinator, whose fingerprint a person was told.
+  ///
+  /// - Throws: `PartnerError` of kind `untrusted` when anything does not hold; nothing is changed then. `TransportFailure`.
+  public func trust(_ fingerprint: ShortFingerprint) async throws -> Enrolment {
+    try await call { connection in
+      do {
+        return try await KeyTrust.fetch(fingerprint, from: connection, into: store, enrolment: enrolment, time: now)
+      } catch TransportFailure.refused(.unknownDocument) {
+        throw PartnerError(
+          .untrusted,
+          "the coordinator has only the key that this home has pinned, and that is not the one whose fingerprint you gave")
+      }
+    }
+  }
+
   /// Sends the statements that the coordinator has not confirmed.
   ///
   /// - Returns: why statements were refused for good, one sentence each.

@@ -22,7 +22,7 @@ public enum Joining {
     }
     return try PlanReview(
       planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment,
-      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.name), key: enrolment.identity)) })
+      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity)) })
   }
 
   /// Records the consent to a plan, signed with the partner's identity, with the data set that takes part and its cap.
@@ -45,7 +45,7 @@ public enum Joining {
     guard cap ?? record.cap != nil || review.plan.privacy.noise == .none else {
       throw PartnerError(
         .usage,
-        "the data set '\(record.name)' has no cap of your own; say the most that it may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
+        "the data set '\(record.name)' has no cap of your own on its ledger; say the most that its users may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
       )
     }
     if review.plan.privacy.noise == .none, let own = cap ?? record.cap {
@@ -57,8 +57,19 @@ public enum Joining {
     if let cap, let known = record.cap, cap != known {
       throw PartnerError(
         .usage,
-        "the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
+        "the ledger '\(record.ledger.name)' of the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
       )
+    }
+    if let cap = cap ?? record.cap {
+      let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
+      let spent = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
+      // A cap that is too small from the start is warned of by the review; one that is used up leaves nothing to decide.
+      if spent > 0, let least = PlanReview.leastEpsilon(after: ledger, review.plan, delta: cap.delta), least > cap.epsilon {
+        throw PartnerError(
+          .usage,
+          "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
+        )
+      }
     }
     let keys = try PartnerKeys.read(home, passphrase: passphrase)
     // The roster that the person has seen, not one that a daemon fetched meanwhile.
@@ -93,8 +104,14 @@ public enum Joining {
   /// - Throws: `PartnerError` when the home has not enrolled.
   public static func enrolment(of store: PartnerStore, _ home: PartnerHome) throws -> Enrolment {
     guard let enrolment = try store.enrolment() else {
+      if HomeFile.exists(home.certificate) {
+        throw PartnerError(
+          .missing,
+          "the home \(home.path) has a certificate, but its database knows no enrolment: the database was replaced, or an enrolment was interrupted; restore a backup, or enrol again with the same token"
+        )
+      }
       throw PartnerError(
-        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token TOKEN --home \(home.path)")
+        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token @FILE --home \(home.path)")
     }
     return enrolment
   }
@@ -116,7 +133,7 @@ public enum Joining {
   /// The fingerprint of the newest roster that this home has pinned; `nil` when there is none.
   public static func rosterFingerprint(home: PartnerHome, store: PartnerStore) throws -> String? {
     let enrolment = try enrolment(of: store, home)
-    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment).fingerprint.text }
+    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment, known: true).fingerprint.text }
   }
 
   private static func refuseAfterEnd(_ store: PartnerStore) throws {
@@ -136,7 +153,9 @@ public enum Joining {
       }
       guard record.catalogue == plan.catalogue.hash else {
         throw PartnerError(
-          .data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name")
+          .data,
+          "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name (its users stay on the ledger '\(record.ledger.name)')"
+        )
       }
       return record
     }

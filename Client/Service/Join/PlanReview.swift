@@ -27,6 +27,8 @@ public struct PlanReview: Sendable {
   /// One data set's budget before and after this plan.
   public struct Spending: Sendable, Equatable {
     public let dataSet: DataSetName
+    /// What counts for its users; other data sets with users of it are counted there too.
+    public let ledger: DataSetName
     /// The partner's own cap over all plans; `nil` while it has not decided.
     public let cap: PrivacyBudget?
     /// ε of all charges so far, at the cap's δ (the plan's while there is no cap).
@@ -137,8 +139,19 @@ public struct PlanReview: Sendable {
       if isComposable, !summary.isEmpty { after = Accounting.epsilon(for: summary, delta: delta) }
     }
     return Spending(
-      dataSet: record.name, cap: record.cap, spent: spent, spentAfterPlan: after,
+      dataSet: record.name, ledger: record.ledger.name, cap: record.cap, spent: spent, spentAfterPlan: after,
       fitsCatalogue: record.catalogue == plan.catalogue.hash)
+  }
+
+  /// ε at δ when the cheapest release of the plan is charged on top of the ledger; `nil` for plans without noise.
+  static func leastEpsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double? {
+    let events = Set(plan.releases.compactMap { $0.event(plan.privacy) })
+    if ledger?.recorded.epsilon(delta: delta).isInfinite == true { return events.isEmpty ? nil : .infinity }
+    return events.map { event in
+      var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
+      guard (try? summary.add(event)) != nil else { return Double.infinity }
+      return Accounting.epsilon(for: summary, delta: delta)
+    }.min()
   }
 
   /// ε rounded up, so that no more is promised than holds.
@@ -149,15 +162,18 @@ public struct PlanReview: Sendable {
 
 /// The signed roster as this partner holds it.
 enum PinnedRoster {
+  /// - Parameter known: the roster is in this home already, and may be of an earlier key of the coordinator.
   /// - Throws: `PartnerError` when the roster is not the coordinator's, or of another task.
-  static func read(_ bytes: [UInt8], enrolment: Enrolment) throws -> SignedRoster {
+  static func read(_ bytes: [UInt8], enrolment: Enrolment, known: Bool = false) throws -> SignedRoster {
     let roster: SignedRoster
     do { roster = try SignedRoster(decoding: bytes) } catch {
       throw PartnerError(.untrusted, "the coordinator sent a roster that cannot be read: \(error)")
     }
-    guard roster.isSigned(by: enrolment.coordinatorKey) else {
+    guard ([enrolment.coordinatorKey] + (known ? enrolment.earlierKeys : [])).contains(where: { roster.isSigned(by: $0) }) else {
       throw PartnerError(
-        .untrusted, "the roster is not signed by the coordinator's key that this home pinned when it enrolled; do not go on")
+        .untrusted,
+        "the roster is not signed by the coordinator's key that this home has pinned; do not go on, unless its people tell you on the phone that they made a new key: then read its fingerprint together and run: tacit-client trust --fingerprint FINGERPRINT"
+      )
     }
     guard roster.taskID == enrolment.task else {
       throw PartnerError(.untrusted, "the roster is of task \(roster.taskID), expected \(enrolment.task)")

@@ -25,12 +25,13 @@ public struct PartnerModel: Sendable {
     guard let stored = try store.newestAcceptedPlan(), let name = stored.dataSet else {
       throw PartnerError(.missing, "no plan was accepted yet; look at it with: tacit-client review")
     }
-    let file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment)
+    let file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment, known: true)
     guard let session = SessionID(hex: file.plan.session), let (release, bytes) = try store.newestModel(session: session) else {
       throw PartnerError(
         .missing, "no model of '\(file.plan.task)' was released to this home yet; it comes with the rounds: tacit-client run")
     }
-    guard release.isSigned(by: enrolment.coordinatorKey), release.planHash == stored.hash, release.session == session,
+    guard let key = VerificationKey(hex: file.plan.coordinatorKey), enrolment.knows(key), release.isSigned(by: key),
+      release.planHash == stored.hash, release.session == session,
       SHA256.hash(bytes) == release.modelHash
     else {
       throw PartnerError(

@@ -53,7 +53,10 @@ struct InitCommand: AsyncParsableCommand {
 
 struct InviteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "invite", abstract: "Make a one-time token for a partner; of the secret in it only the hash is kept.")
+    commandName: "invite", abstract: "Make a one-time token for a partner; of the secret in it only the hash is kept.",
+    discussion:
+      "For the name of a partner that has enrolled, the token gives that partner, and nobody else, a new certificate: after its home was away for longer than its certificate lasts."
+  )
 
   @Argument(help: "Name of the partner: letters, digits, . _ -") var name: String
   @Option(help: "How long the token is good for, in hours.") var hours = 168
@@ -65,10 +68,17 @@ struct InviteCommand: AsyncParsableCommand {
       let partner = try PartnerName(name)
       let invitation = try Invitations(folder: state.folder).invite(
         partner, expires: Date().addingTimeInterval(Double(hours) * 3600))
-      Console.output(invitation)
-      Console.error(
-        "Whoever holds this token can enrol as '\(name)', once. Send it on a channel that you trust; then: tacit-client enroll --token …"
-      )
+      Console.output(invitation.token)
+      switch invitation.kind {
+      case .enrolment:
+        Console.error(
+          "Whoever holds this token can enrol as '\(name)', once. Send it on a channel that you trust; then: tacit-client enroll --token @FILE"
+        )
+      case .renewal:
+        Console.error(
+          "'\(name)' has enrolled already: this token gives its home a new certificate, once, and nobody else anything; there: tacit-client enroll --token @FILE --home HOME"
+        )
+      }
     }
   }
 }
@@ -97,15 +107,30 @@ struct RotateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rotate",
     abstract:
-      "Make a new key and certificate for the server, and sign the roster anew; a running server takes them up within seconds.")
+      "Make a new key and certificate for the server, and sign the roster anew; a running server takes them up within seconds.",
+    discussion:
+      "With --signing-key, a new key for plans, rosters and releases: between plans only, and not beside a running server. Every partner then compares the new key's fingerprint with you on the phone and runs: tacit-client trust --fingerprint FINGERPRINT."
+  )
 
   @OptionGroup var state: StateOptions
+  @Flag(help: "Make a new signing key instead, which the old one vouches for.") var signingKey = false
 
   func run() async throws {
     try await CoordinatorFailures.report {
       let opened = try state.open()
       let isSealed = try SealedFile.isSealed(kind: "authority", path: opened.folder.authorityKey)
-      try opened.issueServerCertificate(passphrase: isSealed ? try state.passphrase.source.read() : nil, now: Date())
+      let passphrase = isSealed ? try state.passphrase.source.read() : nil
+      if signingKey {
+        let rotated = try opened.rotateSigningKey(passphrase: passphrase, now: Date())
+        let key = ShortFingerprint(of: SHA256.hash(rotated.signingKey.verificationKey.bytes))
+        Console.output("signing key replaced; its fingerprint is \(key)")
+        Console.output("roster      fingerprint \(try rotated.newestRoster().map { $0.fingerprint.text } ?? "-")")
+        Console.output(
+          "next        start serve, read the fingerprint to every partner on the phone; each runs: tacit-client trust --fingerprint FINGERPRINT"
+        )
+        return
+      }
+      try opened.issueServerCertificate(passphrase: passphrase, now: Date())
       let roster = try opened.issueRoster(now: Date())
       Console.output("server certificate replaced; roster \(roster.version), fingerprint \(roster.fingerprint)")
     }

@@ -48,7 +48,7 @@ final class Outbox: Sendable {
   private let state = Mutex(State())
 
   /// The longest message that travels inside an answer, and the most bytes of messages in one answer.
-  static let inlineBytesMax = 256 << 10
+  static let inlineBytesMax = MessageEnvelope.inlineBytesMax
   static let answerBytesMax = 1 << 20
 
   // MARK: - The round's side

@@ -94,6 +94,8 @@ public actor RoundHost {
     // The last plan is kept when it is over, so that late partners hear of its end.
     let planFile = try newest.planFile()
     guard VerificationKey(hex: planFile.plan.coordinatorKey) == parts.signingKey.verificationKey else {
+      // A plan that was over before the signing key was rotated: nothing of it goes on.
+      if newest.endedAt != nil { return }
       throw HostFailure.journal("the plan names another coordinator's key than this folder holds")
     }
     let ledger = try openLedger(of: newest, planFile.plan)

@@ -9,6 +9,10 @@ enum CoordinatorSchema {
       try database.execute(sql: plans)
       try database.execute(sql: rounds)
     }
+    migrator.registerMigration("2 successions of the signing key") { database in
+      try database.execute(
+        sql: "CREATE TABLE successions (number INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT NULL) STRICT")
+    }
     return migrator
   }
 

@@ -2,8 +2,6 @@
 public struct TransportLimits: Sendable {
   /// Largest chunk of an upload or download, bytes. Protocol limit: 1 MiB.
   public var chunkBytes = 1 << 20
-  /// Largest message that travels inside a poll's answer, bytes. Protocol limit: 256 KiB.
-  public var inlineBytes = 256 << 10
   /// Flow-control window of each stream and connection: what a peer may send ahead of the reader, bytes.
   public var windowBytes = 4 << 20
   /// Uploads that are received at one time; further ones wait for their turn, in order.

@@ -5,6 +5,7 @@ import PartnerService
 import PeerIdentity
 import Recommender
 import SecureAggregation
+import Testing
 import Transport
 import WireProtocol
 
@@ -41,6 +42,7 @@ actor FakeCoordinator {
   private var documents: [UInt32: [UInt8]] = [:]
   private var instances: [UInt32: InstanceID] = [:]
   var recordedLedgers: [UInt32: [Transport.LedgerNote]] = [:]
+  private var advertised: [UInt32: LedgerHead] = [:]
   private(set) var statements: [PartnerStatement] = []
   /// Messages that partners sent, in order.
   private(set) var received: [(participant: UInt32, message: PartnerMessage)] = []
@@ -57,6 +59,12 @@ actor FakeCoordinator {
   func setLifetime(_ lifetime: Duration) { self.lifetime = lifetime }
   func tamper(_ participant: UInt32, _ tampering: Tampering) { tamperings[participant] = tampering }
   func setRecorded(_ notes: [Transport.LedgerNote], of participant: UInt32) { recordedLedgers[participant] = notes }
+  /// As a coordinator does that was restored from a backup: it knows of no process, and of no statement since.
+  func restore() {
+    instances = [:]
+    statements = []
+  }
+
   func revoke(_ participant: UInt32) { tamperings[participant] = Tampering(failure: { _ in .refused(.revoked) }) }
 
   // MARK: - Enrolment
@@ -74,14 +82,18 @@ actor FakeCoordinator {
     guard let key = VerificationKey(bytes: application.verificationKey), let proof = Signature(bytes: application.proof),
       EnrolmentProof.verifies(proof, secret: application.secret, request: application.certificateRequest, key: key)
     else { throw TransportFailure.refused(.badSignature(field: "proof")) }
-    let participant = UInt32(members.count + 1)
+    let known = members.first { $0.name == token.name }
+    if let known, known.verificationKey != key { throw TransportFailure.refused(.conflict) }
+    let participant = known?.participant ?? UInt32(members.count + 1)
     let certificate = try authority.issueClient(
       request: CertificateRequest(der: application.certificateRequest), participant: participant, name: token.name,
       lifetime: lifetime, now: Date())
-    members.append(
-      PeerIdentity.RosterEntry(
-        participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
-    rosterVersion += 1
+    if known == nil {
+      members.append(
+        PeerIdentity.RosterEntry(
+          participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
+      rosterVersion += 1
+    }
     return EnrolmentGrant(
       participant: participant, certificatePEM: certificate.pem, authorityPEM: authority.certificatePEM,
       coordinatorKey: self.key.verificationKey.bytes, roster: try roster())
@@ -99,6 +111,8 @@ actor FakeCoordinator {
       taskID: authority.taskID, entries: Array(members.prefix(Int(version))), issued: 2000, version: version, key: key
     ).encoded()
   }
+
+  func planHash() throws -> Digest { try SHA256.hash(#require(planFile).bytes) }
 
   func isConnected(_ participant: UInt32) -> Bool { instances[participant] != nil }
 
@@ -197,7 +211,8 @@ actor FakeCoordinator {
   private func admit(_ participant: UInt32, _ instance: InstanceID, _ call: String) throws(TransportFailure) {
     if let failure = tamperings[participant]?.failure(call) { throw failure }
     if call == "hello" { instances[participant] = instance }
-    guard instances[participant] == instance else { throw .refused(.superseded) }
+    guard let newest = instances[participant] else { throw .refused(.helloNeeded) }
+    guard newest == instance else { throw .refused(.superseded) }
   }
 
   func hello(_ hello: ClientHello, _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> ServerHello {
@@ -209,6 +224,7 @@ actor FakeCoordinator {
     }
     return ServerHello(
       version: 1, software: "fake", task: authority.taskID, recordedLedgers: known, coordinatorLedger: nil,
+      newestStatement: statements.last { $0.participant == participant }?.number ?? 0,
       clock: Int64(Date().timeIntervalSince1970 * 1000))
   }
 
@@ -253,7 +269,21 @@ actor FakeCoordinator {
     guard let answer = engine?.receive(message, from: ParticipantID(participant), time: 3000) else { return .superseded }
     perform(answer.actions)
     if case .refused(let reason) = answer.verdict { return .refused(reason: reason) }
+    witness(message, of: participant)
     return .accepted
+  }
+
+  /// Keeps what a message says about its sender's ledger, as the real coordinator does.
+  private func witness(_ message: PartnerMessage, of participant: UInt32) {
+    let head: LedgerHead
+    switch message {
+    case .aggregation(.keyAdvertisement(let keys)): head = keys.ledger
+    case .aggregation(.maskedInput): head = (advertised[participant] ?? .empty).afterCharge
+    default: return
+    }
+    advertised[participant] = head
+    recordedLedgers[participant, default: []].removeAll { $0.dataset.isEmpty }
+    recordedLedgers[participant, default: []].append(Transport.LedgerNote(dataset: "", size: head.size, head: head.head))
   }
 
   func renew(_ request: [UInt8], _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> RenewedCertificate {
