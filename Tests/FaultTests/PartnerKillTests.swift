@@ -31,7 +31,7 @@ extension FaultTests {
     /// Kills the set at its moment and starts it again at once.
     ///
     /// - Returns: the attempt that was hit; `nil` when the run was over before.
-    private func hit(_ loss: Loss, _ federation: LiveFederation) async throws -> JournalReader.Attempt? {
+    func hit(_ loss: Loss, _ federation: LiveFederation) async throws -> JournalReader.Attempt? {
       var open: JournalReader.Attempt?
       var isOver = false
       try await eventually("\(loss)\n\(federation.diagnosis)", within: 120, pollEvery: 1) {
