@@ -185,7 +185,8 @@ extension FaultTests {
       let federation = try LiveFederation(template, pace: FederationPace(stage: 4, input: 4, gather: 2))
       for line in federation.lines.values { line.change { $0.standing = .delay(milliseconds: 15) } }
       try FileManager.default.copyItem(atPath: federation.home(4), toPath: federation.folder + "/old-4")
-      try await federation.startCoordinator()
+      // Who is away for good is not waited for until each deadline.
+      try await federation.startCoordinator(extra: ["--set", "close-early-share=0.85", "--set", "close-early-grace=500ms"])
       try federation.startPartners()
       try await eventually("a round is over\n\(federation.diagnosis)") {
         federation.look()

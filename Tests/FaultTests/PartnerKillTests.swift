@@ -124,7 +124,7 @@ extension FaultTests {
     func deadlines() async throws {
       guard Suite.hasPrograms else { return }
       let template = try await FederationTemplates.shared.template(FederationShape())
-      let federation = try LiveFederation(template, pace: FederationPace(stage: 5, input: 5, gather: 5))
+      let federation = try LiveFederation(template, pace: FederationPace(stage: 3, input: 3, gather: 2))
       for line in federation.lines.values { line.change { $0.standing = .delay(milliseconds: 15) } }
       try await federation.startCoordinator()
       try federation.startPartners()
