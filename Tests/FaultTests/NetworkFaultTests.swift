@@ -85,7 +85,7 @@ extension FaultTests {
       try await federation.startCoordinator()
       try federation.startPartners()
       // Participant and the last thing that is heard of it.
-      let cases: [(who: UInt32, after: Int)] = [(2, MessageKinds.maskedInput), (6, 4)]
+      let cases: [(who: UInt32, after: Int)] = [(2, MessageKinds.maskedInput), (6, 3)]
       var hit: [UInt32: JournalReader.Event] = [:]
       for (who, after) in cases {
         let before = Set(hit.values.map(\.round))
@@ -129,7 +129,11 @@ extension FaultTests {
       func survivors(_ round: Int?) -> Set<UInt32> { audit.rounds.first { $0.round == round }?.survivors ?? [] }
       let (after, before) = (survivors(hit[2]?.round), survivors(hit[6]?.round))
       #expect(after.contains(2), "an input that was there is not in the sum: \(audit.rounds)")
-      #expect(!before.contains(6), "an input that never came is in the sum: \(audit.rounds)")
+      // It may have been quicker than the hand at the plug; then its input was there, and belongs into the sum.
+      let hasCome = federation.seen.contains {
+        $0.participant == 6 && $0.round == hit[6]?.round && $0.kind == MessageKinds.maskedInput
+      }
+      #expect(before.contains(6) == hasCome, "an input that never came is in the sum, or one that came is not: \(audit.rounds)")
       #expect(audit.rounds.last?.survivors.count == 7, "\(audit.rounds)")
     }
 
