@@ -37,7 +37,7 @@ test: services
 	@echo "==> killing processes and breaking lines (short form)"
 	$(SWIFT_TEST) --filter FaultTests
 
-## make test-faults  the long form: every kill, every set of partners, 10,000 malformed requests (about 15 minutes)
+## make test-faults  the long form: every kill, every set of partners, unplugged lines, 10,000 malformed requests (about 10 minutes)
 test-faults: services
 	$(SWIFT_BUILD) --product tacitPackageTests
 	TACIT_FAULTS=long SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests

@@ -198,8 +198,8 @@ let package = Package(
     tests(
       "FaultTests",
       [
-        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol", "DataImport", "PeerIdentity",
-        "Transport", "tacit", "tacit-coordinator", "tacit-client", grdb, logging,
+        "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "WireProtocol",
+        "DataImport", "PeerIdentity", "Transport", "tacit", "tacit-coordinator", "tacit-client", grdb, logging,
       ]),
   ]
 )

@@ -90,12 +90,29 @@ public final class UploadSpool: Sendable {
   ///
   /// - Throws: `SpoolError.failed` when the file is gone or holds other bytes.
   package func read(_ name: String, digest: Digest) throws -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
+    guard let bytes = Self.contents("\(folder)/\(name)") else {
       throw SpoolError.failed("the spooled upload \(name) is gone")
     }
-    let bytes = Array(data)
     guard SHA256.hash(bytes) == digest else { throw SpoolError.failed("the spooled upload \(name) is damaged") }
     return bytes
+  }
+
+  /// A whole file, in memory once; `nil` when it cannot be read to its end.
+  private static func contents(_ path: String) -> [UInt8]? {
+    let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { return nil }
+    defer { Glibc.close(file) }
+    let size = lseek(file, 0, SEEK_END)
+    guard size >= 0 else { return nil }
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
+      while count < buffer.count {
+        let read = pread(file, buffer.baseAddress.map { $0 + count }, buffer.count - count, off_t(count))
+        if read < 0, errno == EINTR { continue }
+        guard read > 0 else { return }
+        count += read
+      }
+    }
+    return bytes.count == Int(size) ? bytes : nil
   }
 
   /// Removes one upload, whole or not.

@@ -1,7 +1,9 @@
 /// Bounds of the coordination listener. Every one of them is checked before the bytes in question are kept.
 public struct TransportLimits: Sendable {
-  /// Largest chunk of an upload or download, bytes. Protocol limit: 1 MiB.
+  /// Largest chunk of an upload, bytes. Protocol limit: 1 MiB.
   public var chunkBytes = 1 << 20
+  /// Chunks of a download, bytes: what waits for each partner's line while a model goes out to all of them. At most `chunkBytes`.
+  public var downloadChunkBytes = 128 << 10
   /// Flow-control window of each stream and connection: what a peer may send ahead of the reader, bytes.
   public var windowBytes = 4 << 20
   /// Uploads that are received at one time; further ones wait for their turn, in order.

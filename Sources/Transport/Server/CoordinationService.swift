@@ -13,9 +13,11 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   let gate: CallGate
   let handler: any CoordinationHandler
   private let uploads: UploadDesk
+  private let pace: OutboundPace
 
-  init(gate: CallGate, handler: any CoordinationHandler) {
+  init(gate: CallGate, handler: any CoordinationHandler, pace: OutboundPace) {
     self.gate = gate
+    self.pace = pace
     self.handler = handler
     uploads = UploadDesk(handler: handler, limits: gate.limits)
   }
@@ -66,7 +68,10 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
             }
           })
         while position < document.size {
-          let count = Int(min(UInt64(gate.limits.chunkBytes), document.size - position))
+          // Whoever reads slowly has one chunk waiting for it, not the document.
+          await pace.room(on: context.remotePeer)
+          try Task.checkCancellation()
+          let count = Int(min(UInt64(min(gate.limits.downloadChunkBytes, gate.limits.chunkBytes)), document.size - position))
           let bytes = try await document.read(at: position, count: count)
           try await writer.write(.with { $0.chunk = Tacit_V1_Chunk(offset: position, bytes: bytes) })
           position += UInt64(count)

@@ -15,6 +15,8 @@ final class ServerHandshake: Sendable {
   private let perAddress: Int
   private let perPartner: PartnerLimit?
   private let count: @Sendable (String) -> Void
+  /// For calls that send much.
+  let pace = OutboundPace()
   private let open = Mutex(OpenConnections())
   private let partners = Mutex<[UInt32: [any Channel]]>([:])
 
@@ -54,13 +56,29 @@ final class ServerHandshake: Sendable {
       channel.close(promise: nil)
       return channel.eventLoop.makeSucceededVoidFuture()
     }
-    guard let context else { return channel.eventLoop.makeSucceededVoidFuture() }
     return channel.eventLoop.makeCompletedFuture {
-      let tls = NIOSSLServerHandler(context: context())
+      try Self.boundBuffers(of: channel)
+      try pace.install(on: channel)
+      guard let context else { return }
+      var buffers = NIOSSLHandler.Configuration()
+      buffers.maximumPreservedOutboundBufferCapacity = Self.keptBytes
+      let tls = NIOSSLServerHandler(context: context(), configuration: buffers)
       try channel.pipeline.syncOperations.addHandler(tls, position: .first)
       try channel.pipeline.syncOperations.addHandler(
         HandshakeWatch(timeLimit: timeLimit, count: count) { self.admit(channel, certificate: $0) }, position: .after(tls))
     }
+  }
+
+  /// What one connection may keep in each of its buffers when nothing moves, bytes. NIO keeps them as large as they ever were: two
+  /// megabytes for every partner that was once sent a model, and half a megabyte for every one that ever sent an update.
+  private static let keptBytes = 64 << 10
+
+  /// One read at a time, so that what TLS and HTTP/2 unpack together stays as small as that read.
+  private static func boundBuffers(of channel: any Channel) throws {
+    let options = channel.syncOptions
+    try options?.setOption(.maxMessagesPerRead, value: 1)
+    try options?.setOption(
+      .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: keptBytes))
   }
 
   /// Keeps no more connections of one partner than it may have: the oldest makes room, because an older connection of an honest
