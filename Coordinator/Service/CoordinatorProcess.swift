@@ -98,6 +98,11 @@ public struct CoordinatorProcess: Sendable {
         if !hasSaid { logger.notice("standing by: another coordinator holds the lease", [.holder: LogValue(other)]) }
         hasSaid = true
         try await Task.sleep(for: .milliseconds(500))
+      } catch let error as TaskDatabaseError where waits && error.kind == .busy {
+        // Its holder was suspended in the middle of a write: nobody can take over before that ends or the process does.
+        if !hasSaid { logger.notice("standing by: another process is writing to the database and does not end") }
+        hasSaid = true
+        try await Task.sleep(for: .milliseconds(500))
       }
     }
   }

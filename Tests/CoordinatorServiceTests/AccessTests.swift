@@ -61,6 +61,33 @@ import Transport
     }
   }
 
+  @Test func `an invitation stands until it is over or withdrawn, also when it was used; nothing else is one`() async throws {
+    let task = try await TestTask()
+    let clock = task.clock
+    let desk = EnrolmentDesk(state: task.state, logger: TestTask.logger, clock: { clock.now })
+    let invitations = try Invitations(folder: task.state.folder)
+    func invite(_ name: String, seconds: Double) throws -> EnrolmentToken {
+      try EnrolmentToken(
+        parsing: try invitations.invite(try PartnerName(name), expires: clock.now.addingTimeInterval(seconds), now: clock.now),
+        now: clock.now)
+    }
+    func stands(_ token: EnrolmentToken) async throws -> Bool {
+      try await desk.isInvited(EnrolmentToken.secretHash(token.secret))
+    }
+    #expect(try await !desk.isInvited(SHA256.hash([1])))
+    let (used, withdrawn, short) = (try invite("a", seconds: 100), try invite("b", seconds: 100), try invite("c", seconds: 50))
+    for token in [used, withdrawn, short] { #expect(try await stands(token)) }
+    _ = try await apply(used, desk, seed: 90)
+    #expect(try await stands(used))
+    _ = try invite("b", seconds: 100)
+    #expect(try await !stands(withdrawn))
+    clock.advance(51)
+    #expect(try await !stands(short))
+    #expect(try await stands(used))
+    clock.advance(51)
+    #expect(try await !stands(used))
+  }
+
   @Test func `two at once with one token: one enrols`() async throws {
     let task = try await TestTask()
     let clock = task.clock

@@ -47,6 +47,39 @@ import Transport
     #expect(try restored.store.releases(of: task.session).first?.statement.attempt == 1)
   }
 
+  @Test func `a backup and a restoration are on disk before they are said to be there`() async throws {
+    let task = try await TestTask()
+    let manager = FileManager.default
+    struct Fault: Error {}
+    func files(_ folder: String) throws -> Set<String> {
+      Set(try manager.subpathsOfDirectory(atPath: folder).map { "\(folder)/\($0)" }).union([folder])
+    }
+    let backup = task.path + "/backup"
+    var synced: [String] = []
+    try StateBackup.write(task.state.folder, to: backup) { path in
+      // Under its final name nothing is there before everything is on disk.
+      #expect(synced.count < 5 || path == task.path || !manager.fileExists(atPath: backup))
+      synced.append(path)
+    }
+    let draft = Set(try files(backup).map { $0.replacingOccurrences(of: backup, with: backup + ".partial") })
+    #expect(draft.subtracting(synced).filter { !$0.hasSuffix("/spool") }.isEmpty)
+    #expect(synced.last == task.path)
+    // A disk that fails: there is no backup.
+    let second = task.path + "/second"
+    #expect(throws: (any Error).self) {
+      try StateBackup.write(task.state.folder, to: second) { path in if path.hasSuffix("ca.key") { throw Fault() } }
+    }
+    #expect(!manager.fileExists(atPath: second) && !manager.fileExists(atPath: second + ".partial"))
+    let fresh = StateFolder(path: task.path + "/fresh")
+    var restored: [String] = []
+    _ = try StateBackup.restore(from: backup, into: fresh, now: task.clock.now) { restored.append($0) }
+    let expected = try files(fresh.path).filter { !$0.contains("/spool") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }
+    #expect(expected.subtracting(restored).isEmpty && restored.last == task.path)
+    #expect(throws: (any Error).self) {
+      try StateBackup.restore(from: backup, into: fresh, now: task.clock.now) { _ in throw Fault() }
+    }
+  }
+
   @Test func `keys are not copied into a folder that somebody else has put where the copy is made`() async throws {
     let task = try await TestTask()
     let manager = FileManager.default

@@ -48,6 +48,34 @@ import Transport
     #expect(try task.charges().isEmpty)
   }
 
+  @Test func `a suspended process on the same machine does not keep the next one from going on, and wakes up harmless`()
+    async throws
+  {
+    let task = try await TestTask(noise: "distributed")
+    task.partners[3].silentFrom = 5
+    try await task.run()
+    // The first process is stopped here: it keeps its ledger open and locked, and its memory. Its lease runs out.
+    let suspended = task.host
+    let clock = task.clock
+    let lease = try task.state.store.takeLease(holder: "standby", now: clock.now.addingTimeInterval(Lease.duration + 1))
+    let next = try task.state.host(
+      lease: lease, policy: task.policy, quota: task.quota, logger: TestTask.logger, clock: { clock.now })
+    (task.host, task.handler) = (next.host, next.handler)
+    task.partners[3].silentFrom = nil
+    for _ in 0..<9 {
+      guard try await !task.isFinished else { break }
+      clock.advance(task.policy.inputSeconds + 1)
+      try await task.run()
+    }
+    #expect(try await task.isFinished)
+    let (ledger, charges) = (try task.ledgerBytes(), try task.charges())
+    #expect(charges.count >= task.plan.plan.releases.count)
+    #expect(Set(charges.map(\.charge.attempt)).count == charges.count)
+    // It wakes up with a deadline long over.
+    await #expect(throws: HostFailure.self) { try await suspended.tick() }
+    #expect(try task.ledgerBytes() == ledger)
+  }
+
   @Test func `a plan that was ended while nobody served it is not gone on with`() async throws {
     let task = try await TestTask()
     task.partners[3].silentFrom = 5

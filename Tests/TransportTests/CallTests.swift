@@ -115,6 +115,6 @@ import Transport
       .badSignature(field: ""), .malformed(field: ""), .unknownMethod, .stalled, .deadlineExceeded, .invitationUnknown,
       .invitationExpired, .invitationUsed, .unavailable(reason: ""), .fault,
     ].map(\.reason)
-    #expect(Set(names).count == 26)
+    #expect(names.count == 26 && Set(names) == Set(RefusalReason.allCases.map(\.rawValue)))
   }
 }

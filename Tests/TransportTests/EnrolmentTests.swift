@@ -10,7 +10,11 @@ import Transport
   final class Handler: EnrolmentHandler {
     let seen = Mutex<[EnrolmentApplication]>([])
     let refusal: TransportRefusal?
+    /// Hashes of the secrets of invitations that stand.
+    let invited = Mutex<Set<Digest>>([])
     init(refusal: TransportRefusal? = nil) { self.refusal = refusal }
+
+    func isInvited(_ secretHash: Digest) -> Bool { invited.withLock { $0.contains(secretHash) } }
 
     func enrol(_ application: EnrolmentApplication, address: String) throws(TransportRefusal) -> EnrolmentGrant {
       seen.withLock { $0.append(application) }
@@ -138,6 +142,54 @@ import Transport
     try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
       for _ in 0..<3 { _ = await enrol(address, task.authority.fingerprint) }
       #expect(Array(refusals.all.keys) == ["rate-limited"])
+    }
+  }
+
+  @Test func `whoever holds an invitation enrols while strangers have used up every try, even behind its own address`()
+    async throws
+  {
+    var limits = EnrolmentLimits()
+    (limits.burstPerAddress, limits.perSecondPerAddress) = (2, 0.0001)
+    (limits.burst, limits.perSecond) = (2, 0.0001)
+    (limits.burstPerInvitation, limits.perSecondPerInvitation) = (2, 0.0001)
+    let task = try TestTask()
+    try await run(try task.serverTLS(), limits: limits) { address, handler, refusals in
+      var stranger = application
+      stranger.secret = SecretBytes(copying: [UInt8](repeating: 9, count: 32))
+      for _ in 0..<4 { _ = await enrol(address, task.authority.fingerprint, stranger) }
+      #expect(refusals.all == ["rate-limited": 2])
+      handler.invited.withLock { _ = $0.insert(EnrolmentToken.secretHash(application.secret)) }
+      for _ in 0..<2 { #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant)) }
+      // A token that got around is no way to flood either, and takes nothing from other invitations.
+      guard case .failure(.refused(.rateLimited)) = await enrol(address, task.authority.fingerprint) else {
+        Issue.record("one invitation was tried without limit")
+        return
+      }
+      var other = application
+      other.secret = SecretBytes(copying: [UInt8](repeating: 10, count: 32))
+      handler.invited.withLock { _ = $0.insert(EnrolmentToken.secretHash(other.secret)) }
+      #expect(await enrol(address, task.authority.fingerprint, other) == .success(Self.grant))
+    }
+  }
+
+  @Test func `strangers who hold all connections from a few addresses make room for another address, not for themselves`()
+    async throws
+  {
+    var limits = EnrolmentLimits()
+    (limits.connections, limits.connectionsPerAddress) = (6, 3)
+    let task = try TestTask()
+    try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
+      let strangers = try [2, 2, 2, 3, 3, 3].map { try Stranger(from: $0, to: address) }
+      defer { for stranger in strangers { stranger.hangUp() } }
+      // All six stand once a seventh of theirs is turned away.
+      try await eventually("every connection is taken") {
+        let seventh = try Stranger(from: 2, to: address)
+        defer { seventh.hangUp() }
+        return seventh.isHungUpOn() && !strangers[0].isHungUpOn()
+      }
+      #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
+      #expect(strangers.filter { $0.isHungUpOn() }.count <= 2)
+      #expect(refusals["connection-limit"] >= 2)
     }
   }
 

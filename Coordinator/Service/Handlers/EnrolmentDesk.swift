@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 package import Foundation
 package import Logging
 internal import Operations
@@ -15,6 +15,13 @@ public struct EnrolmentDesk: EnrolmentHandler {
     self.state = state
     self.logger = logger
     self.clock = clock
+  }
+
+  public func isInvited(_ secretHash: Digest) async throws(TransportRefusal) -> Bool {
+    do { return try state.store.isInvitation(secretHash, now: clock()) } catch {
+      logger.error("an enrolment failed", [.error: LogValue(error)])
+      throw .fault
+    }
   }
 
   public func enrol(_ application: EnrolmentApplication, address: String) async throws(TransportRefusal) -> EnrolmentGrant {

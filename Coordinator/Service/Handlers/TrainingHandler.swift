@@ -99,36 +99,35 @@ public struct TrainingHandler: CoordinationHandler {
   }
 
   private func find(_ name: String, for peer: Peer) throws(TransportRefusal) -> any DocumentSource {
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    if parts.count == 4, parts[0] == "message", let round = UInt32(parts[1]), let attempt = UInt32(parts[2]),
-      let ordinal = UInt32(parts[3]),
-      let message = host.outbox.message(MessageCursor(round: round, attempt: attempt, ordinal: ordinal), to: peer.participant)
-    {
+    // A name is judged before anything is read: plans and models are large.
+    guard let name = DocumentName(parsing: name) else { throw .unknownDocument(name: name) }
+    switch name {
+    case .message(let cursor):
+      guard let message = host.outbox.message(cursor, to: peer.participant) else { break }
       // By its digest: one model goes to everybody.
       return documents.shelve(message.digest.hex, message.bytes)
-    }
-    if name == "roster" {
-      guard let roster = try storage({ try state.store.newestRoster() }) else { throw .unknownDocument(name: name) }
-      return BytesDocument(roster.bytes)
-    }
-    if name == "key-succession" {
+    case .roster:
+      if let roster = try storage({ try state.store.newestRoster() }) { return BytesDocument(roster.bytes) }
+    case .keySuccession:
       let successions = try storage { try state.store.successions() }
-      guard !successions.isEmpty else { throw .unknownDocument(name: name) }
-      return BytesDocument(successions.flatMap(\.encoded))
+      if !successions.isEmpty { return BytesDocument(successions.flatMap(\.encoded)) }
+    case .release(let version):
+      guard host.outbox.announcement.newestRelease == version, let plan = try newestPlan(),
+        let release = try storage({ try state.store.newestRelease(of: plan.session) }), release.statement.version == version,
+        let bytes = release.document
+      else { break }
+      return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+    case .plan:
+      if let plan = try newestPlan() { return documents.shelve("\(plan.session)/plan", plan.bytes) }
+    case .planSignature:
+      if let plan = try newestPlan() { return BytesDocument(plan.signature.bytes) }
+    case .catalogue:
+      if let plan = try newestPlan() { return documents.shelve("\(plan.session)/catalogue", plan.catalogue) }
     }
-    guard let plan = try storage({ try state.store.newestPlan() }) else { throw .unknownDocument(name: name) }
-    switch name {
-    case "plan": return documents.shelve("\(plan.session)/plan", plan.bytes)
-    case "plan-signature": return BytesDocument(plan.signature.bytes)
-    case "catalogue": return documents.shelve("\(plan.session)/catalogue", plan.catalogue)
-    default: break
-    }
-    guard parts.count == 2, parts[0] == "release", let version = UInt32(parts[1]),
-      let release = try storage({ try state.store.newestRelease(of: plan.session) }), release.statement.version == version,
-      let bytes = release.document
-    else { throw .unknownDocument(name: name) }
-    return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+    throw .unknownDocument(name: name.description)
   }
+
+  private func newestPlan() throws(TransportRefusal) -> PlanRecord? { try storage { try state.store.newestPlan() } }
 
   // MARK: - What partners have to say
 
@@ -156,6 +155,8 @@ public struct TrainingHandler: CoordinationHandler {
         FileSink(upload: upload, header: header, participant: peer.participant, host: host, spool: spool, monitor: monitor))
     } catch { throw TransportRefusal(error as? SpoolError) }
   }
+
+  public func settled(_ key: UploadKey) -> UploadPhase? { host.outbox.isOpen(AttemptKey(key)) ? nil : .superseded }
 
   public func renewCertificate(_ request: [UInt8], from peer: Peer) async throws(TransportRefusal) -> RenewedCertificate {
     guard let request = try? CertificateRequest(der: request) else { throw .malformed(field: "certificate_request") }
@@ -208,6 +209,47 @@ public struct TrainingHandler: CoordinationHandler {
       logger.error("the database cannot be used", [.error: LogValue(error)])
       throw (error as? TaskDatabaseError)?.kind == .full || (error as? TaskDatabaseError)?.kind == .busy
         ? .unavailable(reason: "storage") : .fault
+    }
+  }
+}
+
+/// What partners may download. Every document has one name: numbers have no leading zeros and no sign.
+enum DocumentName: Equatable, CustomStringConvertible {
+  case plan
+  case planSignature
+  case roster
+  case keySuccession
+  case catalogue
+  case release(UInt32)
+  case message(MessageCursor)
+
+  /// - Returns: `nil` for any other text.
+  init?(parsing text: String) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    let numbers = parts.dropFirst().compactMap { UInt32($0) }
+    switch (parts[0], numbers.count) {
+    case ("plan", 0): self = .plan
+    case ("plan-signature", 0): self = .planSignature
+    case ("roster", 0): self = .roster
+    case ("key-succession", 0): self = .keySuccession
+    case ("catalogue", 0): self = .catalogue
+    case ("release", 1): self = .release(numbers[0])
+    case ("message", 3):
+      self = .message(MessageCursor(round: numbers[0], attempt: numbers[1], ordinal: numbers[2]))
+    default: return nil
+    }
+    guard description == text else { return nil }
+  }
+
+  var description: String {
+    switch self {
+    case .plan: "plan"
+    case .planSignature: "plan-signature"
+    case .roster: "roster"
+    case .keySuccession: "key-succession"
+    case .catalogue: "catalogue"
+    case .release(let version): "release/\(version)"
+    case .message(let cursor): Outbox.name(cursor)
     }
   }
 }

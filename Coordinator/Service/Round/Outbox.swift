@@ -26,6 +26,8 @@ final class Outbox: Sendable {
   private struct State {
     var announcement = Announcement()
     var open: AttemptKey?
+    /// Whether the attempt in `open` is over: its messages stay until the next one is opened.
+    var isOver = false
     var messages: [UInt32: [Message]] = [:]
     /// The end of the attempt before, by its place.
     var farewell: (key: AttemptKey, message: Message, ordinals: [UInt32: UInt32])?
@@ -61,9 +63,16 @@ final class Outbox: Sendable {
   func open(_ key: AttemptKey) {
     wake(nil) { state in
       state.open = key
+      state.isOver = false
       state.messages = [:]
     }
   }
+
+  /// The attempt under way is over.
+  func close() { state.withLock { $0.isOver = true } }
+
+  /// Whether messages of this attempt are wanted.
+  func isOpen(_ key: AttemptKey) -> Bool { state.withLock { $0.open == key && !$0.isOver } }
 
   /// The place that the next message to this participant gets.
   func nextOrdinal(of participant: UInt32) -> UInt32 {

@@ -14,6 +14,11 @@ public enum StateBackup {
   ///
   /// - Throws: `StateFolderError`, `TaskDatabaseError`.
   public static func write(_ folder: StateFolder, to path: String) throws {
+    try write(folder, to: path, synchronize: Self.synchronize)
+  }
+
+  /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
+  package static func write(_ folder: StateFolder, to path: String, synchronize: (String) throws -> Void) throws {
     _ = try CoordinatorState.description(of: folder)
     let manager = FileManager.default
     guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
@@ -40,9 +45,9 @@ public enum StateBackup {
       for name in try manager.contentsOfDirectory(atPath: folder.ledgers).sorted() where name.hasSuffix(".ledger") {
         try manager.copyItem(atPath: "\(folder.ledgers)/\(name)", toPath: "\(draft.ledgers)/\(name)")
       }
-      try synchronize(draft)
+      try contents(of: draft).forEach(synchronize)
       try manager.moveItem(atPath: draft.path, toPath: path)
-      sync()
+      try synchronize(parent.isEmpty ? "." : parent)
     } catch {
       try? manager.removeItem(atPath: draft.path)
       throw wrapped(error, path)
@@ -61,6 +66,13 @@ public enum StateBackup {
   ///
   /// - Throws: `StateFolderError` when the folder belongs to another task, is served, or two ledgers contradict each other.
   public static func restore(from path: String, into folder: StateFolder, now: Date) throws -> Outcome {
+    try restore(from: path, into: folder, now: now, synchronize: Self.synchronize)
+  }
+
+  /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
+  package static func restore(
+    from path: String, into folder: StateFolder, now: Date, synchronize: (String) throws -> Void
+  ) throws -> Outcome {
     let manager = FileManager.default
     let backup = StateFolder(path: path)
     let task = try CoordinatorState.description(of: backup)
@@ -94,7 +106,9 @@ public enum StateBackup {
       for name in (try? manager.contentsOfDirectory(atPath: folder.spool)) ?? [] {
         try manager.removeItem(atPath: "\(folder.spool)/\(name)")
       }
-      try synchronize(folder)
+      try contents(of: folder).forEach(synchronize)
+      let parent = (folder.path as NSString).deletingLastPathComponent
+      try synchronize(parent.isEmpty ? "." : parent)
     } catch { throw wrapped(error, folder.path) }
     let store = try CoordinatorStore(path: folder.database)
     try store.checkIntegrity()
@@ -109,7 +123,6 @@ public enum StateBackup {
       outcome.plansEnded.append(plan.session.hex)
     }
     try store.close()
-    sync()
     return outcome
   }
 
@@ -153,17 +166,18 @@ public enum StateBackup {
     guard rename(draft, path) == 0 else { throw StateFolderError(.system, "\(path) cannot be replaced; check its owner") }
   }
 
-  /// Makes everything in a state folder durable.
-  private static func synchronize(_ folder: StateFolder) throws {
-    let manager = FileManager.default
+  /// Every file and folder of a state folder.
+  private static func contents(of folder: StateFolder) throws -> [String] {
     var paths = [folder.path, folder.ledgers]
-    for parent in paths { paths += try manager.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
-    for path in paths {
-      let file = open(path, O_RDONLY | O_CLOEXEC)
-      guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
-      defer { close(file) }
-      guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
-    }
+    for parent in paths { paths += try FileManager.default.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
+    return paths
+  }
+
+  private static func synchronize(_ path: String) throws {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
+    defer { close(file) }
+    guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
   }
 
   private static func wrapped(_ error: any Error, _ path: String) -> any Error {

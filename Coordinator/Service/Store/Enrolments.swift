@@ -33,6 +33,16 @@ extension CoordinatorStore {
     }
   }
 
+  /// Whether an invitation of this hash stands: neither withdrawn nor over. One that was used still stands until it is over, because
+  /// the answer to it may have been lost.
+  public func isInvitation(_ secretHash: Digest, now: Date) throws -> Bool {
+    try database.read {
+      try Int.fetchOne(
+        $0, sql: "SELECT count(*) FROM invitations WHERE secretHash = ? AND withdrawnAt IS NULL AND expiresAt > ?",
+        arguments: [secretHash.data, Int64(now.timeIntervalSince1970)]) == 1
+    }
+  }
+
   public func invitations() throws -> [InvitationRecord] {
     try database.read {
       try Row.fetchAll($0, sql: "SELECT * FROM invitations ORDER BY createdAt, name").map(InvitationRecord.init)

@@ -68,8 +68,14 @@ final class CallGate: Sendable {
     for call in calls.all { call.end(.refused(.unavailable(reason: "it is stopping"))) }
   }
 
-  /// Asks the handler about all callers again.
+  /// An upload was answered `superseded`.
+  func countClosed() { count(RefusalReason.attemptOver) }
+
+  /// Asks the handler about all callers again, and whether what they send is still wanted.
   func reauthorize() async {
+    for call in calls.all {
+      if let key = call.upload, let phase = handler.settled(key) { call.end(.settled(phase)) }
+    }
     let moment = now()
     await calls.reauthorize { peer in
       if Int64(moment.timeIntervalSince1970) > peer.notAfter { return .certificateExpired }
@@ -116,6 +122,7 @@ final class CallGate: Sendable {
     switch call.ending {
     case .refused(let refusal): return refusal
     case .abandoned: return RPCError(code: .cancelled, message: "The caller went away.")
+    case .settled(let phase): return SettledUpload(phase: phase)
     case nil: break
     }
     switch error {
@@ -128,6 +135,11 @@ final class CallGate: Sendable {
       return TransportRefusal.fault
     }
   }
+}
+
+/// An upload ended before its last byte, with an answer all the same.
+struct SettledUpload: Error {
+  let phase: UploadPhase
 }
 
 extension CallGate {

@@ -89,10 +89,17 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
     request: StreamingServerRequest<Tacit_V1_UploadPart>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_UploadState> {
     StreamingServerResponse { writer in
-      try await gate.answer(.upload, metadata: request.metadata, context: context) { peer, call in
-        try await uploads.receive(request.messages, from: peer, call: call) { phase in
-          try await writer.write(Tacit_V1_UploadState(phase))
+      do {
+        return try await gate.answer(.upload, metadata: request.metadata, context: context) { peer, call in
+          try await uploads.receive(request.messages, from: peer, call: call) { phase in
+            if phase == .superseded { gate.countClosed() }
+            try await writer.write(Tacit_V1_UploadState(phase))
+          }
+          return [:]
         }
+      } catch let settled as SettledUpload {
+        gate.countClosed()
+        try await writer.write(Tacit_V1_UploadState(settled.phase))
         return [:]
       }
     }
