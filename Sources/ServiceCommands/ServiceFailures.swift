@@ -24,7 +24,7 @@ public enum ServiceFailures {
     case let error as TLSMaterialError:
       return CommandFailure(
         .data, "\(sentence(error.description)); put this folder's own key, certificate and ca.pem back, or restore a backup")
-    case let error as ListenError: return CommandFailure(.unavailable, error.description)
+    case let error as ListenError: return CommandFailure(.unavailable, sentence(error.description))
     case let error as OperationsListenError: return CommandFailure(.unavailable, error.description)
     case let error as TransportFailure: return CommandFailure(kind(error), sentence("\(error)"))
     default: return error

@@ -16,8 +16,11 @@ struct ExportCommand: AsyncParsableCommand {
   func run() async throws {
     try await CoordinatorFailures.report {
       let count = try RunExport(folder: state.folder).write(to: output, data: data, partners: partners)
-      Console.output("\(count) releases written to \(output)")
-      Console.output("verify    tacit verify \(output)")
+      // A run that may go on is written under the name of one that was interrupted.
+      let isOver = FileManager.default.fileExists(atPath: output)
+      let path = isOver ? output : output + ".partial"
+      Console.output("\(count) releases written to \(path)\(isOver ? "" : "; the plan is not over yet")")
+      Console.output("verify    tacit verify \(path)")
     }
   }
 }

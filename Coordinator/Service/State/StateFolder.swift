@@ -138,6 +138,10 @@ public struct CoordinatorState: Sendable {
     guard let task = try? JSONDecoder().decode(TaskDescription.self, from: data) else {
       throw StateFolderError(.damaged, "\(folder.description) cannot be read; restore it from a backup")
     }
+    // An empty one in its place would know no partner, no plan and no spending.
+    guard FileManager.default.fileExists(atPath: folder.database) else {
+      throw StateFolderError(.missing, "\(folder.database) is missing, though the task is there; restore it from a backup")
+    }
     return task
   }
 
