@@ -53,6 +53,29 @@ import Transport
     }
   }
 
+  @Test func `a home that was restored from just before its last charge is recognised`() async throws {
+    let world = try await World.joined()
+    let (home, backup) = (world.homes[0].path, world.scratch.file("backup"))
+    // Copied while the host waits for its peers' shares: its keys are out, its ledger is charged with the next message.
+    await world.coordinator.tamper(
+      1,
+      .init(message: { message in
+        if case .aggregation(.shareDelivery) = message {
+          try? FileManager.default.copyItem(atPath: home, toPath: backup)
+        }
+        return message
+      }))
+    _ = try await world.run()
+    #expect(await world.coordinator.releases.first?.survivors.count == 4)
+    try FileManager.default.removeItem(atPath: home)
+    try FileManager.default.moveItem(atPath: backup, toPath: home)
+    let ledger = try #require(FileManager.default.contents(atPath: world.homes[0].ledger(of: .standard)))
+    #expect(LedgerVerifier().verify(Array(ledger)).state?.charges.count == 0, "the copy is of before the charge")
+    await #expect { try await world.host(0, once: false).run() } throws: {
+      ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains("masked input") && !"\($0)".contains("''")
+    }
+  }
+
   @Test(arguments: [true, false])
   func `a ledger that was removed or cut back is recognised at home`(_ isRemoved: Bool) async throws {
     let world = try await World.joined(.factorization)

@@ -211,6 +211,46 @@ import Transport
     #expect(await world.coordinator.statements.filter { $0.participant == 1 }.map(\.kind).prefix(2) == [.consent, .pause])
   }
 
+  /// How the coordinator is when a home is purged.
+  enum Reach: CaseIterable, Sendable { case there, away, lockedOut }
+
+  @Test(arguments: Reach.allCases)
+  func `purging tells the coordinator first, or says what to do when it cannot`(_ reach: Reach) async throws {
+    let world = try await World.joined()
+    let (home, store) = (world.homes[0], try world.store(0))
+    let line = FakeLine(coordinator: world.coordinator, participant: 1)
+    // Keys that do not open any more are no reason to keep the data.
+    if reach == .lockedOut { try FileManager.default.removeItem(atPath: home.identityKey) }
+    let sentence = try await Purging.run(home: home, store: store, passphrase: .none, time: 7) {
+      guard reach == .there else { throw TransportFailure.unreachable("nobody is there") }
+      _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+      for statement in try store.unsentStatements() {
+        _ = try await line.report(statement.bytes)
+        try store.markSent(statement: statement.number)
+      }
+    }
+    #expect(!FileManager.default.fileExists(atPath: home.transportKey))
+    #expect(try store.isPurged)
+    let isTold = await world.coordinator.statements.contains { $0.participant == 1 && $0.kind == .leave }
+    #expect(isTold == (reach == .there))
+    if reach == .there {
+      #expect(sentence == nil)
+    } else {
+      #expect(sentence?.contains("ask its people to revoke participant 1 ('p1')") == true)
+    }
+  }
+
+  @Test func `nothing is purged, and nobody has left, while another process speaks for the home`() async throws {
+    let world = try await World.joined()
+    let host = try world.host(0)
+    await #expect {
+      try await Purging.run(home: world.homes[0], store: try world.store(0), passphrase: .none, time: 7) {}
+    } throws: { ($0 as? PartnerError)?.kind == .superseded }
+    #expect(try !world.store(0).isPurged)
+    #expect(try !world.store(0).hasLeft)
+    withExtendedLifetime(host) {}
+  }
+
   @Test func `who leaves is told as left, and purging leaves the ledger alone`() async throws {
     let world = try await World.joined()
     _ = try await world.run()

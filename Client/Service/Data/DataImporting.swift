@@ -33,12 +33,16 @@ public enum DataImporting {
   ///   - only: the partner's own rows, where the file holds rows of others too.
   ///   - holdsOut: whether the last event of each user (or a folder's test items) is kept out of training, to judge models on
   ///     at home (`worth`) and for the plan's evaluation.
-  ///   - cap: the most that these data may ever spend, over all plans; may be decided later, with the consent.
+  ///   - cap: the most that the users of these data may ever spend, over all plans; may be decided later, with the consent.
+  ///     Users that were imported before have a ledger with its cap.
   /// - Throws: `DataImportError`, `DatasetError`, or `PartnerError` when the file holds rows of others and `only` is not given.
   public static func run(
     path: String, options: ImportOptions, catalogue reference: CatalogueReference, only: Selection?, holdsOut: Bool,
     name: DataSetName, cap: PrivacyBudget?, into store: PartnerStore, time: Int
   ) throws -> Result {
+    guard try !store.isPurged else {
+      throw PartnerError(.usage, "this home was purged: it takes no data any more; enrol a new one")
+    }
     let catalogue = try Documents.catalogue(reference, in: store)
     var options = options
     options.catalogue = catalogue
@@ -61,11 +65,21 @@ public enum DataImporting {
       negatives: holdsOut ? dataset.negatives : nil)
     try store.record(data, named: name, catalogue: reference.hash, cap: cap, time: time)
     guard let record = try store.dataSet(name) else { preconditionFailure("a data set that was recorded is there") }
+    var report = imported.report
+    if let note = note(on: record) { report.notes.append(note) }
     return Result(
-      dataSet: record, report: imported.report, heldOutUsers: data.heldOut.count { !$0.isEmpty }, usersOfOthers: own.others)
+      dataSet: record, report: report, heldOutUsers: data.heldOut.count { !$0.isEmpty }, usersOfOthers: own.others)
   }
 
-  /// Sets what a data set may spend at most, over all plans.
+  /// What a person should know when older data count these users already.
+  private static func note(on record: DataSetRecord) -> String? {
+    guard record.ledger.name != record.name else { return nil }
+    let cap = record.cap.map { "whose cap is ε = \($0.epsilon) at δ = \($0.delta)" } ?? "which has no cap of your own yet"
+    return
+      "users of these data were imported before: '\(record.name)' is counted by the ledger '\(record.ledger.name)', \(cap); what that ledger has spent is spent for these data too"
+  }
+
+  /// Sets what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
   public static func set(cap: PrivacyBudget, of name: DataSetName, in store: PartnerStore) throws {
     guard try store.dataSet(name) != nil else {
       throw PartnerError(.missing, "there is no data set '\(name)'; import it with: tacit-client data import FILE")

@@ -79,7 +79,7 @@ enum FatalFailure {
     case .ledgerRolledBack(let dataset):
       PartnerError(
         .rolledBack,
-        "the coordinator has seen a longer ledger of '\(dataset)' than the one in this home: it was restored from a backup or cloned. Go on with the newest home, or leave the task and enrol anew"
+        "the coordinator has seen a longer ledger\(dataset.isEmpty ? " of this partner than any in this home" : " '\(dataset)' than the one in this home"): it was restored from a backup or cloned. Go on with the newest home, or leave the task and enrol anew"
       )
     case .revoked: PartnerError(.permission, "the coordinator has revoked this partner; ask its people")
     case .notEnrolled, .unidentified, .wrongTask:

@@ -15,10 +15,10 @@ enum Greeting {
   ) async throws -> ServerHello {
     var notes: [Transport.LedgerNote] = []
     var states: [String: LedgerState] = [:]
-    for record in try store.dataSets() {
+    for (record, _) in try store.ledgers() {
       let path = home.ledger(of: record.name)
       let state = try open[record.name] ?? OwnLedger.read(path, key: enrolment.identity)
-      if let head = record.ledgerHead, !(state?.isExtension(of: head) ?? false) {
+      if let head = record.head, !(state?.isExtension(of: head) ?? false) {
         throw PartnerError(
           .rolledBack,
           "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
@@ -37,14 +37,22 @@ enum Greeting {
       let head = LedgerHead(size: shown.size, head: shown.head)
       // A key advertisement names no data set: one of the ledgers must contain what was shown in it.
       let own = shown.dataset.isEmpty ? Array(states.values) : [states[shown.dataset]].compactMap { $0 }
-      guard own.contains(where: { $0.isExtension(of: head) }) else {
-        throw PartnerError(
-          .rolledBack,
-          "this partner has shown a ledger of '\(shown.dataset)' with \(shown.size) records, which is not in this home: it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
-        )
-      }
+      guard own.contains(where: { $0.reaches(head) }) else { throw rolledBack(shown) }
     }
     return answer
+  }
+
+  /// What the coordinator knows of this partner's ledgers and this home does not hold, in words.
+  private static func rolledBack(_ shown: Transport.LedgerNote) -> PartnerError {
+    let ledger = shown.dataset.isEmpty ? "a ledger" : "the ledger '\(shown.dataset)'"
+    let seen =
+      shown.head == .zero
+      ? "this partner has sent a masked input on the strength of \(ledger) with \(shown.size) records or more, and no ledger in this home has as many"
+      : "this partner has shown \(ledger) with \(shown.size) records, which is not in this home"
+    return PartnerError(
+      .rolledBack,
+      "\(seen): it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
+    )
   }
 
   /// Sends what the person decided and the coordinator has not confirmed.

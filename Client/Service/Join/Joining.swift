@@ -22,7 +22,7 @@ public enum Joining {
     }
     return try PlanReview(
       planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment,
-      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.name), key: enrolment.identity)) })
+      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity)) })
   }
 
   /// Records the consent to a plan, signed with the partner's identity, with the data set that takes part and its cap.
@@ -45,7 +45,7 @@ public enum Joining {
     guard cap ?? record.cap != nil || review.plan.privacy.noise == .none else {
       throw PartnerError(
         .usage,
-        "the data set '\(record.name)' has no cap of your own; say the most that it may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
+        "the data set '\(record.name)' has no cap of your own on its ledger; say the most that its users may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
       )
     }
     if review.plan.privacy.noise == .none, let own = cap ?? record.cap {
@@ -57,8 +57,17 @@ public enum Joining {
     if let cap, let known = record.cap, cap != known {
       throw PartnerError(
         .usage,
-        "the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
+        "the ledger '\(record.ledger.name)' of the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
       )
+    }
+    if let cap = cap ?? record.cap {
+      let spent = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
+      if let least = PlanReview.leastEpsilon(after: spent, review.plan, delta: cap.delta), least > cap.epsilon {
+        throw PartnerError(
+          .usage,
+          "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent?.recorded.epsilon(delta: cap.delta) ?? 0)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
+        )
+      }
     }
     let keys = try PartnerKeys.read(home, passphrase: passphrase)
     // The roster that the person has seen, not one that a daemon fetched meanwhile.
@@ -142,7 +151,8 @@ public enum Joining {
       }
       guard record.catalogue == plan.catalogue.hash else {
         throw PartnerError(
-          .data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name")
+          .data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name (its users stay on the ledger '\(record.ledger.name)')"
+        )
       }
       return record
     }

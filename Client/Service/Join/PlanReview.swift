@@ -27,6 +27,8 @@ public struct PlanReview: Sendable {
   /// One data set's budget before and after this plan.
   public struct Spending: Sendable, Equatable {
     public let dataSet: DataSetName
+    /// What counts for its users; other data sets with users of it are counted there too.
+    public let ledger: DataSetName
     /// The partner's own cap over all plans; `nil` while it has not decided.
     public let cap: PrivacyBudget?
     /// ε of all charges so far, at the cap's δ (the plan's while there is no cap).
@@ -137,8 +139,19 @@ public struct PlanReview: Sendable {
       if isComposable, !summary.isEmpty { after = Accounting.epsilon(for: summary, delta: delta) }
     }
     return Spending(
-      dataSet: record.name, cap: record.cap, spent: spent, spentAfterPlan: after,
+      dataSet: record.name, ledger: record.ledger.name, cap: record.cap, spent: spent, spentAfterPlan: after,
       fitsCatalogue: record.catalogue == plan.catalogue.hash)
+  }
+
+  /// ε at δ when the cheapest release of the plan is charged on top of the ledger; `nil` for plans without noise.
+  static func leastEpsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double? {
+    let events = Set(plan.releases.compactMap { $0.event(plan.privacy) })
+    guard !events.isEmpty, !(ledger?.recorded.epsilon(delta: delta).isInfinite ?? false) else { return events.isEmpty ? nil : .infinity }
+    return events.map { event in
+      var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
+      guard (try? summary.add(event)) != nil else { return Double.infinity }
+      return Accounting.epsilon(for: summary, delta: delta)
+    }.min()
   }
 
   /// ε rounded up, so that no more is promised than holds.

@@ -130,15 +130,18 @@ extension PlanReview {
       plan.privacy.noise == .none
       ? "the plan has no cap: without noise ε is infinite"
       : "the plan's own cap is ε = \(plan.privacy.epsilon) at δ = \(plan.privacy.delta)"
-    guard !dataSets.isEmpty else { return [planText, "your own cap is asked for when you import data or accept"] }
+    let reach =
+      "a user is counted by one ledger of this home, whatever data set the user comes in; another home with the same users has a budget of its own, and nobody adds the two"
+    guard !dataSets.isEmpty else { return [planText, "your own cap is asked for when you import data or accept", reach] }
     return [planText]
       + dataSets.map { data in
         let own =
           data.cap.map { "your own cap over all plans is ε = \($0.epsilon) at δ = \($0.delta)" }
           ?? "you have set no cap of your own yet"
+        let ledger = data.ledger == data.dataSet ? "" : " (users of it are counted by the ledger '\(data.ledger)')"
         return
-          "'\(data.dataSet)': \(own); spent so far \(Self.epsilonText(data.spent)); with this whole plan \(Self.epsilonText(data.spentAfterPlan))"
-      }
+          "'\(data.dataSet)'\(ledger): \(own); spent so far \(Self.epsilonText(data.spent)); with this whole plan \(Self.epsilonText(data.spentAfterPlan))"
+      } + [reach]
   }
 
   /// The same for programs.
@@ -159,6 +162,7 @@ extension PlanReview {
     }
     struct Data: Encodable {
       let dataSet: String
+      let ledger: String
       let ownCap: Cap?
       /// `nil` where there is no finite ε.
       let epsilonSpent: Double?
@@ -210,7 +214,7 @@ extension PlanReview {
       observers: observers.map { .init(who: $0.who, sees: $0.sees) },
       budgets: dataSets.map {
         .init(
-          dataSet: $0.dataSet.text, ownCap: $0.cap.map { .init(epsilon: $0.epsilon, delta: $0.delta) },
+          dataSet: $0.dataSet.text, ledger: $0.ledger.text, ownCap: $0.cap.map { .init(epsilon: $0.epsilon, delta: $0.delta) },
           epsilonSpent: finite($0.spent), epsilonAfterPlan: finite($0.spentAfterPlan), fitsCatalogue: $0.fitsCatalogue)
       },
       warnings: warnings, objections: objections)

@@ -7,7 +7,7 @@ public struct LedgerOfPlan: Sendable {
   public let plan: TrainingPlan
   public let planHash: Digest
   public let dataSet: DataSetName
-  /// All charges of the data set, of other plans too.
+  /// All charges of the ledger that counts the data set's users: of other plans and data sets too.
   public let state: LedgerState
   /// The partner's own cap over all plans.
   public let cap: PrivacyBudget?
@@ -20,7 +20,7 @@ public struct LedgerOfPlan: Sendable {
     guard let stored = try store.newestAcceptedPlan(), let name = stored.dataSet, let record = try store.dataSet(name) else {
       throw PartnerError(.missing, "no plan was accepted yet; look at it with: tacit-client review")
     }
-    guard let state = try OwnLedger.read(home.ledger(of: name), key: enrolment.identity) else {
+    guard let state = try OwnLedger.read(home.ledger(of: record.ledger.name), key: enrolment.identity) else {
       throw PartnerError(.missing, "the data set '\(name)' has no ledger yet: nothing was ever charged")
     }
     plan = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment, known: true).plan

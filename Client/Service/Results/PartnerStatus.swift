@@ -9,6 +9,7 @@ internal import SecureAggregation
 public struct PartnerStatus: Encodable, Sendable {
   struct Data: Encodable, Sendable {
     let name: String
+    let ledger: String
     let users: Int
     let events: Int
     /// `nil` where there is no finite ε.
@@ -59,10 +60,10 @@ public struct PartnerStatus: Encodable, Sendable {
     rosterFingerprint = try Joining.rosterFingerprint(home: home, store: store)
     let records = try store.dataSets()
     dataSets = try records.map { record in
-      let ledger = try OwnLedger.read(home.ledger(of: record.name), key: enrolment.identity)
+      let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: enrolment.identity)
       let spent = ledger?.recorded.epsilon(delta: record.cap?.delta ?? 1e-6) ?? 0
       return Data(
-        name: record.name.text, users: record.users, events: record.events, epsilonSpent: spent.isFinite ? spent : nil,
+        name: record.name.text, ledger: record.ledger.name.text, users: record.users, events: record.events, epsilonSpent: spent.isFinite ? spent : nil,
         capEpsilon: record.cap?.epsilon, capDelta: record.cap?.delta, ledgerRecords: ledger?.size ?? 0)
     }
     let stored = try store.plans()
@@ -104,7 +105,7 @@ public struct PartnerStatus: Encodable, Sendable {
         data.capEpsilon.flatMap { epsilon in data.capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } }
         ?? "no cap of your own"
       lines.append(
-        "data        '\(data.name)': \(data.users) users, \(data.events) events; spent \(PlanReview.epsilonText(data.epsilonSpent ?? .infinity)), \(cap); ledger of \(data.ledgerRecords) records"
+        "data        '\(data.name)': \(data.users) users, \(data.events) events; spent \(PlanReview.epsilonText(data.epsilonSpent ?? .infinity)), \(cap); ledger '\(data.ledger)' of \(data.ledgerRecords) records"
       )
     }
     for plan in plans {

@@ -6,6 +6,7 @@ enum PartnerSchema {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1: a partner") { try $0.execute(sql: first) }
     migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
+    migrator.registerMigration("3: a budget belongs to people") { try $0.execute(sql: second) }
     return migrator
   }
 
@@ -64,5 +65,19 @@ enum PartnerSchema {
       session TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL, event TEXT NOT NULL, time INTEGER NOT NULL,
       PRIMARY KEY (session, round, attempt)
     ) WITHOUT ROWID;
+    """
+
+  private static let second = """
+    -- What people have spent and may spend. Data sets that share users share a ledger; it is called as the first of them.
+    CREATE TABLE ledger (
+      name TEXT PRIMARY KEY, capEpsilon REAL, capDelta REAL, size INTEGER NOT NULL DEFAULT 0, head BLOB
+    ) WITHOUT ROWID;
+    INSERT INTO ledger SELECT name, capEpsilon, capDelta, ledgerSize, ledgerHead FROM dataSet;
+    ALTER TABLE dataSet ADD COLUMN ledger TEXT REFERENCES ledger;
+    UPDATE dataSet SET ledger = name;
+    ALTER TABLE dataSet DROP COLUMN capEpsilon;
+    ALTER TABLE dataSet DROP COLUMN capDelta;
+    ALTER TABLE dataSet DROP COLUMN ledgerSize;
+    ALTER TABLE dataSet DROP COLUMN ledgerHead;
     """
 }

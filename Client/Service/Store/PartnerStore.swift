@@ -116,14 +116,14 @@ public final class PartnerStore: Sendable {
   }
 
   /// Statements that the coordinator has not confirmed, oldest first.
-  func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
+  package func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
     try database.read { database in
       try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
         .map { (number: $0["number"], bytes: Array($0["bytes"] as Data)) }
     }
   }
 
-  func markSent(statement number: Int64) throws {
+  package func markSent(statement number: Int64) throws {
     try database.write { try $0.execute(sql: "UPDATE statement SET isSent = 1 WHERE number = ?", arguments: [number]) }
   }
 

@@ -37,6 +37,7 @@ extension RoundRunner {
       case .failure(let reason): phase = .refused(reason: reason.sentence)
       case .success(let message):
         let stage = engine.stageProgress?.stage
+        let shown = engine.advertisedLedger(of: ParticipantID(received.participant))
         let (verdict, following) = engine.receive(message, from: ParticipantID(received.participant), time: time)
         actions += following
         switch verdict {
@@ -44,6 +45,8 @@ extension RoundRunner {
           phase = .accepted
           events.append(JournalEvent(content: received.journalled, time: time))
           if case .aggregation(.keyAdvertisement(let keys)) = message { ledgers.append((received.participant, keys.ledger)) }
+          // Its sender has charged before it left.
+          if case .aggregation(.maskedInput) = message, let shown { ledgers.append((received.participant, shown.afterCharge)) }
           if let stage { parts.monitor.count(input: stage) }
           if case .refusal(let refusal) = message {
             parts.monitor.count(partnerRefusal: refusal.reason)

@@ -1,6 +1,8 @@
 public import CryptoPrimitives
 public import Foundation
+internal import FederatedLearning
 internal import GRDB
+internal import SecureAggregation
 internal import TaskDatabase
 
 /// A partner that has enrolled.
@@ -165,7 +167,8 @@ extension CoordinatorStore {
     }
   }
 
-  /// Keeps the longest ledgers that a participant has shown.
+  /// Keeps the longest ledgers that a participant has shown. A head of zero stands for one that is not known: the participant has
+  /// charged since (`LedgerHead.afterCharge`).
   ///
   /// - Returns: `nil`, or the data set whose ledger is shorter than one shown before, or as long and another; nothing of
   ///   this call is kept then.
@@ -188,9 +191,10 @@ extension CoordinatorStore {
       database, sql: "SELECT size, head FROM partnerLedgers WHERE participant = ? AND dataset = ?",
       arguments: [participant, ledger.dataset])
     if let row {
-      let size = UInt64(bitPattern: row["size"] as Int64)
-      if ledger.size < size || (ledger.size == size && ledger.head.data != row["head"] as Data) { return false }
-      if ledger.size == size { return true }
+      let known = LedgerHead(size: UInt64(bitPattern: row["size"] as Int64), head: try Digest(column: row["head"], "head"))
+      let shown = LedgerHead(size: ledger.size, head: ledger.head)
+      guard shown.goesOn(from: known) else { return false }
+      if shown == known { return true }
     }
     try database.execute(
       sql: "INSERT OR REPLACE INTO partnerLedgers (participant, dataset, size, head) VALUES (?, ?, ?, ?)",

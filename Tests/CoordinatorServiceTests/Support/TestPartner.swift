@@ -129,7 +129,7 @@ final class TestPartner {
     while !waiting.isEmpty {
       switch waiting.removeFirst() {
       case .send(let reply): replies.append(reply)
-      case .train: waiting = (engine?.train(random: &random, time: time) ?? []) + waiting
+      case .train: waiting = (engine?.train(time: time) ?? []) + waiting
       }
     }
     return replies

@@ -5,6 +5,7 @@ import PartnerService
 import PeerIdentity
 import Recommender
 import SecureAggregation
+import Testing
 import Transport
 import WireProtocol
 
@@ -41,6 +42,7 @@ actor FakeCoordinator {
   private var documents: [UInt32: [UInt8]] = [:]
   private var instances: [UInt32: InstanceID] = [:]
   var recordedLedgers: [UInt32: [Transport.LedgerNote]] = [:]
+  private var advertised: [UInt32: LedgerHead] = [:]
   private(set) var statements: [PartnerStatement] = []
   /// Messages that partners sent, in order.
   private(set) var received: [(participant: UInt32, message: PartnerMessage)] = []
@@ -99,6 +101,8 @@ actor FakeCoordinator {
       taskID: authority.taskID, entries: Array(members.prefix(Int(version))), issued: 2000, version: version, key: key
     ).encoded()
   }
+
+  func planHash() throws -> Digest { try SHA256.hash(#require(planFile).bytes) }
 
   func isConnected(_ participant: UInt32) -> Bool { instances[participant] != nil }
 
@@ -253,7 +257,21 @@ actor FakeCoordinator {
     guard let answer = engine?.receive(message, from: ParticipantID(participant), time: 3000) else { return .superseded }
     perform(answer.actions)
     if case .refused(let reason) = answer.verdict { return .refused(reason: reason) }
+    witness(message, of: participant)
     return .accepted
+  }
+
+  /// Keeps what a message says about its sender's ledger, as the real coordinator does.
+  private func witness(_ message: PartnerMessage, of participant: UInt32) {
+    let head: LedgerHead
+    switch message {
+    case .aggregation(.keyAdvertisement(let keys)): head = keys.ledger
+    case .aggregation(.maskedInput): head = (advertised[participant] ?? .empty).afterCharge
+    default: return
+    }
+    advertised[participant] = head
+    recordedLedgers[participant, default: []].removeAll { $0.dataset.isEmpty }
+    recordedLedgers[participant, default: []].append(Transport.LedgerNote(dataset: "", size: head.size, head: head.head))
   }
 
   func renew(_ request: [UInt8], _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> RenewedCertificate {

@@ -1,4 +1,5 @@
 import CryptoPrimitives
+import CryptoPrimitives
 import DataImport
 import DifferentialPrivacy
 import FederatedLearning
@@ -104,21 +105,24 @@ final class World: Sendable {
 
   @discardableResult
   func importData(
-    _ index: Int, file: String? = nil, only: DataImporting.Selection? = nil, cap: PrivacyBudget? = World.cap,
-    holdsOut: Bool = true
+    _ index: Int, file: String? = nil, name: DataSetName = .standard, only: DataImporting.Selection? = nil,
+    cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
   ) throws -> DataImporting.Result {
     let store = try store(index)
     guard let plan = try store.plans().first else { preconditionFailure("the plan was fetched") }
     return try DataImporting.run(
       path: try file ?? Self.table(scratch.file("events-\(index).csv"), partner: index), options: ImportOptions(),
-      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: .standard, cap: cap,
+      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, cap: cap,
       into: store, time: 1000)
   }
 
-  func accept(_ index: Int) throws {
+  /// - Parameters:
+  ///   - plan: the newest when `nil`.
+  ///   - data: the only one that fits when `nil`.
+  func accept(_ index: Int, plan: Digest? = nil, data: DataSetName? = nil) throws {
     let store = try store(index)
     try Joining.accept(
-      try Joining.review(home: homes[index], store: store), dataSet: nil, cap: nil, home: homes[index], store: store,
+      try Joining.review(plan, home: homes[index], store: store), dataSet: data, cap: nil, home: homes[index], store: store,
       passphrase: .none, time: 1001)
   }
 
