@@ -111,7 +111,7 @@ enum PlanSummary {
           : "up to \(away) may be away"),
       "attempts    at most \(plan.aggregation.maximumAttempts) for each round; when the last comes to nothing, the plan is over",
     ]
-    let ratios = plan.releases.compactMap { release in release.encoding.map { release.noiseDeviation / $0.clipNorm } }
+    let ratios = plan.noiseRatios
     if let least = ratios.min(), let most = ratios.max() {
       let size = least == most ? Text.significant(least) : "\(Text.significant(least)) to \(Text.significant(most))"
       lines.append(

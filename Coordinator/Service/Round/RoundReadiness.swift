@@ -104,10 +104,3 @@ struct RoundReadiness: Sendable, Equatable {
     return RunProgress(.waiting, "waiting: \(present.count) of \(needed) needed are ready", missing: missing)
   }
 }
-
-extension TrainingPlan {
-  /// The fewest partners with whom an attempt can come to something.
-  package var neededPartners: Int {
-    max(aggregation.minimumSurvivors, aggregation.isSecure ? aggregation.threshold : 0)
-  }
-}

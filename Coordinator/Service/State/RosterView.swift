@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 public import PeerIdentity
 
 /// Who is in a task, read without a private key.

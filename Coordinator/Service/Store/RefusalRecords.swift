@@ -2,6 +2,7 @@ public import FederatedLearning
 internal import Foundation
 internal import GRDB
 public import SecureAggregation
+internal import TaskDatabase
 
 /// The last attempt of a plan that a partner refused by its own word.
 public struct RefusalRecord: Sendable, Equatable {

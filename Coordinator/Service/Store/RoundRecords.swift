@@ -204,7 +204,7 @@ extension CoordinatorStore {
   }
 
   /// Attempts of this plan that came to nothing, and how the last of them ended.
-  public func failedAttempts(of session: SessionID) throws -> (
+  package func failedAttempts(of session: SessionID) throws -> (
     count: Int, last: (round: UInt32, attempt: UInt32, outcome: String)?
   ) {
     try database.read { database in
