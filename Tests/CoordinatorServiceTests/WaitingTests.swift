@@ -32,14 +32,14 @@ import Transport
     #expect(view.partners.map(\.isConnected) == [true, false, false])
     #expect(view.partners[2].lastSeen != nil)
     let log = task.log
-    #expect(log.lines.isEmpty)
+    #expect(log.all.isEmpty)
     for _ in 0..<130 {
       task.clock.advance(1)
       _ = try await task.partners[0].state(through: task.handler)
       try await task.host.tick()
     }
-    let said = log.lines.filter { $0.contains("no attempt can be opened yet") }
-    #expect(said.count == 3, "\(log.lines)")
+    let said = log.all.filter { $0.contains("the next attempt waits for partners") }
+    #expect(said.count == 3, "\(log.all)")
     #expect(said.allSatisfy { $0.contains("partner-2 (paused)") && $0.contains("partner-3 (not connected)") })
   }
 
@@ -81,7 +81,7 @@ import Transport
     task.clock.advance(3)
     try await task.host.tick()
     #expect(try await status(task).progress?.kind == .scheduled)
-    #expect(task.log.lines.contains { $0.contains("an attempt came to nothing") && $0.contains("partner-3, partner-4") })
+    #expect(task.log.all.contains { $0.contains("an attempt came to nothing") && $0.contains("partner-3, partner-4") })
   }
 
   @Test func `a partner that would refuse again costs one attempt, not all, until it has something new to say`() async throws {

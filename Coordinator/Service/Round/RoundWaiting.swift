@@ -26,7 +26,7 @@ extension RoundRunner {
       guard now.timeIntervalSince(waiting.since) >= 10 else { return }
     }
     self.waiting?.saidAt = now
-    parts.logger.notice("no attempt can be opened yet", [.reason: .text(progress.sentence)])
+    parts.logger.notice("the next attempt waits for partners", [.reason: .text(progress.sentence)])
   }
 
   /// What the run does now, for people.
