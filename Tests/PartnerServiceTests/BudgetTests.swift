@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func `a plan on the new name is charged to the ledger of its users, within their cap`() async throws {
-    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 12, delta: 1e-6))
+    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
     _ = try await world.run()
     try world.importData(0, name: try DataSetName("again"), cap: nil)
     try await world.coordinator.publish(PlanSetting(noise: .central))
@@ -110,7 +110,7 @@ import Testing
   @Test func `a purged home takes no data: what counted its users is gone with them`() async throws {
     let world = try await World.joined(PlanSetting(noise: .central))
     _ = try await world.run()
-    #expect(try await Purging.run(home: world.homes[0], store: try world.store(0), passphrase: .none, time: 1) { } != nil)
+    #expect(try await Purging.run(home: world.homes[0], store: try world.store(0), passphrase: .none, time: 1) {} != nil)
     #expect { try world.importData(0, name: try DataSetName("again")) } throws: { "\($0)".contains("was purged") }
     #expect(try world.store(0).dataSets().count == 1)
   }

@@ -61,11 +61,13 @@ public enum Joining {
       )
     }
     if let cap = cap ?? record.cap {
-      let spent = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
-      if let least = PlanReview.leastEpsilon(after: spent, review.plan, delta: cap.delta), least > cap.epsilon {
+      let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
+      let spent = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
+      // A cap that is too small from the start is warned of by the review; one that is used up leaves nothing to decide.
+      if spent > 0, let least = PlanReview.leastEpsilon(after: ledger, review.plan, delta: cap.delta), least > cap.epsilon {
         throw PartnerError(
           .usage,
-          "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent?.recorded.epsilon(delta: cap.delta) ?? 0)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
+          "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
         )
       }
     }
@@ -151,7 +153,8 @@ public enum Joining {
       }
       guard record.catalogue == plan.catalogue.hash else {
         throw PartnerError(
-          .data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name (its users stay on the ledger '\(record.ledger.name)')"
+          .data,
+          "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name (its users stay on the ledger '\(record.ledger.name)')"
         )
       }
       return record

@@ -146,7 +146,7 @@ public struct PlanReview: Sendable {
   /// ε at δ when the cheapest release of the plan is charged on top of the ledger; `nil` for plans without noise.
   static func leastEpsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double? {
     let events = Set(plan.releases.compactMap { $0.event(plan.privacy) })
-    guard !events.isEmpty, !(ledger?.recorded.epsilon(delta: delta).isInfinite ?? false) else { return events.isEmpty ? nil : .infinity }
+    if ledger?.recorded.epsilon(delta: delta).isInfinite == true { return events.isEmpty ? nil : .infinity }
     return events.map { event in
       var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
       guard (try? summary.add(event)) != nil else { return Double.infinity }

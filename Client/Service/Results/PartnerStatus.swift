@@ -63,7 +63,8 @@ public struct PartnerStatus: Encodable, Sendable {
       let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: enrolment.identity)
       let spent = ledger?.recorded.epsilon(delta: record.cap?.delta ?? 1e-6) ?? 0
       return Data(
-        name: record.name.text, ledger: record.ledger.name.text, users: record.users, events: record.events, epsilonSpent: spent.isFinite ? spent : nil,
+        name: record.name.text, ledger: record.ledger.name.text, users: record.users, events: record.events,
+        epsilonSpent: spent.isFinite ? spent : nil,
         capEpsilon: record.cap?.epsilon, capDelta: record.cap?.delta, ledgerRecords: ledger?.size ?? 0)
     }
     let stored = try store.plans()

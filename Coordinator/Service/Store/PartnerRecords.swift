@@ -1,6 +1,6 @@
 public import CryptoPrimitives
-public import Foundation
 internal import FederatedLearning
+public import Foundation
 internal import GRDB
 internal import SecureAggregation
 internal import TaskDatabase

@@ -1,5 +1,4 @@
 import CryptoPrimitives
-import CryptoPrimitives
 import DataImport
 import DifferentialPrivacy
 import FederatedLearning
