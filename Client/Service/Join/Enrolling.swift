@@ -35,8 +35,7 @@ public enum Enrolling {
         "the home \(home.path) has enrolled already, as participant \(known.participant) ('\(known.name)') of task \(known.task); a home is one partner: give another --home"
       )
     }
-    let keys = try PartnerKeys.makeOrRead(home, passphrase: passphrase)
-    let request = try CertificateRequest.create(key: keys.transport, name: token.name)
+    let (keys, request) = try application(home, passphrase: passphrase, token: token)
     let grant = try await call(
       token,
       EnrolmentApplication(
@@ -48,7 +47,26 @@ public enum Enrolling {
     try HomeFile.write(Array(grant.certificatePEM.utf8), to: home.certificate)
     try store.record(roster: grant.roster, version: checked.roster.version, time: Int(now.timeIntervalSince1970))
     try store.record(checked.enrolment)
+    try? HomeFile.erase(requestFile(home, token))
     return checked.enrolment
+  }
+
+  /// Keys and request; those of a try that did not come to its end, when there are some. The coordinator knows a repeated
+  /// application by its bytes, and a request is signed with fresh randomness: made anew, it would be somebody else's.
+  private static func application(
+    _ home: PartnerHome, passphrase: PassphraseSource, token: EnrolmentToken
+  ) throws -> (PartnerKeys, CertificateRequest) {
+    let path = requestFile(home, token)
+    if !HomeFile.exists(home.identityKey) || !HomeFile.exists(home.transportKey) { try HomeFile.erase(path) }
+    let keys = try PartnerKeys.makeOrRead(home, passphrase: passphrase)
+    if HomeFile.exists(path), let request = try? CertificateRequest(der: HomeFile.read(path)) { return (keys, request) }
+    let request = try CertificateRequest.create(key: keys.transport, name: token.name)
+    try HomeFile.write(request.der, to: path)
+    return (keys, request)
+  }
+
+  private static func requestFile(_ home: PartnerHome, _ token: EnrolmentToken) -> String {
+    "\(home.path)/request-\(EnrolmentToken.secretHash(token.secret).hex.prefix(16)).der"
   }
 
   /// The network's call.
