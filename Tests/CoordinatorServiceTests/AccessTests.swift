@@ -239,6 +239,11 @@ import Transport
     #expect(await hello(head.size, head.head) == nil)
     #expect(await hello(head.size - 1, SHA256.hash([1])) == .ledgerRolledBack(dataset: "data"))
     #expect(await hello(head.size, SHA256.hash([1])) == .ledgerRolledBack(dataset: "data"))
+    // Under the name of another data set: no ledger is as long as the one in its key advertisement.
+    let fresh = ClientHello(
+      software: "test", ledgers: [Transport.LedgerNote(dataset: "fresh", size: 1, head: SHA256.hash([1]))])
+    #expect(
+      await refusal { _ = try await task.handler.hello(fresh, from: partner.peer) } == .ledgerRolledBack(dataset: "fresh"))
     let answer = try await task.handler.hello(
       ClientHello(software: "test", ledgers: [Transport.LedgerNote(dataset: "data", size: head.size, head: head.head)]),
       from: partner.peer)
@@ -275,6 +280,15 @@ import Transport
     let receipt = try await task.handler.report(pause, from: partner.peer)
     #expect(try await task.handler.report(pause, from: partner.peer) == receipt)
     _ = try await task.handler.report(statement(.resume, 3, by: partner.key, task: id), from: partner.peer)
+    // Consent to a plan that nobody runs.
+    let elsewhere = PartnerStatement(
+      .consent, task: id, participant: partner.participant, number: 4, plan: SHA256.hash([9]), time: 1, key: partner.key)
+    guard
+      case .stageClosed? = await refusal({ _ = try await task.handler.report(elsewhere.encoded, from: partner.peer) })
+    else {
+      Issue.record("nobody can consent to a plan that is not there")
+      return
+    }
     // The pause again, by whoever recorded it: it is old.
     #expect(await refusal { _ = try await task.handler.report(pause, from: partner.peer) } == .conflict)
     let plan = SHA256.hash(task.plan.bytes)

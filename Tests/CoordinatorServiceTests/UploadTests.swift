@@ -143,6 +143,36 @@ import Transport
     }
   }
 
+  @Test func `of two messages of one kind that arrive at the same time one counts, once; and none after the attempt's end`()
+    async throws
+  {
+    let (task, key) = try await waitingTask()
+    let partner = task.partners[3]
+    func sink(_ kind: UInt32, _ bytes: [UInt8]) async throws -> any UploadSink {
+      var other = key
+      other.kind = kind
+      let header = UploadHeader(key: other, size: UInt64(bytes.count), sha256: SHA256.hash(bytes))
+      guard case .receive(let sink) = try await task.handler.openUpload(header, from: partner.peer) else {
+        throw TransportRefusal.fault
+      }
+      try await sink.write(bytes, at: 0)
+      return sink
+    }
+    let (first, same, second) = (try await sink(7, [255, 255]), try await sink(7, [255, 255]), try await sink(7, [255, 254]))
+    let late = try await sink(6, [255, 255])
+    #expect(try await first.finish() == .refused(reason: "malformed message"))
+    #expect(try await same.finish() == .refused(reason: "malformed message"))
+    #expect(try await second.finish() == .refused(reason: "another message of this kind came before"))
+    #expect(task.monitor.registry.text().contains("tacit_refusals_total{reason=\"malformed message\"} 1\n"))
+    // Once it was judged, other bytes are a conflict before a byte is taken.
+    #expect(await refusal { _ = try await sink(7, [255, 253]) } == .conflict)
+    for _ in 0..<4 {
+      task.clock.advance(task.policy.inputSeconds + task.policy.stageSeconds + 1)
+      try await task.run()
+    }
+    #expect(try await late.finish() == .superseded)
+  }
+
   @Test func `a second call for a message that is whole and in the engine's hands cannot take its file away`() async throws {
     let (task, key) = try await waitingTask()
     let partner = task.partners[3]

@@ -1,5 +1,6 @@
 import CryptoPrimitives
 import Foundation
+import GRPCCore
 import PeerIdentity
 import Synchronization
 import Testing
@@ -103,6 +104,37 @@ import Transport
       #expect("\(try #require(error))".contains("the coordinator's 1;"))
       #expect(try await client.hello(ClientHello(versions: VersionRange(1, 4), software: "", ledgers: [])).version == 1)
       await client.close()
+    }
+  }
+
+  @Test func `one connection carries no more streams than allowed; the next call waits for one to end`() async throws {
+    var limits = TransportLimits.brisk
+    limits.streamsPerConnection = 2
+    try await withPlainServer(limits: limits) { client, handler, _, _ in
+      // A connection learns of the limit with the server's first answer.
+      _ = await client.call("Report", [Proto.bytes(1, [1])])
+      let gate = Gate()
+      let held = (1...2).map { participant in
+        Task {
+          await client.call("Upload", metadata: RawClient.metadata(participant: "\(participant)")) { writer, _ in
+            try await writer.write(Proto.uploadHeader(size: 1, sha256: SHA256.hash([1]).bytes))
+            await gate.wait()
+            try await writer.write(Proto.chunk(0, [1]))
+          }
+        }
+      }
+      try await eventually("both are open") { handler.stored(1, key()) != nil && handler.stored(2, key()) != nil }
+      let isAnswered = Mutex(false)
+      let third = Task {
+        let answer = await client.call("Report", metadata: RawClient.metadata(participant: "3"), [Proto.bytes(1, [1, 2])])
+        isAnswered.withLock { $0 = true }
+        return answer
+      }
+      try await Task.sleep(for: .milliseconds(500))
+      #expect(!isAnswered.withLock { $0 })
+      gate.open()
+      #expect(await third.value.messages == [Proto.bytes(1, [2, 1])])
+      for call in held { #expect(await call.value.error == nil) }
     }
   }
 
