@@ -28,6 +28,7 @@ struct EnrollCommand: AsyncParsableCommand {
     let name: String
     let fingerprint: String
     let coordinatorFingerprint: String
+    let rosterVersion: UInt64?
     let rosterFingerprint: String?
   }
 
@@ -39,19 +40,20 @@ struct EnrollCommand: AsyncParsableCommand {
     let own = ShortFingerprint(of: SHA256.hash(enrolment.identity.bytes)).text
     let coordinator = ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes)).text
     let (opened, store) = try home.open()
-    let roster = try Joining.rosterFingerprint(home: opened, store: store)
+    let roster = try Joining.pinnedRoster(home: opened, store: store)
     if format == .json {
       return try Console.outputJSON(
         Document(
           home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name, fingerprint: own,
-          coordinatorFingerprint: coordinator, rosterFingerprint: roster))
+          coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
+          rosterFingerprint: roster?.fingerprint))
     }
     Console.output(
       """
       Enrolled as participant \(enrolment.participant) ('\(enrolment.name)') of task \(enrolment.task).
         your key         \(own)
         the coordinator  \(coordinator)
-        the roster       \(roster ?? "-")
+        the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
   }

@@ -13,6 +13,17 @@ extension PartnerHost {
     }
   }
 
+  /// Why this home refused an attempt, and what its person can do.
+  func words(for reason: PartnerRefusal, _ task: ActiveTask) -> String {
+    switch reason {
+    case .budgetExhausted:
+      let cap = (try? store.dataSet(task.dataSet))?.cap.map { "your cap of ε = \($0.epsilon)" } ?? "the plan's cap"
+      return "refused by this home: it would overspend \(cap) or the plan's; see tacit-client data list and data cap"
+    case .paused: return "refused by this home: it is paused; go on with tacit-client resume"
+    default: return "refused by this home: \(reason)"
+    }
+  }
+
   func note(_ message: CoordinatorMessage, _ task: ActiveTask) {
     switch message {
     case .roundStart(let start):

@@ -118,10 +118,12 @@ final class World: Sendable {
   /// - Parameters:
   ///   - plan: the newest when `nil`.
   ///   - data: the only one that fits when `nil`.
-  func accept(_ index: Int, plan: Digest? = nil, data: DataSetName? = nil) throws {
+  ///   - inPart: whether a plan that does not fit the cap is joined as far as the cap goes.
+  func accept(_ index: Int, plan: Digest? = nil, data: DataSetName? = nil, inPart: Bool = true) throws {
     let store = try store(index)
     try Joining.accept(
-      try Joining.review(plan, home: homes[index], store: store), dataSet: data, cap: nil, home: homes[index], store: store,
+      try Joining.review(plan, home: homes[index], store: store), dataSet: data, cap: nil, inPart: inPart, home: homes[index],
+      store: store,
       passphrase: .none, time: 1001)
   }
 
