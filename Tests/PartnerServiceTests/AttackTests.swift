@@ -227,6 +227,8 @@ import WireProtocol
     #expect(await World.eventually { await world.coordinator.isConnected(1) })
     await world.coordinator.revoke(1)
     await #expect { try await running.value } throws: { ($0 as? PartnerError)?.kind == .permission }
+    let status = try PartnerStatus(home: world.homes[0], store: try world.store(0), now: Date())
+    #expect(status.state == "revoked" && status.text.contains("it has revoked this partner"))
   }
 
   private func charges(_ world: World, _ index: Int) throws -> Int {

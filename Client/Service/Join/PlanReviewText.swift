@@ -129,7 +129,11 @@ extension PlanReview {
 
   private var oddsWords: String {
     let epsilon = plan.privacy.epsilon
-    let factor = epsilon <= 20 ? "e^ε = \(String(format: "%.3g", exp(epsilon) * 1.005))" : "e^ε"
+    // Rounded up; from some size on the number says no more than its name.
+    let scale = epsilon < 3 ? 100.0 : 1
+    let factor =
+      epsilon <= 12
+      ? "e^ε = \(String(format: epsilon < 3 ? "%.2f" : "%.0f", (exp(epsilon) * scale).rounded(.up) / scale))" : "e^ε"
     return
       "whoever sees the releases can change their odds about one user by at most a factor of \(factor), but for a chance of δ"
   }

@@ -140,13 +140,15 @@ final class World: Sendable {
     return path
   }
 
-  func host(_ index: Int, once: Bool = true, clock: @escaping @Sendable () -> Date = { Date() }) throws -> PartnerHost {
+  func host(
+    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), clock: @escaping @Sendable () -> Date = { Date() }
+  ) throws -> PartnerHost {
     var options = PartnerHost.Options()
     options.once = once
     options.idlePause = .milliseconds(20)
     options.firstPause = .milliseconds(5)
     options.longestPause = .milliseconds(50)
-    options.pollWait = .milliseconds(200)
+    options.pollWait = pollWait
     let (coordinator, participant) = (coordinator, UInt32(index + 1))
     return try PartnerHost(
       home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
