@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 public import DataImport
 public import DifferentialPrivacy
 public import FederatedLearning

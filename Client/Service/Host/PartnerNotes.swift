@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import Logging

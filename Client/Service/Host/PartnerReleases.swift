@@ -3,6 +3,7 @@ internal import FederatedLearning
 internal import Foundation
 internal import Logging
 internal import Recommender
+internal import Transport
 internal import WireProtocol
 
 /// Released models and the end of a plan.

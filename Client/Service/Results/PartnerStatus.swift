@@ -107,7 +107,7 @@ public struct PartnerStatus: Encodable, Sendable {
         needs.append("a new plan: what this home knows is over; the coordinator makes one, and tacit-client review fetches it")
       }
       if try store.isPaused { needs.append("an end of the pause: tacit-client resume") }
-      if try stored.contains(where: { $0.isAccepted && $0.end == nil }), !isHeld {
+      if stored.contains(where: { $0.isAccepted && $0.end == nil }), !isHeld {
         needs.append("the daemon: nothing is answered while tacit-client run is not alive")
       }
       if let certificate, certificate.notAfter < now {
