@@ -62,7 +62,7 @@ import Testing
     #expect(state.charges.count == 2 && state.recorded.epsilon(delta: 1e-6) > 10)
     let verification = try HomeVerification(home: home, store: try world.store(0))
     #expect(verification.checks.filter { $0.verdict == .failed } == [])
-    #expect(verification.checks.contains { $0.subject == "ledger of 'data', 'again'" })
+    #expect(verification.checks.contains { $0.subject == "ledger of 'again', 'data'" })
   }
 
   @Test func `one user in common is enough, and who was never seen begins anew`() async throws {
