@@ -20,7 +20,7 @@ import Testing
     let succession: KeySuccession
 
     init() async throws {
-      world = try await World(partners: 2)
+      world = try await World(partners: 3)
       try await world.join(0, cap: nil)
       store = try world.store(0)
       enrolment = try Joining.enrolment(of: store, world.homes[0])

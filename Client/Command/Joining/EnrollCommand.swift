@@ -70,10 +70,12 @@ struct EnrollCommand: AsyncParsableCommand {
       return token
     }
     let file = String(token.dropFirst())
-    guard let handle = FileHandle(forReadingAtPath: file), let data = try? handle.read(upToCount: Self.byteCountMax) else {
+    do {
+      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
+      return String(decoding: try handle.read(upToCount: Self.byteCountMax) ?? Data(), as: UTF8.self)
+    } catch {
       throw CommandFailure(.noInput, "\(file): no such file, or it cannot be read; expected a file with a token")
     }
-    return String(decoding: data, as: UTF8.self)
   }
 
   /// A token has some hundred characters.
