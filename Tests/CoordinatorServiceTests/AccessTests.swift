@@ -225,7 +225,7 @@ import Transport
   }
 
   @Test func `a ledger that is shorter than one shown before, or another of its length, is refused`() async throws {
-    let task = try await TestTask()
+    let task = try await TestTask(noise: "distributed")
     try await task.run()
     let partner = task.partners[0]
     let head = partner.ledger.head.head

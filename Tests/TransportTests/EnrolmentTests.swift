@@ -12,11 +12,17 @@ import Transport
     let refusal: TransportRefusal?
     /// Hashes of the secrets of invitations that stand.
     let invited = Mutex<Set<Digest>>([])
-    init(refusal: TransportRefusal? = nil) { self.refusal = refusal }
+    /// How long it takes to answer.
+    let delay: Duration
+    init(refusal: TransportRefusal? = nil, delay: Duration = .zero) {
+      self.refusal = refusal
+      self.delay = delay
+    }
 
     func isInvited(_ secretHash: Digest) -> Bool { invited.withLock { $0.contains(secretHash) } }
 
-    func enrol(_ application: EnrolmentApplication, address: String) throws(TransportRefusal) -> EnrolmentGrant {
+    func enrol(_ application: EnrolmentApplication, address: String) async throws(TransportRefusal) -> EnrolmentGrant {
+      if delay > .zero { try? await Task.sleep(for: delay) }
       seen.withLock { $0.append(application) }
       if let refusal { throw refusal }
       return EnrolmentTests.grant
@@ -177,6 +183,8 @@ import Transport
   {
     var limits = EnrolmentLimits()
     (limits.connections, limits.connectionsPerAddress) = (6, 6)
+    // Nothing but the limit closes a silent connection.
+    limits.handshake = .seconds(3600)
     let task = try TestTask()
     try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
       let strangers = try [2, 2, 2, 3, 3, 3].map { try Stranger(from: $0, to: address) }
@@ -191,6 +199,39 @@ import Transport
       #expect(strangers.filter { $0.isHungUpOn() }.count <= 2)
       #expect(refusals["connection-limit"] >= 2)
     }
+  }
+
+  @Test func `another version is refused, and nothing takes longer than it may`() async throws {
+    var limits = EnrolmentLimits()
+    limits.call = .milliseconds(500)
+    try await run(nil, handler: Handler(delay: .seconds(3600)), limits: limits) { address, handler, _ in
+      var later = application
+      later.versions = VersionRange(2, 3)
+      #expect(
+        await enrol(address, nil, later)
+          == .failure(.refused(.unsupportedVersion(found: VersionRange(2, 3), supported: .ours))))
+      #expect(handler.seen.withLock { $0.isEmpty })
+      #expect(await enrol(address, nil) == .failure(.refused(.deadlineExceeded)))
+    }
+  }
+
+  @Test func `however many callers there are, no more of them are remembered than there is room for`() throws {
+    let buckets = TokenBuckets<Int>(burst: 1, perSecond: 0.1, capacity: 2)
+    let start = ContinuousClock.now
+    try buckets.take(1, now: start)
+    try buckets.take(2, now: start)
+    #expect(throws: TransportRefusal.rateLimited(retryAfter: .seconds(10))) { try buckets.take(3, now: start) }
+    // Whoever was quiet for long enough is forgotten, and makes room.
+    try buckets.take(3, now: start + .seconds(11))
+    #expect(throws: TransportRefusal.rateLimited(retryAfter: .seconds(10))) { try buckets.take(3, now: start + .seconds(11)) }
+  }
+
+  @Test func `callers are counted by address, those with IPv6 by the network of one customer`() {
+    #expect(CallerOrigin.of("ipv4:192.0.2.1:443") == CallerOrigin.of("ipv4:192.0.2.1:9"))
+    #expect(CallerOrigin.of("ipv4:192.0.2.1:443") != CallerOrigin.of("ipv4:192.0.2.2:443"))
+    #expect(CallerOrigin.of("ipv6:[2001:db8::1]:443") == CallerOrigin.of("ipv6:[2001:db8::ffff:2]:9"))
+    #expect(CallerOrigin.of("ipv6:[2001:db8::1]:443") != CallerOrigin.of("ipv6:[2001:db8:0:1::1]:443"))
+    #expect(CallerOrigin.of(address: "2001:db8::1") == CallerOrigin.of("ipv6:[2001:db8::1]:443"))
   }
 
   @Test func `malformed applications are refused`() async throws {

@@ -16,7 +16,7 @@ final class Stranger: Sendable {
   /// Whether the other side has closed it; waits a little for that.
   func isHungUpOn() -> Bool {
     var event = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-    guard poll(&event, 1, 100) == 1 else { return false }
+    guard poll(&event, 1, 300) == 1 else { return false }
     var byte: UInt8 = 0
     return recv(socket, &byte, 1, Int32(MSG_PEEK)) <= 0
   }

@@ -73,7 +73,7 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
     do {
       let grant = try await withTimeLimit(limits.call) {
         let application = try await single(request).contract()
-        try await admit(application, from: Self.origin(context.remotePeer))
+        try await admit(application, from: CallerOrigin.of(context.remotePeer))
         guard VersionRange.ours.newestCommon(with: application.versions) != nil else {
           throw TransportRefusal.unsupportedVersion(found: application.versions, supported: .ours)
         }
@@ -108,19 +108,22 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
       return .fault
     }
   }
+}
 
+/// What callers are counted under.
+package enum CallerOrigin {
   /// What an address is counted under: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
-  static func origin(_ remotePeer: String) -> String {
+  package static func of(_ remotePeer: String) -> String {
     // "ipv4:192.0.2.1:443", "ipv6:[2001:db8::1]:443"
     guard remotePeer.hasPrefix("ipv6:["), let end = remotePeer.lastIndex(of: "]") else {
       return remotePeer.lastIndex(of: ":").map { String(remotePeer[..<$0]) } ?? remotePeer
     }
     let text = String(remotePeer[..<end].dropFirst("ipv6:[".count))
-    return origin(ofAddress: text)
+    return of(address: text)
   }
 
   /// The same for an address without a port.
-  static func origin(ofAddress text: String) -> String {
+  package static func of(address text: String) -> String {
     guard case .ipv6(let bytes)? = try? HostPort.Host(parsing: text) else { return text }
     return "\(bytes.prefix(8))"
   }

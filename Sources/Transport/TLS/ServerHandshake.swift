@@ -41,7 +41,7 @@ final class ServerHandshake: Sendable {
 
   /// Called on the connection's event loop, before its first byte.
   func install(on channel: any Channel) -> EventLoopFuture<Void> {
-    let origin = EnrolmentService.origin(ofAddress: channel.remoteAddress?.ipAddress ?? "")
+    let origin = CallerOrigin.of(address: channel.remoteAddress?.ipAddress ?? "")
     let (isTooMany, outdated) = open.withLock { $0.admit(channel, from: origin, limit: connectionLimit, perAddress: perAddress) }
     channel.closeFuture.whenComplete { _ in self.open.withLock { $0.forget(channel, from: origin) } }
     if let outdated {
@@ -67,7 +67,7 @@ final class ServerHandshake: Sendable {
   /// partner is one that broke.
   private func admit(_ channel: any Channel, certificate: [UInt8]) {
     guard let perPartner, let participant = perPartner.participant(certificate) else { return }
-    let origin = EnrolmentService.origin(ofAddress: channel.remoteAddress?.ipAddress ?? "")
+    let origin = CallerOrigin.of(address: channel.remoteAddress?.ipAddress ?? "")
     open.withLock { $0.identify(channel, from: origin) }
     let outdated = partners.withLock { partners -> (any Channel)? in
       partners[participant, default: []].append(channel)
