@@ -42,7 +42,8 @@ import Transport
     let desk = EnrolmentDesk(state: task.state, logger: TestTask.logger, clock: { clock.now })
     let invitations = try Invitations(folder: task.state.folder)
     let text = try invitations.invite(
-      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now)
+      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now
+    ).token
     let token = try EnrolmentToken(parsing: text, now: clock.now)
     let key = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: 77, count: 32)))
     let request = try CertificateRequest.create(key: .generate(), name: token.name)
@@ -68,7 +69,9 @@ import Transport
     let invitations = try Invitations(folder: task.state.folder)
     func invite(_ name: String, seconds: Double) throws -> EnrolmentToken {
       try EnrolmentToken(
-        parsing: try invitations.invite(try PartnerName(name), expires: clock.now.addingTimeInterval(seconds), now: clock.now),
+        parsing: try invitations.invite(
+          try PartnerName(name), expires: clock.now.addingTimeInterval(seconds), now: clock.now
+        ).token,
         now: clock.now)
     }
     func stands(_ token: EnrolmentToken) async throws -> Bool {
@@ -93,7 +96,8 @@ import Transport
     let clock = task.clock
     let desk = EnrolmentDesk(state: task.state, logger: TestTask.logger, clock: { clock.now })
     let text = try Invitations(folder: task.state.folder).invite(
-      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now)
+      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now
+    ).token
     let token = try EnrolmentToken(parsing: text, now: clock.now)
     var requests: [(SigningKey, CertificateRequest)] = []
     for seed in UInt8(100)..<110 {
@@ -117,7 +121,7 @@ import Transport
     let invitations = try Invitations(folder: task.state.folder)
     func invite(_ name: String) throws -> EnrolmentToken {
       try EnrolmentToken(
-        parsing: try invitations.invite(try PartnerName(name), expires: clock.now.addingTimeInterval(60), now: clock.now),
+        parsing: try invitations.invite(try PartnerName(name), expires: clock.now.addingTimeInterval(60), now: clock.now).token,
         now: clock.now)
     }
     var random = SystemRandomSource()
@@ -136,9 +140,10 @@ import Transport
     clock.advance(61)
     #expect(await refusal { _ = try await apply(again, desk, seed: 84) } == .invitationExpired)
     #expect(try task.state.store.partners().count == 4)
-    #expect(throws: StateFolderError.self) {
-      try invitations.invite(try PartnerName("partner-1"), expires: clock.now.addingTimeInterval(60), now: clock.now)
-    }
+    // An invitation for the name of a partner that is there enrols nobody else.
+    let renewal = try invite("partner-1")
+    #expect(await refusal { _ = try await apply(renewal, desk, seed: 85) } == .conflict)
+    #expect(try task.state.store.partners().count == 4)
   }
 
   @Test func `a partner that is revoked by another process is refused at its next call, and awaited no more`() async throws {

@@ -319,7 +319,7 @@ import Transport
       _ = try await line.hello(ClientHello(software: "test", ledgers: []))
       for statement in try store.unsentStatements() {
         _ = try await line.report(statement.bytes)
-        try store.markSent(statement: statement.number)
+        try store.mark(statement: statement.number, isTaken: true)
       }
     }
     #expect(!FileManager.default.fileExists(atPath: home.transportKey))

@@ -56,7 +56,7 @@ import Transport
   @Test(arguments: [
     TransportRefusal.unsupportedVersion(found: VersionRange(2, 3), supported: VersionRange(1, 1)), .unidentified,
     .certificateExpired,
-    .wrongTask, .notEnrolled, .revoked, .superseded, .ledgerRolledBack(dataset: "Läden 100 %"),
+    .wrongTask, .notEnrolled, .revoked, .superseded, .helloNeeded, .ledgerRolledBack(dataset: "Läden 100 %"),
     .rateLimited(retryAfter: .seconds(7)),
     .tooManyCalls(limit: 6), .tooLarge(limit: 1 << 40), .badChecksum, .badOffset(expected: 5_000_000_000), .conflict,
     .stageClosed(reason: "the round is over\n"), .unknownDocument(name: "release/9"), .badSignature(field: "statement"),
@@ -142,11 +142,11 @@ import Transport
     let names = [
       TransportRefusal.unsupportedVersion(found: .ours, supported: .ours), .unidentified, .certificateExpired, .wrongTask,
       .notEnrolled,
-      .revoked, .superseded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)), .tooManyCalls(limit: 1),
+      .revoked, .superseded, .helloNeeded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)), .tooManyCalls(limit: 1),
       .tooLarge(limit: 1), .badChecksum, .badOffset(expected: 0), .conflict, .stageClosed(reason: ""), .unknownDocument(name: ""),
       .badSignature(field: ""), .malformed(field: ""), .unknownMethod, .stalled, .deadlineExceeded, .invitationUnknown,
       .invitationExpired, .invitationUsed, .unavailable(reason: ""), .fault,
     ].map(\.reason)
-    #expect(names.count == 26 && Set(names) == Set(RefusalReason.allCases.map(\.rawValue)))
+    #expect(names.count == 27 && Set(names) == Set(RefusalReason.allCases.map(\.rawValue)))
   }
 }

@@ -48,7 +48,8 @@ final class FakeHandler: CoordinationHandler {
     }
     return ServerHello(
       version: 1, software: "fake", task: String(repeating: "a", count: 32), recordedLedgers: hello.ledgers,
-      coordinatorLedger: LedgerNote(dataset: "", size: 3, head: SHA256.hash([3])), clock: 1_700_000_000_000)
+      coordinatorLedger: LedgerNote(dataset: "", size: 3, head: SHA256.hash([3])), newestStatement: 12,
+      clock: 1_700_000_000_000)
   }
 
   func poll(_ query: PollQuery, from peer: Peer) async throws(TransportRefusal) -> PollAnswer {

@@ -10,7 +10,9 @@ struct EnrollCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "enroll",
     abstract: "Become a partner with a one-time token: keys are made here, and what the coordinator shows is pinned.",
-    discussion: "Without a passphrase the key files rest on their permissions (0600), which are checked at every start.")
+    discussion:
+      "Without a passphrase the key files rest on their permissions (0600), which are checked at every start. A home that has enrolled and was away for longer than its certificate lasts gets a new certificate in the same way, with a token for its own name; everything else in it stays as it is."
+  )
 
   @Option(help: "@FILE with the token that the coordinator's people gave you, or - for standard input.") var token: String
   @OptionGroup var home: HomeOptions
@@ -26,6 +28,8 @@ struct EnrollCommand: AsyncParsableCommand {
     let task: String
     let participant: UInt32
     let name: String
+    /// Whether the home had enrolled before, and only its certificate is new.
+    let isRenewal: Bool
     let fingerprint: String
     let coordinatorFingerprint: String
     let rosterVersion: UInt64?
@@ -34,7 +38,7 @@ struct EnrollCommand: AsyncParsableCommand {
 
   private func execute() async throws {
     let path = try home.path()
-    let enrolment = try await Enrolling.enrol(
+    let (enrolment, isRenewal) = try await Enrolling.enrol(
       token: try text(), home: path, passphrase: passphrase.source, now: Date(),
       call: Enrolling.overNetwork(insecureLoopback: insecureLoopback, logger: Logs.logger()))
     let own = ShortFingerprint(of: SHA256.hash(enrolment.identity.bytes)).text
@@ -44,9 +48,14 @@ struct EnrollCommand: AsyncParsableCommand {
     if format == .json {
       return try Console.outputJSON(
         Document(
-          home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name, fingerprint: own,
-          coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
+          home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name,
+          isRenewal: isRenewal, fingerprint: own, coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
           rosterFingerprint: roster?.fingerprint))
+    }
+    if isRenewal {
+      return Console.output(
+        "The home \(path) of participant \(enrolment.participant) ('\(enrolment.name)') has a new certificate; all else is as it was. Go on with: tacit-client run --home \(path)"
+      )
     }
     Console.output(
       """

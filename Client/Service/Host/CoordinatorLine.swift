@@ -56,20 +56,20 @@ public struct PartnerCredentials: Sendable {
 enum FatalFailure {
   static func error(for failure: TransportFailure, home: PartnerHome, distrusts: Int) -> PartnerError? {
     switch failure {
-    case .refused(let refusal): return error(for: refusal)
+    case .refused(let refusal): return error(for: refusal, home)
     case .notTrusted(let reason):
       // A certificate that just ran out, or a coordinator between two of its own: worth a few tries.
       guard distrusts >= 5 else { return nil }
       return PartnerError(
         .permission,
-        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, ask the coordinator for a new invitation"
+        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
       )
     case .local(let reason): return PartnerError(.io, "this side failed: \(reason)")
     case .unreachable, .deadlineExceeded, .badAnswer, .cancelled: return nil
     }
   }
 
-  private static func error(for refusal: TransportRefusal) -> PartnerError? {
+  private static func error(for refusal: TransportRefusal, _ home: PartnerHome) -> PartnerError? {
     switch refusal {
     case .superseded:
       PartnerError(
@@ -83,10 +83,15 @@ enum FatalFailure {
       )
     case .revoked: PartnerError(.permission, "the coordinator has revoked this partner; ask its people")
     case .notEnrolled, .unidentified, .wrongTask:
-      PartnerError(.permission, "the coordinator does not know this partner: \(refusal)")
+      PartnerError(
+        .permission,
+        "the coordinator does not know this partner: \(refusal) If it was restored from a backup, ask its people for a new invitation of the same name"
+      )
     case .certificateExpired:
       PartnerError(
-        .permission, "this partner's certificate ran out before it was renewed; ask the coordinator for a new invitation")
+        .permission,
+        "this partner's certificate ran out before it was renewed; ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
+      )
     case .unsupportedVersion: PartnerError(.unavailable, "\(refusal); install the version that the coordinator asks for")
     default: nil
     }

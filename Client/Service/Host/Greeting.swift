@@ -39,6 +39,8 @@ enum Greeting {
       let own = shown.dataset.isEmpty ? Array(states.values) : [states[shown.dataset]].compactMap { $0 }
       guard own.contains(where: { $0.reaches(head) }) else { throw rolledBack(shown) }
     }
+    // A coordinator that was restored from a backup has lost what was said since.
+    try store.sendAgain(after: answer.newestStatement)
     return answer
   }
 
@@ -61,16 +63,18 @@ enum Greeting {
   static func sendStatements(_ connection: any CoordinatorConnection, _ store: PartnerStore) async throws -> [String] {
     var refusals: [String] = []
     for statement in try store.unsentStatements() {
+      var isTaken = true
       do {
         _ = try await connection.report(statement.bytes)
       } catch {
+        isTaken = false
         switch error {
         case .refused(.stageClosed(let reason)): refusals.append(reason)
         case .refused(.conflict), .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")
         default: throw error
         }
       }
-      try store.markSent(statement: statement.number)
+      try store.mark(statement: statement.number, isTaken: isTaken)
     }
     return refusals
   }

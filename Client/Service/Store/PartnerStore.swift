@@ -131,8 +131,24 @@ public final class PartnerStore: Sendable {
     }
   }
 
-  package func markSent(statement number: Int64) throws {
-    try database.write { try $0.execute(sql: "UPDATE statement SET isSent = 1 WHERE number = ?", arguments: [number]) }
+  /// Notes that the coordinator has a statement (1), or that it will not take it (2), and sending it again changes nothing.
+  package func mark(statement number: Int64, isTaken: Bool) throws {
+    try database.write {
+      try $0.execute(sql: "UPDATE statement SET isSent = ? WHERE number = ?", arguments: [isTaken ? 1 : 2, number])
+    }
+  }
+
+  /// Statements after this number that the coordinator had taken are to be sent again: it does not have them any more.
+  func sendAgain(after number: UInt64) throws {
+    let number = Int64(clamping: number)
+    func lost(in database: Database) throws -> Int {
+      try Int.fetchOne(
+        database, sql: "SELECT count(*) FROM statement WHERE number > ? AND isSent = 1", arguments: [number]) ?? 0
+    }
+    guard try database.read(lost) > 0 else { return }
+    try database.write {
+      try $0.execute(sql: "UPDATE statement SET isSent = 0 WHERE number > ? AND isSent = 1", arguments: [number])
+    }
   }
 
   // MARK: - Roster

@@ -53,7 +53,10 @@ struct InitCommand: AsyncParsableCommand {
 
 struct InviteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "invite", abstract: "Make a one-time token for a partner; of the secret in it only the hash is kept.")
+    commandName: "invite", abstract: "Make a one-time token for a partner; of the secret in it only the hash is kept.",
+    discussion:
+      "For the name of a partner that has enrolled, the token gives that partner, and nobody else, a new certificate: after its home was away for longer than its certificate lasts."
+  )
 
   @Argument(help: "Name of the partner: letters, digits, . _ -") var name: String
   @Option(help: "How long the token is good for, in hours.") var hours = 168
@@ -65,10 +68,17 @@ struct InviteCommand: AsyncParsableCommand {
       let partner = try PartnerName(name)
       let invitation = try Invitations(folder: state.folder).invite(
         partner, expires: Date().addingTimeInterval(Double(hours) * 3600))
-      Console.output(invitation)
-      Console.error(
-        "Whoever holds this token can enrol as '\(name)', once. Send it on a channel that you trust; then: tacit-client enroll --token @FILE"
-      )
+      Console.output(invitation.token)
+      switch invitation.kind {
+      case .enrolment:
+        Console.error(
+          "Whoever holds this token can enrol as '\(name)', once. Send it on a channel that you trust; then: tacit-client enroll --token @FILE"
+        )
+      case .renewal:
+        Console.error(
+          "'\(name)' has enrolled already: this token gives its home a new certificate, once, and nobody else anything; there: tacit-client enroll --token @FILE --home HOME"
+        )
+      }
     }
   }
 }

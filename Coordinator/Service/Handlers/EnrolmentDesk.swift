@@ -40,7 +40,7 @@ public struct EnrolmentDesk: EnrolmentHandler {
     do {
       verdict = try state.store.redeem(
         secretHash: EnrolmentToken.secretHash(application.secret), verificationKey: key,
-        application: SHA256.hash(key.bytes + request.der), now: now,
+        application: SHA256.hash(key.bytes + request.publicKeyBytes), now: now,
         issue: { participant, name in
           let issued = try state.authority.issueClient(
             request: request, participant: participant, name: try PartnerName(name),
@@ -54,13 +54,20 @@ public struct EnrolmentDesk: EnrolmentHandler {
     switch verdict {
     case .enrolled(let participant, let certificate, let roster):
       logger.notice("a partner has enrolled", [.participant: LogValue(participant)])
-      return EnrolmentGrant(
-        participant: participant, certificatePEM: certificate, authorityPEM: state.authority.certificatePEM,
-        coordinatorKey: state.signingKey.verificationKey.bytes, roster: roster)
+      return grant(participant, certificate, roster)
+    case .renewed(let participant, let certificate, let roster):
+      logger.notice("a partner that was invited again has a new certificate", [.participant: LogValue(participant)])
+      return grant(participant, certificate, roster)
     case .invitationUnknown: throw .invitationUnknown
     case .invitationExpired: throw .invitationExpired
     case .invitationUsed: throw .invitationUsed
     case .identityKnown: throw .conflict
     }
+  }
+
+  private func grant(_ participant: UInt32, _ certificate: String, _ roster: [UInt8]) -> EnrolmentGrant {
+    EnrolmentGrant(
+      participant: participant, certificatePEM: certificate, authorityPEM: state.authority.certificatePEM,
+      coordinatorKey: state.signingKey.verificationKey.bytes, roster: roster)
   }
 }

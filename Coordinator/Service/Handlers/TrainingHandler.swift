@@ -26,9 +26,10 @@ public struct TrainingHandler: CoordinationHandler {
   // MARK: - Who calls
 
   public func authorize(_ peer: Peer, isHello: Bool) async throws(TransportRefusal) {
-    let access = try storage {
-      try state.store.access(
-        participant: peer.participant, certificate: checksCertificates ? peer.certificateFingerprint : nil, now: clock())
+    let certificate = checksCertificates ? peer.certificateFingerprint : nil
+    var access = try storage { try state.store.access(participant: peer.participant, certificate: certificate, now: clock()) }
+    if access.verdict == .unknown, let certificate, try adopt(certificate, of: peer) {
+      access = try storage { try state.store.access(participant: peer.participant, certificate: certificate, now: clock()) }
     }
     switch access.verdict {
     case .granted: break
@@ -36,7 +37,23 @@ public struct TrainingHandler: CoordinationHandler {
     case .revoked: throw .revoked
     case .expired: throw .certificateExpired
     }
-    guard isHello || access.instance == peer.instance.bytes else { throw .superseded }
+    if isHello { return }
+    guard let instance = access.instance else { throw .helloNeeded }
+    guard instance == peer.instance.bytes else { throw .superseded }
+  }
+
+  /// Takes a certificate that was issued after the backup from which this database was restored.
+  private func adopt(_ certificate: Digest, of peer: Peer) throws(TransportRefusal) -> Bool {
+    let isKept = try storage {
+      try state.store.adopt(
+        certificate: certificate, serial: peer.serial, participant: peer.participant, notAfter: peer.notAfter, now: clock())
+    }
+    if isKept {
+      logger.notice(
+        "a certificate that the restored database did not know is taken",
+        [.participant: LogValue(peer.participant), .serial: .text(peer.serial)])
+    }
+    return isKept
   }
 
   public func hello(_ hello: ClientHello, from peer: Peer) async throws(TransportRefusal) -> ServerHello {
@@ -64,7 +81,9 @@ public struct TrainingHandler: CoordinationHandler {
     return ServerHello(
       version: version, software: Self.software, task: state.authority.taskID,
       recordedLedgers: known.map { Transport.LedgerNote(dataset: $0.dataset, size: $0.size, head: $0.head) },
-      coordinatorLedger: await host.ledgerNote, clock: Int64(clock().timeIntervalSince1970 * 1000))
+      coordinatorLedger: await host.ledgerNote,
+      newestStatement: try storage { try state.store.newestStatement(of: peer.participant) },
+      clock: Int64(clock().timeIntervalSince1970 * 1000))
   }
 
   // MARK: - What the coordinator has to say

@@ -29,6 +29,8 @@ final class RoundRunner {
   var lastEnd: Date?
   /// Since when enough partners have been there, while others are waited for.
   var enoughSince: Date?
+  /// Since when partners are waited for, or when that was last said.
+  var waitingNoted: Date?
   /// Partners that were waited for in vain; nobody waits for them again before they were there.
   var givenUp: Set<UInt32> = []
   var lastEncoded: (message: CoordinatorMessage, encoded: Outbox.Message)?

@@ -46,6 +46,7 @@ extension RoundRunner {
     let needed = max(plan.aggregation.minimumSurvivors, plan.aggregation.isSecure ? plan.aggregation.threshold : 0)
     guard present.count >= needed else {
       enoughSince = nil
+      noteWaiting(standings, takesPart: takesPart, present: present, needed: needed, now: now)
       return false
     }
     let missing = takesPart.subtracting(present)
@@ -53,7 +54,10 @@ extension RoundRunner {
     guard !missing.isSubset(of: givenUp) else { return true }
     let since = enoughSince ?? now
     enoughSince = since
-    guard now.timeIntervalSince(since) >= parts.policy.gatherSeconds else { return false }
+    guard now.timeIntervalSince(since) >= parts.policy.gatherSeconds else {
+      noteWaiting(standings, takesPart: takesPart, present: present, needed: needed, now: now)
+      return false
+    }
     givenUp = missing
     return true
   }
@@ -84,6 +88,7 @@ extension RoundRunner {
   func opened(_ key: AttemptKey) {
     phases = [:]
     enoughSince = nil
+    waitingNoted = nil
     outbox.open(key)
     outbox.announce { $0.state = .running }
   }

@@ -178,6 +178,10 @@ public struct CoordinatorState: Sendable {
   }
 
   func rosterSigner(now: Date) -> (UInt64, [PartnerRecord]) throws -> [UInt8] {
+    Self.rosterSigner(taskID: authority.taskID, key: signingKey, now: now)
+  }
+
+  static func rosterSigner(taskID: String, key: SigningKey, now: Date) -> (UInt64, [PartnerRecord]) throws -> [UInt8] {
     { version, partners in
       let entries = try partners.map {
         PeerIdentity.RosterEntry(
@@ -185,7 +189,7 @@ public struct CoordinatorState: Sendable {
           status: $0.isActive ? .active : .revoked, enrolledAt: Int($0.enrolledAt.timeIntervalSince1970))
       }
       return try SignedRoster.sign(
-        taskID: authority.taskID, entries: entries, issued: Int(now.timeIntervalSince1970), version: version, key: signingKey
+        taskID: taskID, entries: entries, issued: Int(now.timeIntervalSince1970), version: version, key: key
       ).encoded()
     }
   }

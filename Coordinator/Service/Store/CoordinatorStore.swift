@@ -17,10 +17,13 @@ public final class CoordinatorStore: Sendable {
   }
 
   /// Copies everything but what could reveal an un-noised sum: the journal of an open attempt stays here.
-  public func backup(to path: String) throws {
+  public func backup(to path: String, now: Date) throws {
     try database.backup(to: path) { copy in
       try copy.execute(sql: "DELETE FROM events")
       try copy.execute(sql: "UPDATE lease SET expiresAt = 0")
+      // Which processes said hello last is of no use there: honest ones that said it since must not be taken for clones.
+      try copy.execute(sql: "UPDATE participants SET instance = NULL")
+      try Self.set(.backedUpAt, to: Int64(now.timeIntervalSince1970), in: copy)
       // An attempt that was open is over in the copy: whoever restores it must not go on with it.
       try copy.execute(
         sql:
@@ -32,6 +35,12 @@ public final class CoordinatorStore: Sendable {
   public func checkIntegrity() throws { try database.checkIntegrity() }
 
   public func close() throws { try database.close() }
+
+  /// Closes a database that is to be moved: everything is in its one file.
+  func closeWhole() throws {
+    try database.emptyLog()
+    try database.close()
+  }
 
   /// Lets every write fail from here on, or no longer: lets tests play a disk that takes nothing.
   package func set(isReadOnly: Bool) throws { try database.set(isReadOnly: isReadOnly) }

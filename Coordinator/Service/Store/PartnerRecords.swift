@@ -146,7 +146,12 @@ extension CoordinatorStore {
   }
 
   static func issueRoster(now: Date, in database: Database, sign: (UInt64, [PartnerRecord]) throws -> [UInt8]) throws -> [UInt8] {
-    let version = (try newestRoster(in: database)?.version ?? 0) + 1
+    try issueRoster(version: (try newestRoster(in: database)?.version ?? 0) + 1, now: now, in: database, sign: sign)
+  }
+
+  static func issueRoster(
+    version: UInt64, now: Date, in database: Database, sign: (UInt64, [PartnerRecord]) throws -> [UInt8]
+  ) throws -> [UInt8] {
     let partners = try Row.fetchAll(database, sql: "SELECT * FROM participants ORDER BY participant").map(PartnerRecord.init)
     let bytes = try sign(version, partners)
     try database.execute(

@@ -115,6 +115,15 @@ extension CoordinatorStore {
     }
   }
 
+  /// Number of the newest statement of a partner; 0 when it has made none.
+  public func newestStatement(of participant: UInt32) throws -> UInt64 {
+    try database.read {
+      let number = try Int64.fetchOne(
+        $0, sql: "SELECT max(number) FROM statements WHERE participant = ?", arguments: [participant])
+      return UInt64(bitPattern: number ?? 0)
+    }
+  }
+
   /// How every partner stands to a plan, from its statements: 1 consent, 2 pause, 3 resume, 4 leave (`PartnerStatement.Kind`).
   public func standings(plan: Digest) throws -> [UInt32: PartnerStanding] {
     try database.read { database in

@@ -9,6 +9,7 @@ public enum RefusalReason: String, Sendable, CaseIterable {
   case notEnrolled = "not-enrolled"
   case revoked = "revoked"
   case superseded = "superseded"
+  case helloNeeded = "hello-needed"
   case ledgerRolledBack = "ledger-rolled-back"
   case rateLimited = "rate-limited"
   case tooManyCalls = "too-many-calls"
@@ -46,6 +47,7 @@ extension TransportRefusal {
     case .notEnrolled: .notEnrolled
     case .revoked: .revoked
     case .superseded: .superseded
+    case .helloNeeded: .helloNeeded
     case .ledgerRolledBack: .ledgerRolledBack
     case .rateLimited: .rateLimited
     case .tooManyCalls: .tooManyCalls
@@ -80,7 +82,7 @@ extension TransportRefusal {
     switch self {
     case .unidentified, .certificateExpired: .unauthenticated
     case .wrongTask, .notEnrolled, .revoked, .invitationUnknown, .invitationExpired, .invitationUsed: .permissionDenied
-    case .unsupportedVersion, .ledgerRolledBack, .stageClosed: .failedPrecondition
+    case .unsupportedVersion, .helloNeeded, .ledgerRolledBack, .stageClosed: .failedPrecondition
     case .superseded, .stalled: .aborted
     case .rateLimited, .tooManyCalls, .tooLarge: .resourceExhausted
     case .badChecksum: .dataLoss
@@ -144,6 +146,7 @@ extension TransportRefusal {
     case .notEnrolled: self = .notEnrolled
     case .revoked: self = .revoked
     case .superseded: self = .superseded
+    case .helloNeeded: self = .helloNeeded
     case .badChecksum: self = .badChecksum
     case .conflict: self = .conflict
     case .unknownMethod: self = .unknownMethod
@@ -170,6 +173,7 @@ extension TransportRefusal: CustomStringConvertible {
     case .notEnrolled: "This participant or certificate is not in the task's roster; enrol with a new token."
     case .revoked: "This participant's access was revoked; ask whoever runs the coordinator."
     case .superseded: "Another, newer process is at work under this partner's identity."
+    case .helloNeeded: "This process has not said hello to the coordinator as it is now; say hello, then go on."
     case .ledgerRolledBack(let dataset):
       "The ledger of data set \(Self.quoted(dataset)) is not a continuation of the one shown before; was this home restored from a backup?"
     case .rateLimited(let retryAfter): "Too many calls; try again in \(retryAfter.wholeSeconds) s."

@@ -54,7 +54,7 @@ final class TestTask {
     let desk = EnrolmentDesk(state: state, logger: Self.logger, clock: { clock.now })
     for number in 1...count {
       let name = try PartnerName("partner-\(number)")
-      let token = try invitations.invite(name, expires: clock.now.addingTimeInterval(3600), now: clock.now)
+      let token = try invitations.invite(name, expires: clock.now.addingTimeInterval(3600), now: clock.now).token
       partners.append(try await TestPartner(token: token, desk: desk, number: number, clock: clock))
     }
     let items = (0..<Self.itemCount).map { "item-\($0)\tTitle \($0)" }

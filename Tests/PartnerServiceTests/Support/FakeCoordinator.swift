@@ -63,6 +63,12 @@ actor FakeCoordinator {
   func setLifetime(_ lifetime: Duration) { self.lifetime = lifetime }
   func tamper(_ participant: UInt32, _ tampering: Tampering) { tamperings[participant] = tampering }
   func setRecorded(_ notes: [Transport.LedgerNote], of participant: UInt32) { recordedLedgers[participant] = notes }
+  /// As a coordinator does that was restored from a backup: it knows of no process, and of no statement since.
+  func restore() {
+    instances = [:]
+    statements = []
+  }
+
   func revoke(_ participant: UInt32) { tamperings[participant] = Tampering(failure: { _ in .refused(.revoked) }) }
 
   // MARK: - Enrolment
@@ -80,14 +86,18 @@ actor FakeCoordinator {
     guard let key = VerificationKey(bytes: application.verificationKey), let proof = Signature(bytes: application.proof),
       EnrolmentProof.verifies(proof, secret: application.secret, request: application.certificateRequest, key: key)
     else { throw TransportFailure.refused(.badSignature(field: "proof")) }
-    let participant = UInt32(members.count + 1)
+    let known = members.first { $0.name == token.name }
+    if let known, known.verificationKey != key { throw TransportFailure.refused(.conflict) }
+    let participant = known?.participant ?? UInt32(members.count + 1)
     let certificate = try authority.issueClient(
       request: CertificateRequest(der: application.certificateRequest), participant: participant, name: token.name,
       lifetime: lifetime, now: Date())
-    members.append(
-      PeerIdentity.RosterEntry(
-        participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
-    rosterVersion += 1
+    if known == nil {
+      members.append(
+        PeerIdentity.RosterEntry(
+          participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
+      rosterVersion += 1
+    }
     return EnrolmentGrant(
       participant: participant, certificatePEM: certificate.pem, authorityPEM: authority.certificatePEM,
       coordinatorKey: self.key.verificationKey.bytes, roster: try roster())
@@ -205,7 +215,8 @@ actor FakeCoordinator {
   private func admit(_ participant: UInt32, _ instance: InstanceID, _ call: String) throws(TransportFailure) {
     if let failure = tamperings[participant]?.failure(call) { throw failure }
     if call == "hello" { instances[participant] = instance }
-    guard instances[participant] == instance else { throw .refused(.superseded) }
+    guard let newest = instances[participant] else { throw .refused(.helloNeeded) }
+    guard newest == instance else { throw .refused(.superseded) }
   }
 
   func hello(_ hello: ClientHello, _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> ServerHello {
@@ -217,6 +228,7 @@ actor FakeCoordinator {
     }
     return ServerHello(
       version: 1, software: "fake", task: authority.taskID, recordedLedgers: known, coordinatorLedger: nil,
+      newestStatement: statements.last { $0.participant == participant }?.number ?? 0,
       clock: Int64(Date().timeIntervalSince1970 * 1000))
   }
 
