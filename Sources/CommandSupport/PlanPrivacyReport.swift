@@ -1,4 +1,3 @@
-public import CryptoPrimitives
 internal import DifferentialPrivacy
 public import FederatedLearning
 internal import Foundation
@@ -13,23 +12,23 @@ public struct PlanPrivacyReport {
   private let charges: [LedgerState.Standing]
   private let ledgerHead: String
   private let remaining: Double?
-  private let planNames: [Digest: String]
+  private let planName: (LedgerState.Standing) -> String?
 
   /// - Parameters:
   ///   - charges: those of this plan.
   ///   - ledgerHead: hash of the ledger's last record, in hex.
   ///   - remaining: ε that the plan's cap leaves; `nil` without a cap.
-  ///   - planNames: names of the plans that the ledger may speak of; others are shown by their hash.
+  ///   - planName: what a charge's plan is called where the ledger knows more than one.
   public init(
     plan: TrainingPlan, state: LedgerState, charges: [LedgerState.Standing], ledgerHead: String, remaining: Double?,
-    planNames: [Digest: String] = [:]
+    planName: @escaping (LedgerState.Standing) -> String? = { _ in nil }
   ) {
     self.plan = plan
     self.state = state
     self.charges = charges
     self.ledgerHead = ledgerHead
     self.remaining = remaining
-    self.planNames = planNames
+    self.planName = planName
   }
 
   /// Setting, unit, mechanisms, ledger and, where there is noise, the guarantees.
@@ -180,13 +179,11 @@ public struct PlanPrivacyReport {
   }
 
   private var ledgerExtract: LedgerExtract {
-    let hasManyPlans = Set(state.charges.map(\.charge.plan)).count > 1
     let entries = state.charges.map { standing in
       let wasReleased: Bool
       if case .released? = standing.outcome?.result { wasReleased = true } else { wasReleased = false }
       return LedgerEntryExtract(
-        index: standing.number - 1,
-        plan: hasManyPlans ? planNames[standing.charge.plan] ?? "\(standing.charge.plan.hex.prefix(8))…" : nil, release: standing.charge.name, round: standing.charge.attempt.round,
+        index: standing.number - 1, plan: planName(standing), release: standing.charge.name, round: standing.charge.attempt.round,
         attempt: standing.charge.attempt.attempt,
         epsilonAfter: standing.charge.epsilonAfter.isFinite ? standing.charge.epsilonAfter : nil,
         survivorCount: standing.charge.survivors, released: wasReleased)

@@ -69,7 +69,8 @@ import Transport
     #expect(review.objections == [])
     for word in [
       "WHAT IS NOT PROTECTED", "WHAT CANNOT BE UNDONE", "no time is fixed", "a user's vector says which items", "127.0.0.1:7443",
-      ShortFingerprint(of: review.hash).text, "participant 1", "one user with all of the user's interactions", "add-remove", "minimum survivors 3", "round",
+      ShortFingerprint(of: review.hash).text, "participant 1", "one user with all of the user's interactions", "add-remove",
+      "minimum survivors 3", "round",
       "never your own sum", "roster fingerprint", review.roster.fingerprint.text, "p4", review.hash.hex, "your own cap",
       "ε = 10.0 at δ = 1e-06",
     ] { #expect(text.contains(word), "\(word)") }
@@ -82,7 +83,8 @@ import Transport
     case .central:
       // Φ(Φ⁻¹(0.01) + μ) with the μ of (8, 1e-6), computed apart from this program.
       #expect(abs(review.attackRate - 0.21336412) < 1e-6)
-      #expect(text.contains("at most a factor of e^ε = 2981, but for a chance of δ") && text.contains("at most 21.4 % of the users"))
+      #expect(
+        text.contains("at most a factor of e^ε = 2981, but for a chance of δ") && text.contains("at most 21.4 % of the users"))
       #expect(text.contains("ε ≤ 8.0 at δ = 1e-06") && text.contains("the coordinator draws the noise and is trusted"))
     case .distributed:
       #expect(text.contains("ε ≤ 8.0 at δ = 1e-06") && text.contains("the coordinator, and 1 partner that work with it"))

@@ -21,7 +21,8 @@ import Testing
     report.privacy.total = SpentTotal(epsilon: 6.598, delta: 1e-6, epsilonCap: 8, planCount: 2)
     var claim = Claim(report)
     #expect(claim.verdict == .bounded && claim.headline.hasPrefix("Charged for the same users over all plans (2 plans): ε ≤ 6.6"))
-    #expect(claim.statement.contains("own cap over all plans is ε = 8; 1.4") && claim.statement.contains("This plan: What this run"))
+    #expect(
+      claim.statement.contains("own cap over all plans is ε = 8; 1.4") && claim.statement.contains("This plan: What this run"))
     report.privacy.guarantees = []
     claim = Claim(report)
     #expect(claim.statement.hasSuffix("Nothing was charged under this plan yet."))

@@ -92,7 +92,9 @@ enum Statements {
       guard
         let caller = try PartnerCaller(
           home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
-      else { return Console.output("`run` speaks for this home: it tells the coordinator within seconds, or when it next reaches it.") }
+      else {
+        return Console.output("`run` speaks for this home: it tells the coordinator within seconds, or when it next reaches it.")
+      }
       let refusals = try await caller.sendStatements()
       for refusal in refusals { Console.error("tacit-client: the coordinator does not take it: \(refusal)") }
       if refusals.isEmpty { Console.output("The coordinator has been told.") }

@@ -28,7 +28,8 @@ struct DataCommand: AsyncParsableCommand {
 
     @Argument(help: "A folder in our layout, a table (CSV or TSV, plain or gz), or MovieLens' own files.") var path: String
     @OptionGroup var home: HomeOptions
-    @Option(help: "What to call the data set; users that were imported before stay on the ledger that counts them.") var name = DataSetName.standard.text
+    @Option(help: "What to call the data set; users that were imported before stay on the ledger that counts them.") var name =
+      DataSetName.standard.text
     @Option(
       help: ArgumentHelp(
         "Which column is what, for instance user=customer,item=sku,time=ts,weight=qty,event=action.", valueName: "mapping"))
@@ -94,7 +95,8 @@ struct DataCommand: AsyncParsableCommand {
   struct Cap: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Set the most that the users of a data set may ever spend, over all plans. What is spent stays spent.",
-      discussion: "The cap is that of their ledger: it holds for every data set that the ledger counts, from the next attempt on.")
+      discussion: "The cap is that of their ledger: it holds for every data set that the ledger counts, from the next attempt on."
+    )
 
     @Argument(help: ArgumentHelp("EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta")) var cap: BudgetArgument
     @OptionGroup var home: HomeOptions

@@ -43,8 +43,10 @@ struct ReportCommand: AsyncParsableCommand {
     let charges = own.charges
     let delta = cap?.delta ?? plan.privacy.delta
     let spent = state.recorded.epsilon(delta: delta)
+    let planCount = Set(state.charges.map(\.charge.plan)).count
     var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex, remaining: nil, planNames: own.planNames
+      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex, remaining: nil,
+      planName: { planCount > 1 ? own.planNames[$0.charge.plan] ?? "\($0.charge.plan.hex.prefix(8))…" : nil }
     ).report()
     // What the plan's cap leaves; the partner's own cap stands with the total.
     privacy.ledger?.epsilonRemaining = privacy.principalGuarantee.flatMap { guarantee in
@@ -52,7 +54,7 @@ struct ReportCommand: AsyncParsableCommand {
     }
     privacy.total = SpentTotal(
       epsilon: spent.isFinite ? spent : nil, delta: delta, epsilonCap: cap?.epsilon,
-      planCount: Set(state.charges.map(\.charge.plan)).count)
+      planCount: planCount)
     privacy.covered = [
       "Every release of the plan that this partner's masked input may have entered, and every attempt that came to nothing after it."
     ]

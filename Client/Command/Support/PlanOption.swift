@@ -4,7 +4,8 @@ internal import PartnerService
 
 /// Which of the plans that this home knows a command speaks of.
 struct PlanOption: ParsableArguments {
-  @Option(help: ArgumentHelp("Another plan than the newest: its hash or the beginning of it, as `status` shows it.", valueName: "hash"))
+  @Option(
+    help: ArgumentHelp("Another plan than the newest: its hash or the beginning of it, as `status` shows it.", valueName: "hash"))
   var plan: String?
 
   /// - Returns: `nil` when none is named.

@@ -28,7 +28,9 @@ public enum Joining {
     return try PlanReview(
       planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment, end: plan.end,
       proposed: cap,
-      dataSets: try store.dataSets().filter { !$0.isRemoved }.map { ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity)) })
+      dataSets: try store.dataSets().filter { !$0.isRemoved }.map {
+        ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity))
+      })
   }
 
   /// Records the consent to a plan, signed with the partner's identity, with the data set that takes part and its cap.

@@ -85,7 +85,8 @@ extension PlanReview {
       switch plan.algorithm.name {
       case "popularity": "which items the user has"
       case "covariance": "which items the user has, and which of them together"
-      case "mf": "which items the user has; then, for every item, how its factors would have to change to fit the user's items better"
+      case "mf":
+        "which items the user has; then, for every item, how its factors would have to change to fit the user's items better"
       case "als": "what the user's items say about the factors of every item"
       default: "what '\(plan.algorithm.name)' computes from the user's items"
       }

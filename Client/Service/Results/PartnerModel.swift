@@ -39,10 +39,12 @@ public struct PartnerModel: Sendable {
       throw PartnerError(
         .missing,
         hash == nil
-          ? "no plan was accepted yet; look at it with: tacit-client review" : "this plan was not accepted, so that it has no model here")
+          ? "no plan was accepted yet; look at it with: tacit-client review"
+          : "this plan was not accepted, so that it has no model here")
     }
     var later: [String] = []
-    var found: (stored: StoredPlan, dataSet: DataSetName, file: PlanFile, session: SessionID, release: ModelRelease, model: [UInt8])?
+    var found:
+      (stored: StoredPlan, dataSet: DataSetName, file: PlanFile, session: SessionID, release: ModelRelease, model: [UInt8])?
     for stored in accepted {
       let file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment, known: true)
       if let session = SessionID(hex: file.plan.session), let name = stored.dataSet,

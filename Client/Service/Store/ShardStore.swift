@@ -23,7 +23,8 @@ extension PartnerStore {
     }
     guard !rows.isEmpty else {
       throw PartnerError(
-        .missing, "the data set '\(name)' holds no users: it was removed; import it again under a new name: tacit-client data import FILE")
+        .missing,
+        "the data set '\(name)' holds no users: it was removed; import it again under a new name: tacit-client data import FILE")
     }
     var ids: [String] = []
     var histories: [[Int32]] = []
