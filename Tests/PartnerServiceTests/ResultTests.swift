@@ -1,3 +1,4 @@
+import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import PartnerService
@@ -53,10 +54,11 @@ import Testing
     _ = try await world.run()
     let (home, store) = (world.homes[0], try world.store(0))
     try Joining.purge(home: home, store: store)
-    for body in [
+    let bodies: [() throws -> Void] = [
       { _ = try PartnerModel(store, home: home) }, { _ = try Joining.review(home: home, store: store) },
       { try Joining.refusePurged(store, home) }, { _ = try world.importData(0) },
-    ] { #expect(throws: PartnerError.self) { try body() } }
+    ]
+    for body in bodies { #expect(throws: PartnerError.self) { try body() } }
     #expect { try PartnerModel(store, home: home) } throws: { "\($0)".contains("was purged") }
   }
 

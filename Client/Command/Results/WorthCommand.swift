@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CommandSupport
+internal import CryptoPrimitives
 internal import Foundation
 internal import PartnerService
 
