@@ -235,7 +235,7 @@ import Transport
     _ = try? await running.value
     for index in [0, 3] {
       let review = try Joining.review(home: world.homes[index], store: try world.store(index))
-      #expect(review.text.contains("OVER") && review.document.end != nil)
+      #expect(review.text.contains("OVER") && review.end != nil)
       #expect { try world.accept(index) } throws: { "\($0)".contains("plan 'test task' is over (") }
       let status = try PartnerStatus(home: world.homes[index], store: try world.store(index), now: Date())
       #expect(status.needs.contains { $0.hasPrefix("a new plan") })
