@@ -32,6 +32,7 @@ struct EnrollCommand: AsyncParsableCommand {
     let isRenewal: Bool
     let fingerprint: String
     let coordinatorFingerprint: String
+    let rosterVersion: UInt64?
     let rosterFingerprint: String?
   }
 
@@ -43,13 +44,13 @@ struct EnrollCommand: AsyncParsableCommand {
     let own = ShortFingerprint(of: SHA256.hash(enrolment.identity.bytes)).text
     let coordinator = ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes)).text
     let (opened, store) = try home.open()
-    let roster = try Joining.rosterFingerprint(home: opened, store: store)
+    let roster = try Joining.pinnedRoster(home: opened, store: store)
     if format == .json {
       return try Console.outputJSON(
         Document(
           home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name,
-          isRenewal: isRenewal, fingerprint: own,
-          coordinatorFingerprint: coordinator, rosterFingerprint: roster))
+          isRenewal: isRenewal, fingerprint: own, coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
+          rosterFingerprint: roster?.fingerprint))
     }
     if isRenewal {
       return Console.output(
@@ -61,7 +62,7 @@ struct EnrollCommand: AsyncParsableCommand {
       Enrolled as participant \(enrolment.participant) ('\(enrolment.name)') of task \(enrolment.task).
         your key         \(own)
         the coordinator  \(coordinator)
-        the roster       \(roster ?? "-")
+        the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
   }

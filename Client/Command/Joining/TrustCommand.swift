@@ -34,6 +34,8 @@ struct TrustCommand: AsyncParsableCommand {
     }
     let enrolment = try await caller.trust(told)
     Console.output("The coordinator's key \(ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes))) is trusted.")
-    Console.output("roster  \(try Joining.rosterFingerprint(home: home, store: store) ?? "-")")
+    Console.output(
+      "roster  \(try Joining.pinnedRoster(home: home, store: store).map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")"
+    )
   }
 }

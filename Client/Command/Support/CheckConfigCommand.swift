@@ -27,6 +27,7 @@ struct CheckConfigCommand: AsyncParsableCommand {
     let store = try PartnerStore(home)
     let enrolment = try Joining.enrolment(of: store, home)
     try store.checkIntegrity()
+    try Joining.refusePurged(store, home)
     try Joining.checkKeys(home: home, enrolment: enrolment, passphrase: settings.passphrase(configuration))
     Console.output("\n\(home.path): enrolled as '\(enrolment.name)', keys open, database whole")
     for line in try PartnerStatus(home: home, store: store, now: Date()).needs { Console.output("needs: \(line)") }

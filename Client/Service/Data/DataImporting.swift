@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 public import DataImport
 public import DifferentialPrivacy
 public import FederatedLearning
@@ -85,6 +86,24 @@ public enum DataImporting {
       throw PartnerError(.missing, "there is no data set '\(name)'; import it with: tacit-client data import FILE")
     }
     try store.set(cap: cap, of: name)
+  }
+
+  /// Erases the users and events of a data set; its ledger stays, and goes on counting its users if they are imported again.
+  ///
+  /// - Throws: `PartnerError` when there is none, or when a plan that was accepted and is not over trains on it.
+  public static func remove(_ name: DataSetName, from store: PartnerStore, time: Int) throws {
+    guard let record = try store.dataSet(name), !record.isRemoved else {
+      let known = try store.dataSets().filter { !$0.isRemoved }.map(\.name.text).joined(separator: ", ")
+      throw PartnerError(.missing, "there is no data set '\(name)' (there are: \(known.isEmpty ? "none" : known))")
+    }
+    let hasEnded = try store.hasLeft || store.isRevoked
+    if !hasEnded, let plan = try store.acceptedPlans().first(where: { $0.dataSet == name && $0.end == nil }) {
+      throw PartnerError(
+        .usage,
+        "'\(try PlanFile(bytes: plan.bytes).plan.task)' (\(plan.hash.hex.prefix(16))…) trains on '\(name)' and is not over; remove the data after its end, or leave the task: tacit-client leave"
+      )
+    }
+    try store.remove(name, time: time)
   }
 
   private static func selected(

@@ -15,22 +15,49 @@ extension PartnerHost {
   func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
     while true {
-      for sentence in try await Greeting.sendStatements(line.connection, store) {
-        count("a statement was refused")
-        logger.error("the coordinator does not take a statement", metadata: ["reason": "\(sentence)"])
-      }
-      if try store.hasLeft { return .left }
+      try await tell()
+      if hasTakenLeave { return .left }
       try await renewIfDue()
       if isStopping { return .stopped }
-      let isIdle = active == nil
-      let answer = try await line.connection.poll(
-        PollQuery(
-          session: active?.session.bytes ?? [], after: active?.cursor, wait: isIdle ? .zero : wait))
+      let answer = try await poll()
       succeeded()
       if let ending = try await handle(answer) { return ending }
       if isStopping { return .stopped }
     }
   }
+
+  func poll() async throws -> PollAnswer {
+    isPolling = true
+    defer { isPolling = false }
+    return try await line.connection.poll(
+      PollQuery(session: active?.session.bytes ?? [], after: active?.cursor, wait: active == nil ? .zero : wait))
+  }
+
+  /// Sends what the person decided, unless that is under way.
+  func tell() async throws {
+    guard !isTelling else { return }
+    isTelling = true
+    defer { isTelling = false }
+    for sentence in try await Greeting.sendStatements(line.connection, store) {
+      count("a statement was refused")
+      logger.error("the coordinator does not take a statement", metadata: ["reason": "\(sentence)"])
+    }
+  }
+
+  /// While a poll waits: statements leave within a second or two. What cannot be told now is told by the conversation itself.
+  func tellMeanwhile() async {
+    while (try? await Task.sleep(for: min(options.idlePause, .seconds(1)))) != nil {
+      guard isPolling, (try? store.unsentStatements().isEmpty) == false else { continue }
+      do { try await tell() } catch {
+        logger.debug("a statement could not be sent beside the poll", metadata: ["reason": "\(error)"])
+      }
+      // Nothing is waited for any more.
+      if hasTakenLeave { await stop() }
+    }
+  }
+
+  /// Whether this partner has left and the coordinator has heard it.
+  var hasTakenLeave: Bool { (try? store.hasLeft && store.unsentStatements().isEmpty) ?? false }
 
   func greet() async throws {
     let answer = try await Greeting.exchange(
@@ -40,6 +67,7 @@ extension PartnerHost {
     if abs(skew) > 300 {
       logger.warning("the clocks of this machine and of the coordinator differ", metadata: ["seconds": "\(Int(skew))"])
     }
+    try store.note(isRevoked: false)
     logger.info("connected", metadata: ["task": "\(enrolment.task)", "participant": "\(enrolment.participant)"])
   }
 
@@ -79,6 +107,7 @@ extension PartnerHost {
 
   func handle(_ answer: PollAnswer) async throws -> PartnerEnding? {
     try await meetPlan(answer)
+    try noteEnd(answer)
     guard let task = active else {
       if options.once, case .finished(let reason) = answer.state, answer.planHash.map({ try? store.plan($0)?.isAccepted }) == nil
       {
@@ -108,6 +137,7 @@ extension PartnerHost {
       if isStopping { return .stopped }
     }
     if isMissing { try await pause() }
+    try compareReleases(answer, task)
     switch answer.state {
     case .running, .waiting: return nil
     case .idle, .draining:
@@ -129,6 +159,8 @@ extension PartnerHost {
       return try announce(planHash)
     }
     guard stored.isAccepted else { return try announce(planHash) }
+    // A plan that is over needs no data any more, and they may be gone.
+    if stored.end != nil, try stored.dataSet.flatMap({ try store.dataSet($0) })?.isRemoved ?? false { return }
     active = nil
     let task = try ActiveTask(
       stored, home: home, store: store, enrolment: enrolment, keys: keys, workers: options.workers, time: now)

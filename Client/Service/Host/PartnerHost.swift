@@ -53,6 +53,12 @@ public actor PartnerHost {
   /// Plans that were fetched and wait for a person; told once.
   var announced: Set<Digest> = []
   var isStopping = false
+  /// Whether statements are being sent: each goes once.
+  var isTelling = false
+  /// Whether a poll waits for the coordinator.
+  var isPolling = false
+  /// What was said and would only be repeated.
+  var said: Set<String> = []
   var lastRenewal: ContinuousClock.Instant?
   var skew: TimeInterval = 0
   /// Refusals of the engine, messages that came twice, and the like; by reason.
@@ -108,15 +114,20 @@ public actor PartnerHost {
     }
     var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
     var distrusts = 0
+    // A poll may wait for half a minute; what a person decides meanwhile is told beside it.
+    let teller = Task { await self.tellMeanwhile() }
+    defer { teller.cancel() }
     while !isStopping {
       do {
-        return try await converse {
+        let ending = try await converse {
           backoff.reset()
           distrusts = 0
         }
+        return ending == .stopped && hasTakenLeave ? .left : ending
       } catch let failure as TransportFailure {
         if case .cancelled = failure { break }
         if case .notTrusted = failure { distrusts += 1 }
+        if case .refused(.revoked) = failure { try? store.note(isRevoked: true) }
         if let error = FatalFailure.error(for: failure, home: home, distrusts: distrusts) {
           await connection.close()
           throw error
@@ -143,7 +154,7 @@ public actor PartnerHost {
       }
     }
     await connection.close()
-    return .stopped
+    return hasTakenLeave ? .left : .stopped
   }
 
   /// Ends `run` at the next message or pause; an attempt under way goes on without this partner.
@@ -157,6 +168,9 @@ public actor PartnerHost {
   var now: Int { Int(clock().timeIntervalSince1970) }
 
   func count(_ reason: String) { counts[reason, default: 0] += 1 }
+
+  /// Whether this is new: what comes again by itself is logged once.
+  func isNews(_ words: String) -> Bool { said.insert(words).inserted }
 
   func pause() async throws {
     if options.once {

@@ -34,6 +34,8 @@ extension PartnerHost {
     }
     task.cursor = cursor
     task.engine.isPaused = try store.isPaused
+    // A person may have changed it since the last attempt.
+    task.engine.setCap(try store.dataSet(task.dataSet)?.cap)
     let actions = task.engine.receive(message, random: &random, time: now)
     note(message, task)
     if case .roundStart(let start) = message { try keepModel(of: start, task) }
@@ -66,7 +68,7 @@ extension PartnerHost {
         metadata: [
           "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
         ])
-      note("refused: \(refusal.reason)", task, round: refusal.round, attempt: refusal.attempt)
+      note(words(for: refusal.reason, task), task, round: refusal.round, attempt: refusal.attempt)
     }
     let key = UploadKey(session: place.session.bytes, round: place.round, attempt: place.attempt, kind: message.kind)
     let payload = BytesPayload(WireCodec.encode(message))

@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import Logging
@@ -10,6 +11,17 @@ extension PartnerHost {
   func rememberLedger(_ task: ActiveTask) {
     do { try store.record(ledgerHead: task.ledger.head.head, of: task.ledgerName) } catch {
       logger.error("the ledger's head could not be noted", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  /// Why this home refused an attempt, and what its person can do.
+  func words(for reason: PartnerRefusal, _ task: ActiveTask) -> String {
+    switch reason {
+    case .budgetExhausted:
+      let cap = (try? store.dataSet(task.dataSet))?.cap.map { "your cap of ε = \($0.epsilon)" } ?? "the plan's cap"
+      return "refused by this home: it would overspend \(cap) or the plan's; see tacit-client data list and data cap"
+    case .paused: return "refused by this home: it is paused; go on with tacit-client resume"
+    default: return "refused by this home: \(reason)"
     }
   }
 

@@ -9,10 +9,15 @@ internal import Recommender
 public enum Joining {
   /// The review of a plan that is in this home.
   ///
-  /// - Parameter hash: which; the newest when `nil`.
-  /// - Throws: `PartnerError` when there is none, or when its signature does not hold.
-  public static func review(_ hash: Digest? = nil, home: PartnerHome, store: PartnerStore) throws -> PlanReview {
+  /// - Parameters:
+  ///   - hash: which; the newest when `nil`.
+  ///   - cap: the cap that would hold for data sets that have none yet, so that the review judges what would be accepted.
+  /// - Throws: `PartnerError` when there is none, when its signature does not hold, or when the home was purged.
+  public static func review(
+    _ hash: Digest? = nil, home: PartnerHome, store: PartnerStore, cap: PrivacyBudget? = nil
+  ) throws -> PlanReview {
     let enrolment = try enrolment(of: store, home)
+    try refusePurged(store, home)
     guard let plan = try hash.map({ try store.plan($0) }) ?? store.plans().first else {
       throw PartnerError(
         .missing, "this home has seen no plan yet; the coordinator has none, or has not been asked: tacit-client review")
@@ -21,22 +26,33 @@ public enum Joining {
       throw PartnerError(.missing, "this home has no roster; enrol into a new one")
     }
     return try PlanReview(
-      planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment,
-      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity)) })
+      planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment, end: plan.end,
+      proposed: cap,
+      dataSets: try store.dataSets().filter { !$0.isRemoved }.map {
+        ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity))
+      })
   }
 
   /// Records the consent to a plan, signed with the partner's identity, with the data set that takes part and its cap.
   ///
   /// - Parameters:
   ///   - cap: the partner's own cap for the data set over all plans; needed when it has none yet.
+  ///   - inPart: whether the partner means to join though its cap stops it before the plan's end.
   ///   - time: seconds since 1970.
   /// - Returns: the statement; whoever speaks for the home sends it.
-  /// - Throws: `PartnerError` when something speaks against the plan, or when there is no data set or cap.
+  /// - Throws: `PartnerError` when something speaks against the plan, when it is over or does not fit the cap, or when there is no
+  ///   data set or cap.
   @discardableResult
   public static func accept(
-    _ review: PlanReview, dataSet: DataSetName?, cap: PrivacyBudget?, home: PartnerHome, store: PartnerStore,
-    passphrase: PassphraseSource, time: Int
+    _ review: PlanReview, dataSet: DataSetName?, cap: PrivacyBudget?, inPart: Bool = false, home: PartnerHome,
+    store: PartnerStore, passphrase: PassphraseSource, time: Int
   ) throws -> PartnerStatement {
+    if let end = try store.plan(review.hash)?.end ?? review.end {
+      throw PartnerError(
+        .usage,
+        "plan '\(review.plan.task)' is over (\(end)): there is nothing to join any more; wait for a new plan, and look for it with: tacit-client review"
+      )
+    }
     if let objection = review.objections.first {
       throw PartnerError(.untrusted, "this plan cannot be accepted: \(objection)")
     }
@@ -68,6 +84,13 @@ public enum Joining {
         throw PartnerError(
           .usage,
           "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
+        )
+      }
+      let after = PlanReview.epsilon(after: ledger, review.plan, delta: cap.delta)
+      if !inPart, !PlanReview.fits(after, cap) {
+        throw PartnerError(
+          .usage,
+          "the whole plan would bring the ledger '\(record.ledger.name)' to \(PlanReview.epsilonText(after)), above your cap of ε = \(cap.epsilon): this home would refuse the rounds that do not fit, and the others might have to wait for nothing; give a larger cap if you mean to join to the end, or --part to join as far as the cap goes"
         )
       }
     }
@@ -130,10 +153,20 @@ public enum Joining {
     }
   }
 
-  /// The fingerprint of the newest roster that this home has pinned; `nil` when there is none.
-  public static func rosterFingerprint(home: PartnerHome, store: PartnerStore) throws -> String? {
+  /// The newest roster that this home has pinned, by what people compare on the phone; `nil` when there is none.
+  public static func pinnedRoster(home: PartnerHome, store: PartnerStore) throws -> (version: UInt64, fingerprint: String)? {
     let enrolment = try enrolment(of: store, home)
-    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment, known: true).fingerprint.text }
+    return try store.newestRoster().map {
+      let roster = try PinnedRoster.read($0, enrolment: enrolment, known: true)
+      return (roster.version, roster.fingerprint.text)
+    }
+  }
+
+  /// - Throws: `PartnerError` when keys and data of the home are gone.
+  public static func refusePurged(_ store: PartnerStore, _ home: PartnerHome) throws {
+    guard try store.isPurged else { return }
+    throw PartnerError(
+      .usage, "the home \(home.path) was purged: its keys and data are gone, only the ledgers are left; enrol a new home")
   }
 
   private static func refuseAfterEnd(_ store: PartnerStore) throws {
@@ -151,6 +184,10 @@ public enum Joining {
         throw PartnerError(
           .missing, "there is no data set '\(name)' (there are: \(all.map(\.name.text).joined(separator: ", ")))")
       }
+      guard !record.isRemoved else {
+        throw PartnerError(
+          .usage, "the data set '\(name)' was removed; import it again under a new name (its users stay on their ledger)")
+      }
       guard record.catalogue == plan.catalogue.hash else {
         throw PartnerError(
           .data,
@@ -159,7 +196,7 @@ public enum Joining {
       }
       return record
     }
-    let fitting = all.filter { $0.catalogue == plan.catalogue.hash }
+    let fitting = all.filter { $0.catalogue == plan.catalogue.hash && !$0.isRemoved }
     guard let only = fitting.first else {
       throw PartnerError(
         .missing, "no data are imported for this plan's catalogue yet; do it with: tacit-client data import FILE")

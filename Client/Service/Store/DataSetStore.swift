@@ -16,11 +16,15 @@ public struct DataSetRecord: Sendable {
   public let users: Int
   public let events: Int
   public let importedAt: Int
+  /// Seconds since 1970; `nil` while the data are there.
+  public let removedAt: Int?
   /// What counts for its users.
   public let ledger: OwnLedgerRecord
 
   /// The most that the ledger's users may ever spend.
   public var cap: PrivacyBudget? { ledger.cap }
+  /// Whether its users and events were erased; the ledger that counts them stays.
+  public var isRemoved: Bool { removedAt != nil }
 }
 
 /// What the users of one or more data sets have spent and may spend, as the database knows it; the ledger itself is a file.
@@ -38,8 +42,8 @@ extension PartnerStore {
   /// Keeps an imported data set, all of it or nothing, and finds the ledger of its users: the one that counts any of them
   /// already, or a new one.
   ///
-  /// Users are the same when their identifiers are, byte for byte. All data sets of the home are looked at: none is ever
-  /// removed but by `eraseShard`, after which the home takes no data and charges nothing.
+  /// Users are the same when their identifiers are, byte for byte. All data sets of the home are looked at, removed ones too
+  /// (`remove`); `eraseShard` forgets them all, and after it the home takes no data and charges nothing.
   ///
   /// - Throws: `PartnerError` when there is a data set of this name, when two ledgers count its users, or when the cap is not the
   ///   one that their ledger has.
@@ -72,7 +76,7 @@ extension PartnerStore {
 
   /// The ledger that counts users of a data set which was just recorded; made when nobody of them was seen before.
   private static func ledger(of name: DataSetName, cap: PrivacyBudget?, in database: Database) throws -> String {
-    let known = try String.fetchAll(
+    let present = try String.fetchAll(
       database,
       sql: """
         SELECT DISTINCT older.ledger FROM dataSet AS older
@@ -81,6 +85,7 @@ extension PartnerStore {
         WHERE imported.dataSet = ? AND older.name <> imported.dataSet
         ORDER BY older.ledger
         """, arguments: [name.text])
+    let known = Set(present).union(try formerLedgers(ofUsersIn: name, in: database)).sorted()
     guard let ledger = known.first else {
       try database.execute(
         sql: "INSERT INTO ledger (name, capEpsilon, capDelta) VALUES (?, ?, ?)",
@@ -161,7 +166,7 @@ extension PartnerStore {
     let head = (row["head"] as Data?).flatMap { LedgerHead(size: row["size"] as Int64, bytes: $0) }
     return DataSetRecord(
       name: try DataSetName(row["name"]), catalogue: row["catalogue"], users: row["users"], events: row["events"],
-      importedAt: row["importedAt"],
+      importedAt: row["importedAt"], removedAt: row["removedAt"],
       ledger: OwnLedgerRecord(name: try DataSetName(row["ledgerName"]), cap: try cap(row), head: head))
   }
 

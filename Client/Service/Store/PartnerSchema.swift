@@ -7,6 +7,7 @@ enum PartnerSchema {
     migrator.registerMigration("1: a partner") { try $0.execute(sql: first) }
     migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
     migrator.registerMigration("3: a budget belongs to people") { try $0.execute(sql: second) }
+    migrator.registerMigration("4: data sets can be removed") { try $0.execute(sql: removal) }
     return migrator
   }
 
@@ -15,6 +16,14 @@ enum PartnerSchema {
     CREATE TABLE earlierKey (
       number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, succession BLOB NOT NULL, trustedAt INTEGER NOT NULL
     );
+    """
+
+  /// Who was in a data set that was removed, as keyed digests: a new import of the same users finds their ledger.
+  private static let removal = """
+    ALTER TABLE dataSet ADD COLUMN removedAt INTEGER;
+    CREATE TABLE formerUser (
+      ledger TEXT NOT NULL REFERENCES ledger, digest BLOB NOT NULL, PRIMARY KEY (ledger, digest)
+    ) WITHOUT ROWID;
     """
 
   private static let first = """

@@ -73,14 +73,22 @@ public final class PartnerStore: Sendable {
     case hasLeft = "left"
     /// There after keys and shard were erased.
     case isPurged = "purged"
-    /// What the daemon last said about itself, as JSON.
-    case daemon
+    /// There after the coordinator has said that it revoked this partner, until it answers again.
+    case isRevoked = "revoked"
+    /// Keys the digests of users whose data were removed.
+    case formerUserKey = "former-user-key"
   }
 
   /// Whether attempts are not answered at the partner's own wish.
   public var isPaused: Bool { get throws { try setting(.isPaused) != nil } }
   public var hasLeft: Bool { get throws { try setting(.hasLeft) != nil } }
   public var isPurged: Bool { get throws { try setting(.isPurged) != nil } }
+  /// Whether the coordinator has revoked this partner, by its own last word.
+  public var isRevoked: Bool { get throws { try setting(.isRevoked) != nil } }
+
+  func note(isRevoked: Bool) throws {
+    if try self.isRevoked != isRevoked { try set(.isRevoked, to: isRevoked ? "1" : nil) }
+  }
 
   // MARK: - Statements
 

@@ -22,7 +22,9 @@ extension PartnerStore {
       try Row.fetchAll(database, sql: "SELECT * FROM shardUser WHERE dataSet = ? ORDER BY position", arguments: [name.text])
     }
     guard !rows.isEmpty else {
-      throw PartnerError(.missing, "the data set '\(name)' holds no users; import it again: tacit-client data import FILE")
+      throw PartnerError(
+        .missing,
+        "the data set '\(name)' holds no users: it was removed; import it again under a new name: tacit-client data import FILE")
     }
     var ids: [String] = []
     var histories: [[Int32]] = []
@@ -64,19 +66,12 @@ extension PartnerStore {
     }
   }
 
-  /// The first few users' names, for a message on the partner's own screen.
-  func someUsers(of name: DataSetName, limit: Int = 3) throws -> [String] {
-    try database.read { database in
-      try String.fetchAll(
-        database, sql: "SELECT name FROM shardUser WHERE dataSet = ? ORDER BY position LIMIT ?", arguments: [name.text, limit])
-    }
-  }
-
   /// Erases every user and model, and what is left of them in the write-ahead log; plans, consents and marks stay.
   func eraseShard() throws {
     try database.write { database in
       // Rows are overwritten (`secure_delete`); names, caps and heads stay beside the ledgers.
       try database.execute(sql: "DELETE FROM shardUser")
+      try database.execute(sql: "DELETE FROM formerUser")
       try database.execute(sql: "UPDATE release SET model = NULL")
       try database.execute(sql: "UPDATE dataSet SET users = 0, events = 0")
       try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('purged', '1')")

@@ -43,7 +43,7 @@ public struct PartnerEngine: ~Copyable {
   let algorithm: any FederatedAlgorithm
   private let workers: Int
   let ledger: PrivacyLedger
-  private let cap: PrivacyBudget?
+  private var cap: PrivacyBudget?
   let journal: any PartnerJournal
   /// How far this partner has come; it never answers an attempt at or below it again.
   var highWaterMark: AttemptMark?
@@ -294,6 +294,11 @@ public struct PartnerEngine: ~Copyable {
   private var maximumUsers: Int {
     planFile.plan.roster.first { $0.participant == participant.rawValue }?.maximumUsers ?? 0
   }
+
+  /// Sets what this partner lets its data set spend, over all plans; holds from the next charge on.
+  ///
+  /// - Parameter cap: the plan's cap when `nil`.
+  public mutating func setCap(_ cap: PrivacyBudget?) { self.cap = cap ?? planFile.plan.cap }
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
   /// a partner with a larger budget of its own still holds the coordinator to the plan.

@@ -56,6 +56,10 @@ actor FakeCoordinator {
     key = SigningKey(random: &random)
   }
 
+  /// The longest that a poll waits for news.
+  private var longestPoll: Duration = .milliseconds(200)
+
+  func setLongestPoll(_ duration: Duration) { longestPoll = duration }
   func setLifetime(_ lifetime: Duration) { self.lifetime = lifetime }
   func tamper(_ participant: UInt32, _ tampering: Tampering) { tamperings[participant] = tampering }
   func setRecorded(_ notes: [Transport.LedgerNote], of participant: UInt32) { recordedLedgers[participant] = notes }
@@ -229,7 +233,7 @@ actor FakeCoordinator {
   }
 
   func poll(_ query: PollQuery, _ participant: UInt32, _ instance: InstanceID) async throws(TransportFailure) -> PollAnswer {
-    let deadline = ContinuousClock.now + min(query.wait, .milliseconds(200))
+    let deadline = ContinuousClock.now + min(query.wait, longestPoll)
     while true {
       try admit(participant, instance, "poll")
       let envelopes = (outbox[participant] ?? []).filter { envelope in query.after.map { envelope.cursor > $0 } ?? true }
@@ -242,6 +246,7 @@ actor FakeCoordinator {
         return tamperings[participant]?.poll(answer) ?? answer
       }
       try? await Task.sleep(for: .milliseconds(3))
+      if Task.isCancelled { throw .cancelled }
     }
   }
 

@@ -118,10 +118,12 @@ final class World: Sendable {
   /// - Parameters:
   ///   - plan: the newest when `nil`.
   ///   - data: the only one that fits when `nil`.
-  func accept(_ index: Int, plan: Digest? = nil, data: DataSetName? = nil) throws {
+  ///   - inPart: whether a plan that does not fit the cap is joined as far as the cap goes.
+  func accept(_ index: Int, plan: Digest? = nil, data: DataSetName? = nil, inPart: Bool = true) throws {
     let store = try store(index)
     try Joining.accept(
-      try Joining.review(plan, home: homes[index], store: store), dataSet: data, cap: nil, home: homes[index], store: store,
+      try Joining.review(plan, home: homes[index], store: store), dataSet: data, cap: nil, inPart: inPart, home: homes[index],
+      store: store,
       passphrase: .none, time: 1001)
   }
 
@@ -138,13 +140,15 @@ final class World: Sendable {
     return path
   }
 
-  func host(_ index: Int, once: Bool = true, clock: @escaping @Sendable () -> Date = { Date() }) throws -> PartnerHost {
+  func host(
+    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), clock: @escaping @Sendable () -> Date = { Date() }
+  ) throws -> PartnerHost {
     var options = PartnerHost.Options()
     options.once = once
     options.idlePause = .milliseconds(20)
     options.firstPause = .milliseconds(5)
     options.longestPause = .milliseconds(50)
-    options.pollWait = .milliseconds(200)
+    options.pollWait = pollWait
     let (coordinator, participant) = (coordinator, UInt32(index + 1))
     return try PartnerHost(
       home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
