@@ -290,9 +290,11 @@ import Transport
       task.clock.advance(1)
       lines.append(recorded.all.count { $0.contains("waits for partners") })
     }
-    #expect(lines[50] == 0 && lines[70] == 1 && lines.last == 3)
+    #expect(lines[5] == 0 && lines[50] == 1 && lines[80] == 2 && lines.last == 3)
     let line = try #require(recorded.all.first { $0.contains("waits for partners") })
-    #expect(line.contains("not connected: 2, 3, 4, 5") && line.contains("paused: 1") && !line.contains("not consented"))
+    #expect(
+      (2...5).allSatisfy { line.contains("partner-\($0) (not connected)") } && line.contains("partner-1 (paused)")
+        && !line.contains("accepted"))
   }
 }
 

@@ -58,7 +58,7 @@ extension FaultTests {
         victim.errors.isEmpty == false || (federation.lines[2]?.bytesDown ?? 0) > 4000
       }
       let revoke = CommandRunner(folder: federation.folder)
-      try await revoke(.coordinator, "revoke", template.names[1], "--state", federation.stateFolder)
+      try await revoke(.coordinator, "revoke", template.names[1], "--state", federation.stateFolder, "--yes")
       let end = try await victim.finish(within: 30)
       #expect(end == .exited(77), "\(end): \(victim.lastWords)")
       #expect(victim.lastWords.contains("revoked"), "\(victim.lastWords)")

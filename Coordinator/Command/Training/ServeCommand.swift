@@ -18,6 +18,9 @@ struct ServeCommand: AsyncParsableCommand {
       let configuration = try CoordinatorConfiguration(try settings.read())
       let logger = LineLogHandler.logger(
         label: "tacit-coordinator", level: configuration.logLevel.level, format: configuration.logFormat)
+      for warning in configuration.warnings {
+        logger.warning("an address is not the one that partners were told", [.reason: .text(warning)])
+      }
       var options = PassphraseOptions()
       options.passphraseFile = configuration.passphraseFile
       // Says what is wrong with the folder before a missing key would.

@@ -217,5 +217,14 @@ final class Outbox: Sendable {
     }
   }
 
+  /// When every participant that ever called this process was last there.
+  func lastSeen(at now: Date) -> [UInt32: Date] {
+    state.withLock { state in
+      var seen = state.lastSeen.mapValues { Date(timeIntervalSince1970: $0) }
+      for waiter in state.waiting.values { seen[waiter.participant] = now }
+      return seen
+    }
+  }
+
   var pollCount: Int { state.withLock { $0.waiting.count } }
 }

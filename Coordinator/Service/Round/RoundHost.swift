@@ -38,6 +38,7 @@ public actor RoundHost {
   private var isDraining = false
   private var failure: (any Error)?
   private var lastLook: Date?
+  private var live: LiveView?
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -54,6 +55,7 @@ public actor RoundHost {
       try lookForPlan()
       if !isDraining { try runner?.tick(now: parts.clock()) }
     } catch { throw fail(error) }
+    show(now: parts.clock())
     parts.monitor.set(
       polls: outbox.pollCount, ledgerRecords: ledger?.state.size ?? 0, spoolBytes: parts.spool.bytesReserved)
   }
@@ -84,12 +86,28 @@ public actor RoundHost {
       "plan \(plan.number), release \(attempt.round + 1), attempt \(attempt.attempt + 1), stage \(runner.openStage.map { "\($0)" } ?? "release")"
   }
 
-  /// A new plan may have been made by a command beside this process.
+  /// Writes down what `status` shows of this process.
+  private func show(now: Date) {
+    if let live, now >= live.writtenAt, now.timeIntervalSince(live.writtenAt) < LiveView.pause { return }
+    let present = outbox.present(at: now)
+    let view = LiveView(
+      writtenAt: now, progress: runner?.progress ?? RunProgress(.idle, "no plan is active"),
+      seen: outbox.lastSeen(at: now).sorted { $0.key < $1.key }.map {
+        LiveView.Seen(participant: $0.key, lastSeen: $0.value, isConnected: present.contains($0.key))
+      })
+    view.write(to: parts.folder)
+    live = view
+  }
+
+  /// A plan may have been made, or ended, by a command beside this process.
   private func lookForPlan() throws {
     let now = parts.clock()
-    guard runner == nil || runner?.end != nil else { return }
     if let lastLook, now.timeIntervalSince(lastLook) < 1, now >= lastLook { return }
     lastLook = now
+    if let runner, let plan, runner.end == nil {
+      guard !isDraining, let reason = try parts.store.end(of: plan.session) else { return }
+      try runner.stop(because: reason, now: now)
+    }
     guard let newest = try parts.store.newestPlan(), newest.session != plan?.session else { return }
     // The last plan is kept when it is over, so that late partners hear of its end.
     let planFile = try newest.planFile()

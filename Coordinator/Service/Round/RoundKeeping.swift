@@ -24,7 +24,7 @@ extension RoundRunner {
         key = AttemptKey(
           session: parts.plan.session, round: UInt32(published.round), attempt: UInt32(published.attempt))
       case .attemptAborted(let round, let attempt, let reason):
-        outcome = "\(reason)"
+        outcome = absent.isEmpty ? "\(reason)" : "\(reason); missing: \(absent.joined(separator: ", "))"
         key = AttemptKey(session: parts.plan.session, round: UInt32(round), attempt: UInt32(attempt))
       case .finished(let reason): end = reason
       case .send, .armDeadline, .release, .readyForNext: break

@@ -17,6 +17,7 @@ extension RoundRunner {
     var results: [UploadPhase] = []
     var events: [JournalEvent] = []
     var ledgers: [(participant: UInt32, head: LedgerHead)] = []
+    var refusals: [CoordinatorStore.RefusalChange] = []
     var actions: [CoordinatorAction] = []
     let attempt = openAttempt
     let time = Int(now.timeIntervalSince1970)
@@ -48,11 +49,18 @@ extension RoundRunner {
           // Its sender has charged before it left.
           if case .aggregation(.maskedInput) = message, let shown { ledgers.append((received.participant, shown.afterCharge)) }
           if let stage { parts.monitor.count(input: stage) }
+          if received.key.kind == MessageKind.keyAdvertisement || received.key.kind == MessageKind.plainSum {
+            refusals.append(.takesPart(participant: received.participant))
+          }
           if case .refusal(let refusal) = message {
+            refusals.append(.refused(participant: received.participant, refusal.reason))
             parts.monitor.count(partnerRefusal: refusal.reason)
             parts.logger.warning(
               "a partner refuses the attempt",
-              [.participant: LogValue(received.participant), .reason: LogValue(refusal.reason)])
+              [
+                .participant: LogValue(received.participant), .partner: .text(name(of: received.participant)),
+                .reason: LogValue(refusal.reason),
+              ])
           }
         case .refused(let reason): phase = .refused(reason: reason)
         }
@@ -67,7 +75,9 @@ extension RoundRunner {
       phases[id] = (received.digest, phase)
       results.append(phase)
     }
-    if !events.isEmpty, let attempt { try parts.store.append(events, ledgers: ledgers, to: attempt, parts.lease) }
+    if !events.isEmpty, let attempt {
+      try parts.store.append(events, ledgers: ledgers, refusals: refusals, to: attempt, parts.lease)
+    }
     try perform(actions, now: now)
     return results
   }

@@ -31,7 +31,11 @@ extension RoundRunner {
       case .attemptAborted(let round, let attempt, let reason):
         parts.monitor.count(abort: "\(reason)")
         parts.logger.warning(
-          "an attempt came to nothing", [.round: LogValue(round), .attempt: LogValue(attempt), .reason: LogValue(reason)])
+          "an attempt came to nothing",
+          [
+            .round: LogValue(round), .attempt: LogValue(attempt), .reason: LogValue(reason),
+            .awaited: .text(absent.isEmpty ? "-" : absent.joined(separator: ", ")),
+          ])
         for accusation in engine.accusations {
           parts.logger.warning(
             "a partner accuses others; this is no proof",
@@ -67,7 +71,7 @@ extension RoundRunner {
   func announceState(now: Date) {
     let state: TaskState
     if let end = engine.end {
-      state = .finished(reason: parts.plan.end ?? "\(end)")
+      state = .finished(reason: endReason ?? "\(end)")
     } else if engine.openAttempt != nil {
       state = .running
     } else {

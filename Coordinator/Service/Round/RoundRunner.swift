@@ -29,10 +29,14 @@ final class RoundRunner {
   var lastEnd: Date?
   /// Since when enough partners have been there, while others are waited for.
   var enoughSince: Date?
-  /// Since when partners are waited for, or when that was last said.
-  var waitingNoted: Date?
   /// Partners that were waited for in vain; nobody waits for them again before they were there.
   var givenUp: Set<UInt32> = []
+  /// What is waited for between attempts.
+  var waiting: Wait?
+  /// Who had not answered when the last stage's time was over, by name.
+  var absent: [String] = []
+  /// The operator's reason, where a person has ended the plan.
+  var endReason: String?
   var lastEncoded: (message: CoordinatorMessage, encoded: Outbox.Message)?
 
   struct MessageID: Hashable {
@@ -67,11 +71,16 @@ final class RoundRunner {
         outbox.setFarewell(attempt.key, Self.message(farewell), ordinals: attempt.ordinals)
       }
     }
-    // An operator has ended the plan while nobody served it: what was open is paid for and over, nothing new begins.
-    if parts.plan.endedAt != nil, engine.end == nil {
-      try perform(engine.stop(time: Int(now.timeIntervalSince1970)), now: now)
-    }
+    endReason = parts.plan.end
+    if parts.plan.endedAt != nil { try stop(because: parts.plan.end, now: now) }
     announceState(now: now)
+  }
+
+  /// An operator has ended the plan: what is open is paid for where inputs may have left, and over; nothing new begins.
+  func stop(because reason: String?, now: Date) throws {
+    guard engine.end == nil else { return }
+    endReason = reason
+    try perform(engine.stop(time: Int(now.timeIntervalSince1970)), now: now)
   }
 
   /// The state to go on from; `nil` before the first attempt.

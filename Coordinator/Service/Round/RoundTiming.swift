@@ -18,6 +18,7 @@ extension RoundRunner {
       guard isOver || isEnough else { return }
       let time = Int(now.timeIntervalSince1970)
       let attempt = openAttempt
+      absent = awaitedPartners
       let actions = engine.deadlineExpired(generation: progress.generation, time: time)
       if let attempt {
         try parts.store.append(
@@ -30,32 +31,33 @@ extension RoundRunner {
     }
   }
 
-  /// Whether schedule and presence allow to open an attempt.
+  /// Whether schedule and presence allow to open an attempt; what keeps it from that is noted.
   func isTime(now: Date) throws -> Bool {
-    if let until = try nextOpening(), now < until { return false }
-    let standings = try parts.store.standings(plan: planHash)
-    let active = Set(try parts.store.partners().filter(\.isActive).map(\.participant))
-    let takesPart = Set(
-      plan.roster.map(\.participant).filter { participant in
-        let standing = standings[participant] ?? PartnerStanding()
-        return active.contains(participant) && !standing.isPaused && !standing.hasLeft
-      })
-    let ready = takesPart.filter { standings[$0]?.hasConsented == true }
-    let present = outbox.present(at: now).intersection(ready)
-    parts.monitor.setPartners(ready: ready.count, present: present.count)
-    let needed = max(plan.aggregation.minimumSurvivors, plan.aggregation.isSecure ? plan.aggregation.threshold : 0)
-    guard present.count >= needed else {
-      enoughSince = nil
-      noteWaiting(standings, takesPart: takesPart, present: present, needed: needed, now: now)
+    let readiness = try RoundReadiness(
+      plan, planHash: planHash, session: parts.plan.session, store: parts.store, present: outbox.present(at: now))
+    let present = readiness.present
+    parts.monitor.setPartners(ready: readiness.readyCount, present: present.count)
+    if readiness.canGoOn, let until = try nextOpening(), now < until {
+      wait(RunProgress(.scheduled, "the next attempt opens at \(until.formatted(.iso8601))", missing: readiness.missing), now)
       return false
     }
-    let missing = takesPart.subtracting(present)
+    guard readiness.canGoOn, present.count >= readiness.needed else {
+      enoughSince = nil
+      wait(readiness.progress, now)
+      return false
+    }
+    let missing = readiness.awaited.subtracting(present)
     givenUp.formIntersection(missing)
     guard !missing.isSubset(of: givenUp) else { return true }
     let since = enoughSince ?? now
     enoughSince = since
     guard now.timeIntervalSince(since) >= parts.policy.gatherSeconds else {
-      noteWaiting(standings, takesPart: takesPart, present: present, needed: needed, now: now)
+      let others = readiness.partners.filter { missing.contains($0.participant) && !givenUp.contains($0.participant) }
+      wait(
+        RunProgress(
+          .gathering, "\(present.count) are ready, \(readiness.needed) are needed; others are waited for",
+          missing: others.map { .init(name: $0.name, why: $0.absence.map { "\($0)" }) },
+          until: since.addingTimeInterval(parts.policy.gatherSeconds)), now)
       return false
     }
     givenUp = missing
@@ -88,7 +90,8 @@ extension RoundRunner {
   func opened(_ key: AttemptKey) {
     phases = [:]
     enoughSince = nil
-    waitingNoted = nil
+    waiting = nil
+    absent = []
     outbox.open(key)
     outbox.announce { $0.state = .running }
   }

@@ -21,6 +21,7 @@ public struct StateFolder: Sendable, Equatable {
   public var ledgers: String { path + "/ledgers" }
   public var spool: String { path + "/spool" }
   var lock: String { path + "/serve.lock" }
+  var live: String { path + "/live.json" }
 
   public func ledger(of session: String) -> String { "\(ledgers)/\(session).ledger" }
 }
@@ -77,6 +78,11 @@ public struct CoordinatorState: Sendable {
     if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty {
       throw StateFolderError(.exists, "\(folder.path) is not empty; choose a new folder for a new task")
     }
+    // A name or an address that no certificate can hold is found before anything is written.
+    let authority = try CertificateAuthority.create(task: task.name, validDays: authorityDays, now: now)
+    _ = try authority.issueServer(
+      hosts: task.hosts, request: try CertificateRequest.create(key: TLSKey.generate(), name: try PartnerName("coordinator")),
+      lifetime: .seconds(task.certificateHours * 3600), now: now)
     for path in [folder.path, folder.ledgers, folder.spool] {
       do {
         try manager.createDirectory(
@@ -84,7 +90,6 @@ public struct CoordinatorState: Sendable {
         try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
       } catch { throw StateFolderError(.system, "\(path) cannot be made; check the path and its owner") }
     }
-    let authority = try CertificateAuthority.create(task: task.name, validDays: authorityDays, now: now)
     var random = SystemRandomSource()
     let signingKey = SigningKey(random: &random)
     try SealedFile.write(authority.keyPEM, kind: KeyKind.authority, to: folder.authorityKey, passphrase: passphrase)
@@ -127,6 +132,20 @@ public struct CoordinatorState: Sendable {
     let seed = try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: ask)
     return CoordinatorState(
       folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed), store: store)
+  }
+
+  /// Whether `serve` would find here what it needs, without opening a key: the folder, who may enter it, and the files in it.
+  ///
+  /// - Returns: what is public about the task, and whether its keys are sealed with a passphrase.
+  /// - Throws: `StateFolderError`, `PeerIdentityError`, `TaskDatabaseError`.
+  public static func check(_ folder: StateFolder) throws -> (task: TaskDescription, isSealed: Bool) {
+    try checkPermissions(folder)
+    let task = try description(of: folder)
+    for path in [folder.authority, folder.serverCertificate, folder.authorityKey, folder.signingKey, folder.serverKey] {
+      _ = try text(path)
+    }
+    _ = try CoordinatorStore(path: folder.database)
+    return (task, try SealedFile.isSealed(kind: KeyKind.authority, path: folder.authorityKey))
   }
 
   /// Name and addresses, without touching a key.
@@ -214,9 +233,11 @@ public struct CoordinatorState: Sendable {
     else {
       throw StateFolderError(.missing, "there is no state folder \(folder.path); make one with: tacit-coordinator init")
     }
-    guard permissions & 0o077 == 0, owner == geteuid() else {
-      throw StateFolderError(
-        .unsafe, "\(folder.path) can be entered by others or belongs to someone else; run: chmod 700 \(folder.path)")
+    guard owner == geteuid() else {
+      throw StateFolderError(.unsafe, "\(folder.path) belongs to another user; run this as its owner (sudo -u USER …)")
+    }
+    guard permissions & 0o077 == 0 else {
+      throw StateFolderError(.unsafe, "\(folder.path) can be entered by others; run: chmod 700 \(folder.path)")
     }
   }
 

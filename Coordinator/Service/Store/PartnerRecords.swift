@@ -92,8 +92,11 @@ extension CoordinatorStore {
 
   /// The process of this participant that said hello last; those before it are refused from here on.
   public func set(instance: [UInt8], of participant: UInt32) throws {
-    try database.write {
-      try $0.execute(
+    try database.write { database in
+      let known = try Data.fetchOne(
+        database, sql: "SELECT instance FROM participants WHERE participant = ?", arguments: [participant])
+      if known != Data(instance) { try Self.askAgain(participant, in: database) }
+      try database.execute(
         sql: "UPDATE participants SET instance = ? WHERE participant = ?", arguments: [Data(instance), participant])
     }
   }

@@ -75,11 +75,18 @@ extension CoordinatorStore {
     try database.read { try Row.fetchOne($0, sql: "SELECT * FROM plans ORDER BY number DESC LIMIT 1").map(PlanRecord.init) }
   }
 
+  /// Why the plan of this session is over; `nil` while it is not.
+  public func end(of session: SessionID) throws -> String? {
+    try database.read {
+      try String.fetchOne($0, sql: "SELECT end FROM plans WHERE session = ? AND endedAt IS NOT NULL", arguments: [session.data])
+    }
+  }
+
   public func plans() throws -> [PlanRecord] {
     try database.read { try Row.fetchAll($0, sql: "SELECT * FROM plans ORDER BY number").map(PlanRecord.init) }
   }
 
-  /// Ends a plan that nobody runs, by the operator's decision.
+  /// Ends a plan by the operator's decision. A process that serves it sees that within a second, and stops what is open.
   ///
   /// - Returns: `false` when the session is none that could be ended.
   public func end(session: SessionID, because reason: String, now: Date) throws -> Bool {
@@ -111,6 +118,7 @@ extension CoordinatorStore {
         arguments: [
           participant, Int64(bitPattern: number), Int(kind), plan.data, Data(bytes), Int64(now.timeIntervalSince1970),
         ])
+      try Self.askAgain(participant, in: database)
       return true
     }
   }

@@ -42,7 +42,7 @@ public struct Settings: Sendable {
     var isFileRead = true
     if let path = file ?? environment[SettingsSchema.fileVariable] {
       do throws(SettingsError) {
-        for line in try SettingsFile.read(path) {
+        for line in try SettingsFile.read(path, example: schema.exampleLine) {
           guard schema.setting(named: line.name) != nil else {
             problems.append(Self.unknown(quoted(line.name), line.name, in: schema, source: "\(path), line \(line.line)"))
             continue
@@ -146,14 +146,15 @@ public struct Settings: Sendable {
     }.joined(separator: "\n")
   }
 
-  /// `KEY=VALUE` words of a repeated flag (`--set lease-time=30s`) as flags.
+  /// `KEY=VALUE` words of a repeated flag (`--set log-level=debug`) as flags.
   ///
   /// - Throws: `SettingsError`.
   public static func flags(from words: [String]) throws -> [String: String] {
     var flags: [String: String] = [:]
     for word in words {
       guard let equals = word.firstIndex(of: "=") else {
-        throw SettingsError(problems: ["the command line: \(quoted(word)) is not KEY=VALUE, expected for example lease-time=30s"])
+        throw SettingsError(problems: ["the command line: \(quoted(word)) is not KEY=VALUE, expected for example log-level=debug"]
+        )
       }
       let name = String(word[..<equals])
       guard flags.updateValue(String(word[word.index(after: equals)...]), forKey: name) == nil else {
@@ -164,8 +165,9 @@ public struct Settings: Sendable {
   }
 
   private static func unknown(_ shown: String, _ name: String, in schema: SettingsSchema, source: String) -> String {
-    "\(source): \(shown) is no setting of \(schema.program)"
-      + hint(NearestName.match(name, among: schema.settings.map(\.name)), else: "check-config lists all")
+    if let place = schema.elsewhere[name] { return "\(source): \(shown) is \(place)" }
+    return "\(source): \(shown) is no setting of \(schema.program)"
+      + hint(NearestName.match(name, among: schema.settings.map(\.name)), else: "\(schema.lister) lists all")
   }
 
   private static func unknownVariable(_ variable: String, in schema: SettingsSchema) -> String {
@@ -173,7 +175,7 @@ public struct Settings: Sendable {
       + hint(
         NearestName.match(
           variable, among: schema.settings.map { SettingName.variable(of: $0.name) } + schema.otherVariables.sorted()),
-        else: "check-config lists all settings; unset it")
+        else: "\(schema.lister) lists all settings; unset it")
   }
 
   private static func hint(_ nearest: String?, else other: String) -> String {

@@ -9,15 +9,26 @@ public struct SettingsSchema: Sendable {
   public let settings: [any SettingDeclaration]
   let otherVariables: Set<String>
   let isFileOnly: Bool
+  /// The command that lists every setting, for sentences.
+  let lister: String
+  /// Names that people look for here and that belong elsewhere, with where.
+  let elsewhere: [String: String]
 
   /// - Parameters:
   ///   - otherVariables: further variables with the prefix that are no settings, besides `SisterVariables`.
   ///   - isFileOnly: nothing but a file sets them: sentences name neither flags nor variables.
+  ///   - lister: the command that lists every setting.
+  ///   - elsewhere: names that belong to another place, with a word about it.
   /// - Precondition: names differ.
-  public init(program: String, _ settings: [any SettingDeclaration], otherVariables: Set<String> = [], isFileOnly: Bool = false) {
+  public init(
+    program: String, _ settings: [any SettingDeclaration], otherVariables: Set<String> = [], isFileOnly: Bool = false,
+    lister: String = "check-config", elsewhere: [String: String] = [:]
+  ) {
     precondition(Set(settings.map(\.name)).count == settings.count, "two settings of \(program) have one name")
     self.program = program
     self.isFileOnly = isFileOnly
+    self.lister = lister
+    self.elsewhere = elsewhere
     self.settings = settings
     self.otherVariables = otherVariables.union(SisterVariables.names)
   }
@@ -37,6 +48,12 @@ public struct SettingsSchema: Sendable {
       }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// A line of a file as this program reads it, for sentences: `drain: 15s`.
+  var exampleLine: String {
+    for setting in settings { if case .default(let text) = setting.presence { return "\(setting.name): \(text)" } }
+    return "\(settings.first?.name ?? "name"): value"
   }
 
   func setting(named name: String) -> (any SettingDeclaration)? { settings.first { $0.name == name } }
