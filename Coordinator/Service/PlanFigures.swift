@@ -1,5 +1,5 @@
 internal import DifferentialPrivacy
-public import FederatedLearning
+package import FederatedLearning
 
 /// What a plan means for those who run it.
 extension TrainingPlan {
