@@ -49,8 +49,8 @@ struct ReportCommand: AsyncParsableCommand {
       planName: { planCount > 1 ? own.planNames[$0.charge.plan] ?? "\($0.charge.plan.hex.prefix(8))…" : nil }
     ).report()
     // What the plan's cap leaves; the partner's own cap stands with the total.
-    privacy.ledger?.epsilonRemaining = privacy.principalGuarantee.flatMap { guarantee in
-      privacy.cap.map { max(0, $0.epsilon - guarantee.epsilonUpper) }
+    if let planCap = privacy.cap, let guarantee = privacy.principalGuarantee {
+      privacy.ledger?.epsilonRemaining = max(0, planCap.epsilon - guarantee.epsilonUpper)
     }
     privacy.total = SpentTotal(
       epsilon: spent.isFinite ? spent : nil, delta: delta, epsilonCap: cap?.epsilon,

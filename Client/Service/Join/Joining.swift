@@ -162,6 +162,11 @@ public enum Joining {
     }
   }
 
+  /// The fingerprint of the newest roster that this home has pinned; `nil` when there is none.
+  public static func rosterFingerprint(home: PartnerHome, store: PartnerStore) throws -> String? {
+    try pinnedRoster(home: home, store: store)?.fingerprint
+  }
+
   /// - Throws: `PartnerError` when keys and data of the home are gone.
   public static func refusePurged(_ store: PartnerStore, _ home: PartnerHome) throws {
     guard try store.isPurged else { return }
