@@ -14,6 +14,7 @@ extension PartnerHost {
 
   func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
+    if let active { try await sendPending(active) }
     while true {
       for sentence in try await Greeting.sendStatements(line.connection, store) {
         count("a statement was refused")
