@@ -206,6 +206,31 @@ import WireProtocol
     #expect(try PartnerModel(try world.store(1), home: world.homes[1]).model.version > 1)
   }
 
+  /// How a coordinator says that a home is an old copy.
+  enum Accusation: CaseIterable, Sendable { case refusal, named, advertised }
+
+  @Test(arguments: Accusation.allCases)
+  func `a coordinator's word alone makes no home an old one, and nobody is told to begin a budget anew`(
+    _ accusation: Accusation
+  ) async throws {
+    let world = try await World.joined()
+    let head = SHA256.hash([1])
+    switch accusation {
+    case .refusal:
+      await world.coordinator.tamper(
+        1, .init(failure: { $0 == "hello" ? .refused(.ledgerRolledBack(dataset: "data")) : nil }))
+    case .named: await world.coordinator.setRecorded([.init(dataset: "data", size: 9, head: head)], of: 1)
+    case .advertised: await world.coordinator.setRecorded([.init(dataset: "", size: 9, head: head)], of: 1)
+    }
+    let host = try world.host(0, once: false)
+    await #expect { try await host.run() } throws: {
+      let text = "\($0)"
+      return ($0 as? PartnerError)?.kind == .untrusted && text.contains("the coordinator says that")
+        && text.contains("shows no proof") && text.contains("take what they have spent off its cap")
+        && !text.contains("enrol anew")
+    }
+  }
+
   @Test func `a second process with this identity ends the first`() async throws {
     let world = try await World.joined()
     let host = try world.host(0, once: false)

@@ -107,6 +107,24 @@ import Testing
     #expect(budgets?.map { $0["ledger"] as? String } == ["data", "data"])
   }
 
+  @Test func `a plan that has begun keeps its data set: peers would name a partner that shows another ledger`() async throws {
+    let world = try await World.joined()
+    let other = try DataSetName("other")
+    try world.importData(
+      0, file: try World.table(world.scratch.file("other.csv"), partner: 9), name: other, cap: nil)
+    #expect(try world.store(0).dataSet(other)?.ledger.name == other)
+    // Until it begins, a person may choose again.
+    try world.accept(0, data: other)
+    try world.accept(0, data: .standard)
+    _ = try await world.run()
+    #expect(await world.coordinator.releases.first?.survivors.count == 4)
+    #expect { try world.accept(0, data: other) } throws: {
+      ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("'data' and has begun")
+    }
+    #expect(try world.store(0).newestAcceptedPlan()?.dataSet == .standard)
+    try world.accept(0, data: .standard)
+  }
+
   @Test func `a purged home takes no data: what counted its users is gone with them`() async throws {
     let world = try await World.joined(PlanSetting(noise: .central))
     _ = try await world.run()

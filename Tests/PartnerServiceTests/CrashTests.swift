@@ -49,7 +49,7 @@ import Transport
     try FileManager.default.moveItem(atPath: backup, toPath: home)
     let restored = try world.host(0, once: false)
     await #expect { try await restored.run() } throws: {
-      ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains("restored from a backup or cloned")
+      ($0 as? PartnerError)?.kind == .untrusted && "\($0)".contains("restored from a backup or cloned")
     }
   }
 
@@ -72,7 +72,7 @@ import Transport
     let ledger = try #require(FileManager.default.contents(atPath: world.homes[0].ledger(of: .standard)))
     #expect(LedgerVerifier().verify(Array(ledger)).state?.charges.count == 0, "the copy is of before the charge")
     await #expect { try await world.host(0, once: false).run() } throws: {
-      ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains("masked input") && !"\($0)".contains("''")
+      ($0 as? PartnerError)?.kind == .untrusted && "\($0)".contains("masked input") && !"\($0)".contains("''")
     }
   }
 

@@ -21,6 +21,8 @@ final class ActiveTask {
   var engine: PartnerEngine
   /// The last message that was handled.
   var cursor: MessageCursor
+  /// What the engine wants sent and the coordinator has not settled, oldest first.
+  var pending: [PendingMessage] = []
   /// What the ledger's end looked like when it was opened, in words; `nil` when it was whole.
   let recovery: String?
 

@@ -74,12 +74,12 @@ enum FatalFailure {
     case .superseded:
       PartnerError(
         .superseded,
-        "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew"
+        "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew. \(Greeting.newHome)"
       )
     case .ledgerRolledBack(let dataset):
       PartnerError(
-        .rolledBack,
-        "the coordinator has seen a longer ledger\(dataset.isEmpty ? " of this partner than any in this home" : " '\(dataset)' than the one in this home"): it was restored from a backup or cloned. Go on with the newest home, or leave the task and enrol anew"
+        .untrusted,
+        "the coordinator says that it has seen a longer ledger\(dataset.isEmpty ? " of this partner than any in this home" : " '\(dataset)' than the one in this home"). \(Greeting.wordAgainstHome)"
       )
     case .revoked: PartnerError(.permission, "the coordinator has revoked this partner; ask its people")
     case .notEnrolled, .unidentified, .wrongTask:

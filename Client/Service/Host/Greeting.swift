@@ -8,7 +8,8 @@ enum Greeting {
   /// Says hello, and checks that this home is not older than what itself or the coordinator has seen of it.
   ///
   /// - Parameter open: ledgers that this process has open for writing.
-  /// - Throws: `PartnerError` of kind `rolledBack` or `untrusted`; `TransportFailure`.
+  /// - Throws: `PartnerError`: `rolledBack` by what this home has written itself, `untrusted` when the coordinator says so or serves
+  ///   another task; `TransportFailure`.
   static func exchange(
     _ connection: any CoordinatorConnection, home: PartnerHome, store: PartnerStore, enrolment: Enrolment,
     open: [DataSetName: LedgerState] = [:]
@@ -37,25 +38,31 @@ enum Greeting {
       let head = LedgerHead(size: shown.size, head: shown.head)
       // A key advertisement names no data set: one of the ledgers must contain what was shown in it.
       let own = shown.dataset.isEmpty ? Array(states.values) : [states[shown.dataset]].compactMap { $0 }
-      guard own.contains(where: { $0.reaches(head) }) else { throw rolledBack(shown) }
+      guard own.contains(where: { $0.reaches(head) }) else { throw setBack(shown) }
     }
     // A coordinator that was restored from a backup has lost what was said since.
     try store.sendAgain(after: answer.newestStatement)
     return answer
   }
 
-  /// What the coordinator knows of this partner's ledgers and this home does not hold, in words.
-  private static func rolledBack(_ shown: Transport.LedgerNote) -> PartnerError {
+  /// What the coordinator says of this partner's ledgers and this home does not hold, in words.
+  private static func setBack(_ shown: Transport.LedgerNote) -> PartnerError {
     let ledger = shown.dataset.isEmpty ? "a ledger" : "the ledger '\(shown.dataset)'"
     let seen =
       shown.head == .zero
       ? "this partner has sent a masked input on the strength of \(ledger) with \(shown.size) records or more, and no ledger in this home has as many"
       : "this partner has shown \(ledger) with \(shown.size) records, which is not in this home"
-    return PartnerError(
-      .rolledBack,
-      "\(seen): it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
-    )
+    return PartnerError(.untrusted, "the coordinator says that \(seen). \(wordAgainstHome)")
   }
+
+  /// What to do when the coordinator calls a home old. Its word is not signed by this partner: whoever believed a lie and began
+  /// anew would give the users of this home a second budget.
+  static let wordAgainstHome =
+    "It shows no proof, and nothing is answered from here. If this home was restored from a backup or cloned, go on with the newest home; if not, keep this one and ask the coordinator's people what happened. \(newHome)"
+
+  /// What nobody must forget who begins anew.
+  static let newHome =
+    "A new home counts the same users from nothing: keep the ledgers of the old one, and take what they have spent off its cap"
 
   /// Sends what the person decided and the coordinator has not confirmed.
   ///

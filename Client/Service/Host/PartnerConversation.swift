@@ -14,6 +14,7 @@ extension PartnerHost {
 
   func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
+    if let active { try await sendPending(active) }
     while true {
       try await tell()
       if hasTakenLeave { return .left }

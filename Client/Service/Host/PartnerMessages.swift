@@ -53,53 +53,9 @@ extension PartnerHost {
         let next = task.engine.train(time: now)
         rememberLedger(task)
         try await perform(next, task)
-      case .send(let message): try await send(message, task)
+      case .send(let message): task.pending.append(pending(message, task))
       }
     }
-  }
-
-  func send(_ message: PartnerMessage, _ task: ActiveTask) async throws {
-    var place = (session: task.session, round: task.cursor.round, attempt: task.cursor.attempt)
-    if case .refusal(let refusal) = message {
-      place = (refusal.session, refusal.round, refusal.attempt)
-      count("refused: \(refusal.reason)")
-      logger.warning(
-        "an attempt is refused",
-        metadata: [
-          "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
-        ])
-      note(words(for: refusal.reason, task), task, round: refusal.round, attempt: refusal.attempt)
-    }
-    let key = UploadKey(session: place.session.bytes, round: place.round, attempt: place.attempt, kind: message.kind)
-    let payload = BytesPayload(WireCodec.encode(message))
-    var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
-    while true {
-      do {
-        switch try await line.connection.upload(key, payload: payload) {
-        case .accepted: break
-        case .receiving: break
-        case .refused(let reason):
-          count("an upload was refused: \(reason)")
-          logger.warning("the coordinator did not take a message", metadata: ["kind": "\(key.kind)", "reason": "\(reason)"])
-        case .superseded: count("an upload came too late")
-        }
-        return
-      } catch let failure {
-        switch failure {
-        case .refused(.stageClosed(let reason)):
-          count("an upload came too late")
-          logger.warning("a message came too late", metadata: ["kind": "\(key.kind)", "reason": "\(reason)"])
-          return
-        case .refused(.conflict), .refused(.malformed), .refused(.tooLarge):
-          count("an upload was refused: \(failure)")
-          logger.error("the coordinator does not take a message", metadata: ["kind": "\(key.kind)", "error": "\(failure)"])
-          return
-        default: break
-        }
-        guard failure.isTemporary, !isStopping else { throw failure }
-        try? await Task.sleep(for: FatalFailure.pause(for: failure) ?? backoff.next(using: &generator))
-        if Task.isCancelled { throw TransportFailure.cancelled }
-      }
-    }
+    try await sendPending(task)
   }
 }

@@ -4,6 +4,7 @@ internal import FederatedLearning
 internal import Foundation
 public import PeerIdentity
 internal import Recommender
+internal import SecureAggregation
 
 /// Reading a plan and saying yes to it, or resting, or leaving: what the person at a partner decides.
 public enum Joining {
@@ -58,6 +59,7 @@ public enum Joining {
     }
     try refuseAfterEnd(store)
     let record = try chosen(dataSet, for: review.plan, in: store)
+    try refuseChange(to: record, of: review, in: store)
     guard cap ?? record.cap != nil || review.plan.privacy.noise == .none else {
       throw PartnerError(
         .usage,
@@ -179,6 +181,18 @@ public enum Joining {
     if try store.hasLeft {
       throw PartnerError(.usage, "this partner has left the task; it can come back only by a new invitation")
     }
+  }
+
+  /// A plan that has begun goes on with the data set that it began with: peers hold this partner to the ledger that they saw, and
+  /// would abort every attempt that shows another.
+  private static func refuseChange(to record: DataSetRecord, of review: PlanReview, in store: PartnerStore) throws {
+    guard let standing = try store.plan(review.hash)?.dataSet, standing != record.name,
+      let session = SessionID(hex: review.plan.session), try store.highWaterMark(session: session) != nil
+    else { return }
+    throw PartnerError(
+      .usage,
+      "this plan was accepted with the data set '\(standing)' and has begun; it cannot go on with '\(record.name)': accept the next plan with it"
+    )
   }
 
   /// The named data set, or the only one that fits the plan.

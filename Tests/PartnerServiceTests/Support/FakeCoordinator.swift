@@ -21,6 +21,8 @@ actor FakeCoordinator {
     var document: @Sendable (String, [UInt8]) -> [UInt8] = { $1 }
     /// Fails a call by its name, as often as it returns a failure.
     var failure: @Sendable (String) -> TransportFailure? = { _ in nil }
+    /// Loses the answer to an upload that was taken, as often as it returns a failure.
+    var lost: @Sendable () -> TransportFailure? = { nil }
   }
 
   nonisolated let authority: CertificateAuthority
@@ -273,6 +275,7 @@ actor FakeCoordinator {
     guard (key.round, key.attempt) == place, engine?.openAttempt != nil else { return .superseded }
     guard let answer = engine?.receive(message, from: ParticipantID(participant), time: 3000) else { return .superseded }
     perform(answer.actions)
+    if let failure = tamperings[participant]?.lost() { throw failure }
     if case .refused(let reason) = answer.verdict { return .refused(reason: reason) }
     witness(message, of: participant)
     return .accepted
