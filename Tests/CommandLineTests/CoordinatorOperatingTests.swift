@@ -19,11 +19,12 @@ import Testing
       try Program.coordinator.run(["init", "--state", "s"] + arguments, in: scratch).expectRefusal(status, saying: words)
       #expect(scratch.names.isEmpty, "\(scratch.names)")
     }
-    try refused(["--name", "two words"] + Self.ports, 65, saying: "two words")
-    try refused(["--name", "shops", "--authority-days", "0"] + Self.ports, 65, saying: "0 days")
-    try refused(["--name", "shops", "--host", "no host"] + Self.ports, 65, saying: "no host")
+    try refused(["--name", "two words"] + Self.ports, 64, saying: "two words")
+    try refused(["--name", "shops", "--authority-days", "0"] + Self.ports, 64, saying: "0 days")
+    try refused(["--name", "shops", "--host", "no host"] + Self.ports, 64, saying: "no host")
     try refused(
-      ["--name", "shops", "--training-address", "localhost:7643", "--enrolment-address", "localhost:7643"], 64, saying: "expected two")
+      ["--name", "shops", "--training-address", "localhost:7643", "--enrolment-address", "localhost:7643"], 64,
+      saying: "expected two")
   }
 
   @Test("A revocation is asked for; an invitation alone is withdrawn; a name that nobody has is refused")

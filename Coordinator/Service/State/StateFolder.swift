@@ -141,11 +141,13 @@ public struct CoordinatorState: Sendable {
   public static func check(_ folder: StateFolder) throws -> (task: TaskDescription, isSealed: Bool) {
     try checkPermissions(folder)
     let task = try description(of: folder)
-    for path in [folder.authority, folder.serverCertificate, folder.authorityKey, folder.signingKey, folder.serverKey] {
-      _ = try text(path)
-    }
+    for path in [folder.authority, folder.serverCertificate] { _ = try text(path) }
+    let keys = [
+      (KeyKind.authority, folder.authorityKey), (KeyKind.signing, folder.signingKey), (KeyKind.server, folder.serverKey),
+    ]
+    let sealed = try keys.map { try SealedFile.isSealed(kind: $0.0, path: $0.1) }
     _ = try CoordinatorStore(path: folder.database)
-    return (task, try SealedFile.isSealed(kind: KeyKind.authority, path: folder.authorityKey))
+    return (task, sealed.contains(true))
   }
 
   /// Name and addresses, without touching a key.
