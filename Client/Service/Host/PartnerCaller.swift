@@ -81,7 +81,7 @@ public final class PartnerCaller: Sendable {
     } catch {
       await connection.close()
       if case TransportFailure.refused(.revoked) = error { try? store.note(isRevoked: true) }
-      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrusts: 5) {
+      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrust: .final) {
         throw fatal
       }
       throw error

@@ -108,6 +108,15 @@ final class RoundRunner {
       workers: parts.workers)
   }
 
+  /// The clock was set: what is being waited for is as far as it was.
+  func clockMoved(by step: Double) {
+    stage?.openedAt += step
+    lastEnd? += step
+    enoughSince? += step
+    waiting?.since += step
+    waiting?.saidAt? += step
+  }
+
   // MARK: - What others ask
 
   var end: RunEnd? { engine.end }

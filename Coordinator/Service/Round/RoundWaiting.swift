@@ -10,7 +10,7 @@ extension RoundRunner {
   /// A wait as it was last said.
   struct Wait {
     let progress: RunProgress
-    let since: Date
+    var since: Date
     var saidAt: Date?
   }
 
