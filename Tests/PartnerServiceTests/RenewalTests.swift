@@ -128,7 +128,8 @@ import Transport
 
   @Test func `a statement that the coordinator will not take is not sent at every hello`() async throws {
     let world = try await World.joined()
-    let (reports, polls) = (Mutex(0), Mutex(0))
+    let reports = Mutex(0)
+    let polls = Mutex(0)
     await world.coordinator.tamper(
       1,
       .init(failure: { call in
