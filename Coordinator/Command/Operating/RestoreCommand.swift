@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CommandSupport
 internal import CoordinatorService
 internal import Foundation
+internal import PeerIdentity
 
 struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
