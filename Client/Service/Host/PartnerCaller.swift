@@ -75,7 +75,7 @@ public final class PartnerCaller: Sendable {
       return result
     } catch {
       await connection.close()
-      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrusts: 5) {
+      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrust: .final) {
         throw fatal
       }
       throw error

@@ -107,17 +107,17 @@ public actor PartnerHost {
       lock.release()
     }
     var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
-    var distrusts = 0
+    var distrust = Distrust()
     while !isStopping {
       do {
         return try await converse {
           backoff.reset()
-          distrusts = 0
+          distrust.reset()
         }
       } catch let failure as TransportFailure {
         if case .cancelled = failure { break }
-        if case .notTrusted = failure { distrusts += 1 }
-        if let error = FatalFailure.error(for: failure, home: home, distrusts: distrusts) {
+        distrust.note(failure, hasExpired: hasExpiredCertificate)
+        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust) {
           await connection.close()
           throw error
         }
@@ -155,6 +155,14 @@ public actor PartnerHost {
   // MARK: - Words
 
   var now: Int { Int(clock().timeIntervalSince1970) }
+
+  /// Whether the coordinator lets nobody in with this home's certificate any more.
+  private var hasExpiredCertificate: Bool {
+    guard let pem = try? HomeFile.read(home.certificate),
+      let certificate = try? IssuedCertificate(pem: String(decoding: pem, as: UTF8.self))
+    else { return false }
+    return certificate.notAfter < clock()
+  }
 
   func count(_ reason: String) { counts[reason, default: 0] += 1 }
 

@@ -38,15 +38,17 @@ public struct EnrolmentDesk: EnrolmentHandler {
     let now = clock()
     let verdict: EnrolmentVerdict
     do {
-      verdict = try state.store.redeem(
-        secretHash: EnrolmentToken.secretHash(application.secret), verificationKey: key,
-        application: SHA256.hash(key.bytes + request.publicKeyBytes), now: now,
-        issue: { participant, name in
-          let issued = try state.authority.issueClient(
-            request: request, participant: participant, name: try PartnerName(name),
-            lifetime: .seconds(state.task.certificateHours * 3600), now: now)
-          return (issued.pem, issued.fingerprint, issued.serial, issued.notAfter)
-        }, sign: state.rosterSigner(now: now))
+      verdict = try await Commits.run { [state] in
+        try state.store.redeem(
+          secretHash: EnrolmentToken.secretHash(application.secret), verificationKey: key,
+          application: SHA256.hash(key.bytes + request.publicKeyBytes), now: now,
+          issue: { participant, name in
+            let issued = try state.authority.issueClient(
+              request: request, participant: participant, name: try PartnerName(name),
+              lifetime: .seconds(state.task.certificateHours * 3600), now: now)
+            return (issued.pem, issued.fingerprint, issued.serial, issued.notAfter)
+          }, sign: state.rosterSigner(now: now))
+      }.get()
     } catch {
       logger.error("an enrolment failed", [.error: LogValue(error)])
       throw .fault

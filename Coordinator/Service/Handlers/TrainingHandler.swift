@@ -28,7 +28,7 @@ public struct TrainingHandler: CoordinationHandler {
   public func authorize(_ peer: Peer, isHello: Bool) async throws(TransportRefusal) {
     let certificate = checksCertificates ? peer.certificateFingerprint : nil
     var access = try storage { try state.store.access(participant: peer.participant, certificate: certificate, now: clock()) }
-    if access.verdict == .unknown, let certificate, try adopt(certificate, of: peer) {
+    if access.verdict == .unknown, let certificate, try await adopt(certificate, of: peer) {
       access = try storage { try state.store.access(participant: peer.participant, certificate: certificate, now: clock()) }
     }
     switch access.verdict {
@@ -43,8 +43,8 @@ public struct TrainingHandler: CoordinationHandler {
   }
 
   /// Takes a certificate that was issued after the backup from which this database was restored.
-  private func adopt(_ certificate: Digest, of peer: Peer) throws(TransportRefusal) -> Bool {
-    let isKept = try storage {
+  private func adopt(_ certificate: Digest, of peer: Peer) async throws(TransportRefusal) -> Bool {
+    let isKept = try await commit { [state, clock] in
       try state.store.adopt(
         certificate: certificate, serial: peer.serial, participant: peer.participant, notAfter: peer.notAfter, now: clock())
     }
@@ -64,7 +64,7 @@ public struct TrainingHandler: CoordinationHandler {
     // As many as one hello may name: whoever invents another at every hello does not fill the disk.
     guard Set(known.map(\.dataset)).union(hello.ledgers.map(\.dataset)).count <= 64 else { throw .malformed(field: "ledgers") }
     let shown = hello.ledgers.map { (dataset: $0.dataset, size: $0.size, head: $0.head) }
-    if let dataset = try storage({ try state.store.record(ledgers: shown, of: peer.participant) }) {
+    if let dataset = try await commit({ [state] in try state.store.record(ledgers: shown, of: peer.participant) }) {
       logger.warning(
         "a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: dataset)
@@ -76,7 +76,7 @@ public struct TrainingHandler: CoordinationHandler {
       logger.warning("a partner shows no ledger as long as one before", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: shown.first?.dataset ?? "")
     }
-    try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
+    try await commit { [state] in try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
     host.outbox.see(peer.participant, at: clock())
     return ServerHello(
       version: version, software: Self.software, task: state.authority.taskID,
@@ -186,7 +186,7 @@ public struct TrainingHandler: CoordinationHandler {
         request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600),
         now: now)
     else { throw .fault }
-    let isKept = try storage {
+    let isKept = try await commit { [state] in
       try state.store.renew(
         participant: peer.participant, used: peer.certificateFingerprint, certificate: issued.fingerprint, serial: issued.serial,
         notAfter: issued.notAfter)
@@ -205,14 +205,14 @@ public struct TrainingHandler: CoordinationHandler {
     }
     guard content.isSigned(by: partner.verificationKey) else { throw .badSignature(field: "statement") }
     // Partners count theirs from 1; whoever states more than a person ever could fills a disk.
-    guard (1...65_536).contains(content.number) else { throw .malformed(field: "statement.number") }
+    guard (1...Self.statementsMax).contains(content.number) else { throw .malformed(field: "statement.number") }
     if content.kind == .consent {
       let plans = try storage { try state.store.plans() }
       guard plans.contains(where: { $0.hash == content.plan && $0.endedAt == nil }) else {
         throw .stageClosed(reason: "the plan is not active")
       }
     }
-    let isKept = try storage {
+    let isKept = try await commit { [state, clock] in
       try state.store.add(
         statement: statement, number: content.number, kind: content.kind.rawValue, plan: content.plan, of: peer.participant,
         now: clock())
@@ -220,6 +220,15 @@ public struct TrainingHandler: CoordinationHandler {
     guard isKept else { throw .conflict }
     logger.info("statement kept", [.participant: LogValue(peer.participant), .event: .text("\(content.kind)")])
     return SHA256.hash(statement).bytes
+  }
+
+  /// Statements that one partner can make.
+  static let statementsMax: UInt64 = 1000
+
+  /// A transaction that waits for the disk, one after the other: the threads of calls are few, and polls need them.
+  private func commit<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws(TransportRefusal) -> T {
+    let result: Result<T, any Error> = await Commits.run(body)
+    return try storage { try result.get() }
   }
 
   /// The store's own faults are the coordinator's, and say nothing to a peer.

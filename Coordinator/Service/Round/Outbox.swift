@@ -209,6 +209,12 @@ final class Outbox: Sendable {
 
   func see(_ participant: UInt32, at now: Date) { state.withLock { $0.lastSeen[participant] = now.timeIntervalSince1970 } }
 
+  /// The clock was set: whoever called a moment ago still did.
+  func clockMoved(by step: Double, now: Date) {
+    // Calls since then may have been noted by the new time already.
+    state.withLock { state in state.lastSeen = state.lastSeen.mapValues { min($0 + step, now.timeIntervalSince1970) } }
+  }
+
   /// Whoever holds a poll open, or called a moment ago.
   func present(at now: Date) -> Set<UInt32> {
     state.withLock { state in

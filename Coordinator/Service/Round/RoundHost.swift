@@ -3,6 +3,7 @@ internal import Dispatch
 internal import FederatedLearning
 internal import Foundation
 internal import Logging
+internal import Operations
 internal import Recommender
 internal import SecureAggregation
 internal import Storage
@@ -25,6 +26,8 @@ public actor RoundHost {
     let workers: Int
     let logger: Logger
     let clock: @Sendable () -> Date
+    /// Seconds since some moment, by a clock that nobody sets; `nil` where `clock` itself is one (tests).
+    let uptime: (@Sendable () -> Double)?
   }
 
   nonisolated let outbox = Outbox()
@@ -38,6 +41,9 @@ public actor RoundHost {
   private var isDraining = false
   private var failure: (any Error)?
   private var lastLook: Date?
+  /// What was last seen of `Parts.clock` above `Parts.uptime`, in seconds.
+  private var clockOffset: Double?
+  private var lastErasure: Date?
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -51,8 +57,10 @@ public actor RoundHost {
   public func tick() throws {
     if let failure { throw failure }
     do {
-      try lookForPlan()
-      if !isDraining { try runner?.tick(now: parts.clock()) }
+      let now = readClock()
+      try lookForPlan(now: now)
+      if !isDraining { try runner?.tick(now: now) }
+      eraseLog(now: now)
     } catch { throw fail(error) }
     parts.monitor.set(
       polls: outbox.pollCount, ledgerRecords: ledger?.state.size ?? 0, spoolBytes: parts.spool.bytesReserved)
@@ -84,9 +92,44 @@ public actor RoundHost {
       "plan \(plan.number), release \(attempt.round + 1), attempt \(attempt.attempt + 1), stage \(runner.openStage.map { "\($0)" } ?? "release")"
   }
 
-  /// A new plan may have been made by a command beside this process.
-  private func lookForPlan() throws {
+  /// The time for the runner. Waiting is measured by it, so that a clock that somebody set moves what is waited for along: no stage
+  /// ends early, and none lasts for ever.
+  private func readClock() -> Date {
     let now = parts.clock()
+    guard let uptime = parts.uptime?() else { return now }
+    let offset = now.timeIntervalSince1970 - uptime
+    guard let known = clockOffset else {
+      clockOffset = offset
+      return now
+    }
+    let step = offset - known
+    // Clocks are slewed all the time; that much is nobody's loss.
+    guard abs(step) >= 0.5 else { return now }
+    clockOffset = offset
+    runner?.clockMoved(by: step)
+    outbox.clockMoved(by: step, now: now)
+    parts.logger.warning("the clock of this machine was set", [.seconds: LogValue(Int(step))])
+    return now
+  }
+
+  /// An erasure that failed at the end of an attempt is tried again until it is done.
+  private func eraseLog(now: Date) {
+    if let lastErasure, abs(now.timeIntervalSince(lastErasure)) < Self.erasurePause { return }
+    do {
+      try parts.store.erase()
+    } catch {
+      lastErasure = now
+      parts.logger.error(
+        "the journal of an attempt that is over could not be erased from the database's log; it is tried again",
+        [.error: LogValue(error)])
+    }
+  }
+
+  /// Seconds between two tries.
+  private static let erasurePause: Double = 10
+
+  /// A new plan may have been made by a command beside this process.
+  private func lookForPlan(now: Date) throws {
     guard runner == nil || runner?.end != nil else { return }
     if let lastLook, now.timeIntervalSince(lastLook) < 1, now >= lastLook { return }
     lastLook = now
@@ -168,7 +211,7 @@ public actor RoundHost {
     while let runner, !inbox.isEmpty {
       let batch = Array(inbox.prefix(Self.batchMax))
       do {
-        let phases = try runner.take(batch.map(\.message), now: parts.clock())
+        let phases = try runner.take(batch.map(\.message), now: readClock())
         inbox.removeFirst(batch.count)
         for (item, phase) in zip(batch, phases) { item.answer.resume(returning: phase) }
       } catch { fail(error) }

@@ -99,6 +99,14 @@ final class RoundRunner {
       workers: parts.workers)
   }
 
+  /// The clock was set: what is being waited for is as far as it was.
+  func clockMoved(by step: Double) {
+    stage?.openedAt += step
+    lastEnd? += step
+    enoughSince? += step
+    waitingNoted? += step
+  }
+
   // MARK: - What others ask
 
   var end: RunEnd? { engine.end }

@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 public import Foundation
 internal import GRDB
+internal import Synchronization
 internal import TaskDatabase
 
 /// What a coordinator must not forget, in SQLite; every transaction is synced before its method returns.
@@ -10,6 +11,10 @@ internal import TaskDatabase
 /// inside the transaction: a process that was taken for dead and wakes up again can write nothing.
 public final class CoordinatorStore: Sendable {
   let database: TaskDatabase
+  /// How partners stand to the plan that was asked for last, and the newest statement that went into it; rows are never taken away.
+  let standings = Mutex<(plan: Digest, newest: Int64, standings: [UInt32: PartnerStanding])?>(nil)
+  /// Whether the database's log may hold the journal of an attempt that is over: of a process before this one as well.
+  let isErasureDue = Mutex(true)
 
   /// - Throws: `TaskDatabaseError`.
   public init(path: String) throws {

@@ -3,6 +3,7 @@ public import FederatedLearning
 public import Foundation
 internal import GRDB
 public import SecureAggregation
+internal import Synchronization
 internal import TaskDatabase
 
 /// A signed plan with what partners download beside it.
@@ -125,23 +126,29 @@ extension CoordinatorStore {
   }
 
   /// How every partner stands to a plan, from its statements: 1 consent, 2 pause, 3 resume, 4 leave (`PartnerStatement.Kind`).
+  ///
+  /// Asked several times a second: one look at the newest row, unless there is a new one.
   public func standings(plan: Digest) throws -> [UInt32: PartnerStanding] {
     try database.read { database in
-      var standings: [UInt32: PartnerStanding] = [:]
-      for row in try Row.fetchAll(database, sql: "SELECT participant, kind, plan FROM statements ORDER BY participant, number") {
-        var standing = standings[row["participant"]] ?? PartnerStanding()
-        switch row["kind"] as Int {
-        case 1:
-          // Whoever consents again after leaving takes part again.
-          standing.hasLeft = false
-          if row["plan"] as Data == plan.data { standing.hasConsented = true }
-        case 2: standing.isPaused = true
-        case 3: standing.isPaused = false
-        default: standing.hasLeft = true
-        }
-        standings[row["participant"]] = standing
-      }
-      return standings
+      let newest = try Int64.fetchOne(database, sql: "SELECT max(rowid) FROM statements") ?? 0
+      if let known = standings.withLock({ $0 }), known.plan == plan, known.newest == newest { return known.standings }
+      let rows = try Row.fetchAll(
+        database,
+        sql: """
+          SELECT participant, max(kind = 1 AND plan = ?) AS hasConsented,
+            max(iif(kind = 2, number, 0)) > max(iif(kind = 3, number, 0)) AS isPaused,
+            max(iif(kind = 4, number, 0)) > max(iif(kind = 1, number, 0)) AS hasLeft
+          FROM statements GROUP BY participant
+          """, arguments: [plan.data])
+      let found = Dictionary(
+        uniqueKeysWithValues: rows.map { row in
+          (
+            row["participant"] as UInt32,
+            PartnerStanding(hasConsented: row["hasConsented"], isPaused: row["isPaused"], hasLeft: row["hasLeft"])
+          )
+        })
+      standings.withLock { $0 = (plan, newest, found) }
+      return found
     }
   }
 }

@@ -3,6 +3,7 @@ internal import FederatedLearning
 internal import Foundation
 internal import GRDB
 package import SecureAggregation
+internal import Synchronization
 internal import TaskDatabase
 
 /// Which attempt of which run.
@@ -198,7 +199,18 @@ extension CoordinatorStore {
       }
     }
     // The journal of a sum with central noise could yield the sum without: its rows are overwritten, and its log emptied.
-    if key != nil { try? database.emptyLog() }
+    // When that fails now, it is tried again: `erase`.
+    if key != nil {
+      isErasureDue.withLock { $0 = true }
+      try? erase()
+    }
+  }
+
+  /// Empties the log after an attempt, if that has not been done.
+  func erase() throws {
+    guard isErasureDue.withLock({ $0 }) else { return }
+    try database.emptyLog()
+    isErasureDue.withLock { $0 = false }
   }
 
   /// Counts since the state folder was made, by name.

@@ -15,6 +15,11 @@ public struct TransportLimits: Sendable {
   public var callsPerSecond = 50.0
   /// Calls that it may start at once after a pause.
   public var callBurst = 200.0
+  /// Calls of each kind that let the coordinator write to its disk (`Hello`, `Report`, `RenewCertificate`): so many at once after a
+  /// pause…
+  public var writeBurst = 10.0
+  /// …and so many per second in the long run, for each participant. Every one of them waits for the disk, which all share.
+  public var writesPerSecond = 1.0
   /// Connections in all; beyond them the address with the most connections that have not shown a certificate gives up its oldest of
   /// those; when there is none, or the newcomer is of that address, the newcomer is closed unanswered.
   public var connections = 4096

@@ -23,7 +23,7 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   func hello(
     request: StreamingServerRequest<Tacit_V1_HelloRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_HelloResponse> {
-    try await answer(request, context, isHello: true) { message, peer in
+    try await answer(request, context, writes: .hello) { message, peer in
       let hello = try message.contract()
       guard let version = VersionRange.ours.newestCommon(with: hello.versions) else {
         throw TransportRefusal.unsupportedVersion(found: hello.versions, supported: .ours)
@@ -108,7 +108,7 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   func renewCertificate(
     request: StreamingServerRequest<Tacit_V1_RenewRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_RenewResponse> {
-    try await answer(request, context) { message, peer in
+    try await answer(request, context, writes: .renewal) { message, peer in
       let csr = try WireField.bytes(message.certificateRequest, "certificate_request", counts: 1...8192)
       let renewed = try await handler.renewCertificate(csr, from: peer)
       return .with {
@@ -121,7 +121,7 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   func report(
     request: StreamingServerRequest<Tacit_V1_ReportRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_ReportResponse> {
-    try await answer(request, context) { message, peer in
+    try await answer(request, context, writes: .report) { message, peer in
       let statement = try WireField.bytes(message.statement, "statement", counts: 1...16_384)
       let answer = try await handler.report(statement, from: peer)
       return .with { $0.answer = Data(answer) }
@@ -130,10 +130,10 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
 
   /// A call with one message in and one out.
   private func answer<Request: Sendable, Answer: Sendable>(
-    _ request: StreamingServerRequest<Request>, _ context: ServerContext, kind: CallKind = .unary, isHello: Bool = false,
+    _ request: StreamingServerRequest<Request>, _ context: ServerContext, kind: CallKind = .unary, writes: WritingCall? = nil,
     _ body: @escaping @Sendable (Request, Peer) async throws -> Answer
   ) async throws -> StreamingServerResponse<Answer> {
-    let message = try await gate.answer(kind, isHello: isHello, metadata: request.metadata, context: context) { peer, _ in
+    let message = try await gate.answer(kind, writes: writes, metadata: request.metadata, context: context) { peer, _ in
       try await body(try await single(request), peer)
     }
     return StreamingServerResponse(single: ServerResponse(message: message))
