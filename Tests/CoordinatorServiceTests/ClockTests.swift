@@ -1,4 +1,5 @@
 import CoordinatorService
+import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import SecureAggregation
@@ -63,23 +64,22 @@ import Testing
     let plan = try #require(try store.newestPlan()).hash
     let number = task.partners[0].participant
     var next: UInt64 = 1
-    func standing(after kind: UInt8) throws -> PartnerStanding? {
+    /// Consented, paused, left.
+    func asked(_ plan: Digest, _ participant: UInt32? = nil) throws -> [Bool]? {
+      try store.standings(plan: plan)[participant ?? number].map { [$0.hasConsented, $0.isPaused, $0.hasLeft] }
+    }
+    func standing(after kind: UInt8) throws -> [Bool]? {
       next += 1
       #expect(
         try store.add(statement: [UInt8(next)], number: next, kind: kind, plan: plan, of: number, now: task.clock.now))
-      return try store.standings(plan: plan)[number]
+      return try asked(plan)
     }
-    func expected(_ consented: Bool, paused: Bool, left: Bool) -> PartnerStanding {
-      var standing = PartnerStanding()
-      (standing.hasConsented, standing.isPaused, standing.hasLeft) = (consented, paused, left)
-      return standing
-    }
-    #expect(try standing(after: 2) == expected(true, paused: true, left: false))
-    #expect(try standing(after: 3) == expected(true, paused: false, left: false))
-    #expect(try standing(after: 4) == expected(true, paused: false, left: true))
-    #expect(try standing(after: 1) == expected(true, paused: false, left: false))
-    #expect(try store.standings(plan: .zero)[number] == expected(false, paused: false, left: false))
-    #expect(try store.standings(plan: plan)[number] == expected(true, paused: false, left: false))
-    #expect(try store.standings(plan: plan)[task.partners[1].participant] == expected(true, paused: false, left: false))
+    #expect(try standing(after: 2) == [true, true, false])
+    #expect(try standing(after: 3) == [true, false, false])
+    #expect(try standing(after: 4) == [true, false, true])
+    #expect(try standing(after: 1) == [true, false, false])
+    #expect(try asked(.zero) == [false, false, false])
+    #expect(try asked(plan) == [true, false, false])
+    #expect(try asked(plan, task.partners[1].participant) == [true, false, false])
   }
 }
