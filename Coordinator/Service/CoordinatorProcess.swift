@@ -95,7 +95,8 @@ public struct CoordinatorProcess: Sendable {
       lock = lock ?? FolderLock(state.folder)
       let isLocked = lock != nil
       do {
-        let lease = try state.store.takeLease(holder: holder, now: Date(), watch: watch, isDead: { isLocked && $0.hasSuffix(host) })
+        let lease = try state.store.takeLease(
+          holder: holder, now: Date(), watch: watch, isDead: { isLocked && $0.hasSuffix(host) })
         return (lease, lock)
       } catch StoreError.leaseHeld(let other, let until) {
         guard waits || (until <= Date() && .now < end) else { throw StoreError.leaseHeld(by: other, until: until) }

@@ -1,9 +1,11 @@
+import CryptoPrimitives
 import DataImport
 import DifferentialPrivacy
 import FederatedLearning
 import Foundation
 import PartnerService
 import PeerIdentity
+import SecureAggregation
 import Testing
 
 /// A budget belongs to people: whatever their data are called, one ledger counts them.
@@ -116,8 +118,10 @@ import Testing
     // Until it begins, a person may choose again.
     try world.accept(0, data: other)
     try world.accept(0, data: .standard)
-    _ = try await world.run()
-    #expect(await world.coordinator.releases.first?.survivors.count == 4)
+    // Its first attempt has opened here.
+    let store = try world.store(0)
+    let session = try #require(SessionID(hex: try Joining.review(home: world.homes[0], store: store).plan.session))
+    try store.advance(to: AttemptMark(round: 0, attempt: 0, stage: 0), session: session)
     #expect { try world.accept(0, data: other) } throws: {
       ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("'data' and has begun")
     }

@@ -3,7 +3,9 @@ import Testing
 import Transport
 
 @Suite struct DistrustTests {
-  @Test func `a daemon gives up on connections that are not trusted after an hour of nothing else, or with a certificate that ran out`() {
+  @Test
+  func `a daemon gives up on connections that are not trusted after an hour of nothing else, or with a certificate that ran out`()
+  {
     let start = ContinuousClock.now
     let failure = TransportFailure.notTrusted("not valid now")
     var distrust = Distrust()

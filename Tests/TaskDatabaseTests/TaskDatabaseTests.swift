@@ -138,12 +138,14 @@ private func kind(_ body: () throws -> Void) -> TaskDatabaseError.Kind? {
     let database = try TaskDatabase.open(path: folder + "/a.sqlite", kind: .coordinator, migrator: DatabaseMigrator())
     let copy = folder + "/copy.sqlite"
     var seen: [String] = []
-    try database.backup(to: copy, prune: { _ in }) { path in
-      seen.append("\((path as NSString).lastPathComponent) \(FileManager.default.fileExists(atPath: copy))")
-    }
+    try database.backup(
+      to: copy, prune: { _ in },
+      synchronize: { path in
+        seen.append("\((path as NSString).lastPathComponent) \(FileManager.default.fileExists(atPath: copy))")
+      })
     #expect(seen == ["copy.sqlite.partial false", "\((folder as NSString).lastPathComponent) true"])
     struct Fault: Error {}
-    #expect(throws: Fault.self) { try database.backup(to: copy + "2", prune: { _ in }) { _ in throw Fault() } }
+    #expect(throws: Fault.self) { try database.backup(to: copy + "2", prune: { _ in }, synchronize: { _ in throw Fault() }) }
     #expect(!FileManager.default.fileExists(atPath: copy + "2"))
   }
 

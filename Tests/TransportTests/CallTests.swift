@@ -142,7 +142,8 @@ import Transport
     let names = [
       TransportRefusal.unsupportedVersion(found: .ours, supported: .ours), .unidentified, .certificateExpired, .wrongTask,
       .notEnrolled,
-      .revoked, .superseded, .helloNeeded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)), .tooManyCalls(limit: 1),
+      .revoked, .superseded, .helloNeeded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)),
+      .tooManyCalls(limit: 1),
       .tooLarge(limit: 1), .badChecksum, .badOffset(expected: 0), .conflict, .stageClosed(reason: ""), .unknownDocument(name: ""),
       .badSignature(field: ""), .malformed(field: ""), .unknownMethod, .stalled, .deadlineExceeded, .invitationUnknown,
       .invitationExpired, .invitationUsed, .unavailable(reason: ""), .fault,

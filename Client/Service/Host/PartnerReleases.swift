@@ -22,7 +22,9 @@ extension PartnerHost {
       "the coordinator was restored from an old copy: its release \(shown) is older than release \(known.version), which this home has seen; nothing older is taken, ask its people"
     guard isNews(words) else { return }
     count("the coordinator's releases went back")
-    logger.error("\(words)", metadata: ["plan": "\(task.hash.hex.prefix(16))"])
+    logger.error(
+      "the coordinator offers an older release than one seen here",
+      metadata: ["plan": "\(task.hash.hex.prefix(16))", "reason": "\(words)"])
   }
 
   func finish(_ task: ActiveTask, _ reason: String, newest: UInt32?) async throws -> PartnerEnding? {
