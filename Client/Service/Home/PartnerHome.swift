@@ -112,7 +112,10 @@ public final class HomeLock: Sendable {
   /// Lets others speak for the home; nothing happens when it was released before.
   public func release() {
     file.withLock { file in
-      if file >= 0 { close(file) }
+      guard file >= 0 else { return }
+      // A child that is just being started may hold a copy of the descriptor for a moment.
+      flock(file, LOCK_UN)
+      close(file)
       file = -1
     }
   }
