@@ -187,10 +187,16 @@ import Transport
     limits.handshake = .seconds(3600)
     let task = try TestTask()
     try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
-      let strangers = try [2, 2, 2, 3, 3, 3].map { try Stranger(from: $0, to: address) }
+      let origins: [UInt32] = [2, 2, 2, 3, 3, 3]
+      var strangers = try origins.map { try Stranger(from: $0, to: address) }
       defer { for stranger in strangers { stranger.hangUp() } }
       // All six stand once a seventh of theirs is turned away; it takes no room from the other strangers.
       try await eventually("every connection is taken") {
+        // The listener may have met a seventh before one of the six.
+        for (index, origin) in origins.enumerated() where strangers[index].isHungUpOn() {
+          strangers[index].hangUp()
+          strangers[index] = try Stranger(from: origin, to: address)
+        }
         let seventh = try Stranger(from: 2, to: address)
         defer { seventh.hangUp() }
         return seventh.isHungUpOn() && strangers.allSatisfy { !$0.isHungUpOn() }
