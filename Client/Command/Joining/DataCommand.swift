@@ -117,7 +117,9 @@ struct DataCommand: AsyncParsableCommand {
       }
       try DataImporting.set(cap: cap.budget, of: try DataSetName(name), in: store)
       Console.output("'\(name)' may spend at most ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta), over all plans.")
-      Console.output("A running `run` takes it up with the next attempt.")
+      Console.output(
+        "A running `run` takes it up with the next attempt. If the coordinator does not ask this home any more because it refused under the old cap: tacit-client resume"
+      )
     }
   }
 

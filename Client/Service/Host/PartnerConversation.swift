@@ -14,6 +14,8 @@ extension PartnerHost {
 
   func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
+    try await tell()
+    try await renewIfDue()
     if let active { try await sendPending(active) }
     while true {
       try await tell()

@@ -60,6 +60,8 @@ extension PartnerHost {
   private func upload(_ message: PendingMessage) async throws {
     let (key, payload) = (message.key, BytesPayload(message.bytes))
     var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
+    // Longer outages are waited for between conversations, which also renew certificates and send what a person decides.
+    let end = ContinuousClock.now + .seconds(60)
     while true {
       do {
         switch try await line.connection.upload(key, payload: payload) {
@@ -83,7 +85,7 @@ extension PartnerHost {
           return
         default: break
         }
-        guard failure.isTemporary, !isStopping else { throw failure }
+        guard failure.isTemporary, !isStopping, .now < end else { throw failure }
         try? await Task.sleep(for: FatalFailure.pause(for: failure) ?? backoff.next(using: &generator))
         if Task.isCancelled { throw TransportFailure.cancelled }
       }

@@ -223,7 +223,7 @@ public struct TrainingHandler: CoordinationHandler {
   }
 
   /// Statements that one partner can make.
-  static let statementsMax: UInt64 = 1000
+  static let statementsMax: UInt64 = 10_000
 
   /// A transaction that waits for the disk, one after the other: the threads of calls are few, and polls need them.
   private func commit<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws(TransportRefusal) -> T {

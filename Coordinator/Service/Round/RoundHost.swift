@@ -245,10 +245,11 @@ public actor RoundHost {
   }
 
   func admit(_ key: UploadKey, digest: Digest, participant: UInt32) throws(TransportRefusal) -> Admission {
-    guard failure == nil, !isDraining, let runner else {
-      throw .unavailable(reason: isDraining ? "stopping" : "no plan is active")
+    guard failure == nil, !isDraining, lastLook != nil else {
+      throw .unavailable(reason: isDraining ? "stopping" : "starting")
     }
-    guard runner.isCurrent(key) else { return .settled(.superseded) }
+    // Without a plan that this process serves, every attempt is over: whoever still brings a message of one need not wait.
+    guard let runner, runner.isCurrent(key) else { return .settled(.superseded) }
     if let known = runner.phase(of: key, participant: participant) {
       return known.digest == digest ? .settled(known.phase) : .conflict
     }

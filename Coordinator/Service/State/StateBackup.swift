@@ -159,8 +159,7 @@ public enum StateBackup {
         try manager.removeItem(atPath: "\(folder.spool)/\(name)")
       }
       try contents(of: folder).forEach(synchronize)
-      let parent = (folder.path as NSString).deletingLastPathComponent
-      try synchronize(parent.isEmpty ? "." : parent)
+      try synchronize(SyncedFile.parent(of: folder.path))
     } catch { throw wrapped(error, folder.path) }
     return outcome
   }
