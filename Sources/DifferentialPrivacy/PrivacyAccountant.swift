@@ -30,6 +30,15 @@ public protocol PrivacyAccountant: Sendable {
   func upperEpsilon(_ loss: PrivacyLossSummary, delta: Double) -> Double
   /// The least δ it can prove at ε.
   func upperDelta(_ loss: PrivacyLossSummary, epsilon: Double) -> Double
+  /// The least ε it can prove at δ, and an ε below which no accountant can prove one.
+  func bracket(_ loss: PrivacyLossSummary, delta: Double) -> (lower: Double, upper: Double)
+}
+
+extension PrivacyAccountant {
+  public func bracket(_ loss: PrivacyLossSummary, delta: Double) -> (lower: Double, upper: Double) {
+    let upper = upperEpsilon(loss, delta: delta)
+    return (min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), upper)
+  }
 }
 
 /// A composition of events, ready for accountants: adjacency is one, every event is covered, κT is below 1e-20.
@@ -50,7 +59,7 @@ public struct PrivacyLossSummary: Hashable, Sendable {
   public mutating func add(_ event: PrivacyEvent) throws(PrivacyParameterError) { try loss.add(event) }
 
   /// Whether nothing was released.
-  public var isEmpty: Bool { loss.counts.isEmpty }
+  public var isEmpty: Bool { loss.isEmpty }
   /// Whether every user takes part in every release.
   public var isFullParticipation: Bool { loss.isGaussian }
   /// The one adjacency of all events; `nil` before the first.
@@ -59,8 +68,8 @@ public struct PrivacyLossSummary: Hashable, Sendable {
   public var kappa: Double { loss.kappa }
   /// ρ of zCDP.
   public var rho: Double { loss.rho }
-  /// μ of Gaussian differential privacy.
-  public var mu: Double { (2 * loss.rho).squareRoot() }
+  /// μ of Gaussian differential privacy; infinite when something else than Gaussian noise was used.
+  public var mu: Double { loss.kernels.isEmpty ? (2 * loss.rho).squareRoot() : .infinity }
 }
 
 /// Who chose the parameters (noise, sampling rate) of a sequence of releases, and when.
@@ -78,7 +87,8 @@ public enum Accounting {
     -> any PrivacyAccountant
   {
     if loss.isFullParticipation { return AnalyticGaussianAccountant() }
-    return parameters == .fixedByPlan ? LossDistributionAccountant() : RenyiAccountant()
+    let distributions = LossDistributionAccountant()
+    return parameters == .fixedByPlan && distributions.covers(loss) ? distributions : RenyiAccountant()
   }
 
   /// ε at δ, with its lower value and its theorem.
@@ -105,11 +115,10 @@ public enum Accounting {
     guard accountant.covers(loss) else {
       throw PrivacyParameterError("the accountant \(accountant.name) does not cover these events")
     }
-    let upper = accountant.upperEpsilon(loss, delta: delta)
+    let (lower, upper) = accountant.bracket(loss, delta: delta)
     return PrivacyBound(
-      epsilon: upper, lowerEpsilon: min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), delta: delta,
-      adjacency: loss.adjacency ?? .addRemove, accountant: accountant.name, theorem: accountant.theorem,
-      rho: loss.rho, mu: loss.mu)
+      epsilon: upper, lowerEpsilon: lower, delta: delta, adjacency: loss.adjacency ?? .addRemove,
+      accountant: accountant.name, theorem: accountant.theorem, rho: loss.rho, mu: loss.mu)
   }
 
   /// The least ε proven at δ, without the lower value: what filters ask.
