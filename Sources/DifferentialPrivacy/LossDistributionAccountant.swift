@@ -13,7 +13,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
 
   public var name: String { "pld" }
   public var theorem: String {
-    "Privacy loss distribution on a grid from above (connect the dots, Doroshenko et al. 2022), both directions composed separately; discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ; independent secret coins per user and release, parameters fixed by the plan"
+    "Privacy loss distribution on a grid from above (connect the dots, Doroshenko et al. 2022), both directions composed separately; \(Accounting.passage); independent secret coins per user and release, parameters fixed by the plan"
   }
 
   public func covers(_ loss: PrivacyLossSummary) -> Bool { loss.loss.kernels.keys.allSatisfy { $0.upperPair != nil } }

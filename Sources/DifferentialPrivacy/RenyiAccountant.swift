@@ -27,7 +27,7 @@ public struct RenyiAccountant: PrivacyAccountant {
 
   public var name: String { "rdp" }
   public var theorem: String {
-    "Rényi composition of the sampled Gaussian (Mironov, Talwar, Zhang 2019), converted by Canonne, Kamath, Steinke 2020, proposition 12; discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ; independent secret coins per user and release"
+    "Rényi composition of the sampled Gaussian (Mironov, Talwar, Zhang 2019), converted by Canonne, Kamath, Steinke 2020, proposition 12; \(Accounting.passage); independent secret coins per user and release"
   }
 
   public func covers(_ loss: PrivacyLossSummary) -> Bool { loss.loss.kernels.keys.allSatisfy(\.hasDivergence) }
