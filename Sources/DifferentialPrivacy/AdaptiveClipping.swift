@@ -15,7 +15,8 @@ public enum AdaptiveClipping {
     }
     guard z < 2 * countDeviation else {
       throw PrivacyParameterError(
-        "the noise on the clipping count is \(countDeviation), which alone costs more than z = \(z) allows; expected more than z/2")
+        "the noise on the clipping count is \(countDeviation), which alone costs more than z = \(z) allows; expected more than z/2"
+      )
     }
     return 1 / (1 / (z * z) - 1 / (4 * countDeviation * countDeviation)).squareRoot()
   }

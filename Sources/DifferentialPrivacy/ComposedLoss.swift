@@ -26,9 +26,11 @@ struct ComposedLoss {
   ///   - terms: losses on one grid, and how often each.
   ///   - lambda: the tilt, positive.
   ///   - least: a loss that the window must hold.
-  /// - Returns: `nil` when the window has more than `maximumPoints`; a wider grid is needed then.
+  ///   - points: the largest window.
+  /// - Returns: `nil` when the window is larger; a wider grid or a smaller tilt is needed then.
   init?(
-    _ terms: [(loss: DiscreteLoss, count: Int)], side: DiscreteLoss.Side, step: Double, lambda: Double, least: Double
+    _ terms: [(loss: DiscreteLoss, count: Int)], side: DiscreteLoss.Side, step: Double, lambda: Double, least: Double,
+    points: Int
   ) {
     let moment = { (lambda: Double) in terms.reduce(0) { $0 + Double($1.count) * $1.loss.logMoment(lambda) } }
     let moments = terms.map { $0.loss.logMoment(lambda) }
@@ -49,7 +51,7 @@ struct ComposedLoss {
     top = min(top, greatest)
     let lowest = (min(floor, least) / step).rounded(.down) - 2
     let highest = max(lowest + 8, (top / step).rounded(.up) + 2)
-    guard lowest.isFinite, highest.isFinite, highest - lowest < Double(Self.maximumPoints), abs(lowest) < 1e15 else { return nil }
+    guard lowest.isFinite, highest.isFinite, highest - lowest < Double(points), abs(lowest) < 1e15 else { return nil }
     var size = 16
     while size <= Int(highest - lowest) { size *= 2 }
     self.side = side
@@ -97,6 +99,7 @@ struct ComposedLoss {
         let noise = sign * doubt * factor * unshrink
         if next + noise > room {
           // e^(ε_k − ε) − 1 in units of this cell.
+          guard below > 0 else { return side == .upper ? max(0, Double(bottom + index) * step) : 0 }
           let fraction = max(0, room - noise - current) / below
           return max(0, Double(bottom + index) * step + log1p(-min(fraction, gain)))
         }

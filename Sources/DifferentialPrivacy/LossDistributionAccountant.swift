@@ -30,7 +30,8 @@ public struct LossDistributionAccountant: PrivacyAccountant {
   func lowerEpsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
     let terms = Self.terms(of: summary.loss) { $0.lowerPair }
     guard !terms.isEmpty else { return 0 }
-    guard let found = LossSearch(terms, goal: .epsilon(delta: delta * exp(summary.kappa))) else { return 0 }
+    guard var found = LossSearch(terms, goal: .epsilon(delta: delta * exp(summary.kappa))) else { return 0 }
+    _ = found.upper()
     return lowered(found.lower(), summary)
   }
 

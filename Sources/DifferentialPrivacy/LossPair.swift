@@ -111,8 +111,9 @@ indirect enum LossPair: Hashable {
     _ range: (Double, Double), step: Double, position: (Double) -> Double, edges: (Double) -> (Edge, Edge, Edge),
     p: ((Double, Double, Double)) -> Double, q: ((Double, Double, Double)) -> Double
   ) -> LossCells {
-    let first = Int((range.0 / step).rounded(.down))
-    let count = max(1, Int((range.1 / step).rounded(.up)) - first)
+    // A cell more at either end, so that a loss on the boundary lies inside whatever rounding does.
+    let first = Int((range.0 / step).rounded(.down)) - 1
+    let count = max(1, Int((range.1 / step).rounded(.up)) + 1 - first)
     let bottom: (Edge, Edge, Edge) = (.bottom, .bottom, .bottom)
     let top: (Edge, Edge, Edge) = (.top, .top, .top)
     func at(_ index: Int) -> (Edge, Edge, Edge) {

@@ -20,6 +20,8 @@ struct LossSearch {
   /// About the answer (ε), from above.
   private var guess: Double
   private var canHalve = true
+  /// The direction of neighbours with the larger ε.
+  private var worstDirection = 0
 
   private struct Grid {
     let step: Double
@@ -114,39 +116,56 @@ struct LossSearch {
     let step = Self.aligned(grid.step / 2, terms)
     guard canHalve, step < grid.step, grid.cells.allSatisfy({ $0.p.count < Self.cellsMax / 2 }) else { return false }
     grid = Grid(terms, step: step, logTail: logTail)
-    (lambda, guess) = Self.tilt(goal, grid, near: lambda)
     return true
   }
 
   /// The larger ε of the directions, from above.
   mutating func upper() -> Double {
-    guard case .epsilon(let delta) = goal else { return .infinity }
-    var worst = 0.0
-    for direction in grid.upper {
-      guard let composed = composed(direction, side: .upper) else {
-        // The window does not fit: what Chernoff's bound proves is left.
-        guard widen() else { return proven }
-        return upper()
-      }
-      let value = composed.epsilon(delta: delta)
-      // What is not a number proves nothing.
-      worst = value.isNaN ? .infinity : max(worst, value)
-    }
-    return min(worst, proven)
-  }
-
-  /// The larger ε of the directions, from below.
-  func lower() -> Double {
-    guard case .epsilon(let delta) = goal else { return 0 }
-    let directions = grid.upper.count == 1 ? [grid.cells] : [grid.cells, grid.cells.map(\.reversed)]
-    var best = 0.0
-    for cells in directions {
-      let losses = zip(cells, terms).map { (loss: DiscreteLoss($0, side: .lower), count: $1.count) }
-      guard let composed = composed(losses, side: .lower) else { continue }
-      let value = composed.epsilon(delta: delta)
-      if value.isFinite { best = max(best, value) }
+    var best = composedUpper()
+    // Where Chernoff's bound is far from the truth, its tilt is not the best one for the transform.
+    for _ in 0..<4 where best.isFinite && best < 0.8 * guess {
+      guess = best
+      lambda = Self.tilt(.delta(epsilon: best), grid, near: nil).lambda
+      best = min(best, composedUpper())
     }
     return best
+  }
+
+  /// The same with the present tilt, or a smaller one: of a law with a heavy tail, a tilted one needs too wide a window.
+  private mutating func composedUpper() -> Double {
+    guard case .epsilon(let delta) = goal else { return .infinity }
+    var points = Self.convenientPoints
+    while true {
+      var worst = 0.0
+      var fits = true
+      for (index, direction) in grid.upper.enumerated() {
+        guard let composed = composed(direction, side: .upper, points: points) else {
+          fits = false
+          break
+        }
+        let value = composed.epsilon(delta: delta)
+        // What is not a number proves nothing.
+        if value.isNaN || value > worst { (worst, worstDirection) = (value.isNaN ? .infinity : value, index) }
+      }
+      if fits { return min(worst, proven) }
+      if lambda > 0.05, points < ComposedLoss.maximumPoints || lambda > 1 {
+        lambda *= 0.7
+        if lambda <= 0.05 { (lambda, points) = (Self.tilt(goal, grid, near: nil).lambda, ComposedLoss.maximumPoints) }
+      } else if !widen() {
+        // What Chernoff's bound proves is left.
+        return proven
+      }
+    }
+  }
+
+  /// The ε of the worse direction, from below; after `upper()`, which finds that direction and the tilt.
+  func lower() -> Double {
+    guard case .epsilon(let delta) = goal else { return 0 }
+    let cells = worstDirection == 0 ? grid.cells : grid.cells.map(\.reversed)
+    let losses = zip(cells, terms).map { (loss: DiscreteLoss($0, side: .lower), count: $1.count) }
+    guard let composed = composed(losses, side: .lower, points: ComposedLoss.maximumPoints) else { return 0 }
+    let value = composed.epsilon(delta: delta)
+    return value.isFinite ? value : 0
   }
 
   /// The larger δ of the directions at ε, from above.
@@ -154,20 +173,20 @@ struct LossSearch {
     var worst = 0.0
     let bound = exp(Self.logDelta(lambda, epsilon: epsilon, moment: grid.logMoment(lambda))) + grid.infinity
     for direction in grid.upper {
-      guard let composed = composed(direction, side: .upper) else { return min(1, bound) }
+      guard let composed = composed(direction, side: .upper, points: ComposedLoss.maximumPoints) else { return min(1, bound) }
       let value = composed.delta(epsilon: epsilon)
       worst = value.isNaN ? 1 : max(worst, value)
     }
     return min(bound, worst, 1)
   }
 
-  private func composed(_ losses: [(loss: DiscreteLoss, count: Int)], side: DiscreteLoss.Side) -> ComposedLoss? {
+  private func composed(_ losses: [(loss: DiscreteLoss, count: Int)], side: DiscreteLoss.Side, points: Int) -> ComposedLoss? {
     let least =
       switch goal {
       case .epsilon: guess / 2
       case .delta(let epsilon): epsilon
       }
-    return ComposedLoss(losses, side: side, step: grid.step, lambda: lambda, least: least)
+    return ComposedLoss(losses, side: side, step: grid.step, lambda: lambda, least: least, points: points)
   }
 
   /// The ε that the moments alone prove.
@@ -194,8 +213,12 @@ struct LossSearch {
       }
     }
     // Golden section on log λ; the bound has one valley.
-    var low = near.map { max(log($0) - 0.7, log(0.02)) } ?? log(0.02)
-    var high = near.map { log($0) + 0.7 } ?? log(2e5)
+    let least = log(0.02)
+    // A tilt that changes much within a cell of the grid gains nothing.
+    let most = min(log(2e5), log(4 / grid.step))
+    var low = near.map { min(max(log($0) - 0.7, least), most - 0.1) } ?? least
+    var high = near.map { min(log($0) + 0.7, most) } ?? most
+    let bounds = (low, high)
     let golden = 0.6180339887498949
     var a = high - golden * (high - low)
     var b = low + golden * (high - low)
@@ -214,6 +237,10 @@ struct LossSearch {
       }
     }
     let best = valueA < valueB ? (a, valueA) : (b, valueB)
+    // At an end of a narrow search the valley lies elsewhere.
+    if near != nil, best.0 - bounds.0 < 0.05 && bounds.0 > least || bounds.1 - best.0 < 0.05 && bounds.1 < most {
+      return tilt(goal, grid, near: nil)
+    }
     switch goal {
     case .epsilon: return (exp(best.0), best.1.isFinite ? max(best.1, 0) : 1)
     case .delta(let epsilon): return (exp(best.0), epsilon)
@@ -236,6 +263,8 @@ struct LossSearch {
   }
 
   /// Relative error of ε that the grid is chosen for.
-  private static let accuracy = 3e-5
+  private static let accuracy = 6e-5
   private static let cellsMax = 1 << 20
+  /// A window of this size is transformed in little time.
+  private static let convenientPoints = 1 << 18
 }

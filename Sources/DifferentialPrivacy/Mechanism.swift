@@ -130,15 +130,18 @@ extension Mechanism {
     case .randomizedResponse(let noise, let buckets):
       guard noise > 0, noise < 1, buckets >= 2 else {
         throw PrivacyParameterError(
-          "randomised response over \(buckets) answers with noise \(noise); expected at least 2 answers and a probability between 0 and 1")
+          "randomised response over \(buckets) answers with noise \(noise); expected at least 2 answers and a probability between 0 and 1"
+        )
       }
     case .concentrated(let rho, let xi):
       guard rho >= 0, xi >= 0, rho.isFinite, xi.isFinite, rho + xi > 0 else {
-        throw PrivacyParameterError("concentrated privacy with ρ = \(rho) and ξ = \(xi); expected numbers of at least 0, one of them positive")
+        throw PrivacyParameterError(
+          "concentrated privacy with ρ = \(rho) and ξ = \(xi); expected numbers of at least 0, one of them positive")
       }
     case .renyiCurve(let points):
       guard !points.isEmpty, points.allSatisfy({ $0.order > 1 && $0.order.isFinite && $0.divergence >= 0 }) else {
-        throw PrivacyParameterError("a Rényi curve of \(points.count) points; expected orders above 1 with divergences of at least 0")
+        throw PrivacyParameterError(
+          "a Rényi curve of \(points.count) points; expected orders above 1 with divergences of at least 0")
       }
     }
   }
@@ -180,7 +183,8 @@ extension Mechanism {
     case .randomizedResponse(let noise, let buckets):
       try unsampled()
       guard adjacency != .addRemove else {
-        throw PrivacyParameterError("randomised response under add-remove: an answer cannot be left out; expected replace-one or zero-out")
+        throw PrivacyParameterError(
+          "randomised response under add-remove: an answer cannot be left out; expected replace-one or zero-out")
       }
       kernel = .randomizedResponse(noise: noise, buckets: buckets, toUniform: adjacency == .zeroOut)
     case .concentrated(let rho, let xi):
@@ -208,7 +212,8 @@ extension Mechanism {
     case .poisson(let rate): loss.add(noiseMultiplier: z / factor, rate: rate, count: count, adjacency: adjacency)
     case .fixedSize(let fraction):
       guard adjacency == .replaceOne else {
-        throw PrivacyParameterError("a cohort of fixed size under \(adjacency.rawValue): its size does not change; expected replace-one")
+        throw PrivacyParameterError(
+          "a cohort of fixed size under \(adjacency.rawValue): its size does not change; expected replace-one")
       }
       if fraction >= 1 { return loss.add(noiseMultiplier: z / factor, count: count, adjacency: adjacency) }
       loss.add(.fixedSizeGaussian(noiseMultiplier: z / factor, fraction: fraction), count: count, adjacency: adjacency)
@@ -225,7 +230,8 @@ extension Mechanism {
     _ z: Double, _ sensitivitySquared: Double, _ name: String, into loss: inout PrivacyLoss, count: Int, adjacency: Adjacency
   ) throws(PrivacyParameterError) {
     guard adjacency != .addRemove else {
-      throw PrivacyParameterError("\(name) under add-remove: leaving a user out must not move others to other steps; expected zero-out or replace-one")
+      throw PrivacyParameterError(
+        "\(name) under add-remove: leaving a user out must not move others to other steps; expected zero-out or replace-one")
     }
     loss.add(
       noiseMultiplier: z / sensitivitySquared.squareRoot() / adjacency.distanceFactor, count: count, adjacency: adjacency)

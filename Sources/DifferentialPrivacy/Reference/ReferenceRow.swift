@@ -38,7 +38,10 @@ public struct ReferenceRow: Decodable, Sendable {
   public init(from decoder: any Decoder) throws {
     let row = try decoder.container(keyedBy: Key.self)
     func text(_ name: String) -> String? { try? row.decodeIfPresent(String.self, forKey: Key(name)) }
-    func number(_ name: String) -> Double? { try? row.decodeIfPresent(Double.self, forKey: Key(name)) }
+    func number(_ name: String) -> Double? {
+      // Infinity is written as text.
+      (try? row.decodeIfPresent(Double.self, forKey: Key(name))) ?? (text(name) == "inf" ? .infinity : nil)
+    }
     guard let id = text("id"), let mechanism = text("mechanism"), let accountant = text("accountant") else {
       throw DecodingError.dataCorrupted(
         .init(codingPath: decoder.codingPath, debugDescription: "a row without id, mechanism or accountant"))

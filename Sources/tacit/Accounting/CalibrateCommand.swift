@@ -52,7 +52,8 @@ struct CalibrateCommand: ParsableCommand {
     switch solve {
     case .noise:
       guard question.event == nil, !isNoiseless else {
-        throw CommandFailure(.usage, "\(question.mechanism.rawValue) has no noise to solve for; give its parameters and use tacit epsilon")
+        throw CommandFailure(
+          .usage, "\(question.mechanism.rawValue) has no noise to solve for; give its parameters and use tacit epsilon")
       }
       return try Calibration.noise(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
         try parameters { () throws(CommandFailure) in try question.event(noise: value) }

@@ -105,18 +105,29 @@ struct EpsilonCommand: ParsableCommand {
   /// One line of output.
   private struct RowLine: Encodable {
     let id: String
-    let value: Double?
+    let value: RowValue?
     let lower: Double?
     let verdict: String
     let why: String?
+    let caveat: String?
 
     init(_ answer: ReferenceAnswer) {
       id = answer.id
-      // JSON has no infinity; such a value is said in words.
-      value = answer.value.flatMap { $0.isFinite ? $0 : nil }
-      lower = answer.lower
+      value = answer.value.map { RowValue(number: $0) }
+      lower = answer.lower.flatMap { $0.isFinite ? $0 : nil }
       verdict = answer.verdict.rawValue
-      why = answer.why ?? answer.value.flatMap { $0.isFinite ? nil : "the value is infinite" }
+      why = answer.why
+      caveat = answer.caveat
+    }
+  }
+
+  /// A number; infinity is text, as in the table.
+  private struct RowValue: Encodable {
+    let number: Double
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      if number.isFinite { try container.encode(number) } else { try container.encode("inf") }
     }
   }
 }
