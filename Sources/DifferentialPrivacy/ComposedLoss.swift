@@ -131,9 +131,12 @@ struct ComposedLoss {
     let twiddles = FourierTables.tables(size: size)
     var productRe = [Double](repeating: 1, count: size)
     var productIm = [Double](repeating: 0, count: size)
+    var re = productIm
+    var im = productIm
     for (index, term) in terms.enumerated() {
-      var re = [Double](repeating: 0, count: size)
-      var im = re
+      if index > 0 {
+        for k in 0..<size { (re[k], im[k]) = (0, 0) }
+      }
       let tilted = term.loss.tilted(lambda, logMoment: moments[index])
       let first = term.loss.first
       re.withUnsafeMutableBufferPointer { re in
@@ -144,7 +147,11 @@ struct ComposedLoss {
     }
     tacit_fft_inverse(&productRe, &productIm, size, twiddles.cosines, twiddles.sines)
     let scale = 1 / Double(size)
-    return (0..<size).map { max(0, productRe[(bottom + $0) & (size - 1)]) * scale }
+    // Out of the work space that is there already.
+    re.withUnsafeMutableBufferPointer { re in
+      for k in 0..<size { re[k] = max(0, productRe[(bottom + k) & (size - 1)]) * scale }
+    }
+    return re
   }
 
   static let maximumPoints = 1 << 21

@@ -223,7 +223,7 @@ struct LossSearch {
     var a = high - golden * (high - low)
     var b = low + golden * (high - low)
     var (valueA, valueB) = (value(a), value(b))
-    for _ in 0..<(near == nil ? 26 : 12) {
+    for _ in 0..<(near == nil ? 22 : 8) {
       if valueA < valueB {
         high = b
         (b, valueB) = (a, valueA)
@@ -263,7 +263,7 @@ struct LossSearch {
   }
 
   /// Relative error of ε that the grid is chosen for.
-  private static let accuracy = 6e-5
+  private static let accuracy = 8e-5
   private static let cellsMax = 1 << 20
   /// A window of this size is transformed in little time.
   private static let convenientPoints = 1 << 18
