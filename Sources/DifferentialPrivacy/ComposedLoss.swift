@@ -9,6 +9,8 @@ internal import Glibc
 struct ComposedLoss {
   private let side: DiscreteLoss.Side
   private let step: Double
+  /// The grid of the composition lies at origin + k·step.
+  private let origin: Double
   private let lambda: Double
   /// Grid index of `masses[0]`.
   private let bottom: Int
@@ -47,20 +49,23 @@ struct ComposedLoss {
       top = min(top, (value - centre + Self.reach) / tilt)
       floor = max(floor, (centre - moment(lambda - tilt * 4 / 3) - Self.reach) / (tilt * 4 / 3))
     }
-    let greatest = terms.reduce(0.0) { $0 + Double($1.count) * Double($1.loss.first + $1.loss.masses.count - 1) * step }
+    let origin = terms.reduce(0.0) { $0 + Double($1.count) * $1.loss.offset }
+    let greatest =
+      origin + terms.reduce(0.0) { $0 + Double($1.count) * Double($1.loss.first + $1.loss.masses.count - 1) * step }
     top = min(top, greatest)
-    let lowest = (min(floor, least) / step).rounded(.down) - 2
-    let highest = max(lowest + 8, (top / step).rounded(.up) + 2)
+    let lowest = ((min(floor, least) - origin) / step).rounded(.down) - 2
+    let highest = max(lowest + 8, ((top - origin) / step).rounded(.up) + 2)
     guard lowest.isFinite, highest.isFinite, highest - lowest < Double(points), abs(lowest) < 1e15 else { return nil }
     var size = 16
     while size <= Int(highest - lowest) { size *= 2 }
     self.side = side
     self.step = step
+    self.origin = origin
     self.lambda = lambda
     bottom = Int(lowest)
     logMoment = centre
     let releases = terms.reduce(0.0) { $0 + Double($1.count) }
-    let above = Double(bottom + size) * step
+    let above = origin + Double(bottom + size) * step
     var outside = Double.infinity
     for (tilt, value) in upperTilts { outside = min(outside, value - centre - tilt * above) }
     if above > greatest { outside = -.infinity }
@@ -87,7 +92,7 @@ struct ComposedLoss {
     return masses.withUnsafeBufferPointer { masses in
       for index in stride(from: masses.count - 1, through: 0, by: -1) {
         if countdown == 0 {
-          factor = exp(logMoment - lambda * step * Double(bottom + index))
+          factor = exp(logMoment - lambda * loss(index))
           countdown = 64
         } else {
           factor *= unshrink
@@ -99,26 +104,29 @@ struct ComposedLoss {
         let noise = sign * doubt * factor * unshrink
         if next + noise > room {
           // e^(ε_k − ε) − 1 in units of this cell.
-          guard below > 0 else { return side == .upper ? max(0, Double(bottom + index) * step) : 0 }
+          guard below > 0 else { return side == .upper ? max(0, loss(index)) : 0 }
           let fraction = max(0, room - noise - current) / below
-          return max(0, Double(bottom + index) * step + log1p(-min(fraction, gain)))
+          return max(0, loss(index) + log1p(-min(fraction, gain)))
         }
         current = next
-        if bottom + index <= 0 { return 0 }
+        if loss(index) <= 0 { return 0 }
       }
       // Nothing in the window reaches δ.
-      return side == .upper ? max(0, Double(bottom) * step) : 0
+      return side == .upper ? max(0, loss(0)) : 0
     }
   }
 
+  /// The loss at a place of the window.
+  private func loss(_ index: Int) -> Double { origin + Double(bottom + index) * step }
+
   /// δ(ε), ε ≥ 0, on its side of the truth.
   func delta(epsilon: Double) -> Double {
-    let inside = epsilon >= Double(bottom) * step
+    let inside = epsilon >= loss(0)
     guard inside || side == .lower else { return .infinity }
     var sum = side == .upper ? charged : 0
     sum += (side == .upper ? 1 : -1) * doubt * exp(logMoment - lambda * epsilon)
     for index in masses.indices {
-      let loss = Double(bottom + index) * step
+      let loss = loss(index)
       if loss > epsilon { sum += masses[index] * exp(logMoment - lambda * loss) * -expm1(epsilon - loss) }
     }
     return max(0, sum)

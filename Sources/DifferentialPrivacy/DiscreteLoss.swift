@@ -15,7 +15,8 @@ struct DiscreteLoss {
 
   /// Distance of grid points.
   let step: Double
-  /// The loss of `masses[i]` is (first + i)·step.
+  /// The loss of `masses[i]` is offset + (first + i)·step.
+  let offset: Double
   let first: Int
   /// Probabilities under P.
   let masses: [Double]
@@ -27,6 +28,7 @@ struct DiscreteLoss {
     let count = cells.p.count
     var masses = [Double](repeating: 0, count: count + 1)
     let first = cells.first
+    let offset = cells.offset
     masses.withUnsafeMutableBufferPointer { masses in
       cells.p.withUnsafeBufferPointer { p in
         cells.q.withUnsafeBufferPointer { q in
@@ -38,46 +40,82 @@ struct DiscreteLoss {
             let grow = -1 / expm1(-step)
             var power = 0.0
             for index in 0..<count {
-              power = index & 63 == 0 ? exp(Double(first + index) * step) : power * ratio
+              power = index & 63 == 0 ? exp(offset + Double(first + index) * step) : power * ratio
               // a + b = p and a·e^(−ε) + b·e^(−ε−h) = q; a hair more for the upper point, against rounding.
               let upper = min(p[index], max(0, (p[index] - q[index] * power) * grow) + p[index] * Self.hair)
               masses[index] += p[index] - upper
               masses[index + 1] += upper
             }
-          case .lower:
-            var carry = (p: 0.0, q: 0.0)
-            for index in 0..<count {
-              let power = exp(Double(first + index) * step)
-              // What is missing at the grid point below this cell, and what this cell has to spare above it.
-              let gap = carry.q * power - carry.p
-              let missing = max(0, gap) + carry.p * Self.hair
-              let spare = p[index] - q[index] * power - p[index] * Self.hair
-              var used = 0.0
-              if carry.p > 0 {
-                if gap <= carry.p * Self.aligned {
-                  // A single loss that stands on the grid point itself.
-                  masses[index] += carry.p
-                } else if spare > 0 {
-                  let lifted = min(1, spare / missing)
-                  used = min(1, missing / spare)
-                  masses[index] += lifted * carry.p + used * p[index]
-                  if index > 0 { masses[index - 1] += (1 - lifted) * carry.p }
-                } else if index > 0 {
-                  masses[index - 1] += carry.p
-                }
-              }
-              carry = ((1 - used) * p[index], (1 - used) * q[index])
-            }
-            let onTop = carry.q * exp(Double(first + count) * step) - carry.p <= carry.p * Self.aligned
-            masses[onTop ? count : count - 1] += carry.p
+          case .lower: Self.merge(p, q, into: masses) { exp(offset + Double(first + $0) * step) }
           }
         }
       }
     }
     self.step = step
+    self.offset = offset
     self.first = first
     self.masses = masses
     infinity = side == .upper ? cells.above.p : 0
+  }
+
+  /// Moves every cell to grid points, mixed with parts of its neighbours so that the ratio P/Q of what stands on a point is at least the
+  /// point's.
+  ///
+  /// From below up to the heaviest cell, and from above down to it: the neighbour on that side has enough to give.
+  private static func merge(
+    _ p: UnsafeBufferPointer<Double>, _ q: UnsafeBufferPointer<Double>, into masses: UnsafeMutableBufferPointer<Double>,
+    power: (Int) -> Double
+  ) {
+    let count = p.count
+    let heaviest = p.indices.max { p[$0] < p[$1] } ?? 0
+    // Upwards: the rest of a cell is lifted to the point above it by a part of the next cell.
+    var rest = 1.0
+    for index in 1..<max(1, heaviest + 1) where heaviest > 0 {
+      let carried = rest * p[index - 1]
+      rest = 1
+      guard carried > 0 else { continue }
+      let point = power(index)
+      let gap = carried / p[index - 1] * q[index - 1] * point - carried
+      let spare = p[index] - q[index] * point - p[index] * hair
+      if gap <= carried * aligned {
+        // A single loss that stands on the grid point itself.
+        masses[index] += carried
+      } else if spare > 0 {
+        let missing = gap + carried * hair
+        let lifted = min(1, spare / missing)
+        let used = min(1, missing / spare)
+        masses[index] += lifted * carried + used * p[index]
+        masses[index - 1] += (1 - lifted) * carried
+        rest = 1 - used
+      } else {
+        masses[index - 1] += carried
+      }
+    }
+    // Downwards: a cell falls to the point below it, and makes up for it by lifting a part of the cell there.
+    var restBelow = 1.0
+    for index in stride(from: count - 1, to: heaviest, by: -1) {
+      let isOnTop = q[index] * power(index + 1) - p[index] <= p[index] * aligned
+      if isOnTop {
+        masses[index + 1] += restBelow * p[index]
+        restBelow = 1
+        continue
+      }
+      let carried = restBelow * p[index]
+      let available = index - 1 == heaviest ? rest : 1
+      let point = power(index)
+      let excess = carried - restBelow * q[index] * point - carried * hair
+      let deficit = q[index - 1] * point - p[index - 1] + p[index - 1] * hair
+      var used = 0.0
+      // A loss that stands on the grid point stays there.
+      if excess > 0, deficit > p[index - 1] * aligned { used = min(available, excess / deficit) }
+      masses[index] += carried + used * p[index - 1]
+      if index - 1 == heaviest { rest -= used }
+      restBelow = 1 - used
+    }
+    // What is left of the heaviest cell goes to the point below it, unless it stands on the one above.
+    guard count > 0, rest > 0 else { return }
+    let isOnTop = q[heaviest] * power(heaviest + 1) - p[heaviest] <= p[heaviest] * aligned
+    masses[isOnTop ? heaviest + 1 : heaviest] += rest * p[heaviest]
   }
 
   /// log E[e^(λL)] over the finite part.
@@ -101,7 +139,7 @@ struct DiscreteLoss {
         start = end
       }
     }
-    return log(total) + lambda * step * Double(lambda >= 0 ? first + count - 1 : first)
+    return log(total) + lambda * (offset + step * Double(lambda >= 0 ? first + count - 1 : first))
   }
 
   /// The masses times e^(λL − logMoment(λ)): they sum to 1.
@@ -111,14 +149,14 @@ struct DiscreteLoss {
     var factor = 0.0
     for index in result.indices {
       if index & 63 == 0 || factor == 0 || !factor.isFinite {
-        factor = exp(lambda * step * Double(first + index) - logMoment)
+        factor = exp(lambda * (offset + step * Double(first + index)) - logMoment)
       } else {
         factor *= ratio
       }
       let mass = result[index]
       // Far below the peak the factor is 0; far above it, where the factor overflows, the mass is tiny.
       result[index] =
-        mass == 0 ? 0 : factor.isFinite ? mass * factor : exp(log(mass) + lambda * step * Double(first + index) - logMoment)
+        mass == 0 ? 0 : factor.isFinite ? mass * factor : exp(log(mass) + lambda * (offset + step * Double(first + index)) - logMoment)
     }
     return result
   }

@@ -5,7 +5,9 @@ internal import Glibc
 struct LossCells {
   /// Distance of grid points.
   let step: Double
-  /// Cell i holds the losses from (first + i)·step to (first + i + 1)·step.
+  /// Where the grid lies: its points are at offset + k·step.
+  var offset = 0.0
+  /// Cell i holds the losses between grid points first + i and first + i + 1.
   var first: Int
   /// Probabilities of the cells under P and under Q; as many of both.
   var p: [Double]
@@ -18,8 +20,16 @@ struct LossCells {
   /// The loss of Q against P: the other direction of neighbours, from the same cells.
   var reversed: LossCells {
     LossCells(
-      step: step, first: -(first + p.count), p: q.reversed(), q: p.reversed(), below: (above.q, above.p),
+      step: step, offset: -offset, first: -(first + p.count), p: q.reversed(), q: p.reversed(), below: (above.q, above.p),
       above: (below.q, below.p))
+  }
+
+  /// Where within a step the loss of the heaviest cell lies, if that cell holds most of P: a grid that is moved there splits nothing of
+  /// it.
+  var heaviestOffset: Double? {
+    guard let index = p.indices.max(by: { p[$0] < p[$1] }), p[index] > 0.2, q[index] > 0 else { return nil }
+    let loss = log(p[index] / q[index])
+    return loss - (loss / step).rounded(.down) * step
   }
 
   /// The loss of a release that does one thing or the other by a public coin: part `weight` of these, the rest of `other`.
@@ -76,9 +86,10 @@ struct LossCells {
   }
 
   init(
-    step: Double, first: Int, p: [Double], q: [Double], below: (p: Double, q: Double), above: (p: Double, q: Double)
+    step: Double, offset: Double = 0, first: Int, p: [Double], q: [Double], below: (p: Double, q: Double), above: (p: Double, q: Double)
   ) {
     self.step = step
+    self.offset = offset
     self.first = first
     self.p = p
     self.q = q

@@ -44,14 +44,13 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     guard var search = LossSearch(terms, goal: .epsilon(delta: target)) else { return (0, 2 * loss.kappa) }
     let sameLower = loss.kernels.keys.allSatisfy { $0.lowerPair == $0.upperPair }
     var upper = search.upper()
-    var lower = 0.0
-    for attempt in 0..<Self.attemptsMax {
-      if sameLower, wantsLower || attempt == 0 { lower = max(lower, search.lower()) }
-      guard sameLower, upper - lower > Self.tolerance * upper, upper.isFinite || attempt < 4, search.halve() else { break }
-      let next = search.upper()
-      let gain = upper - next
-      upper = min(upper, next)
-      if gain < Self.tolerance / 4 * upper { break }
+    var lower = sameLower ? search.lower() : 0
+    for _ in 0..<Self.attemptsMax where sameLower && !(upper - lower <= Self.tolerance * upper) && search.halve() {
+      let (before, gap) = (upper, upper - lower)
+      upper = min(upper, search.upper())
+      lower = max(lower, search.lower())
+      // Where neither comes nearer, a finer grid is of no use.
+      if before.isFinite, upper - lower > 0.9 * gap { break }
     }
     if !sameLower, wantsLower { lower = lowerEpsilon(summary, delta: delta) } else { lower = lowered(lower, summary) }
     upper = upper * (1 + Self.numericalError) + 2 * loss.kappa
@@ -95,6 +94,6 @@ public struct LossDistributionAccountant: PrivacyAccountant {
   /// Relative; rounding of masses and transforms.
   static let numericalError = 1e-7
   /// Upper and lower value meet within this, relatively, or the grid is halved.
-  private static let tolerance = 4e-4
+  private static let tolerance = 1e-3
   private static let attemptsMax = 4
 }

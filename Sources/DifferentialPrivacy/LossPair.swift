@@ -26,6 +26,14 @@ indirect enum LossPair: Hashable {
     }
   }
 
+  /// Whether the grid may be moved under it.
+  var isAlongALine: Bool {
+    switch self {
+    case .gaussian, .sampled, .replacing: true
+    case .atoms, .mixture: false
+    }
+  }
+
   /// All losses are multiples of it, where there is such a number.
   var lossUnit: Double? {
     switch self {
@@ -37,8 +45,10 @@ indirect enum LossPair: Hashable {
 
   /// Cuts the loss into cells.
   ///
-  /// - Parameter logTail: log of the probability that may be left to the ends.
-  func cells(step: Double, logTail: Double) -> LossCells {
+  /// - Parameters:
+  ///   - logTail: log of the probability that may be left to the ends.
+  ///   - offset: moves the grid, of losses along a line.
+  func cells(step: Double, logTail: Double, offset: Double = 0) -> LossCells {
     switch self {
     case .atoms(let outcomes, let rate):
       let pairs = outcomes.pairs(logTail: logTail)
@@ -49,18 +59,18 @@ indirect enum LossPair: Hashable {
     case .gaussian(let mu):
       let noise = LineNoise.gaussian(z: 1 / mu)
       return Self.monotone(
-        losses(logTail: logTail), step: step, position: { noise.position(ofLoss: $0) },
+        losses(logTail: logTail), step: step, offset: offset, position: { noise.position(ofLoss: $0) },
         edges: { (noise.edge($0, centre: 0), noise.edge($0, centre: 1), .bottom) }, p: { $0.1 }, q: { $0.0 })
     case .sampled(let noise, let rate):
       guard rate < 1 else {
         return Self.monotone(
-          losses(logTail: logTail), step: step, position: { noise.position(ofLoss: $0) },
+          losses(logTail: logTail), step: step, offset: offset, position: { noise.position(ofLoss: $0) },
           edges: { (noise.edge($0, centre: 0), noise.edge($0, centre: 1), .bottom) }, p: { $0.1 }, q: { $0.0 })
       }
       let logRate = log(rate)
       let floor = log1p(-rate)
       return Self.monotone(
-        losses(logTail: logTail), step: step,
+        losses(logTail: logTail), step: step, offset: offset,
         position: { loss in
           guard loss > floor else { return -.infinity }
           // log((e^L − (1 − q))/q)
@@ -73,7 +83,7 @@ indirect enum LossPair: Hashable {
       let noise = LineNoise.gaussian(z: z)
       let alpha = log((1 - rate) / rate) + 1 / (2 * z * z)
       return Self.monotone(
-        losses(logTail: logTail), step: step,
+        losses(logTail: logTail), step: step, offset: offset,
         position: { loss in
           // x(L) = z²(asinh(sinh(L/2)·e^α) + L/2)
           z * z * (rate < 1 ? Self.scaledArcSinh(loss / 2, alpha) + loss / 2 : loss / 2)
@@ -108,16 +118,16 @@ indirect enum LossPair: Hashable {
   /// Cells of a loss that grows along the line.
   @inline(__always)
   private static func monotone(
-    _ range: (Double, Double), step: Double, position: (Double) -> Double, edges: (Double) -> (Edge, Edge, Edge),
+    _ range: (Double, Double), step: Double, offset: Double, position: (Double) -> Double, edges: (Double) -> (Edge, Edge, Edge),
     p: ((Double, Double, Double)) -> Double, q: ((Double, Double, Double)) -> Double
   ) -> LossCells {
     // A cell more at either end, so that a loss on the boundary lies inside whatever rounding does.
-    let first = Int((range.0 / step).rounded(.down)) - 1
-    let count = max(1, Int((range.1 / step).rounded(.up)) + 1 - first)
+    let first = Int(((range.0 - offset) / step).rounded(.down)) - 1
+    let count = max(1, Int(((range.1 - offset) / step).rounded(.up)) + 1 - first)
     let bottom: (Edge, Edge, Edge) = (.bottom, .bottom, .bottom)
     let top: (Edge, Edge, Edge) = (.top, .top, .top)
     func at(_ index: Int) -> (Edge, Edge, Edge) {
-      let x = position(Double(index) * step)
+      let x = position(offset + Double(index) * step)
       return x == .infinity ? top : x == -.infinity ? bottom : edges(x)
     }
     func masses(_ from: (Edge, Edge, Edge), _ to: (Edge, Edge, Edge)) -> (Double, Double, Double) {
@@ -139,7 +149,7 @@ indirect enum LossPair: Hashable {
       }
     }
     let above = masses(last, top)
-    return LossCells(step: step, first: first, p: ps, q: qs, below: (p(below), q(below)), above: (p(above), q(above)))
+    return LossCells(step: step, offset: offset, first: first, p: ps, q: qs, below: (p(below), q(below)), above: (p(above), q(above)))
   }
 
   /// log(1 − q + q·e^l)

@@ -31,7 +31,12 @@ struct LossSearch {
 
     init(_ terms: [Term], step: Double, logTail: Double) {
       self.step = step
-      let cells = terms.map { $0.pair.cells(step: step, logTail: logTail) }
+      let cells = terms.map { term in
+        let cells = term.pair.cells(step: step, logTail: logTail)
+        // Where most of a release loses nearly the same (rare sampling), the grid goes where that is.
+        guard term.pair.isAlongALine, let offset = cells.heaviestOffset else { return cells }
+        return term.pair.cells(step: step, logTail: logTail, offset: offset)
+      }
       self.cells = cells
       let isSymmetric = terms.allSatisfy(\.pair.isSymmetric)
       let directions = isSymmetric ? [cells] : [cells, cells.map(\.reversed)]
