@@ -156,7 +156,8 @@ struct DiscreteLoss {
       let mass = result[index]
       // Far below the peak the factor is 0; far above it, where the factor overflows, the mass is tiny.
       result[index] =
-        mass == 0 ? 0 : factor.isFinite ? mass * factor : exp(log(mass) + lambda * (offset + step * Double(first + index)) - logMoment)
+        mass == 0
+        ? 0 : factor.isFinite ? mass * factor : exp(log(mass) + lambda * (offset + step * Double(first + index)) - logMoment)
     }
     return result
   }

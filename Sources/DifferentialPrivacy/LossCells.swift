@@ -86,7 +86,8 @@ struct LossCells {
   }
 
   init(
-    step: Double, offset: Double = 0, first: Int, p: [Double], q: [Double], below: (p: Double, q: Double), above: (p: Double, q: Double)
+    step: Double, offset: Double = 0, first: Int, p: [Double], q: [Double], below: (p: Double, q: Double),
+    above: (p: Double, q: Double)
   ) {
     self.step = step
     self.offset = offset

@@ -34,6 +34,22 @@ indirect enum LossPair: Hashable {
     }
   }
 
+  /// The largest loss in either direction, where there is one (pure differential privacy).
+  var pureEpsilon: Double? {
+    switch self {
+    case .sampled(.laplace(let b), let rate): Self.pure(1 / b, rate)
+    case .atoms(.laplace(let decay, let distance), let rate): Self.pure(decay * Double(distance), rate)
+    case .atoms(.randomizedResponse(let noise, let buckets, let toUniform), let rate):
+      Self.pure(
+        DiscreteOutcomes.randomizedResponse(noise: noise, buckets: buckets, toUniform: toUniform).largestLoss(logTail: 0), rate)
+    default: nil
+    }
+  }
+
+  private static func pure(_ epsilon: Double, _ rate: Double) -> Double {
+    rate < 1 ? max(mixtureLoss(epsilon, rate), -mixtureLoss(-epsilon, rate)) : epsilon
+  }
+
   /// All losses are multiples of it, where there is such a number.
   var lossUnit: Double? {
     switch self {
@@ -149,7 +165,8 @@ indirect enum LossPair: Hashable {
       }
     }
     let above = masses(last, top)
-    return LossCells(step: step, offset: offset, first: first, p: ps, q: qs, below: (p(below), q(below)), above: (p(above), q(above)))
+    return LossCells(
+      step: step, offset: offset, first: first, p: ps, q: qs, below: (p(below), q(below)), above: (p(above), q(above)))
   }
 
   /// log(1 − q + q·e^l)
