@@ -165,5 +165,5 @@ struct DiscreteLoss {
   /// Relative: above the rounding of cell probabilities.
   private static let hair = 1e-11
   /// By this much a lower loss may be too large, from rounding.
-  static let aligned = 1e-10
+  static let aligned = 1e-12
 }
