@@ -52,7 +52,7 @@ public enum Calibration {
       ? rate.value : min(1, -expm1(m * log1p(-rate.value)) * (1 + 0x1p-50))
     // The grid of a loss distribution moves with its parameters; a margin keeps a calibrated plan under its cap.
     let isOnGrid = parameters == .fixedByPlan && (combined < 1 || !beside.isFullParticipation)
-    let cap = isOnGrid ? budget.epsilon * (1 - 1e-4) : budget.epsilon
+    let cap = isOnGrid ? budget.epsilon * (1 - 3e-4) : budget.epsilon
     return try least { z in
       var loss = beside.loss
       loss.add(noiseMultiplier: z, rate: combined, count: count, adjacency: adjacency)
