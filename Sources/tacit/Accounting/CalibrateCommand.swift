@@ -1,0 +1,83 @@
+internal import ArgumentParser
+internal import CommandSupport
+internal import DifferentialPrivacy
+internal import Foundation
+
+/// `tacit calibrate`: the one parameter that is not given, so that a budget is kept.
+struct CalibrateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calibrate", abstract: "The noise, rate, rounds or δ that keep a budget.",
+    discussion: """
+      tacit calibrate --solve noise --sampling poisson --rate 0.01 --rounds 1000 --epsilon 2 --delta 1e-6 --adjacency add-remove
+      tacit calibrate --solve rounds --noise-multiplier 1 --sampling poisson --rate 0.01 --epsilon 2 --delta 1e-6 --adjacency add-remove
+
+      The answer is on the safe side. ε itself: tacit epsilon.
+      """)
+
+  enum Unknown: String, ExpressibleByArgument, CaseIterable { case noise, rate, rounds, delta }
+
+  @OptionGroup var question: MechanismOptions
+  @Option(help: "What is looked for: noise (the multiplier, scale, σ or variance), rate, rounds or delta.") var solve: Unknown
+  @Option(help: "ε of the budget.") var epsilon: Double
+  @Option(help: "δ of the budget; not needed to find δ.") var delta: Double?
+  @Option(help: "add-remove, replace-one or zero-out; must be given.") var adjacency: AdjacencyName
+  @Option(help: "text or json.") var format: OutputFormat = .text
+
+  func run() throws {
+    try Failures.report {
+      let value = try solution()
+      guard value.isFinite else { throw CommandFailure(.configuration, "no finite value keeps this budget; allow a larger one") }
+      switch format {
+      case .json: try Console.outputJSON(Solution(unknown: solve.rawValue, value: value, epsilon: epsilon))
+      case .text: Console.output("\(solve.rawValue) = \(solve == .rounds ? "\(Int(value))" : "\(value)") keeps ε = \(epsilon)")
+      }
+    }
+  }
+
+  private struct Solution: Encodable {
+    let unknown: String
+    let value: Double
+    let epsilon: Double
+  }
+
+  private func solution() throws -> Double {
+    let adjacency = adjacency.adjacency
+    if solve == .delta { return try Calibration.delta(epsilon: epsilon, adjacency: adjacency, question.event()) }
+    guard let delta else { throw CommandFailure(.usage, "no --delta; expected a number well below 1/(number of users)") }
+    let budget = try PrivacyBudget(epsilon: epsilon, delta: delta)
+    // A refusal of the event itself is the answer.
+    func parameters(_ body: () throws(CommandFailure) -> MechanismEvent) throws(PrivacyParameterError) -> MechanismEvent {
+      do throws(CommandFailure) { return try body() } catch { throw PrivacyParameterError(error.description) }
+    }
+    switch solve {
+    case .noise:
+      guard question.event == nil, !isNoiseless else {
+        throw CommandFailure(
+          .usage, "\(question.mechanism.rawValue) has no noise to solve for; give its parameters and use tacit epsilon")
+      }
+      return try Calibration.noise(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
+        try parameters { () throws(CommandFailure) in try question.event(noise: value) }
+      }
+    case .rate:
+      guard question.sampling != .none else {
+        throw CommandFailure(.usage, "a rate is looked for without sampling; expected --sampling poisson or another")
+      }
+      return try Calibration.rate(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
+        try parameters { () throws(CommandFailure) in try question.event(rate: value) }
+      }
+    case .rounds:
+      return Double(
+        try Calibration.rounds(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
+          try parameters { () throws(CommandFailure) in try question.event(rounds: value) }
+        })
+    case .delta: return .nan
+    }
+  }
+
+  private var isNoiseless: Bool {
+    switch question.mechanism {
+    case .discreteLaplace, .randomizedResponse, .zcdp, .renyiCurve: true
+    default: false
+    }
+  }
+}
