@@ -49,20 +49,25 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     guard var search = LossSearch(terms, goal: .epsilon(delta: target)) else { return (0, 2 * loss.kappa) }
     let sameLower = loss.kernels.keys.allSatisfy { $0.lowerPair == $0.upperPair }
     var upper = search.upper()
-    var lower = sameLower ? search.lower() : 0
-    for _ in 0..<Self.attemptsMax where sameLower && !(upper - lower <= Self.tolerance * upper) && search.halve() {
+    // Of the pair that is charged: how far the grid is from what it discretises.
+    var lower = search.lower()
+    for _ in 0..<Self.attemptsMax where !(upper - lower <= Self.tolerance * upper) && search.halve() {
       let (before, gap) = (upper, upper - lower)
       upper = min(upper, search.upper())
       lower = max(lower, search.lower())
       // Where neither comes nearer, a finer grid is of no use.
       if before.isFinite, upper - lower > 0.9 * gap { break }
     }
-    if !sameLower, wantsLower { lower = lowerEpsilon(summary, delta: delta) } else { lower = lowered(lower, summary) }
     upper = upper * (1 + Self.numericalError) + 2 * loss.kappa
-    // At the edges of what a grid can do, what the divergences prove may be less; losses that are bounded compose to their sum.
-    if upper - lower > Self.looseness * upper, renyi.covers(summary) {
-      upper = min(upper, renyi.upperEpsilon(summary, delta: delta))
+    // At the edges of what a grid can do, what the divergences prove may be less, or that of everybody taking part; losses that
+    // are bounded compose to their sum.
+    if upper - lower > Self.looseness * upper {
+      if renyi.covers(summary) { upper = min(upper, renyi.upperEpsilon(summary, delta: delta)) }
+      if summary.mu.isFinite {
+        upper = min(upper, AnalyticGaussian.epsilon(delta: target, mu: summary.mu).upper + 2 * loss.kappa)
+      }
     }
+    if sameLower { lower = lowered(lower, summary) } else { lower = wantsLower ? lowerEpsilon(summary, delta: delta) : 0 }
     let pure = terms.reduce(0) { sum, term in sum + Double(term.count) * (term.pair.pureEpsilon ?? .infinity) }
     upper = min(upper, pure * (1 + Self.numericalError) + 2 * loss.kappa)
     return (min(lower, upper), upper)

@@ -21,6 +21,13 @@ public struct EventText {
     return try event(value)
   }
 
+  /// Every event that is understood.
+  private static let names = [
+    "NoOpDpEvent", "GaussianDpEvent", "LaplaceDpEvent", "DiscreteLaplaceDpEvent", "RandomizedResponseDpEvent", "ZCDpEvent",
+    "SelfComposedDpEvent", "ComposedDpEvent", "PoissonSampledDpEvent", "SampledWithoutReplacementDpEvent",
+    "TruncatedSubsampledGaussianDpEvent", "SingleEpochTreeAggregationDpEvent", "RepeatAndSelectDpEvent",
+  ]
+
   private var rest: Substring
 
   private init(_ text: String) { rest = Substring(text) }
@@ -137,7 +144,8 @@ public struct EventText {
         shape: shape == .infinity ? .poisson : .truncatedNegativeBinomial(shape), mean: number("mean"))
       return .best(of: try inner(), law: law)
     default:
-      throw PrivacyParameterError("the event \(name) is not covered; nothing was composed")
+      throw PrivacyParameterError(
+        "the event \(name) is not covered and nothing was composed; expected one of \(names.joined(separator: ", "))")
     }
   }
 

@@ -22,6 +22,7 @@ extension ReferenceRow {
   /// Answers the row by the accountant that it names, and judges the answer.
   public func answer() -> ReferenceAnswer {
     do throws(PrivacyParameterError) {
+      if let fault { throw PrivacyParameterError(fault) }
       switch mechanism {
       case "gaussian_rdp_curve", "skellam_rdp_curve": return try judgeEqual(divergence(), to: epsilon)
       case "adaptive_clip_split":
@@ -61,7 +62,9 @@ extension ReferenceRow {
     var z = try value("noise_multiplier")
     let cohort: CohortSampling
     switch sampling {
-    case "none": cohort = .everyone
+    case "none",
+      nil where q == nil || q == 1:
+      cohort = .everyone
     case "poisson", "poisson_within_group": cohort = .poisson(rate: try value("q"))
     case "fixed_size_without_replacement": cohort = .fixedSize(fraction: try value("q"))
     default: throw PrivacyParameterError("the sampling '\(sampling ?? "")' is not covered")

@@ -2,7 +2,8 @@
 /// must be. Conventions are those of the row: z of Rényi rows and of fixed-size cohorts under replace-one is over the distance 2C, all
 /// others are over one user's norm C.
 public struct ReferenceRow: Decodable, Sendable {
-  public let id: String
+  /// The row's own name; where it has none, its place in the table.
+  public internal(set) var id: String
   public let mechanism: String
   public let kind: String?
   public let sampling: String?
@@ -12,7 +13,7 @@ public struct ReferenceRow: Decodable, Sendable {
   public let lowerBound: Double?
   public let upperBound: Double?
   public let delta: Double?
-  /// The relative and absolute tolerance.
+  /// The relative and absolute tolerance; half a percent where the row states none.
   public let relative: Double
   public let absolute: Double
   /// The composition of a `heterogeneous` row; rows of one case share it.
@@ -26,6 +27,8 @@ public struct ReferenceRow: Decodable, Sendable {
   let zDelta: Double?
   private let numbers: [String: Double]
   private let shape: String?
+  /// Why the row cannot be read, or `nil`.
+  let fault: String?
 
   private struct Key: CodingKey {
     let stringValue: String
@@ -36,19 +39,20 @@ public struct ReferenceRow: Decodable, Sendable {
   }
 
   public init(from decoder: any Decoder) throws {
-    let row = try decoder.container(keyedBy: Key.self)
-    func text(_ name: String) -> String? { try? row.decodeIfPresent(String.self, forKey: Key(name)) }
+    // A row that cannot be read is a row that fails, with its reason: the others are answered all the same.
+    let row = try? decoder.container(keyedBy: Key.self)
+    func text(_ name: String) -> String? { try? row?.decodeIfPresent(String.self, forKey: Key(name)) }
     func number(_ name: String) -> Double? {
       // Infinity is written as text.
-      (try? row.decodeIfPresent(Double.self, forKey: Key(name))) ?? (text(name) == "inf" ? .infinity : nil)
+      (try? row?.decodeIfPresent(Double.self, forKey: Key(name))) ?? (text(name) == "inf" ? .infinity : nil)
     }
-    guard let id = text("id"), let mechanism = text("mechanism"), let accountant = text("accountant") else {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "a row without id, mechanism or accountant"))
-    }
-    self.id = id
-    self.mechanism = mechanism
-    self.accountant = accountant
+    id = text("id") ?? number("id").flatMap { Int(exactly: $0) }.map(String.init) ?? ""
+    mechanism = text("mechanism") ?? ""
+    accountant = text("accountant") ?? ""
+    fault =
+      row == nil
+      ? "the row is no object"
+      : mechanism.isEmpty ? "the row has no mechanism" : accountant.isEmpty ? "the row has no accountant" : nil
     kind = text("kind")
     sampling = text("sampling")
     adjacency = text("adjacency")
@@ -65,11 +69,11 @@ public struct ReferenceRow: Decodable, Sendable {
     targetEpsilon = number("target_epsilon")
     zDelta = number("z_delta")
     var numbers: [String: Double] = [:]
-    for key in row.allKeys { if let value = number(key.stringValue) { numbers[key.stringValue] = value } }
+    for key in row?.allKeys ?? [] { if let value = number(key.stringValue) { numbers[key.stringValue] = value } }
     self.numbers = numbers
     shape = text("shape")
-    let tolerance = try? row.nestedContainer(keyedBy: Key.self, forKey: Key("tolerance_suggested"))
-    relative = (try? tolerance?.decodeIfPresent(Double.self, forKey: Key("rel"))) ?? 0
+    let tolerance = try? row?.nestedContainer(keyedBy: Key.self, forKey: Key("tolerance_suggested"))
+    relative = (try? tolerance?.decodeIfPresent(Double.self, forKey: Key("rel"))) ?? (tolerance == nil ? 0.005 : 0)
     absolute = (try? tolerance?.decodeIfPresent(Double.self, forKey: Key("abs"))) ?? 0
   }
 
@@ -105,6 +109,7 @@ public struct ReferenceTable: Decodable, Sendable {
     // Rényi rows of a case leave its event to the other rows of that case.
     var events: [String: String] = [:]
     for row in rows { if let name = row.caseName, let event = row.event { events[name] = event } }
+    for index in rows.indices where rows[index].id.isEmpty { rows[index].id = "row \(index + 1)" }
     for index in rows.indices where rows[index].event == nil {
       if let name = rows[index].caseName { rows[index].event = events[name] }
     }

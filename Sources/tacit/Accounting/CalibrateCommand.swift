@@ -14,18 +14,20 @@ struct CalibrateCommand: ParsableCommand {
       The answer is on the safe side. ε itself: tacit epsilon.
       """)
 
-  enum Unknown: String, ExpressibleByArgument, CaseIterable { case noise, rate, rounds, delta }
+  enum Unknown: String, CaseIterable { case noise, rate, rounds, delta }
 
   @OptionGroup var question: MechanismOptions
-  @Option(help: "What is looked for: noise (the multiplier, scale, σ or variance), rate, rounds or delta.") var solve: Unknown
-  @Option(help: "ε of the budget.") var epsilon: Double
-  @Option(help: "δ of the budget; not needed to find δ.") var delta: Double?
-  @Option(help: "add-remove, replace-one or zero-out; must be given.") var adjacency: AdjacencyName
+  @Option(name: .customLong("solve"), help: "What is looked for; noise is the multiplier, scale, σ or variance.")
+  var unknown: Choice<Unknown>
+  @Option(parsing: .unconditional, help: "ε of the budget.") var epsilon: Double
+  @Option(parsing: .unconditional, help: "δ of the budget; not needed to find δ.") var delta: Double?
+  @Option(help: "Which data sets are neighbours; must be given.") var adjacency: Choice<AdjacencyName>?
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func run() throws {
     try Failures.report {
-      let value = try solution()
+      let solve = try unknown.value("solve")
+      let value = try solution(solve)
       guard value.isFinite else { throw CommandFailure(.configuration, "no finite value keeps this budget; allow a larger one") }
       switch format {
       case .json: try Console.outputJSON(Solution(unknown: solve.rawValue, value: value, epsilon: epsilon))
@@ -40,8 +42,8 @@ struct CalibrateCommand: ParsableCommand {
     let epsilon: Double
   }
 
-  private func solution() throws -> Double {
-    let adjacency = adjacency.adjacency
+  private func solution(_ solve: Unknown) throws -> Double {
+    guard let adjacency = try adjacency?.value("adjacency").adjacency else { throw EpsilonCommand.noAdjacency }
     if solve == .delta { return try Calibration.delta(epsilon: epsilon, adjacency: adjacency, question.event()) }
     guard let delta else { throw CommandFailure(.usage, "no --delta; expected a number well below 1/(number of users)") }
     let budget = try PrivacyBudget(epsilon: epsilon, delta: delta)
@@ -51,15 +53,15 @@ struct CalibrateCommand: ParsableCommand {
     }
     switch solve {
     case .noise:
-      guard question.event == nil, !isNoiseless else {
+      guard question.event == nil, try !isNoiseless else {
         throw CommandFailure(
-          .usage, "\(question.mechanism.rawValue) has no noise to solve for; give its parameters and use tacit epsilon")
+          .usage, "\(try question.mechanism.rawValue) has no noise to solve for; give its parameters and use tacit epsilon")
       }
       return try Calibration.noise(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
         try parameters { () throws(CommandFailure) in try question.event(noise: value) }
       }
     case .rate:
-      guard question.sampling != .none else {
+      guard try question.sampling != .none else {
         throw CommandFailure(.usage, "a rate is looked for without sampling; expected --sampling poisson or another")
       }
       return try Calibration.rate(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
@@ -75,9 +77,11 @@ struct CalibrateCommand: ParsableCommand {
   }
 
   private var isNoiseless: Bool {
-    switch question.mechanism {
-    case .discreteLaplace, .randomizedResponse, .zcdp, .renyiCurve: true
-    default: false
+    get throws {
+      switch try question.mechanism {
+      case .discreteLaplace, .randomizedResponse, .zcdp, .renyiCurve: true
+      default: false
+      }
     }
   }
 }

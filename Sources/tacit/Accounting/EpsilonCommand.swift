@@ -14,29 +14,34 @@ struct EpsilonCommand: ParsableCommand {
       Noise is relative to one user's contribution; the adjacency, which is never guessed, decides how far neighbours are apart.
       """)
 
-  enum Method: String, ExpressibleByArgument, CaseIterable {
+  enum Method: String, CaseIterable {
     case best, pld, rdp, exact
     case analyticGaussian = "analytic-gaussian"
   }
 
   @OptionGroup var question: MechanismOptions
-  @Option(help: "δ, above 0 and below 1.") var delta: Double?
-  @Option(help: "add-remove, replace-one or zero-out; must be given.") var adjacency: AdjacencyName?
-  @Option(help: "\(Method.allCases.map(\.rawValue).joined(separator: ", ")).") var accountant: Method = .best
+  @Option(parsing: .unconditional, help: "δ, above 0 and below 1.") var delta: Double?
+  @Option(help: "Which data sets are neighbours; must be given.") var adjacency: Choice<AdjacencyName>?
+  @Option(help: "Which accountant answers.") var accountant = Choice(Method.best)
   @Option(help: ArgumentHelp("A table of published values to answer, row by row.", valueName: "file")) var rows: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func run() throws { try Failures.report { try rows.map(answer) ?? ask() } }
 
+  static var noAdjacency: CommandFailure {
+    CommandFailure(
+      .usage, "no --adjacency; expected add-remove, replace-one or zero-out (the distance between neighbours changes with it)")
+  }
+
   private func ask() throws {
-    guard let adjacency = adjacency?.adjacency else {
-      throw CommandFailure(
-        .usage, "no --adjacency; expected add-remove, replace-one or zero-out (the distance between neighbours changes with it)")
+    guard let adjacency = try adjacency?.value("adjacency").adjacency else {
+      throw Self.noAdjacency
     }
     guard let delta else { throw CommandFailure(.usage, "no --delta; expected a number well below 1/(number of users)") }
+    let method = try accountant.value("accountant")
     let loss = try PrivacyLossSummary(question.event(), adjacency: adjacency)
     let bound: PrivacyBound
-    switch accountant {
+    switch method {
     case .best: bound = try Accounting.best(for: loss, delta: delta)
     case .pld: bound = try Accounting.bound(for: loss, delta: delta, by: LossDistributionAccountant())
     case .rdp: bound = try Accounting.bound(for: loss, delta: delta, by: RenyiAccountant())
@@ -51,30 +56,25 @@ struct EpsilonCommand: ParsableCommand {
     case .json: try Console.outputJSON(answer)
     case .text:
       Console.output("ε = \(answer.epsilon) at δ = \(delta), \(adjacency.rawValue) (at least \(answer.lower))")
-      if let rho = answer.rho { Console.output("ρ = \(rho) (zCDP)" + (answer.mu.map { ", μ = \($0) (GDP)" } ?? "")) }
+      if bound.rho.isFinite {
+        Console.output("ρ = \(bound.rho) (zCDP)" + (bound.mu.isFinite ? ", μ = \(bound.mu) (GDP)" : ""))
+      }
       Console.output("by \(answer.accountant): \(answer.theorem)")
     }
   }
 
+  /// The answer in JSON: these four members and no other.
   private struct Answer: Encodable {
     let epsilon: Double
     let lower: Double
     let accountant: String
     let theorem: String
-    let delta: Double
-    let adjacency: String
-    let rho: Double?
-    let mu: Double?
 
     init(_ bound: PrivacyBound) {
       epsilon = bound.epsilon
       lower = bound.lowerEpsilon
       accountant = bound.accountant
       theorem = bound.theorem
-      delta = bound.delta
-      adjacency = bound.adjacency.rawValue
-      rho = bound.rho.isFinite ? bound.rho : nil
-      mu = bound.mu.isFinite ? bound.mu : nil
     }
   }
 
@@ -88,7 +88,7 @@ struct EpsilonCommand: ParsableCommand {
     let table: ReferenceTable
     do { table = try JSONDecoder().decode(ReferenceTable.self, from: data) } catch {
       throw CommandFailure(
-        .data, "\(path) is no table of rows; expected {\"rows\": [{\"id\", \"mechanism\", \"accountant\", …}]}")
+        .data, "\(path) is no table of rows; expected {\"rows\": [{\"id\", \"mechanism\", \"accountant\", …}, …]}")
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -102,22 +102,18 @@ struct EpsilonCommand: ParsableCommand {
     if failed > 0 { throw CommandFailure(.notVerified, "\(failed) of \(table.rows.count) rows failed") }
   }
 
-  /// One line of output.
+  /// One line of output; `reason` says why a row failed, or what its convention leaves out.
   private struct RowLine: Encodable {
     let id: String
     let value: RowValue?
-    let lower: Double?
     let verdict: String
-    let why: String?
-    let caveat: String?
+    let reason: String?
 
     init(_ answer: ReferenceAnswer) {
       id = answer.id
       value = answer.value.map { RowValue(number: $0) }
-      lower = answer.lower.flatMap { $0.isFinite ? $0 : nil }
       verdict = answer.verdict.rawValue
-      why = answer.why
-      caveat = answer.caveat
+      reason = answer.why ?? answer.caveat
     }
   }
 

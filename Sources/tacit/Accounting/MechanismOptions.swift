@@ -4,7 +4,7 @@ internal import DifferentialPrivacy
 internal import Foundation
 
 /// Mechanisms that a question can name.
-enum MechanismName: String, ExpressibleByArgument, CaseIterable {
+enum MechanismName: String, CaseIterable {
   case gaussian, laplace
   case discreteLaplace = "discrete-laplace"
   case discreteGaussian = "discrete-gaussian"
@@ -18,9 +18,10 @@ enum MechanismName: String, ExpressibleByArgument, CaseIterable {
   case bandedSquareRoot = "banded-sqrt"
   case bandedInverseSquareRoot = "banded-inverse-sqrt"
   case amplifiedBands = "amplified-bands"
+  case adaptiveClipping = "adaptive-clipping"
 }
 
-enum SamplingName: String, ExpressibleByArgument, CaseIterable {
+enum SamplingName: String, CaseIterable {
   case none, poisson
   case fixedSize = "fixed-size"
   case truncatedPoisson = "truncated-poisson"
@@ -28,42 +29,52 @@ enum SamplingName: String, ExpressibleByArgument, CaseIterable {
 
 /// What is asked about, from the command line. Noise is relative to one user's contribution; the adjacency decides the distance.
 struct MechanismOptions: ParsableArguments {
-  @Option(help: "\(MechanismName.allCases.map(\.rawValue).joined(separator: ", ")).") var mechanism: MechanismName = .gaussian
+  @Option(name: .customLong("mechanism"), help: "Which noise.") var mechanismChoice = Choice(MechanismName.gaussian)
   @Option(help: "An event in dp-accounting's notation instead of a mechanism, e.g. 'GaussianDpEvent(noise_multiplier=2)'.")
   var event: String?
-  @Option(help: "z: standard deviation of Gaussian noise over one user's L2 norm.") var noiseMultiplier: Double?
-  @Option(help: "b of Laplace noise over one user's L1 norm.") var scale: Double?
-  @Option(help: "a of discrete Laplace noise, P(k) ~ exp(-a|k|).") var decay: Double?
-  @Option(help: "Parameter of the discrete Gaussian; with shares, of one share.") var sigma: Double?
-  @Option(help: "Largest change of an integer value by one user.") var sensitivity = 1
-  @Option(help: "Variance of Skellam noise.") var variance: Double?
-  @Option(help: "L1 norm of one user's integer vector.") var l1: Double?
-  @Option(help: "L2 norm of one user's integer vector.") var l2: Double?
-  @Option(help: "Entries of an integer vector.") var dimension = 1
-  @Option(help: "Shares of distributed noise.") var shares: Int?
-  @Option(help: "Probability of a uniform answer in randomised response.") var noise: Double?
-  @Option(help: "Answers of randomised response.") var buckets: Int?
-  @Option(help: "rho of zCDP.") var rho: Double?
-  @Option(help: "xi of zCDP.") var xi = 0.0
+  @Option(parsing: .unconditional, help: "z: standard deviation of Gaussian noise over one user's L2 norm.") var noiseMultiplier:
+    Double?
+  @Option(parsing: .unconditional, help: "Standard deviation of the noise on the count of users below an adaptive clip.")
+  var countNoise: Double?
+  @Option(parsing: .unconditional, help: "b of Laplace noise over one user's L1 norm.") var scale: Double?
+  @Option(parsing: .unconditional, help: "a of discrete Laplace noise, P(k) ~ exp(-a|k|).") var decay: Double?
+  @Option(parsing: .unconditional, help: "Parameter of the discrete Gaussian; with shares, of one share.") var sigma: Double?
+  @Option(parsing: .unconditional, help: "Largest change of an integer value by one user.") var sensitivity = 1
+  @Option(parsing: .unconditional, help: "Variance of Skellam noise.") var variance: Double?
+  @Option(parsing: .unconditional, help: "L1 norm of one user's integer vector.") var l1: Double?
+  @Option(parsing: .unconditional, help: "L2 norm of one user's integer vector.") var l2: Double?
+  @Option(parsing: .unconditional, help: "Entries of an integer vector.") var dimension = 1
+  @Option(parsing: .unconditional, help: "Shares of distributed noise.") var shares: Int?
+  @Option(parsing: .unconditional, help: "Probability of a uniform answer in randomised response.") var noise: Double?
+  @Option(parsing: .unconditional, help: "Answers of randomised response.") var buckets: Int?
+  @Option(parsing: .unconditional, help: "rho of zCDP.") var rho: Double?
+  @Option(parsing: .unconditional, help: "xi of zCDP.") var xi = 0.0
   @Option(help: "A Rényi curve as order:divergence,order:divergence,…") var curve: String?
-  @Option(help: "Trees of a tree that restarts; rounds are those of one tree.") var trees = 1
-  @Option(help: "Bands of a matrix factorisation.") var bands: Int?
-  @Option(help: "Most participations of one user in a stream.") var participations: Int?
-  @Option(help: "Distance of two participations at least, in rounds (1: neighbouring rounds).") var separation = 1
-  @Option(help: "\(SamplingName.allCases.map(\.rawValue).joined(separator: ", ")).") var sampling: SamplingName = .none
-  @Option(help: "q: the probability, or the fraction of a fixed cohort, with which a user takes part.") var rate: Double?
-  @Option(help: "Users, of truncated sampling.") var users: Int?
-  @Option(help: "Largest cohort, of truncated sampling.") var cap: Int?
-  @Option(help: "Rounds, each with a release of its own.") var rounds: Int?
-  @Option(help: "Mean number of runs of a search of which only the best is released.") var searchRuns: Double?
+  @Option(parsing: .unconditional, help: "Trees of a tree that restarts; rounds are those of one tree.") var trees = 1
+  @Option(parsing: .unconditional, help: "Bands of a matrix factorisation.") var bands: Int?
+  @Option(parsing: .unconditional, help: "Most participations of one user in a stream.") var participations: Int?
+  @Option(parsing: .unconditional, help: "Distance of two participations at least, in rounds (1: neighbouring rounds).")
+  var separation = 1
+  @Option(name: .customLong("sampling"), help: "Who takes part in a round.") var samplingChoice = Choice(SamplingName.none)
+  @Option(parsing: .unconditional, help: "q: the probability, or the fraction of a fixed cohort, with which a user takes part.")
+  var rate: Double?
+  @Option(parsing: .unconditional, help: "Users, of truncated sampling.") var users: Int?
+  @Option(parsing: .unconditional, help: "Largest cohort, of truncated sampling.") var cap: Int?
+  @Option(parsing: .unconditional, help: "Rounds, each with a release of its own.") var rounds: Int?
+  @Option(parsing: .unconditional, help: "Mean number of runs of a search of which only the best is released.") var searchRuns:
+    Double?
   @Option(help: "Law of that number: 0 (logarithmic), 1 (geometric), another number of at least 0, or poisson.")
   var searchShape = "1"
 
+  var mechanism: MechanismName { get throws(CommandFailure) { try mechanismChoice.value("mechanism") } }
+  var sampling: SamplingName { get throws(CommandFailure) { try samplingChoice.value("sampling") } }
+
   /// The event, with a value put in place of the one that is looked for.
   func event(noise: Double? = nil, rate: Double? = nil, rounds: Int? = nil) throws(CommandFailure) -> MechanismEvent {
+    let (mechanism, sampling) = (try self.mechanism, try self.sampling)
     do throws(PrivacyParameterError) {
       var whole = try self.event.map { text throws(PrivacyParameterError) in try EventText.event(text) }
-      if whole == nil { whole = try composition(noise: noise, rate: rate, rounds: rounds) }
+      if whole == nil { whole = try composition(mechanism, sampling, noise: noise, rate: rate, rounds: rounds) }
       guard var result = whole else { throw PrivacyParameterError("no event") }
       if self.event != nil, let count = rounds ?? self.rounds { result = .repeated(result, count: count) }
       if let searchRuns { result = .best(of: result, law: try law(searchRuns)) }
@@ -79,7 +90,9 @@ struct MechanismOptions: ParsableArguments {
     return try RepetitionLaw(shape: .truncatedNegativeBinomial(eta), mean: mean)
   }
 
-  private func composition(noise: Double?, rate: Double?, rounds: Int?) throws(PrivacyParameterError) -> MechanismEvent {
+  private func composition(
+    _ mechanism: MechanismName, _ sampling: SamplingName, noise: Double?, rate: Double?, rounds: Int?
+  ) throws(PrivacyParameterError) -> MechanismEvent {
     let rounds = rounds ?? self.rounds ?? 1
     guard rounds >= 1 else { throw PrivacyParameterError("--rounds is \(rounds); expected at least 1") }
     func need<Value>(_ value: Value?, _ option: String) throws(PrivacyParameterError) -> Value {
@@ -104,6 +117,10 @@ struct MechanismOptions: ParsableArguments {
     }
     switch mechanism {
     case .gaussian: return try repeated(.gaussian(noiseMultiplier: z()))
+    case .adaptiveClipping:
+      // Update and count of a round together cost z; a count that alone costs more is refused.
+      _ = try AdaptiveClipping.updateNoiseMultiplier(total: z(), countDeviation: need(countNoise, "count-noise"))
+      return try repeated(.gaussian(noiseMultiplier: z()))
     case .laplace: return try repeated(.laplace(scale: need(noise ?? scale, "scale")))
     case .discreteLaplace: return try repeated(.discreteLaplace(decay: need(decay, "decay"), sensitivity: sensitivity))
     case .discreteGaussian:
@@ -162,7 +179,7 @@ struct MechanismOptions: ParsableArguments {
 }
 
 /// An adjacency on the command line.
-enum AdjacencyName: String, ExpressibleByArgument, CaseIterable {
+enum AdjacencyName: String, CaseIterable {
   case addRemove = "add-remove"
   case replaceOne = "replace-one"
   case zeroOut = "zero-out"
