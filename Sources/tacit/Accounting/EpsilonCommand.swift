@@ -33,6 +33,10 @@ struct EpsilonCommand: ParsableCommand {
       .usage, "no --adjacency; expected add-remove, replace-one or zero-out (the distance between neighbours changes with it)")
   }
 
+  static func noFiniteEpsilon(_ delta: Double) -> CommandFailure {
+    CommandFailure(.configuration, "no finite ε can be proven at δ = \(delta): expected more noise or a larger δ")
+  }
+
   private func ask() throws {
     guard let adjacency = try adjacency?.value("adjacency").adjacency else {
       throw Self.noAdjacency
@@ -48,9 +52,7 @@ struct EpsilonCommand: ParsableCommand {
     case .exact: bound = try Accounting.bound(for: loss, delta: delta, by: ExactAccountant())
     case .analyticGaussian: bound = try Accounting.bound(for: loss, delta: delta, by: AnalyticGaussianAccountant())
     }
-    guard bound.epsilon.isFinite else {
-      throw CommandFailure(.configuration, "no finite ε can be proven at δ = \(delta): expected more noise or a larger δ")
-    }
+    guard bound.epsilon.isFinite else { throw Self.noFiniteEpsilon(delta) }
     let answer = Answer(bound)
     switch format {
     case .json: try Console.outputJSON(answer)

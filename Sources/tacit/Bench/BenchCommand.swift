@@ -11,7 +11,7 @@ internal import Simulation
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure costs on this machine.",
-    subcommands: [Aggregation.self, Memory.self, Accountants.self])
+    subcommands: [Aggregation.self, NoiseBench.self, Memory.self, Accountants.self])
 
   /// One secure sum with all parties in one process.
   struct Aggregation: ParsableCommand {
