@@ -39,7 +39,7 @@ import Testing
         "did you mean 'gaussian'?"
       ),
       (sampled + ["--adjacency", "add-remov"], 64, "did you mean 'add-remove'?"),
-      (sampled + ["--adjacency", "add-remove", "--accountant", "rpd"], 64, "did you mean 'rdp'?"),
+      (sampled + ["--adjacency", "add-remove", "--accountant", "rdpp"], 64, "did you mean 'rdp'?"),
       (sampled + ["--adjacency", "add-remove", "--sampling", "poison"], 64, "did you mean 'poisson'?"),
       (
         ["epsilon", "--noise-multiplier", "-1", "--delta", "1e-6", "--adjacency", "add-remove"], 78,

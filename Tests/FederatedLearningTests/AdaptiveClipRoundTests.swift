@@ -75,15 +75,15 @@ internal import Testing
     let quantile = try ClipQuantile(target: 0.5, rate: 0.3, countShare: share)
     var summary = PrivacyLossSummary()
     for (release, other) in zip(plan.releases, plain.releases) {
-      let (noise, encoding) = (try #require(release.noise), try #require(release.encoding))
-      let z = noise.noiseMultiplier(adjacency: .addRemove, partnersPerUser: 1)
-      let without = try #require(other.noise).noiseMultiplier(adjacency: .addRemove, partnersPerUser: 1)
-      #expect((z / without - 1).magnitude < 0.01, "the count is paid by the updates, not by the budget")
+      let encoding = try #require(release.encoding)
+      let charged = try gaussian(release, plan)
+      let z = charged.noiseMultiplier
+      #expect((z / (try gaussian(other, plain)).noiseMultiplier - 1).magnitude < 0.01, "the count is paid by the updates")
       // σ of the update over its clip, 1; σ_b of the sum of (bit − 1/2).
-      let sigmaOfCount = release.noiseDeviation / (2 * quantile.bitOverClip)
-      let split = try AdaptiveClipping.updateNoiseMultiplier(total: z, countDeviation: sigmaOfCount)
+      let sigma = Double(charged.sigmaSquared).squareRoot() / encoding.scale
+      let split = try AdaptiveClipping.updateNoiseMultiplier(total: z, countDeviation: sigma / (2 * quantile.bitOverClip))
       // Rounding to the grid makes Δ up to 0.5 % longer than the clip.
-      #expect(release.noiseDeviation >= split * (1 - 1e-9) && release.noiseDeviation < split * 1.012)
+      #expect(sigma >= split * (1 - 1e-9) && sigma < split * 1.012)
       #expect(encoding.dimension == 13)
       // The clip in the plan is that of both together; had it left the bit out, Δ² would not cover ±w/2.
       let joint = 1 + quantile.bitOverClip * quantile.bitOverClip
@@ -92,6 +92,13 @@ internal import Testing
     }
     let epsilon = Accounting.epsilon(for: summary, delta: 1e-6)
     #expect(epsilon <= 2 * (1 + 1e-9) && epsilon > 1.99, "\(epsilon)")
+  }
+
+  private func gaussian(_ release: PlannedRelease, _ plan: TrainingPlan) throws -> GaussianRelease {
+    guard case .gaussian(let charged)? = release.event(plan.privacy) else {
+      throw PlanError("release '\(release.name)' charges another event")
+    }
+    return charged
   }
 
   @Test func `a coordinator that sends another clip changes what is learnt, never what is charged or how long a message is`()
@@ -108,8 +115,9 @@ internal import Testing
       var random = KeyedRandomSource(insecureSeed: 4)
       for item: Int32 in 0..<12 {
         var buffer = ContributionBuffer(dimension: 13)
-        trainer.contribute(UserHistory(items: [item][...]), into: &buffer)
-        let update = encoder.encode(encoder.clip(indices: buffer.indices, values: buffer.values), random: &random)
+        trainer.contribute(UserHistory(items: ArraySlice([item])), into: &buffer)
+        let clipped = encoder.clip(indices: buffer.indices, values: buffer.values)
+        let update = encoder.encode(clipped, random: &random)
         #expect(update.squaredNorm <= encoding.deltaSquared && !update.isZero)
       }
     }

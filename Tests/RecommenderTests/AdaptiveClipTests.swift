@@ -50,7 +50,7 @@ internal import Testing
     Interactions(itemCount: count + 1, histories: (1...count).map { [Int32($0)] })
   }
 
-  private func sum(_ algorithm: any FederatedAlgorithm, _ release: Int, _ model: ItemModel, _ users: Interactions) -> [Float] {
+  private func total(_ algorithm: any FederatedAlgorithm, _ release: Int, _ model: ItemModel, _ users: Interactions) -> [Float] {
     var sum = [Double](repeating: 0, count: algorithm.shapes[release].dimension)
     algorithm.trainer(for: release, model: model).accumulate(users, seed: 0, into: &sum)
     return sum.map(Float.init)
@@ -58,11 +58,11 @@ internal import Testing
 
   @Test(arguments: [0.1, 0.5, 0.9]) func `the clip finds the wanted quantile and stays there`(target: Double) throws {
     let users = Self.population(600)
-    let algorithm = try AdaptivelyClipped(Ladder(itemCount: 601, rounds: 60), quantile: ClipQuantile(target: target))
+    let algorithm = try AdaptivelyClipped(Ladder(itemCount: 601, rounds: 60), quantile: ClipQuantile(target: target, rate: 1))
     var model = algorithm.initialModel(seed: 1)
     var optimizer: OptimizerState = [:]
     for release in algorithm.shapes.indices {
-      let sum = sum(algorithm, release, model, users)
+      let sum = total(algorithm, release, model, users)
       algorithm.advance(
         model: &model, optimizer: &optimizer, release: release, sum: sum,
         context: ReleaseContext(expectedUsers: 600, noiseDeviation: 0))
@@ -80,7 +80,7 @@ internal import Testing
     var model = algorithm.initialModel(seed: 1)
     model.tensors["clip"] = Tensor(shape: [1], values: [-2048])
     var optimizer: OptimizerState = [:]
-    let sum = sum(algorithm, 1, model, users)
+    let sum = total(algorithm, 1, model, users)
     algorithm.advance(
       model: &model, optimizer: &optimizer, release: 1, sum: sum, context: ReleaseContext(expectedUsers: 50, noiseDeviation: 3))
     // Two octaves below the first clip, 2: users above 0.5 are cut to it, none of these is.
@@ -101,13 +101,13 @@ internal import Testing
       let trainer = algorithm.trainer(for: 1, model: model)
       for item: Int32 in [0, 1, 200, 600] {
         var buffer = ContributionBuffer(dimension: 602)
-        trainer.contribute(UserHistory(items: [item][...]), into: &buffer)
+        trainer.contribute(UserHistory(items: ArraySlice([item])), into: &buffer)
         let norm = buffer.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         #expect(norm <= shape.clipNorm * (1 + 1e-6))
         #expect(buffer.indices.last == 601 && buffer.values.last.map { ($0.magnitude - 1) }?.magnitude ?? 1 < 1e-6)
       }
       var nothing = ContributionBuffer(dimension: 602)
-      trainer.contribute(UserHistory(items: []), into: &nothing)
+      trainer.contribute(UserHistory(items: ArraySlice<Int32>()), into: &nothing)
       #expect(nothing.isEmpty, "a user without a message has no bit either")
     }
   }

@@ -72,9 +72,9 @@ struct CalibrateCommand: ParsableCommand {
     }
     switch solve {
     case .noise:
-      guard question.event == nil, try !isNoiseless else {
-        throw CommandFailure(
-          .usage, "\(try question.mechanism.rawValue) has no noise to solve for; give its parameters and use tacit epsilon")
+      let (name, isNoiseless) = (try question.mechanism.rawValue, try isNoiseless)
+      guard question.event == nil, !isNoiseless else {
+        throw CommandFailure(.usage, "\(name) has no noise to solve for; give its parameters and use tacit epsilon")
       }
       return try Calibration.noise(for: budget, adjacency: adjacency) { value throws(PrivacyParameterError) in
         try parameters { () throws(CommandFailure) in try question.event(noise: value) }
