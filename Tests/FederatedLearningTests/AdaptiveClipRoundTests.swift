@@ -36,7 +36,7 @@ internal import Testing
     }
   }
 
-  private func world(_ noise: NoiseMode, share: Double, rounds: Int, epsilon: Double, target: Double = 0.5) throws -> RoundWorld {
+  private func clipped(_ noise: NoiseMode, share: Double, rounds: Int, epsilon: Double, target: Double = 0.5) throws -> RoundWorld {
     RoundWorld(
       algorithm: try AdaptivelyClipped(
         Ladder(rounds: rounds), quantile: ClipQuantile(target: target, rate: 0.3, countShare: share)),
@@ -46,7 +46,7 @@ internal import Testing
   @Test(arguments: [NoiseMode.central, .distributed], [0.3, 0.7])
   func `the clip finds the quantile through masks and noise`(noise: NoiseMode, target: Double) throws {
     // A large ε, as thirty users are few: the noise on the count is about half a user.
-    let world = try world(noise, share: 0.2, rounds: 25, epsilon: 120, target: target)
+    let world = try clipped(noise, share: 0.2, rounds: 25, epsilon: 120, target: target)
     let driver = try RoundDriver(world)
     driver.run()
     #expect(driver.coordinator.end == .completed)
@@ -69,7 +69,7 @@ internal import Testing
     throws
   {
     let rounds = 4
-    let world = try world(noise, share: share, rounds: rounds, epsilon: 2)
+    let world = try clipped(noise, share: share, rounds: rounds, epsilon: 2)
     let fixed = RoundWorld(algorithm: Ladder(rounds: rounds), noise: noise, epsilon: 2)
     let (plan, plain) = (try world.planFile().plan, try fixed.planFile().plan)
     let quantile = try ClipQuantile(target: 0.5, rate: 0.3, countShare: share)
@@ -78,7 +78,8 @@ internal import Testing
       let encoding = try #require(release.encoding)
       let charged = try gaussian(release, plan)
       let z = charged.noiseMultiplier
-      #expect((z / (try gaussian(other, plain)).noiseMultiplier - 1).magnitude < 0.01, "the count is paid by the updates")
+      let without = try gaussian(other, plain).noiseMultiplier
+      #expect((z / without - 1).magnitude < 0.01, "the count is paid by the updates")
       // σ of the update over its clip, 1; σ_b of the sum of (bit − 1/2).
       let sigma = Double(charged.sigmaSquared).squareRoot() / encoding.scale
       let split = try AdaptiveClipping.updateNoiseMultiplier(total: z, countDeviation: sigma / (2 * quantile.bitOverClip))
@@ -104,7 +105,7 @@ internal import Testing
   @Test func `a coordinator that sends another clip changes what is learnt, never what is charged or how long a message is`()
     throws
   {
-    let world = try world(.central, share: 0.1, rounds: 3, epsilon: 2)
+    let world = try clipped(.central, share: 0.1, rounds: 3, epsilon: 2)
     let release = try #require(try world.planFile().plan.releases.first)
     let encoding = try #require(release.encoding)
     for exponent: Float in [-20480, 0, 20480] {
