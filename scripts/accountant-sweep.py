@@ -339,7 +339,7 @@ def main():
             if uppers and lower > min(uppers) * (1 + (1e-6 if lowers else 5e-4)) + 1e-6:
                 verdict.append("LOWER ABOVE A PUBLISHED UPPER VALUE")
             if uppers:
-                relative = epsilon / min(uppers) - 1 if min(uppers) > 0.01 else 0.0
+                relative = epsilon / min(uppers) - 1 if 0.01 < min(uppers) < 1000 else 0.0
                 worst[kind] = max(worst.get(kind, -1.0), relative)
         if rdp is not None and kind not in ("truncated",):
             other, message, _ = ask(given.tacit, event, adjacency, delta, "rdp")
