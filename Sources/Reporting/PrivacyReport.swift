@@ -14,6 +14,8 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
   /// One guarantee per adversary; empty when no noise was added.
   public var guarantees: [Guarantee]
   public var ledger: LedgerExtract?
+  /// Over all plans of the ledger; `nil` where the ledger is of this run alone.
+  public var total: SpentTotal?
   /// Searches, early stopping, warm starts, vocabulary: what was charged and what is not covered.
   public var tuning: TuningDisclosure?
   /// What was public before the run (catalogue, roster, plan).
@@ -25,7 +27,7 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
   public init(
     setting: TrustSetting, covered: [String] = [], notCovered: [String] = [], unit: UnitStatement,
     mechanisms: [ReleaseMechanism] = [], rounds: RoundCounts? = nil, cap: BudgetCap? = nil,
-    guarantees: [Guarantee] = [], ledger: LedgerExtract? = nil, tuning: TuningDisclosure? = nil,
+    guarantees: [Guarantee] = [], ledger: LedgerExtract? = nil, total: SpentTotal? = nil, tuning: TuningDisclosure? = nil,
     publicData: [String] = [], neverLeaves: [String] = [], audit: EmpiricalAudit? = nil
   ) {
     self.setting = setting
@@ -37,6 +39,7 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
     self.cap = cap
     self.guarantees = guarantees
     self.ledger = ledger
+    self.total = total
     self.tuning = tuning
     self.publicData = publicData
     self.neverLeaves = neverLeaves

@@ -22,6 +22,12 @@ struct ReportRunCommand: ParsableCommand {
   private func execute() throws {
     let folder = try RunFiles.open(path)
     let file = folder.reportJSON
+    guard FileManager.default.fileExists(atPath: file) || !folder.isExport else {
+      throw CommandFailure(
+        .noInput,
+        "\(folder.currentPath) was exported by a coordinator, which has no data to judge by, so that it holds no report; check it with: tacit verify \(path); judge its model on data of yours with: tacit evaluate \(path) --data DATA"
+      )
+    }
     guard FileManager.default.fileExists(atPath: file) || folder.isFinished else {
       throw CommandFailure(
         .noInput, "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results"
