@@ -52,7 +52,7 @@ public enum Calibration {
       ? rate.value : min(1, -expm1(m * log1p(-rate.value)) * (1 + 0x1p-50))
     // The grid of a loss distribution moves with its parameters; a margin keeps a calibrated plan under its cap.
     let isOnGrid = parameters == .fixedByPlan && (combined < 1 || !beside.isFullParticipation)
-    let cap = isOnGrid ? budget.epsilon * (1 - 1e-4) : budget.epsilon
+    let cap = isOnGrid ? budget.epsilon * (1 - 3e-4) : budget.epsilon
     return try least { z in
       var loss = beside.loss
       loss.add(noiseMultiplier: z, rate: combined, count: count, adjacency: adjacency)
@@ -61,21 +61,104 @@ public enum Calibration {
     }
   }
 
+  // MARK: by any parameter
+
+  /// The least noise multiplier (or scale, or other parameter that protects more when it grows) whose event stays under the cap,
+  /// by the accountant that proves the least. Within 1e-6, on the safe side.
+  ///
+  /// - Throws: `PrivacyParameterError` when no value up to 1e9 is enough, or the event is refused.
+  public static func noise(
+    for budget: PrivacyBudget, adjacency: Adjacency, _ event: (Double) throws(PrivacyParameterError) -> MechanismEvent
+  ) throws(PrivacyParameterError) -> Double {
+    _ = try epsilon(of: event(1), budget, adjacency)
+    return try least(precision: 1e-6) { value in
+      guard let epsilon = try? epsilon(of: event(value), budget, adjacency) else { return false }
+      return epsilon <= budget.epsilon
+    }
+  }
+
+  /// The largest sampling rate whose event stays under the cap; at most 1. Within 1e-6, on the safe side.
+  ///
+  /// - Throws: `PrivacyParameterError` when even a rate of 1e-9 is too much, or the event is refused.
+  public static func rate(
+    for budget: PrivacyBudget, adjacency: Adjacency, _ event: (Double) throws(PrivacyParameterError) -> MechanismEvent
+  ) throws(PrivacyParameterError) -> Double {
+    if try epsilon(of: event(1), budget, adjacency) <= budget.epsilon { return 1 }
+    let inverse = try least(precision: 1e-6) { inverse in
+      guard inverse > 1, let epsilon = try? epsilon(of: event(1 / inverse), budget, adjacency) else { return false }
+      return epsilon <= budget.epsilon
+    }
+    return 1 / inverse
+  }
+
+  /// The largest number of rounds whose event stays under the cap, up to 2^40.
+  ///
+  /// - Throws: `PrivacyParameterError` when even one round is too much, or the event is refused.
+  public static func rounds(
+    for budget: PrivacyBudget, adjacency: Adjacency, _ event: (Int) throws(PrivacyParameterError) -> MechanismEvent
+  ) throws(PrivacyParameterError) -> Int {
+    let first = try epsilon(of: event(1), budget, adjacency)
+    guard first <= budget.epsilon else {
+      throw PrivacyParameterError("one round costs ε = \(first), more than the cap of \(budget.epsilon): add noise or allow more")
+    }
+    var low = 1
+    var high = 2
+    while high <= 1 << 40, try epsilon(of: event(high), budget, adjacency) <= budget.epsilon { (low, high) = (high, high * 2) }
+    guard high <= 1 << 40 else { return low }
+    while high - low > 1 {
+      let middle = low + (high - low) / 2
+      if try epsilon(of: event(middle), budget, adjacency) <= budget.epsilon { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  /// The least δ at which an event is (ε, δ)-private, by the accountant that proves the least.
+  ///
+  /// - Throws: `PrivacyParameterError` when no accountant covers the event, or ε is negative.
+  public static func delta(epsilon: Double, adjacency: Adjacency, _ event: MechanismEvent) throws(PrivacyParameterError)
+    -> Double
+  {
+    guard epsilon >= 0, epsilon.isFinite else {
+      throw PrivacyParameterError("ε is \(epsilon); expected a number of at least 0")
+    }
+    let loss = try PrivacyLossSummary(event, adjacency: adjacency)
+    let accountants: [any PrivacyAccountant] = [
+      AnalyticGaussianAccountant(), ExactAccountant(), LossDistributionAccountant(), RenyiAccountant(),
+    ]
+    guard let accountant = accountants.first(where: { $0.covers(loss) }) else {
+      throw PrivacyParameterError("no accountant covers these events")
+    }
+    return accountant.upperDelta(loss, epsilon: epsilon)
+  }
+
+  private static func epsilon(of event: MechanismEvent, _ budget: PrivacyBudget, _ adjacency: Adjacency)
+    throws(PrivacyParameterError) -> Double
+  {
+    let loss = try PrivacyLossSummary(event, adjacency: adjacency)
+    let accountants: [any PrivacyAccountant] = [
+      AnalyticGaussianAccountant(), ExactAccountant(), LossDistributionAccountant(), RenyiAccountant(),
+    ]
+    guard let accountant = accountants.first(where: { $0.covers(loss) }) else {
+      throw PrivacyParameterError("no accountant covers these events")
+    }
+    return accountant.upperEpsilon(loss, delta: budget.delta)
+  }
+
   /// The least parameter in 1e-3...1e9 that satisfies a condition which, once true, stays true; a hair above the boundary.
-  private static func least(_ holds: (Double) -> Bool) throws(PrivacyParameterError) -> Double {
+  private static func least(precision: Double = 1e-12, _ holds: (Double) -> Bool) throws(PrivacyParameterError) -> Double {
     var upper = 1.0
     while !holds(upper) {
       upper *= 4
       guard upper <= 1e9 else {
         throw PrivacyParameterError(
-          "no noise multiplier up to 1e9 meets this budget: allow a larger ε or δ, or fewer releases")
+          "no value up to 1e9 meets this budget: allow a larger ε or δ, or fewer releases")
       }
     }
     var lower = upper
     repeat { lower /= 4 } while lower > 1e-3 && holds(lower)
     var low = lower
     var high = upper
-    while high / low > 1 + 1e-12 {
+    while high / low > 1 + precision {
       let middle = (low * high).squareRoot()
       guard middle > low, middle < high else { break }
       if holds(middle) { high = middle } else { low = middle }

@@ -1,180 +1,169 @@
 internal import Glibc
 
-/// The privacy loss of one release on a grid, never smaller than the truth: connect the dots (Doroshenko, Ghazi, Kamath,
-/// Kumar, Manurangsi 2022, arXiv:2207.04380).
+/// The privacy loss of one release on a grid, on one side of the truth.
 ///
-/// The true curve δ(ε) is convex in e^ε; the grid's curve connects its values at grid points by straight lines, and so lies
-/// above it. In terms of masses: what has a loss between two grid points is split between them so that both total
-/// probabilities (under P and under Q) are kept.
+/// *Upper*: connect the dots (Doroshenko, Ghazi, Kamath, Kumar, Manurangsi 2022, arXiv:2207.04380). The true curve δ(ε) is
+/// convex in e^ε; the grid's curve connects its values at grid points by straight lines, and so lies above it. In terms of
+/// masses: what has a loss between two grid points is split between them so that both total probabilities (under P and under
+/// Q) are kept.
+///
+/// *Lower*: post-processing. What falls into one cell is one outcome; a cell is then merged with as much of the cell above it
+/// as lifts its ratio P/Q to the grid point between them. What finds nothing to be merged with is moved down to the grid
+/// point below: under P, smaller losses never raise E[(1 − e^(ε−L))⁺], of one release or of a sum of releases.
 struct DiscreteLoss {
+  enum Side { case upper, lower }
+
   /// Distance of grid points.
   let step: Double
-  /// The loss of `masses[i]` is (first + i)·step.
+  /// The loss of `masses[i]` is offset + (first + i)·step.
+  let offset: Double
   let first: Int
   /// Probabilities under P.
   let masses: [Double]
-  /// Probability under P of a loss above the grid.
+  /// Upper: the probability under P of a loss above the grid. Lower: 0, what is above is left out.
   let infinity: Double
 
-  /// A pair of distributions on the line whose log ratio is monotone.
-  enum Pair: Hashable {
-    /// N(μ, 1) against N(0, 1); symmetric.
-    case gaussian(mu: Double)
-    /// (1−q)N(0, z²) + qN(1, z²) against N(0, z²): a user is removed.
-    case removing(rate: Double, noiseMultiplier: Double)
-    /// N(0, z²) against (1−q)N(0, z²) + qN(1, z²): a user is added.
-    case adding(rate: Double, noiseMultiplier: Double)
-    /// (1−q)N(0, z²) + qN(1, z²) against (1−q)N(0, z²) + qN(−1, z²); symmetric.
-    case replacing(rate: Double, noiseMultiplier: Double)
-  }
-
-  /// - Parameter logTail: log of the probability that may be left to the ends.
-  init(_ pair: Pair, step: Double, logTail: Double) {
-    let reach = Self.reach(logTail)
-    // Losses grow with x; in the adding direction the axis is turned round.
-    let (lowest, highest) = pair.losses(reach: reach)
-    let first = Int((lowest / step).rounded(.down))
-    let last = max(first + 1, Int((highest / step).rounded(.up)))
-    var masses = [Double](repeating: 0, count: last - first + 1)
-    var infinity = 0.0
+  init(_ cells: LossCells, side: Side) {
+    let step = cells.step
+    let count = cells.p.count
+    var masses = [Double](repeating: 0, count: count + 1)
+    let first = cells.first
+    let offset = cells.offset
     masses.withUnsafeMutableBufferPointer { masses in
-      var position = pair.position(ofLoss: Double(first) * step)
-      masses[0] += pair.probabilities(-.infinity, position).p
-      let grow = -expm1(-step)
-      for index in 0..<last - first {
-        let loss = Double(first + index) * step
-        let next = pair.position(ofLoss: loss + step)
-        let (p, q) = pair.probabilities(position, next)
-        // a + b = p and a·e^(−ε) + b·e^(−ε−h) = q; a hair more for the upper point, against rounding.
-        let upper = min(p, max(0, (p - q * exp(loss)) / grow) + p * 1e-11)
-        masses[index] += p - upper
-        masses[index + 1] += upper
-        position = next
+      cells.p.withUnsafeBufferPointer { p in
+        cells.q.withUnsafeBufferPointer { q in
+          // e^((first + index)·step): from one exponential for every 64 cells.
+          let ratio = exp(step)
+          switch side {
+          case .upper:
+            masses[0] += cells.below.p
+            let grow = -1 / expm1(-step)
+            var power = 0.0
+            for index in 0..<count {
+              power = index & 63 == 0 ? exp(offset + Double(first + index) * step) : power * ratio
+              // a + b = p and a·e^(−ε) + b·e^(−ε−h) = q; a hair more for the upper point, against rounding.
+              let upper = min(p[index], max(0, (p[index] - q[index] * power) * grow) + p[index] * Self.hair)
+              masses[index] += p[index] - upper
+              masses[index + 1] += upper
+            }
+          case .lower: Self.merge(p, q, into: masses) { exp(offset + Double(first + $0) * step) }
+          }
+        }
       }
-      infinity = pair.probabilities(position, .infinity).p
     }
     self.step = step
+    self.offset = offset
     self.first = first
     self.masses = masses
-    self.infinity = infinity
+    infinity = side == .upper ? cells.above.p : 0
+  }
+
+  /// Moves every cell to grid points, mixed with parts of its neighbours so that the ratio P/Q of what stands on a point is at least the
+  /// point's.
+  ///
+  /// From below up to the heaviest cell, and from above down to it: the neighbour on that side has enough to give.
+  private static func merge(
+    _ p: UnsafeBufferPointer<Double>, _ q: UnsafeBufferPointer<Double>, into masses: UnsafeMutableBufferPointer<Double>,
+    power: (Int) -> Double
+  ) {
+    let count = p.count
+    let heaviest = p.indices.max { p[$0] < p[$1] } ?? 0
+    // Upwards: the rest of a cell is lifted to the point above it by a part of the next cell.
+    var rest = 1.0
+    for index in 1..<max(1, heaviest + 1) where heaviest > 0 {
+      let carried = rest * p[index - 1]
+      rest = 1
+      guard carried > 0 else { continue }
+      let point = power(index)
+      let gap = carried / p[index - 1] * q[index - 1] * point - carried
+      let spare = p[index] - q[index] * point - p[index] * hair
+      if gap <= carried * aligned {
+        // A single loss that stands on the grid point itself.
+        masses[index] += carried
+      } else if spare > 0 {
+        let missing = gap + carried * hair
+        let lifted = min(1, spare / missing)
+        let used = min(1, missing / spare)
+        masses[index] += lifted * carried + used * p[index]
+        masses[index - 1] += (1 - lifted) * carried
+        rest = 1 - used
+      } else {
+        masses[index - 1] += carried
+      }
+    }
+    // Downwards: a cell falls to the point below it, and makes up for it by lifting a part of the cell there.
+    var restBelow = 1.0
+    for index in stride(from: count - 1, to: heaviest, by: -1) {
+      let isOnTop = q[index] * power(index + 1) - p[index] <= p[index] * aligned
+      if isOnTop {
+        masses[index + 1] += restBelow * p[index]
+        restBelow = 1
+        continue
+      }
+      let carried = restBelow * p[index]
+      let available = index - 1 == heaviest ? rest : 1
+      let point = power(index)
+      let excess = carried - restBelow * q[index] * point - carried * hair
+      let deficit = q[index - 1] * point - p[index - 1] + p[index - 1] * hair
+      var used = 0.0
+      // A loss that stands on the grid point stays there.
+      if excess > 0, deficit > p[index - 1] * aligned { used = min(available, excess / deficit) }
+      masses[index] += carried + used * p[index - 1]
+      if index - 1 == heaviest { rest -= used }
+      restBelow = 1 - used
+    }
+    // What is left of the heaviest cell goes to the point below it, unless it stands on the one above.
+    guard count > 0, rest > 0 else { return }
+    let isOnTop = q[heaviest] * power(heaviest + 1) - p[heaviest] <= p[heaviest] * aligned
+    masses[isOnTop ? heaviest + 1 : heaviest] += rest * p[heaviest]
   }
 
   /// log E[e^(λL)] over the finite part.
   func logMoment(_ lambda: Double) -> Double {
-    let (peak, sum) = scaledMoment(lambda)
-    return peak + log(sum)
-  }
-
-  /// The masses times e^(λL), summing to 1.
-  func tilted(_ lambda: Double) -> [Double] {
-    let (peak, sum) = scaledMoment(lambda)
-    return masses.enumerated().map { index, mass in
-      mass == 0 ? 0 : mass * exp(lambda * step * Double(first + index) - peak) / sum
+    // Horner from the far end, so that every factor is at most 1; anew for every 256 entries, so that rounding does not pile up.
+    let shrink = exp(-abs(lambda) * step)
+    let count = masses.count
+    var total = 0.0
+    masses.withUnsafeBufferPointer { masses in
+      var start = 0
+      while start < count {
+        let end = min(start + 256, count)
+        var block = 0.0
+        if lambda >= 0 {
+          for index in start..<end { block = block * shrink + masses[index] }
+          total = total * exp(-lambda * step * Double(end - start)) + block
+        } else {
+          for index in start..<end { block = block * shrink + masses[count - 1 - index] }
+          total = total * exp(lambda * step * Double(end - start)) + block
+        }
+        start = end
+      }
     }
+    return log(total) + lambda * (offset + step * Double(lambda >= 0 ? first + count - 1 : first))
   }
 
-  /// E[e^(λL)] = e^peak · sum with the largest exponent taken out.
-  private func scaledMoment(_ lambda: Double) -> (peak: Double, sum: Double) {
-    // The largest exponent of entries that can matter: mass and factor together.
-    var peak = -Double.infinity
-    for (index, mass) in masses.enumerated() where mass > 0 {
-      let exponent = lambda * step * Double(first + index) + log(mass)
-      if exponent > peak { peak = exponent }
+  /// The masses times e^(λL − logMoment(λ)): they sum to 1.
+  func tilted(_ lambda: Double, logMoment: Double) -> [Double] {
+    let ratio = exp(lambda * step)
+    var result = masses
+    var factor = 0.0
+    for index in result.indices {
+      if index & 63 == 0 || factor == 0 || !factor.isFinite {
+        factor = exp(lambda * (offset + step * Double(first + index)) - logMoment)
+      } else {
+        factor *= ratio
+      }
+      let mass = result[index]
+      // Far below the peak the factor is 0; far above it, where the factor overflows, the mass is tiny.
+      result[index] =
+        mass == 0
+        ? 0 : factor.isFinite ? mass * factor : exp(log(mass) + lambda * (offset + step * Double(first + index)) - logMoment)
     }
-    var sum = 0.0
-    for (index, mass) in masses.enumerated() where mass > 0 {
-      sum += mass * exp(lambda * step * Double(first + index) - peak)
-    }
-    return (peak, sum)
+    return result
   }
 
-  /// R with Φ(−R) = e^logTail.
-  private static func reach(_ logTail: Double) -> Double {
-    var low = 0.0
-    var high = 200.0
-    for _ in 0..<60 {
-      let middle = (low + high) / 2
-      if NormalDistribution.logCumulative(-middle) > logTail { low = middle } else { high = middle }
-    }
-    return high
-  }
-}
-
-extension DiscreteLoss.Pair {
-  /// The losses outside which P has less than the tail on either side.
-  func losses(reach: Double) -> (Double, Double) {
-    switch self {
-    case .gaussian(let mu): return (mu * mu / 2 - mu * reach, mu * mu / 2 + mu * reach)
-    case .removing(let q, let z): return (mixtureLoss(-z * reach, q, z), mixtureLoss(1 + z * reach, q, z))
-    case .adding(let q, let z): return (-mixtureLoss(z * reach, q, z), -mixtureLoss(-z * reach, q, z))
-    case .replacing(let q, let z):
-      let top = mixtureLoss(1 + z * reach, q, z) - mixtureLoss(-1 - z * reach, q, z)
-      let bottom = mixtureLoss(-z * reach, q, z) - mixtureLoss(z * reach, q, z)
-      return (bottom, top)
-    }
-  }
-
-  /// Where on the (possibly turned) axis the loss is reached.
-  func position(ofLoss loss: Double) -> Double {
-    switch self {
-    case .gaussian(let mu): return loss / mu + mu / 2
-    case .removing(let q, let z): return mixturePosition(loss, q, z)
-    case .adding(let q, let z): return -mixturePosition(-loss, q, z)
-    case .replacing(let q, let z):
-      // privacy-formulas: x(L) = z²(asinh(−sinh(L/2)·α) − L/2), with the axis turned so that losses grow.
-      let alpha = log((1 - q) / q) + 1 / (2 * z * z)
-      return z * z * (scaledArcSinh(loss / 2, alpha) + loss / 2)
-    }
-  }
-
-  /// Probabilities of an interval under P and Q.
-  func probabilities(_ from: Double, _ to: Double) -> (p: Double, q: Double) {
-    switch self {
-    case .gaussian(let mu): return (interval(from - mu, to - mu), interval(from, to))
-    case .removing(let q, let z):
-      let plain = interval(from / z, to / z)
-      return ((1 - q) * plain + q * interval((from - 1) / z, (to - 1) / z), plain)
-    case .adding(let q, let z):
-      // Turned: the mixture's second part lies at −1.
-      let plain = interval(from / z, to / z)
-      return (plain, (1 - q) * plain + q * interval((from + 1) / z, (to + 1) / z))
-    case .replacing(let q, let z):
-      let plain = (1 - q) * interval(from / z, to / z)
-      return (
-        plain + q * interval((from - 1) / z, (to - 1) / z), plain + q * interval((from + 1) / z, (to + 1) / z)
-      )
-    }
-  }
-
-  /// log(1 − q + q·e^((2x−1)/(2z²)))
-  private func mixtureLoss(_ x: Double, _ q: Double, _ z: Double) -> Double {
-    logAddExp(log1p(-q), log(q) + (2 * x - 1) / (2 * z * z))
-  }
-
-  /// Its inverse; −∞ below its range.
-  private func mixturePosition(_ loss: Double, _ q: Double, _ z: Double) -> Double {
-    let floor = log1p(-q)
-    guard loss > floor else { return -.infinity }
-    // log((e^L − (1 − q))/q)
-    let logit = loss > 1 ? loss + log1p(-exp(floor - loss)) : log(expm1(loss) + q)
-    return z * z * (logit - log(q)) + 0.5
-  }
-
-  /// asinh(sinh(y)·e^a)
-  private func scaledArcSinh(_ y: Double, _ a: Double) -> Double {
-    if abs(y) < 20, abs(a) < 600 { return asinh(sinh(y) * exp(a)) }
-    // |sinh(y)·e^a| = e^(|y| + a)·(1 − e^(−2|y|))/2
-    let logValue = abs(y) + a + log1p(-exp(-2 * abs(y))) - log(2.0)
-    let magnitude = logValue > 20 ? logValue + log(2.0) : asinh(exp(logValue))
-    return y < 0 ? -magnitude : magnitude
-  }
-
-  /// Φ(to) − Φ(from), from the nearer tail.
-  private func interval(_ from: Double, _ to: Double) -> Double {
-    guard to > from else { return 0 }
-    if from > 0 {
-      return 0.5 * (erfc(from * 0.5.squareRoot()) - erfc(to * 0.5.squareRoot()))
-    }
-    return 0.5 * (erfc(-to * 0.5.squareRoot()) - erfc(-from * 0.5.squareRoot()))
-  }
+  /// Relative: above the rounding of cell probabilities.
+  private static let hair = 1e-11
+  /// By this much a lower loss may be too large, from rounding.
+  static let aligned = 1e-12
 }

@@ -24,12 +24,31 @@ public protocol PrivacyAccountant: Sendable {
   var name: String { get }
   /// The theorem that its values rest on, with its assumptions.
   var theorem: String { get }
+  /// The same for these releases: what they consist of is named.
+  func theorem(for loss: PrivacyLossSummary) -> String
   /// Whether it can answer for such a loss.
   func covers(_ loss: PrivacyLossSummary) -> Bool
   /// The least ε it can prove at δ.
   func upperEpsilon(_ loss: PrivacyLossSummary, delta: Double) -> Double
   /// The least δ it can prove at ε.
   func upperDelta(_ loss: PrivacyLossSummary, epsilon: Double) -> Double
+  /// The least ε it can prove at δ, and an ε below which no accountant can prove one.
+  func bracket(_ loss: PrivacyLossSummary, delta: Double) -> (lower: Double, upper: Double)
+}
+
+extension PrivacyAccountant {
+  public func theorem(for loss: PrivacyLossSummary) -> String {
+    var text = theorem
+    // Continuous noise, as a question names it, needs no passage from the integers.
+    if loss.kappa == 0 { text = text.removing("; " + Accounting.passage) }
+    let kernels = Set(loss.loss.kernels.keys.map(\.theorem)).sorted()
+    return ([text] + kernels).joined(separator: "; ")
+  }
+
+  public func bracket(_ loss: PrivacyLossSummary, delta: Double) -> (lower: Double, upper: Double) {
+    let upper = upperEpsilon(loss, delta: delta)
+    return (min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), upper)
+  }
 }
 
 /// A composition of events, ready for accountants: adjacency is one, every event is covered, κT is below 1e-20.
@@ -50,7 +69,7 @@ public struct PrivacyLossSummary: Hashable, Sendable {
   public mutating func add(_ event: PrivacyEvent) throws(PrivacyParameterError) { try loss.add(event) }
 
   /// Whether nothing was released.
-  public var isEmpty: Bool { loss.counts.isEmpty }
+  public var isEmpty: Bool { loss.isEmpty }
   /// Whether every user takes part in every release.
   public var isFullParticipation: Bool { loss.isGaussian }
   /// The one adjacency of all events; `nil` before the first.
@@ -59,8 +78,8 @@ public struct PrivacyLossSummary: Hashable, Sendable {
   public var kappa: Double { loss.kappa }
   /// ρ of zCDP.
   public var rho: Double { loss.rho }
-  /// μ of Gaussian differential privacy.
-  public var mu: Double { (2 * loss.rho).squareRoot() }
+  /// μ of Gaussian differential privacy; infinite when something else than Gaussian noise was used.
+  public var mu: Double { loss.kernels.isEmpty ? (2 * loss.rho).squareRoot() : .infinity }
 }
 
 /// Who chose the parameters (noise, sampling rate) of a sequence of releases, and when.
@@ -78,7 +97,8 @@ public enum Accounting {
     -> any PrivacyAccountant
   {
     if loss.isFullParticipation { return AnalyticGaussianAccountant() }
-    return parameters == .fixedByPlan ? LossDistributionAccountant() : RenyiAccountant()
+    let distributions = LossDistributionAccountant()
+    return parameters == .fixedByPlan && distributions.covers(loss) ? distributions : RenyiAccountant()
   }
 
   /// ε at δ, with its lower value and its theorem.
@@ -105,12 +125,33 @@ public enum Accounting {
     guard accountant.covers(loss) else {
       throw PrivacyParameterError("the accountant \(accountant.name) does not cover these events")
     }
-    let upper = accountant.upperEpsilon(loss, delta: delta)
+    let (lower, upper) = accountant.bracket(loss, delta: delta)
     return PrivacyBound(
-      epsilon: upper, lowerEpsilon: min(upper, PrivacyLowerBound.epsilon(loss, delta: delta)), delta: delta,
-      adjacency: loss.adjacency ?? .addRemove, accountant: accountant.name, theorem: accountant.theorem,
-      rho: loss.rho, mu: loss.mu)
+      epsilon: upper, lowerEpsilon: lower, delta: delta, adjacency: loss.adjacency ?? .addRemove,
+      accountant: accountant.name, theorem: accountant.theorem(for: loss), rho: loss.rho, mu: loss.mu)
   }
+
+  /// ε by the accountant that proves the least: the exact curve where there is one, else the smaller of loss distributions and
+  /// Rényi. Parameters are taken to be fixed beforehand.
+  ///
+  /// - Throws: `PrivacyParameterError` when δ is out of range or no accountant covers the releases.
+  public static func best(for loss: PrivacyLossSummary, delta: Double) throws(PrivacyParameterError) -> PrivacyBound {
+    for exact in [AnalyticGaussianAccountant(), ExactAccountant()] as [any PrivacyAccountant] where exact.covers(loss) {
+      return try bound(for: loss, delta: delta, by: exact)
+    }
+    var best: PrivacyBound?
+    for accountant in [LossDistributionAccountant(), RenyiAccountant()] as [any PrivacyAccountant] where accountant.covers(loss) {
+      // Where loss distributions give a finite bracket, Rényi accounting has nothing to add.
+      if let best, best.epsilon.isFinite, best.epsilon - best.lowerEpsilon <= 1e-3 * best.epsilon { break }
+      let other = try bound(for: loss, delta: delta, by: accountant)
+      if other.epsilon < best?.epsilon ?? .infinity || best == nil { best = other }
+    }
+    guard let best else { throw PrivacyParameterError("no accountant covers these events") }
+    return best
+  }
+
+  /// How the integers that are released are brought under theorems about continuous noise.
+  static let passage = "discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ"
 
   /// The least ε proven at δ, without the lower value: what filters ask.
   public static func epsilon(
@@ -133,7 +174,7 @@ public struct AnalyticGaussianAccountant: PrivacyAccountant {
 
   public var name: String { "analytic-gaussian" }
   public var theorem: String {
-    "Exact Gaussian curve (Balle, Wang 2018, theorem 8) of the composition 1/z² = Σ 1/z_j² (Dong, Roth, Su 2022, corollary 3.3); discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ; every user in every release"
+    "Exact Gaussian curve (Balle, Wang 2018, theorem 8) of the composition 1/z² = Σ 1/z_j² (Dong, Roth, Su 2022, corollary 3.3); \(Accounting.passage); every user in every release"
   }
 
   public func covers(_ loss: PrivacyLossSummary) -> Bool { loss.isFullParticipation }
@@ -150,5 +191,12 @@ public struct AnalyticGaussianAccountant: PrivacyAccountant {
     let mu = loss.loss.fullParticipationMuSquared.squareRoot()
     let logDelta = AnalyticGaussian.logDelta(epsilon: max(0, epsilon - 2 * loss.kappa), mu: mu)
     return min(1, exp(logDelta + loss.kappa) * (1 + AnalyticGaussian.numericalError))
+  }
+}
+
+extension String {
+  fileprivate func removing(_ part: String) -> String {
+    guard let range = ranges(of: part).first else { return self }
+    return String(self[..<range.lowerBound] + self[range.upperBound...])
   }
 }

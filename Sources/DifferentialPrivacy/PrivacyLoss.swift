@@ -12,8 +12,10 @@ package struct PrivacyLoss: Hashable, Sendable {
     package let rate: Double
   }
 
-  /// How often each kind of release happens.
+  /// How often each kind of Gaussian release happens.
   package private(set) var counts: [Term: Int] = [:]
+  /// How often each other kind of release happens.
+  package private(set) var kernels: [ReleaseKernel: Int] = [:]
   package private(set) var adjacency: Adjacency?
   /// Sum of κ over all releases.
   package private(set) var kappa = 0.0
@@ -88,8 +90,25 @@ package struct PrivacyLoss: Hashable, Sendable {
     if rate == 1 { fullParticipationMuSquared += Double(count) / (noiseMultiplier * noiseMultiplier) }
   }
 
-  /// Whether all releases are without sampling, so that the composition is one Gaussian mechanism.
-  package var isGaussian: Bool { counts.keys.allSatisfy { $0.rate == 1 } }
+  /// Adds releases of another kind.
+  package mutating func add(_ kernel: ReleaseKernel, count: Int, adjacency: Adjacency) {
+    precondition(count >= 0, "a release does not happen less than never")
+    guard count > 0 else { return }
+    self.adjacency = adjacency
+    kernels[kernel, default: 0] += count
+  }
+
+  /// Whether nothing was released.
+  package var isEmpty: Bool { counts.isEmpty && kernels.isEmpty }
+
+  /// Whether all releases are Gaussian and without sampling, so that the composition is one Gaussian mechanism.
+  package var isGaussian: Bool { kernels.isEmpty && counts.keys.allSatisfy { $0.rate == 1 } }
+
+  /// The other kinds of releases in a fixed order.
+  package var orderedKernels: [(kernel: ReleaseKernel, count: Int)] {
+    if kernels.count < 2 { return kernels.map { ($0.key, $0.value) } }
+    return kernels.map { (name: "\($0.key)", entry: ($0.key, $0.value)) }.sorted { $0.name < $1.name }.map(\.entry)
+  }
 
   /// The sampled terms in a fixed order.
   package var sampledTerms: [(term: Term, count: Int)] {
@@ -98,9 +117,13 @@ package struct PrivacyLoss: Hashable, Sendable {
       .map { ($0.key, $0.value) }
   }
 
-  /// ρ of zCDP: Σ 1/(2z²); sampling only helps, so that it bounds sampled releases too.
+  /// ρ of zCDP: Σ 1/(2z²) and what other mechanisms add; sampling only helps, so that it bounds sampled releases too. Infinite where
+  /// a release has no known ρ.
   package var rho: Double {
-    counts.reduce(0) { $0 + Double($1.value) / (2 * $1.key.noiseMultiplier * $1.key.noiseMultiplier) }
+    let gaussian = counts.reduce(0) {
+      $0 + Double($1.value) / (2 * $1.key.noiseMultiplier * $1.key.noiseMultiplier)
+    }
+    return kernels.reduce(gaussian) { $0 + Double($1.value) * ($1.key.rho ?? .infinity) }
   }
 
   static let kappaLimit = 1e-20

@@ -7,6 +7,8 @@ internal import Glibc
 enum PrivacyLowerBound {
   static func epsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
     let loss = summary.loss
+    // Where mechanisms are of several kinds: the whole composition of pairs that an adversary can bring about.
+    guard loss.kernels.isEmpty else { return LossDistributionAccountant().lowerEpsilon(summary, delta: delta) }
     guard !loss.counts.isEmpty else { return 0 }
     let muSquared = loss.fullParticipationMuSquared
     var best = 0.0

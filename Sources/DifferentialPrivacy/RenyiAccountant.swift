@@ -4,21 +4,37 @@ internal import Glibc
 public struct RenyiAccountant: PrivacyAccountant {
   /// Orders α > 1.
   public let orders: [Double]
+  /// Whether divergences are those of dp-accounting 0.6.0, larger at fractional orders than they need be.
+  private let isPublished: Bool
 
   public init(orders: [Double] = Self.defaultOrders) {
     precondition(orders.allSatisfy { $0 > 1.01 }, "Rényi orders are above 1.01")
     self.orders = orders
+    isPublished = false
   }
+
+  /// What dp-accounting 0.6.0 computes, for comparison with published tables only: its orders, and at fractional ones the series
+  /// with absolute values. Never below the default accountant where that has the same orders.
+  package static let published = RenyiAccountant(published: publishedOrders)
+
+  package init(published orders: [Double]) {
+    self.orders = orders
+    isPublished = true
+  }
+
+  package static let publishedOrders: [Double] =
+    (1..<100).map { 1 + Double($0) / 10 } + (11..<64).map(Double.init) + [128, 256, 512, 1024]
 
   public var name: String { "rdp" }
   public var theorem: String {
-    "Rényi composition of the sampled Gaussian (Mironov, Talwar, Zhang 2019), converted by Canonne, Kamath, Steinke 2020, proposition 12; discrete Gaussian as post-processing of the Gaussian of variance σ² − 4, up to κ; independent secret coins per user and release"
+    "Rényi composition of the sampled Gaussian (Mironov, Talwar, Zhang 2019), converted by Canonne, Kamath, Steinke 2020, proposition 12; \(Accounting.passage); independent secret coins per user and release"
   }
 
-  public func covers(_ loss: PrivacyLossSummary) -> Bool { true }
+  public func covers(_ loss: PrivacyLossSummary) -> Bool { loss.loss.kernels.keys.allSatisfy(\.hasDivergence) }
 
   public func upperEpsilon(_ loss: PrivacyLossSummary, delta: Double) -> Double {
     if loss.isEmpty { return 0 }
+    if isPublished { return Self.epsilon(orders: orders, divergences: curve(of: loss.loss), delta: delta) }
     let target = delta * exp(-loss.kappa)
     let best = least { order in
       let divergence = [divergence(of: loss.loss, order: order)]
@@ -37,26 +53,9 @@ public struct RenyiAccountant: PrivacyAccountant {
     return min(1, exp(best + loss.kappa))
   }
 
-  /// About the order whose bound of ε at δ is the smallest, and that bound; where an exponential tilt should look.
-  func bestOrder(for loss: PrivacyLoss, delta: Double) -> (epsilon: Double, order: Double) {
-    let best = least(refine: false) { order in
-      let divergence = divergence(of: loss, order: order)
-      // Without the proposition's shortcut to zero, so that the order means something.
-      return divergence + log1p(-1 / order) - log(delta * order) / (order - 1)
-    }
-    return (best.value, best.order)
-  }
-
-  /// About the order whose bound of δ at ε is the smallest.
-  func bestOrder(for loss: PrivacyLoss, epsilon: Double) -> Double {
-    least(refine: false) { order in
-      (order - 1) * (divergence(of: loss, order: order) + log1p(-1 / order) - epsilon) - log(order)
-    }.order
-  }
-
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
   /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
-  private func least(refine: Bool = true, _ value: (Double) -> Double) -> (value: Double, order: Double) {
+  private func least(_ value: (Double) -> Double) -> (value: Double, order: Double) {
     let coarse = orders.filter { $0 == orders.first || Self.coarseOrders.contains($0) || orders.count < 32 }
     guard let start = coarse.first else { return (.infinity, 2) }
     var best = (value: value(start), order: start)
@@ -68,7 +67,6 @@ public struct RenyiAccountant: PrivacyAccountant {
         position = index
       }
     }
-    guard refine else { return best }
     let lower = position > 0 ? coarse[position - 1] : 1
     let upper = position + 1 < coarse.count ? coarse[position + 1] : .infinity
     for order in orders where order > lower && order < upper && order != coarse[position] {
@@ -81,11 +79,24 @@ public struct RenyiAccountant: PrivacyAccountant {
   /// The composed divergence at every order.
   package func curve(of loss: PrivacyLoss) -> [Double] { orders.map { divergence(of: loss, order: $0) } }
 
+  /// The composed divergence at one order.
+  func curve(of loss: PrivacyLoss, at order: Double) -> Double { divergence(of: loss, order: order) }
+
   private func divergence(of loss: PrivacyLoss, order: Double) -> Double {
     var total = order / 2 * loss.fullParticipationMuSquared
     for (term, count) in loss.sampledTerms {
+      let adjacency = loss.adjacency ?? .addRemove
+      let key = RenyiDivergenceCache.Key(term: term, adjacency: adjacency, order: order, isPublished: isPublished)
       total +=
-        Double(count) * Self.divergence(of: term, order: order, adjacency: loss.adjacency ?? .addRemove)
+        Double(count)
+        * RenyiDivergenceCache.divergence(key) {
+          isPublished && adjacency != .replaceOne
+            ? RenyiDivergence.publishedSeries(order: order, rate: term.rate, noiseMultiplier: term.noiseMultiplier)
+            : Self.divergence(of: term, order: order, adjacency: adjacency)
+        }
+    }
+    for (kernel, count) in loss.kernels {
+      total += Double(count) * kernel.divergence(order: order, accountant: self)
     }
     return total
   }

@@ -138,5 +138,71 @@ package enum RenyiDivergence {
     return .infinity
   }
 
+  /// Laplace noise of pure ε (Mironov 2017, arXiv:1702.07476, proposition 6), in a form without cancellation.
+  package static func laplace(order a: Double, pureEpsilon epsilon: Double) -> Double {
+    epsilon + log1p((a - 1) * expm1(epsilon * (1 - 2 * a)) / (2 * a - 1)) / (a - 1)
+  }
+
+  /// Discrete Laplace noise P(k) ∝ e^(−s|k|), neighbours `distance` apart, by the sum of the definition: both tails are geometric.
+  package static func discreteLaplace(order a: Double, decay s: Double, distance: Int) -> Double {
+    let d = Double(distance)
+    let tail = 1 / (1 + exp(-s))
+    // E_Q[(P/Q)^a] with the factor e^(a·s·d) of the largest ratio taken out.
+    var sum = tail * exp(-2 * a * s * d) + tail * exp(-s * d)
+    for k in 1..<max(1, distance) where distance > 1 {
+      let kk = Double(k)
+      sum += tanh(s / 2) * exp(-s * kk + a * s * (2 * kk - 2 * d))
+    }
+    return max(0, (a * s * d + log(sum)) / (a - 1))
+  }
+
+  /// k-ary randomised response: with probability `noise` a uniform answer. Against another truth, or against an answer that is
+  /// uniform (the larger direction).
+  package static func randomizedResponse(order a: Double, noise: Double, buckets: Int, toUniform: Bool) -> Double {
+    let k = Double(buckets)
+    if toUniform {
+      let high = log(k * (1 - noise) + noise)
+      let low = log(noise)
+      let moment = { (power: Double) in logAddExp(power * high - log(k), power * low + log1p(-1 / k)) }
+      return max(0, max(moment(a), moment(1 - a)) / (a - 1))
+    }
+    let ratio = log1p((1 - noise) * k / noise)
+    let ends = logAddExp(a * ratio + log(noise / k), -a * ratio + log1p(-noise + noise / k))
+    return max(0, logAddExp(ends, buckets > 2 ? log((1 - 2 / k) * noise) : -.infinity) / (a - 1))
+  }
+
+  /// Poisson sampling of a release whose noise is symmetric, so that a reflection exchanges its neighbours: both directions are at
+  /// most (Mironov, Talwar, Zhang 2019, theorem 5; Zhu, Wang 2019, theorem 6)
+  ///
+  ///     R'(a) = 1/(a−1)·log Σ C(a,k)(1−q)^(a−k) q^k e^((k−1)R(k))
+  ///
+  /// at integer orders; between them (α−1)R'(α) is convex, and linear interpolation is a bound.
+  package static func sampled(order: Double, rate q: Double, plain: (Double) -> Double) -> Double {
+    let low = order.rounded(.down)
+    let weight = order - low
+    var scaled = sampledLogMoment(Int(low), rate: q, plain: plain)
+    if weight > 0 {
+      scaled = (1 - weight) * scaled + weight * sampledLogMoment(Int(low) + 1, rate: q, plain: plain)
+    }
+    // Sampling never costs more than taking part for certain.
+    return min(scaled / (order - 1), plain(order))
+  }
+
+  private static func sampledLogMoment(_ order: Int, rate q: Double, plain: (Double) -> Double) -> Double {
+    guard order >= 2 else { return 0 }
+    let a = Double(order)
+    var total = -Double.infinity
+    var logBinomial = log(a)
+    for k in 2...order {
+      let kk = Double(k)
+      logBinomial += log((a - kk + 1) / kk)
+      let exponent = (kk - 1) * plain(kk)
+      guard exponent > 0 else { continue }
+      let logExcess = exponent > 40 ? exponent + log1p(-exp(-exponent)) : log(expm1(exponent))
+      total = logAddExp(total, logBinomial + (a - kk) * log1p(-q) + kk * log(q) + logExcess)
+    }
+    return logOnePlusExp(total)
+  }
+
   private static func logOnePlusExp(_ x: Double) -> Double { x > 40 ? x + exp(-x) : log1p(exp(x)) }
 }

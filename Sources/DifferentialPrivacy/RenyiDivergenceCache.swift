@@ -9,6 +9,7 @@ enum RenyiDivergenceCache {
     let term: PrivacyLoss.Term
     let adjacency: Adjacency
     let order: Double
+    let isPublished: Bool
   }
 
   private static let divergences = Mutex<[Key: Double]>([:])

@@ -42,7 +42,7 @@ public enum AlgorithmRegistry {
         Parameter(name: "ridge", meaning: "ridge of the user's own solve; rank-one 1 only"),
         Parameter(name: "counts-share", meaning: "share of the budget for the counts; rank-one 1 only"),
         halfLife,
-      ]
+      ] + clip
     case "als":
       [
         Parameter(name: "dimension", meaning: "length of an embedding"),
@@ -51,7 +51,7 @@ public enum AlgorithmRegistry {
         Parameter(name: "unobserved-weight", meaning: "weight of unseen pairs"),
         Parameter(name: "norm-bound", meaning: "longest user vector that is contributed"),
         halfLife,
-      ]
+      ] + clip
     case "covariance":
       [
         Parameter(name: "ridge", meaning: "λ of EASE over the whole catalogue (plans without noise)"),
@@ -137,6 +137,10 @@ public enum AlgorithmRegistry {
       }
     default: break
     }
+    if let quantile = values["clip-quantile"], quantile != 0 {
+      set("clip-rate", 0.2)
+      set("clip-count-share", 0.01)
+    }
     return values
   }
 
@@ -144,6 +148,24 @@ public enum AlgorithmRegistry {
   ///
   /// - Throws: `InvalidHyperparameter` naming the value that is out of range.
   public static func make(
+    _ name: String, _ values: [String: Double], itemCount: Int
+  ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
+    let base = try plain(name, values, itemCount: itemCount)
+    guard let target = values["clip-quantile"], target != 0 else { return base }
+    do {
+      return try AdaptivelyClipped(
+        base,
+        quantile: ClipQuantile(
+          target: target, rate: values["clip-rate"] ?? .nan, countShare: values["clip-count-share"] ?? .nan))
+    } catch let error as InvalidHyperparameter {
+      throw error
+    } catch {
+      throw InvalidHyperparameter(name: name, found: "\(error)", expected: "parameters that fit together")
+    }
+  }
+
+  /// The same with a fixed clip.
+  private static func plain(
     _ name: String, _ values: [String: Double], itemCount: Int
   ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
     func real(_ key: String) throws(InvalidHyperparameter) -> Double {
@@ -214,6 +236,15 @@ public enum AlgorithmRegistry {
     try ImplicitObjective(
       regularization: Float(try real("regularization")), unobservedWeight: Float(try real("unobserved-weight")))
   }
+
+  /// Of algorithms that make one kind of release many times.
+  private static let clip = [
+    Parameter(
+      name: "clip-quantile",
+      meaning: "fraction of users whose messages the clip leaves whole, learnt as training goes; 0: fixed clip"),
+    Parameter(name: "clip-rate", meaning: "how fast the clip moves, 0.2 by default"),
+    Parameter(name: "clip-count-share", meaning: "part of a release's budget for the count behind the clip, 0.01 by default"),
+  ]
 
   private static let halfLife = Parameter(
     name: "half-life", meaning: "items after which a user's history counts half when scoring; 0 for never")

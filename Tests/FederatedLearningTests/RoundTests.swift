@@ -71,7 +71,7 @@ internal import Testing
 
   /// χ² of the residuals over their claimed variance; its mean is 1, its deviation √(2/n).
   private func varianceRatio(_ noise: NoiseMode, drop: UInt32?) throws -> (ratio: Double, entries: Int, mean: Double) {
-    let items = 20_000
+    let items = 100_000
     var world = RoundWorld(algorithm: EchoAlgorithm(itemCount: items), noise: noise, epsilon: 1)
     world.draft.aggregation.maximumAttempts = 1
     let driver = try RoundDriver(world)
@@ -98,6 +98,25 @@ internal import Testing
     let (ratio, entries, mean) = try varianceRatio(noise, drop: drop)
     #expect(abs(ratio - 1) < 5 * (2 / Double(entries)).squareRoot(), "\(ratio)")
     #expect(abs(mean) < 5)
+  }
+
+  @Test func `without one partner's share the variance falls by that share, and the plan counted on it`() throws {
+    let (ratio, entries, _) = try varianceRatio(.distributed, drop: 2)
+    // `ratio` is over the four shares in the sum; over all five it is four fifths, far from one.
+    let overAll = ratio * 4 / 5
+    let deviation = (2 / Double(entries)).squareRoot()
+    #expect(abs(overAll - 0.8) < 5 * deviation && abs(overAll - 1) > 30 * deviation, "\(overAll)")
+    // What is charged is what n_min partners guarantee, less the colluders: no more than four shares hold.
+    let plan = try RoundWorld(algorithm: EchoAlgorithm(itemCount: 12), noise: .distributed, epsilon: 1).planFile().plan
+    let noise = try #require(plan.releases[0].noise)
+    let share = try #require(noise.share)
+    #expect(plan.aggregation.minimumSurvivors == 4 && plan.aggregation.colluders == 1)
+    #expect(try charged(plan, .coalition) == 3 * share.variance && charged(plan, .outsiders) == 4 * share.variance)
+  }
+
+  private func charged(_ plan: TrainingPlan, _ adversary: GaussianNoise.Adversary) throws -> Int64 {
+    guard case .gaussian(let release)? = plan.releases[0].event(plan.privacy, against: adversary) else { return 0 }
+    return release.sigmaSquared
   }
 
   @Test func `reduction modulo the ring comes after the noise`() throws {

@@ -10,7 +10,8 @@ internal import Simulation
 /// `tacit bench`: costs measured on this machine, in CPU seconds, by the code that production uses.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure costs on this machine.", subcommands: [Aggregation.self, Memory.self])
+    commandName: "bench", abstract: "Measure costs on this machine.",
+    subcommands: [Aggregation.self, NoiseBench.self, Memory.self, Accountants.self])
 
   /// One secure sum with all parties in one process.
   struct Aggregation: ParsableCommand {

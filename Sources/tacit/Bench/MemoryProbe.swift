@@ -49,7 +49,7 @@ struct MemoryProbe {
   }
 
   /// Resident pages of this process, from the kernel's own count.
-  private static func residentBytes() -> Int {
+  static func residentBytes() -> Int {
     guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8),
       let pages = text.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
     else { return 0 }
