@@ -201,7 +201,7 @@ def content():
             "dimension": dimension, "cosines": cosines, "delta": delta, "significance": significance,
             "epsilon": number(one_shot_epsilon([mpf(c) for c in cosines], dimension, delta, significance)),
         })
-    for mean, first, second, delta in [(1, 1, 1, 1e-4), (0.3, 1, 1, 0.2), (2, 1.5, 1.2, 1e-5), (0.5, 0.7, 1.1, 1e-3)]:
+    for mean, first, second, delta in [(1, 1, 1, 1e-4), (0.3, 1, 1, 0.2), (2, 1.5, 1.2, 1e-5), (0.5, 0.7, 1.1, 1e-3), (4, 1, 0.9993494179950431, 1e-5)]:
         result["twoGaussians"].append({
             "mean": mean, "first": first, "second": second, "delta": delta,
             "epsilon": number(two_gaussians_epsilon(mpf(mean), mpf(first), mpf(second), mpf(delta))),

@@ -101,14 +101,15 @@ public struct OneRunAudit: Hashable, Sendable {
     return mu > 0 ? AnalyticGaussian.epsilon(delta: delta, mu: mu).lower : 0
   }
 
-  /// The larger of the bounds over all thresholds on the upper hull of (misses, rejections), each at an equal share of the
-  /// significance (Bonferroni), with guesses "in" only.
+  /// The largest parameter that some threshold on the upper hull of (misses, rejections) rejects, each threshold at an equal
+  /// share of the significance (Bonferroni), with guesses "in" only.
   ///
   /// For scores whose threshold was not fixed beforehand.
   ///
-  /// - Parameter bound: `epsilonLowerBound` or `gaussianEpsilonLowerBound` at the significance that it is given.
-  static func bestThreshold(
-    members: [Double], others: [Double], significance: Double, bound: (OneRunAudit, Double) -> Double
+  /// - Parameter rejects: whether an audit rejects a parameter at a significance: `pValue` below it, or `rejectsGaussian`.
+  package static func bestThreshold(
+    members: [Double], others: [Double], significance: Double,
+    rejects: (OneRunAudit, _ parameter: Double, _ significance: Double) -> Bool
   ) -> Double {
     let thresholds = Set(members + others).sorted() + [.infinity]
     let (ins, outs) = (members.sorted(), others.sorted())
@@ -120,28 +121,28 @@ public struct OneRunAudit: Hashable, Sendable {
       // Points under the chord of their neighbours are never the best.
       while let last = points.last, points.count >= 2 {
         let before = points[points.count - 2]
-        let cross =
-          (last.rejected - before.rejected) * (missed - last.missed) - (rejected - last.rejected) * (last.missed - before.missed)
-        guard cross <= 0 else { break }
+        let rise = (last.rejected - before.rejected) * (missed - last.missed)
+        guard rise <= (rejected - last.rejected) * (last.missed - before.missed) else { break }
         points.removeLast()
       }
       points.append((missed, rejected))
     }
+    let share = significance / Double(points.count)
     var best = 0.0
     for point in points {
       let right = ins.count - point.missed
       let guesses = right + outs.count - point.rejected
       guard let audit = try? OneRunAudit(canaries: ins.count + outs.count, guesses: guesses, correct: right) else { continue }
-      best = max(best, bound(audit, significance / Double(points.count)))
+      best = audit.largestRejected(from: best) { rejects(audit, $0, share) }
     }
     return best
   }
 
-  /// The end of the interval from 0 on which `rejects` holds.
-  private func largestRejected(_ rejects: (Double) -> Bool) -> Double {
-    guard guesses > 0, rejects(0) else { return 0 }
-    var low = 0.0
-    var high = 1.0
+  /// The end of the interval from `start` on which `rejects` holds; `start` where it does not hold there.
+  private func largestRejected(from start: Double = 0, _ rejects: (Double) -> Bool) -> Double {
+    guard guesses > 0, rejects(start) else { return start }
+    var low = start
+    var high = max(1, 2 * start)
     while rejects(high) {
       (low, high) = (high, high * 2)
       guard high < 1e6 else { return low }

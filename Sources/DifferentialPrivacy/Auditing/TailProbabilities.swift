@@ -119,6 +119,9 @@ package enum TailProbabilities {
     return (exp(logFront) * value, nil)
   }
 
+  /// P(N(0, 1) > x)
+  package static func normal(above x: Double) -> Double { NormalDistribution.cumulative(-x) }
+
   /// P(|N(0, 1)| > x)
   package static func normal(twoSided x: Double) -> Double { erfc(abs(x) * 0.5.squareRoot()) }
 
