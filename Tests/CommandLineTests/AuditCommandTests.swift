@@ -16,7 +16,7 @@ import Testing
     #expect(outcome.output.contains("proven    ε ≤ 2") && outcome.output.contains("consistent with the plan"))
     #expect(outcome.output.contains("never prove one") && !outcome.output.contains("actual"))
     func object(_ path: String) throws -> [String: Any] {
-      let data = try Data(contentsOf: scratch.folder.appendingPathComponent(path))
+      let data = try Data(contentsOf: scratch.url.appending(path: path))
       return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
     let audit = try object("run/audit.json")
@@ -53,6 +53,6 @@ import Testing
     // The last value of an option counts.
     let outcome = try Program.tacit.run(Self.small + arguments, in: scratch)
     #expect(outcome.status == status && outcome.errors.contains(sentence), "\(outcome.status): \(outcome.errors)")
-    #expect(!FileManager.default.fileExists(atPath: scratch.folder.appendingPathComponent("run.partial").path))
+    #expect(!FileManager.default.fileExists(atPath: scratch.url.appending(path: "run.partial").path))
   }
 }
