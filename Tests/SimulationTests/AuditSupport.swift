@@ -12,7 +12,7 @@ struct AuditBench {
   var epsilon = 2.0
   var rounds: Int? = 3
   var parameters: [String: Double] = ["rank-one": 1, "dimension": 8]
-  var itemCount = 300
+  var itemCount = 250
   var samplingRate = 1.0
   var mechanism = MechanismFault.none
   var settings = AuditSettings(canaries: 80, guesses: 30, seed: 1)

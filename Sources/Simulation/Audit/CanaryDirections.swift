@@ -1,3 +1,4 @@
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Glibc
 internal import Recommender

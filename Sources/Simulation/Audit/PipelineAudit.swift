@@ -21,7 +21,7 @@ public struct AuditFinding: Sendable, Equatable {
   public var coordinates: Int?
   /// Measured over promised variance.
   public var varianceRatio: Double?
-  /// The strongest correlation between the noise of two releases.
+  /// The most conspicuous correlation between the noise of two releases, for its number of coordinates.
   public var correlation: Double?
   /// How probable each result, or a worse one, is for a mechanism that is what the plan says.
   public var probabilities: [String: Double] = [:]
@@ -194,8 +194,8 @@ public struct PipelineAudit {
     for run in releases {
       let test = try ResidualTest(residuals: run.map(\.residual), variances: run.map(\.variance))
       guard let strongest = test.strongestCorrelation else { continue }
-      correlationP = min(correlationP, test.correlationP)
-      if abs(strongest.correlation) > abs(correlation) { correlation = strongest.correlation }
+      let p = test.correlationP
+      if p <= correlationP { (correlationP, correlation) = (p, strongest.correlation) }
     }
     correlationP = min(1, correlationP * Double(releases.count))
     var finding = AuditFinding(.residual)

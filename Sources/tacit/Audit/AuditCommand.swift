@@ -40,7 +40,7 @@ struct AuditCommand: ParsableCommand {
     var fault: MechanismFault { MechanismFault(rawValue: rawValue) ?? .none }
   }
 
-  @OptionGroup var run: SimulateCommand
+  @OptionGroup var simulation: SimulateCommand
   @Option(help: ArgumentHelp("Canary users; at most as many as users.", valueName: "m")) var canaries = 1000
   @Option(help: ArgumentHelp("Guesses of the one-run audit; by default a fifth of the canaries.", valueName: "r")) var guesses:
     Int?
@@ -51,15 +51,15 @@ struct AuditCommand: ParsableCommand {
 
   func run() throws {
     try Failures.report {
-      var settings = try run.settings()
+      var settings = try simulation.settings()
       // Small enough to be over soon, large enough for a thousand canaries.
-      if run.data == nil, run.config == nil { settings.data = "synthetic:2000x200x10" }
-      if run.baselines == nil, run.config == nil { settings.baselines = false }
+      if simulation.data == nil, simulation.config == nil { settings.data = "synthetic:2000x200x10" }
+      if simulation.baselines == nil, simulation.config == nil { settings.baselines = false }
       let audit = AuditSettings(
         methods: method.methods, canaries: canaries, guesses: guesses ?? max(1, canaries / 5), confidence: confidence,
         falseAlarms: falseAlarms, seed: settings.seed)
       try SimulationRun(
-        settings: settings, format: run.format, audit: AuditRequest(settings: audit, fault: fault.fault)
+        settings: settings, format: simulation.format, audit: AuditRequest(settings: audit, fault: fault.fault)
       ).execute()
     }
   }

@@ -127,7 +127,7 @@ struct AuditDocument: Encodable {
       let ratio = finding.varianceRatio.map { String(format: "%.4f", $0) } ?? "-"
       var text = "over \(finding.coordinates ?? 0) coordinates the noise has \(ratio) of the promised variance"
       if let correlation = finding.correlation {
-        text += ", and no two releases correlate by more than \(String(format: "%.4f", abs(correlation)))"
+        text += String(format: ", and the most conspicuous correlation between two releases is %.4f", correlation)
       }
       if let count = finding.coordinates, count < 100_000 {
         let sensitivity = 5 * (2 / Double(count)).squareRoot()
