@@ -1,5 +1,5 @@
 internal import CommandSupport
-internal import DifferentialPrivacy
+internal import FederatedLearning
 internal import Foundation
 internal import Simulation
 
