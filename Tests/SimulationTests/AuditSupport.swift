@@ -15,6 +15,7 @@ struct AuditBench {
   var itemCount = 250
   var samplingRate = 1.0
   var mechanism = MechanismFault.none
+  var dropout = 0.0
   var settings = AuditSettings(canaries: 80, guesses: 30, seed: 1)
 
   static let partners = 10
@@ -37,6 +38,7 @@ struct AuditBench {
     decisions.noise = noise
     decisions.epsilon = epsilon
     decisions.samplingRate = samplingRate
+    decisions.attempts = 20
     decisions.usesInsecureTestRandomness = true
     let roster = keys.enumerated().map { index, key in
       RosterEntry(
@@ -55,7 +57,7 @@ struct AuditBench {
     }
     return AuditedTask(
       planFile: plan, algorithm: algorithm, shards: shards, coordinatorKey: coordinatorKey, partnerKeys: keys,
-      faults: FaultPlan(mechanism: mechanism), randomness: .insecureTest(seed: seed), workers: 1)
+      faults: FaultPlan(dropout: dropout, mechanism: mechanism), randomness: .insecureTest(seed: seed), workers: 1)
   }
 
   func run(seed: UInt64) throws -> AuditResult {

@@ -21,7 +21,10 @@ struct AuditRequest {
     let task = AuditedTask(
       planFile: experiment.planFile, algorithm: experiment.algorithm,
       shards: experiment.plan.roster.indices.map { experiment.shard(of: $0) }, coordinatorKey: experiment.coordinatorKey,
-      partnerKeys: experiment.partnerKeys, faults: FaultPlan(mechanism: fault), randomness: experiment.randomness,
+      partnerKeys: experiment.partnerKeys,
+      faults: FaultPlan(
+        dropout: experiment.settings.dropout, straggling: experiment.settings.stragglers, mechanism: fault),
+      randomness: experiment.randomness,
       workers: ProcessInfo.processInfo.activeProcessorCount)
     do { return try PipelineAudit(task, settings: settings) } catch let error as AuditError {
       throw CommandFailure(.configuration, "no audit can be made: \(error)")
