@@ -16,7 +16,7 @@ struct AuditBench {
   var samplingRate = 1.0
   var mechanism = MechanismFault.none
   var dropout = 0.0
-  var settings = AuditSettings(canaries: 80, guesses: 30, seed: 1)
+  var settings = AuditSettings(canaries: 80, guesses: 30, residualCoordinates: 0, seed: 1)
 
   static let partners = 10
   static let usersPerPartner = 8

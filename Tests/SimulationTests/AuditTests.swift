@@ -78,6 +78,14 @@ import Testing
     #expect(abs((right[.residual]?.varianceRatio ?? 0) - 1) < 0.05 && abs(right[.residual]?.correlation ?? 1) < 0.3)
   }
 
+  @Test func noiseIsLookedAtUntilThereIsEnoughOfIt() throws {
+    var bench = AuditBench()
+    bench.settings.methods = [.residual]
+    bench.settings.residualCoordinates = 20_000
+    let residual = try #require(try bench.run(seed: 6).findings.first)
+    #expect(residual.coordinates ?? 0 >= 20_000 && residual.coordinates ?? 0 < 40_000 && !residual.isContradicted)
+  }
+
   @Test func covarianceAndSampledPlansAreAuditedToo() throws {
     var covariance = AuditBench()
     covariance.algorithm = "covariance"

@@ -51,14 +51,15 @@ public struct ResidualTest: Sendable {
   /// How probable so small a χ² is, if there is at least the promised noise.
   public var shortageP: Double { TailProbabilities.chiSquared(below: chiSquared, degrees: Double(coordinates)) }
 
-  /// The two releases whose noise is most alike, coordinate by coordinate from the first; `nil` for a single release.
+  /// The two releases whose noise is most alike, coordinate by coordinate from the first; `nil` where no two
+  /// releases have 30 coordinates.
   ///
   /// With a repeated stream of chance the correlation is 1: both are the same numbers, scaled.
   public var strongestCorrelation: (releases: (Int, Int), correlation: Double)? {
     var strongest: (releases: (Int, Int), correlation: Double, standardised: Double)?
     for first in residuals.indices {
       for second in residuals.indices where second > first {
-        let (correlation, count) = correlation(first, second)
+        guard let (correlation, count) = correlation(first, second) else { continue }
         let standardised = abs(correlation) * Double(count).squareRoot()
         if standardised > strongest?.standardised ?? -1 { strongest = ((first, second), correlation, standardised) }
       }
@@ -67,13 +68,13 @@ public struct ResidualTest: Sendable {
   }
 
   /// How probable so strong a correlation of any two releases is, when all draws are independent (Bonferroni over the pairs);
-  /// 1 for a single release.
+  /// 1 without pairs.
   public var correlationP: Double {
     var least = 1.0
     var pairs = 0.0
     for first in residuals.indices {
       for second in residuals.indices where second > first {
-        let (correlation, count) = correlation(first, second)
+        guard let (correlation, count) = correlation(first, second) else { continue }
         pairs += 1
         least = min(least, TailProbabilities.normal(twoSided: correlation * Double(count).squareRoot()))
       }
@@ -82,8 +83,11 @@ public struct ResidualTest: Sendable {
   }
 
   /// Σ xy/√(Σ x²·Σ y²): the noise has mean 0 by promise, so that nothing is subtracted.
-  private func correlation(_ first: Int, _ second: Int) -> (value: Double, count: Int) {
+  ///
+  /// - Returns: `nil` for too few coordinates for a normal distribution.
+  private func correlation(_ first: Int, _ second: Int) -> (value: Double, count: Int)? {
     let count = min(residuals[first].count, residuals[second].count)
+    guard count >= 30 else { return nil }
     var (product, left, right) = (0.0, 0.0, 0.0)
     for index in 0..<count {
       let (x, y) = (Double(residuals[first][index]), Double(residuals[second][index]))

@@ -19,20 +19,26 @@ public struct AuditSettings: Sendable, Equatable {
   public var confidence: Double
   /// The probability with which the whole audit of a right mechanism finds fault.
   public var falseAlarms: Double
+  /// The residual test plays the task again, at most `Self.mostPlays` times, until it has seen noise on so many coordinates.
+  public var residualCoordinates: Int
   /// Of coins and directions; public.
   public var seed: UInt64
 
   public init(
     methods: [AuditMethod] = AuditMethod.allCases, canaries: Int = 1000, guesses: Int = 200, confidence: Double = 0.95,
-    falseAlarms: Double = 0.01, seed: UInt64
+    falseAlarms: Double = 0.01, residualCoordinates: Int = 100_000, seed: UInt64
   ) {
     self.methods = methods
     self.canaries = canaries
     self.guesses = guesses
     self.confidence = confidence
     self.falseAlarms = falseAlarms
+    self.residualCoordinates = residualCoordinates
     self.seed = seed
   }
+
+  /// Plays of one audit, at most.
+  public static let mostPlays = 50
 
   /// - Parameter users: ordinary users of the run.
   /// - Throws: `AuditError` that says what was found and expected.

@@ -86,7 +86,12 @@ public struct PipelineAudit {
       findings.append(finding)
       evidence.append(seen)
     }
-    if methods.contains(.residual) { findings.append(try residual(evidence)) }
+    if methods.contains(.residual) {
+      while evidence.coordinates < settings.residualCoordinates, evidence.count < AuditSettings.mostPlays {
+        evidence.append(try play(evidence.count, shouldStop))
+      }
+      findings.append(try residual(evidence))
+    }
     return AuditResult(
       provenEpsilon: bound.epsilon, delta: bound.delta, theorem: bound.theorem, confidence: settings.confidence,
       falseAlarms: settings.falseAlarms, findings: findings)
@@ -185,6 +190,15 @@ public struct PipelineAudit {
 
   // MARK: - Residuals
 
+  /// One more run with the canaries of the one-run audit, for its noise.
+  private func play(_ number: Int, _ shouldStop: @escaping () -> Bool) throws -> AuditEvidence {
+    let directions = CanaryDirections(
+      count: settings.canaries, releases: task.plan.releases, seed: SplitMix64.mix(settings.seed ^ 1), isIsotropic: false)
+    return try AuditEvidence(
+      task, directions, members: Array(0..<settings.canaries), seed: SplitMix64.mix(settings.seed ^ 6 &+ UInt64(number) << 8),
+      shouldStop: shouldStop)
+  }
+
   private func residual(_ evidence: [AuditEvidence]) throws -> AuditFinding {
     let releases = evidence.map(\.releases)
     let all = releases.flatMap { $0 }
@@ -207,4 +221,9 @@ public struct PipelineAudit {
     finding.isContradicted = noise.varianceP < significance || correlationP < significance
     return finding
   }
+}
+
+extension [AuditEvidence] {
+  /// Coordinates of noise in all of them.
+  fileprivate var coordinates: Int { reduce(0) { $0 + $1.releases.reduce(0) { $0 + $1.residual.count } } }
 }

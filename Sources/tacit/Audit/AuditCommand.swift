@@ -7,6 +7,7 @@ struct AuditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
     abstract: "Attack our own noise with canaries, and print what that finds beside the proven bound.",
+    usage: "tacit audit [--canaries <m>] [--guesses <r>] [--method <method>] [--fault <fault>] [options of tacit simulate]",
     discussion: """
       Trains as `tacit simulate` would, then plays the same plan again with canary users in it. An audit can refute a bound, never prove \
       one: its lower bounds are not ε. The run folder holds audit.json, and the report shows it.
