@@ -10,7 +10,7 @@ public enum MechanismFault: String, Sendable, Equatable, CaseIterable {
   case none
   /// Whoever draws noise draws it with half of σ.
   case halfDeviation = "half-sigma"
-  /// Partners clip nothing that is shorter than 1024 C.
+  /// Partners clip nothing that is shorter than 1024 C; in training releases only, since what an evaluation clips at is no choice.
   case missingClip = "missing-clip"
   /// The streams of noise begin anew in every round.
   case reusedSeed = "reused-seed"
@@ -41,7 +41,7 @@ public enum MechanismFault: String, Sendable, Equatable, CaseIterable {
       }
     case .missingClip:
       return misread(file) { release in
-        guard let encoding = release.encoding else { return }
+        guard let encoding = release.encoding, release.purpose == .training else { return }
         release.encoding = Self.widened(encoding)
       }
     case .missingShare where file.plan.roster.last?.participant == participant.rawValue:

@@ -29,13 +29,20 @@ import Testing
     #expect(try Program.tacit.run("verify", "run", in: scratch).status == 0)
   }
 
-  @Test func aFaultIsFoundAndIsTheExitCode() throws {
+  @Test(
+    "A fault is found, and is the exit code",
+    arguments: [
+      ("half-sigma", "residual", ["--method", "residual"]), ("missing-clip", "one-shot", []),
+      ("reused-seed", "residual", ["--noise", "distributed"]), ("missing-share", "residual", ["--noise", "distributed"]),
+    ] as [(String, String, [String])])
+  func found(fault: String, method: String, options: [String]) throws {
     guard Program.tacit.isBuilt else { return }
-    let outcome = try Program.tacit.run(
-      Self.small + ["--fault", "half-sigma", "--method", "residual", "--format", "json"], in: Scratch())
-    #expect(outcome.status == 4 && outcome.errors.contains("the audit contradicts the plan (residual)"), "\(outcome.errors)")
+    let outcome = try Program.tacit.run(Self.small + ["--fault", fault, "--format", "json"] + options, in: Scratch())
+    #expect(outcome.status == 4 && outcome.errors.contains("the audit contradicts the plan"), "\(outcome.errors)")
     let json = try #require(outcome.json as? [String: Any])
-    #expect(json["verdict"] as? String == "contradicted" && json["injectedFault"] as? String == "half-sigma")
+    #expect(json["verdict"] as? String == "contradicted" && json["injectedFault"] as? String == fault)
+    let attacks = try #require(json["attacks"] as? [[String: Any]])
+    #expect(attacks.contains { $0["method"] as? String == method && $0["verdict"] as? String == "contradicted" })
   }
 
   @Test(

@@ -129,7 +129,6 @@ public struct PipelineAudit {
     finding.canaries = audit.canaries
     finding.guesses = audit.guesses
     finding.correct = audit.correct
-    finding.coordinates = nil
     finding.epsilonLower = audit.epsilonLowerBound(delta: bound.delta, significance: 1 - settings.confidence)
     let p = audit.pValue(epsilon: bound.epsilon, delta: bound.delta)
     finding.probabilities["guesses"] = p
@@ -204,7 +203,8 @@ public struct PipelineAudit {
     let all = releases.flatMap { $0 }
     let noise = try ResidualTest(residuals: all.map(\.residual), variances: all.map(\.variance))
     // Streams that begin anew repeat within a run.
-    var (correlationP, correlation) = (1.0, 0.0)
+    var correlationP = 1.0
+    var correlation: Double?
     for run in releases {
       let test = try ResidualTest(residuals: run.map(\.residual), variances: run.map(\.variance))
       guard let strongest = test.strongestCorrelation else { continue }
@@ -215,7 +215,7 @@ public struct PipelineAudit {
     var finding = AuditFinding(.residual)
     finding.coordinates = noise.coordinates
     finding.varianceRatio = noise.varianceRatio
-    finding.correlation = all.count > 1 ? correlation : nil
+    finding.correlation = correlation
     finding.probabilities["variance"] = noise.varianceP
     finding.probabilities["correlation"] = correlationP
     finding.isContradicted = noise.varianceP < significance || correlationP < significance
