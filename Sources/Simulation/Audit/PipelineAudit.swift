@@ -209,7 +209,9 @@ public struct PipelineAudit {
       let test = try ResidualTest(residuals: run.map(\.residual), variances: run.map(\.variance))
       guard let strongest = test.strongestCorrelation else { continue }
       let p = test.correlationP
-      if p <= correlationP { (correlationP, correlation) = (p, strongest.correlation) }
+      guard p <= correlationP else { continue }
+      correlationP = p
+      correlation = strongest.correlation
     }
     correlationP = min(1, correlationP * Double(releases.count))
     var finding = AuditFinding(.residual)
