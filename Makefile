@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build services demo demo-smoke partners test test-faults bench-network readme lint format generate clean
+.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit bench-network readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
@@ -45,6 +45,11 @@ test: services
 test-faults: services
 	$(SWIFT_BUILD) --product tacitPackageTests
 	TACIT_FAULTS=long SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter FaultTests
+
+## make test-audit  the whole audit table: 200 audits of what is right, 100 of each fault (about 5 minutes)
+test-audit: setup
+	$(SWIFT_BUILD) --product tacitPackageTests
+	TACIT_AUDIT=long SWIFT_BACKTRACE=enable=no swift test -c release --skip-build --filter 'SimulationTests.AuditTests|DifferentialPrivacyTests.AuditTests'
 
 ## make bench-network  50 partners × 1M entries and 200 × 100K: CPU, memory, bytes
 bench-network: setup

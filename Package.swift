@@ -104,7 +104,7 @@ let package = Package(
     library(
       "Simulation",
       [
-        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol",
+        "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "WireProtocol",
       ]),
 
     // What the three command lines share: sentences, exit codes, tables.

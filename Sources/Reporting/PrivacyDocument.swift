@@ -198,14 +198,23 @@ struct PrivacyDocument {
           + (audit.delta.map { " at δ = \(ReportNumber.delta($0))" } ?? "")
           + (audit.confidence.map { ", confidence \(ReportNumber.rounded($0 * 100))\u{a0}%" } ?? "")),
     ]
+    if let proven = audit.epsilonProven {
+      facts.append(DocumentFact("Proven bound that was attacked", "ε ≤ " + ReportNumber.upperBound(proven)))
+    }
     if let note = audit.note { facts.append(DocumentFact("Note", note)) }
-    return DocumentSection(
-      id: "audit", title: "Empirical audit",
-      blocks: [
-        .paragraph(
-          "An attack on this run. It can refute a bound, never prove one; the proven ε stands above."),
-        .facts(facts),
-      ])
+    var blocks: [DocumentBlock] = [
+      .paragraph("An attack on this run. It can refute a bound, never prove one; the proven ε stands above."),
+      .facts(facts),
+    ]
+    if let attacks = audit.attacks, !attacks.isEmpty {
+      blocks.append(
+        .list(
+          attacks.map { attack in
+            "\(attack.method): \(attack.finding). "
+              + (attack.verdict == .consistent ? "Consistent with the plan." : "CONTRADICTS THE PLAN.")
+          }))
+    }
+    return DocumentSection(id: "audit", title: "Empirical audit", blocks: blocks)
   }
 
   private func stated(_ value: Int?) -> String { value.map(ReportNumber.count) ?? "not stated" }

@@ -199,21 +199,25 @@ public struct TuningDisclosure: Codable, Sendable, Equatable {
   }
 }
 
-/// The result of an attack on our own run: a lower bound from experiment, never "the actual ε".
+/// The result of attacks on our own mechanism: lower bounds from experiment, never "the actual ε".
 public struct EmpiricalAudit: Codable, Sendable, Equatable {
   /// Method with its source: "one-run audit (Steinke, Nasr, Jagielski 2023)".
   public var method: String
   public var canaryCount: Int?
-  /// Lower bound on ε that the attack established.
+  /// Lower bound on ε that the attack established; the largest of all attacks.
   public var epsilonLower: Double
   public var delta: Double?
   /// Confidence of that bound, in (0, 1).
   public var confidence: Double?
   public var note: String?
+  /// The proven upper bound on ε that was attacked, against the attacker's view.
+  public var epsilonProven: Double?
+  /// Each attack by itself.
+  public var attacks: [AuditAttack]?
 
   public init(
     method: String, canaryCount: Int? = nil, epsilonLower: Double, delta: Double? = nil,
-    confidence: Double? = nil, note: String? = nil
+    confidence: Double? = nil, note: String? = nil, epsilonProven: Double? = nil, attacks: [AuditAttack]? = nil
   ) {
     self.method = method
     self.canaryCount = canaryCount
@@ -221,5 +225,32 @@ public struct EmpiricalAudit: Codable, Sendable, Equatable {
     self.delta = delta
     self.confidence = confidence
     self.note = note
+    self.epsilonProven = epsilonProven
+    self.attacks = attacks
+  }
+}
+
+/// One attack of an audit, and whether what it saw contradicts the plan.
+public struct AuditAttack: Codable, Sendable, Equatable {
+  public enum Verdict: String, Codable, Sendable, CaseIterable {
+    /// What was seen can be if the mechanism is the plan's; it proves nothing.
+    case consistent
+    /// What was seen cannot be, up to the stated probability of a false alarm.
+    case contradicted
+  }
+
+  /// Method with its source.
+  public var method: String
+  public var verdict: Verdict
+  /// What was seen, in one sentence.
+  public var finding: String
+  /// Lower bound on ε that this attack established; `nil` for one that bounds none.
+  public var epsilonLower: Double?
+
+  public init(method: String, verdict: Verdict, finding: String, epsilonLower: Double? = nil) {
+    self.method = method
+    self.verdict = verdict
+    self.finding = finding
+    self.epsilonLower = epsilonLower
   }
 }

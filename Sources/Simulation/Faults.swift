@@ -7,15 +7,19 @@ public struct FaultPlan: Sendable, Equatable {
   /// Probability that one message of a partner arrives after the stage's deadline.
   public var straggling: Double
   public var lie: CoordinatorLie
+  /// Noise or clip that is not what the plan says; what an audit must find.
+  public var mechanism: MechanismFault
   /// Flips one bit of the n-th message on the wire (0-based); to prove that everything crosses the codec.
   public var corruptedMessage: Int?
 
   public init(
-    dropout: Double = 0, straggling: Double = 0, lie: CoordinatorLie = .none, corruptedMessage: Int? = nil
+    dropout: Double = 0, straggling: Double = 0, lie: CoordinatorLie = .none, mechanism: MechanismFault = .none,
+    corruptedMessage: Int? = nil
   ) {
     self.dropout = dropout
     self.straggling = straggling
     self.lie = lie
+    self.mechanism = mechanism
     self.corruptedMessage = corruptedMessage
   }
 }

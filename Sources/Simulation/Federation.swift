@@ -76,6 +76,7 @@ public final class Federation {
   private let coordinatorKey: SigningKey
   private var coordinator: CoordinatorEngine
   private var coordinatorRandom: any RandomSource
+  private let restartedRandomness: Randomness?
   private var hosts: [ParticipantID: PartnerHost] = [:]
   private var network = VirtualNetwork()
   private var faults: FaultGenerator
@@ -109,12 +110,13 @@ public final class Federation {
 
   /// - Parameters:
   ///   - seed: drives delays and faults.
+  ///   - releaseJournal: is told the released integers of every attempt.
   ///   - workers: threads for local training.
   /// - Throws: `PlanError` when plan, keys, shards and algorithm do not fit together.
   public init(
     planFile: PlanFile, algorithm: any FederatedAlgorithm, partners: [SimulatedPartner], coordinatorKey: SigningKey,
     coordinatorLedger: PrivacyLedger, faults: FaultPlan = FaultPlan(), seed: UInt64, randomness: Randomness,
-    workers: Int = 2, observer: @escaping (FederationEvent) -> Void = { _ in },
+    releaseJournal: (any ReleaseJournal)? = nil, workers: Int = 2, observer: @escaping (FederationEvent) -> Void = { _ in },
     shouldStop: @escaping () -> Bool = { false }
   ) throws {
     self.planFile = planFile
@@ -123,12 +125,15 @@ public final class Federation {
     self.shouldStop = shouldStop
     faultPlan = faults
     self.faults = FaultGenerator(plan: faults, seed: seed)
+    restartedRandomness = faults.mechanism == .reusedSeed ? .insecureTest(seed: seed) : nil
     coordinator = try CoordinatorEngine(
-      planFile: planFile, signingKey: coordinatorKey, algorithm: algorithm, ledger: coordinatorLedger)
+      planFile: faults.mechanism.coordinatorReading(of: planFile), signingKey: coordinatorKey, algorithm: algorithm,
+      ledger: coordinatorLedger, releaseJournal: releaseJournal)
     coordinatorRandom = randomness.source(for: 0)
     for partner in partners {
       let engine = try PartnerEngine(
-        planFile: planFile, participant: partner.participant, signingKey: partner.signingKey, shard: partner.shard,
+        planFile: faults.mechanism.reading(of: planFile, by: partner.participant), participant: partner.participant,
+        signingKey: partner.signingKey, shard: partner.shard,
         algorithm: algorithm, ledger: partner.ledger, allowsUnmaskedSums: true, workers: workers)
       hosts[partner.participant] = PartnerHost(
         engine: engine, random: randomness.source(for: UInt64(partner.participant.rawValue)))
@@ -193,6 +198,7 @@ public final class Federation {
     if case .roundStart = message {
       host.dropStage = faults.dropStage()
       host.reached = nil
+      if let restartedRandomness { host.random = restartedRandomness.source(for: UInt64(participant.rawValue)) }
     }
     let actions = measured(Self.stage(of: message)) { host.engine.receive(message, random: &host.random, time: Int(network.now)) }
     perform(actions, by: participant, host)
@@ -239,6 +245,7 @@ public final class Federation {
       case .armDeadline(let generation, _):
         network.schedule(.deadline(generation: generation), after: Self.stageDeadline)
       case .release:
+        if let restartedRandomness { coordinatorRandom = restartedRandomness.source(for: 0) }
         perform(
           measured(.noiseAndAdvance) {
             coordinator.release(random: &coordinatorRandom, time: Int(network.now))

@@ -21,7 +21,7 @@ enum HostileReport {
 
   /// Keys whose values belong to closed enumerations.
   static let closedKeys: Set<String> = [
-    "schema", "kind", "against", "method", "provenance", "noise", "unit", "adjacency", "metric",
+    "schema", "kind", "against", "method", "provenance", "noise", "unit", "adjacency", "metric", "verdict",
   ]
 
   private static func replaced(_ value: Any, key: String, _ counter: inout Int) -> Any {

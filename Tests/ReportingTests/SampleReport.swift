@@ -103,7 +103,15 @@ enum SampleReport {
     audit: EmpiricalAudit(
       method: "one-run audit (Steinke, Nasr, Jagielski 2023)", canaryCount: 1000, epsilonLower: 1.8377,
       delta: 1e-6,
-      confidence: 0.95, note: "Canaries in a simulated run of the same plan."))
+      confidence: 0.95, note: "Canaries in a simulated run of the same plan.", epsilonProven: 3.9712,
+      attacks: [
+        AuditAttack(
+          method: "one-run audit (Steinke, Nasr, Jagielski 2023)", verdict: .consistent, finding: "131 of 200 guesses were right",
+          epsilonLower: 1.8377),
+        AuditAttack(
+          method: "residual test", verdict: .contradicted,
+          finding: "over 100000 coordinates the noise has 0.9000 of the promised variance"),
+      ]))
 
   static let outsiders = Guarantee(
     against: .outsiders, delta: 1e-6, epsilonUpper: 3.97121, epsilonLower: 3.97119,

@@ -44,6 +44,13 @@ public struct PlanFile: Sendable, Equatable {
     self.plan = plan
   }
 
+  /// The bytes of a plan as a program with a fault understands them: it signs and hashes what everybody signs, and does something
+  /// else. For faults on demand in simulations only; nothing is validated.
+  package init(_ file: PlanFile, misreadAs plan: TrainingPlan) {
+    bytes = file.bytes
+    self.plan = plan
+  }
+
   private static func explain(_ error: DecodingError) -> String {
     func path(_ context: DecodingError.Context) -> String {
       let joined = context.codingPath.map(\.stringValue).joined(separator: ".")

@@ -165,7 +165,8 @@ public struct PartnerEngine: ~Copyable {
     let plan = planFile.plan
     let release = attempt.release
     let pipeline = UpdatePipeline(
-      release: release, shard: shard, task: task(for: release, model: attempt.model, round: attempt.start.round))
+      release: release, shard: shard, task: task(for: release, model: attempt.model, round: attempt.start.round),
+      round: Int(attempt.start.round))
     let bits = release.modulusBits
     let input: RingVector
     if let encoding = release.encoding, let noise = release.noise {

@@ -10,15 +10,23 @@ public struct PartnerShard: Sendable {
   public let interactions: Interactions
   /// One held-out item per user, −1 for users without; empty when nothing was held out.
   public let heldOut: [Int32]
+  /// Users beside those with histories whose messages an audit dictates; `nil` outside simulations.
+  package let canaries: (any CanaryUsers)?
 
   /// - Precondition: `heldOut` is empty or has one entry per user.
   public init(interactions: Interactions, heldOut: [Int32] = []) {
+    self.init(interactions: interactions, heldOut: heldOut, canaries: nil)
+  }
+
+  /// The same with canaries, for audits in simulations.
+  package init(interactions: Interactions, heldOut: [Int32], canaries: (any CanaryUsers)?) {
     precondition(
       heldOut.isEmpty || heldOut.count == interactions.userCount, "a shard needs one held-out item per user")
     precondition(
       heldOut.allSatisfy { $0 >= -1 && Int($0) < interactions.itemCount }, "a held-out item lies outside the catalogue")
     self.interactions = interactions
     self.heldOut = heldOut
+    self.canaries = canaries
   }
 
   public var userCount: Int { interactions.userCount }
@@ -40,6 +48,8 @@ struct UpdatePipeline {
   let release: PlannedRelease
   let shard: PartnerShard
   let task: any ContributionTask
+  /// Index of the release in the plan, which canaries want to know.
+  let round: Int
 
   /// Clipped and encoded contributions of the sampled users, summed exactly.
   ///
@@ -47,7 +57,25 @@ struct UpdatePipeline {
   func clippedSum(
     _ parameters: EncodingParameters, random: inout some RandomSource, workers: Int
   ) -> Contribution {
-    let users = sampledUsers(random: &random)
+    let users = sampledUsers(of: shard.userCount, random: &random)
+    var sum = clippedSum(of: users, parameters, random: &random, workers: workers) { user, buffer in
+      task.contribute(user: user, shard: shard, into: &buffer)
+    }
+    guard let canaries = shard.canaries else { return sum }
+    let ordinary = sum.exactValues
+    let sampled = sampledUsers(of: canaries.count, random: &random)
+    sum.add(
+      clippedSum(of: sampled, parameters, random: &random, workers: workers) { canary, buffer in
+        canaries.contribute(canary: canary, round: round, into: &buffer)
+      })
+    canaries.witness(round: round, ordinary: ordinary, all: sum.exactValues)
+    return sum
+  }
+
+  private func clippedSum(
+    of users: [Int], _ parameters: EncodingParameters, random: inout some RandomSource, workers: Int,
+    _ contribute: @Sendable (Int, inout ContributionBuffer) -> Void
+  ) -> Contribution {
     let parts = max(1, min(workers, users.count / 16))
     let streams = (0..<parts).map { _ in KeyedRandomSource(key: random.bytes(32)) }
     let partial = Mutex<Contribution?>(nil)
@@ -58,7 +86,7 @@ struct UpdatePipeline {
       var buffer = ContributionBuffer(dimension: release.dimension)
       for position in stride(from: part, to: users.count, by: parts) {
         buffer.removeAll()
-        task.contribute(user: users[position], shard: shard, into: &buffer)
+        contribute(users[position], &buffer)
         encoder.add(
           indices: buffer.isDense ? nil : buffer.indices, values: buffer.values, to: &sum, random: &stream)
       }
@@ -85,10 +113,10 @@ struct UpdatePipeline {
   }
 
   /// Poisson sampling with secret coins: each user is in with probability at most the plan's rate.
-  private func sampledUsers(random: inout some RandomSource) -> [Int] {
-    guard release.samplingRate < 1 else { return Array(0..<shard.userCount) }
+  private func sampledUsers(of count: Int, random: inout some RandomSource) -> [Int] {
+    guard release.samplingRate < 1 else { return Array(0..<count) }
     let threshold = UInt64(release.samplingRate * 0x1p64)
-    return (0..<shard.userCount).filter { _ in random.nextUInt64() < threshold }
+    return (0..<count).filter { _ in random.nextUInt64() < threshold }
   }
 }
 

@@ -13,10 +13,13 @@ internal import Storage
 struct SimulationRun {
   let settings: SimulationSettings
   let format: OutputFormat
+  /// Attacks on the plan's mechanism, after the run.
+  var audit: AuditRequest?
 
   func execute() throws {
     let began = StageMeter.wallClock()
     let experiment = try Experiment.prepare(settings)
+    let audit = try audit?.prepare(experiment)
     var folder = try RunFolder.create(at: try outputPath())
     let progress = Progress(isQuiet: format == .json, releaseCount: experiment.plan.releases.count)
     progress.say("\(experiment.dataset.name): \(Self.describe(experiment))")
@@ -50,20 +53,28 @@ struct SimulationRun {
           throw CommandFailure(.stopped, "\(outcome.result.end); nothing was released\(reasons)")
         }
       }
+      let attacked = try audit.map { try attack($0, experiment, folder, progress, interruption) }
       interruption.endAtOnce(true)
       // A signal that came too late for the last safe point.
       guard !interruption.isRequested else { throw CommandFailure(.interrupted, Self.partingSentence(folder)) }
       progress.say(
         settings.baselines ? "evaluating, beside popularity, each partner alone and the same without noise" : "evaluating")
       let comparison = Comparison(experiment: experiment, model: outcome.result.model, baselines: settings.baselines)
-      let report = try RunReportBuilder(
+      var report = try RunReportBuilder(
         experiment: experiment, outcome: outcome, comparison: comparison, folder: folder,
         wallSeconds: StageMeter.wallClock() - began
       ).report()
+      report.privacy.audit = attacked?.reported
       try writeResults(experiment, outcome, comparison, report, folder)
       interruption.endAtOnce(false)
       try folder.finish()
-      Console.output(format == .json ? try report.renderJSON() : report.renderText(.summary))
+      if let attacked {
+        Console.output(
+          format == .json
+            ? String(decoding: try attacked.bytes().dropLast(), as: UTF8.self) : attacked.lines.joined(separator: "\n"))
+      } else {
+        Console.output(format == .json ? try report.renderJSON() : report.renderText(.summary))
+      }
       if format == .text {
         Console.output("report    \(folder.reportHTML)")
         Console.output("lists     \(folder.recommendations)")
@@ -72,6 +83,7 @@ struct SimulationRun {
           Console.output("try       tacit recommend --run \(folder.path) --user \(user) --explain")
         }
       }
+      if let attacked, attacked.verdict == .contradicted { throw CommandFailure(.notVerified, attacked.objection) }
       if outcome.result.end != .completed {
         throw CommandFailure(
           .stopped, "\(outcome.result.end)\(Self.reasons(outcome.result)); \(folder.path) holds what was released before")
@@ -89,6 +101,18 @@ struct SimulationRun {
     let partnerLedgers: [PrivacyLedger]
     let series: [MetricSeries]
     let metricLines: [String]
+  }
+
+  /// Plays the plan again with canaries, and writes what that found.
+  private func attack(
+    _ audit: PipelineAudit, _ experiment: Experiment, _ folder: RunFolder, _ progress: Progress, _ interruption: Interruption
+  ) throws -> AuditDocument {
+    progress.say("auditing: the same plan again, with canaries")
+    let document = AuditDocument(
+      try AuditRequest.result(of: audit, interruption), task: experiment.plan.task,
+      planHash: SHA256.hash(experiment.planFile.bytes).hex, fault: self.audit?.fault ?? .none)
+    try folder.write(try document.bytes(), to: folder.currentPath + "/audit.json")
+    return document
   }
 
   private static func partingSentence(_ folder: RunFolder) -> String {
