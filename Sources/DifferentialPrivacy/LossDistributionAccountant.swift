@@ -93,10 +93,14 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     }
     for (term, count) in loss.sampledTerms {
       // Under replace-one the term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
-      terms.append(
-        loss.adjacency == .replaceOne
-          ? (.replacing(rate: term.rate, z: 2 * term.noiseMultiplier), count)
-          : (.sampled(noise: .gaussian(z: term.noiseMultiplier), rate: term.rate), count))
+      if loss.adjacency == .replaceOne {
+        terms.append((.replacing(rate: term.rate, z: 2 * term.noiseMultiplier), count))
+      } else if term.partners > 1 {
+        let z = term.noiseMultiplier * Double(term.partners) * (1 - 0x1p-50)
+        terms.append((.binomial(partners: term.partners, rate: term.coinRate, z: z), count))
+      } else {
+        terms.append((.sampled(noise: .gaussian(z: term.noiseMultiplier), rate: term.rate), count))
+      }
     }
     for (kernel, count) in loss.orderedKernels {
       if let pair = pair(kernel) { terms.append((pair, count)) }
