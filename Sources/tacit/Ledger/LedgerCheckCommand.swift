@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CommandSupport
 internal import CryptoPrimitives
 internal import FederatedLearning
+internal import ModelExport
 
 /// `tacit ledger check`: verifies ledgers, heads and proofs by themselves, then against each other.
 struct LedgerCheckCommand: ParsableCommand {
@@ -58,7 +59,7 @@ struct LedgerCheckCommand: ParsableCommand {
     for (fork, sentence) in comparison.forks {
       fail(sentence)
       if let path = self.fork {
-        try CompleteFile.write(Array((LedgerDocument.fork(fork).json.text + "\n").utf8), to: path)
+        try AtomicFile.write(LedgerDocument.fork(fork).json.text + "\n", to: path)
         Console.output("      the proof, with both signatures, is in \(path)")
       }
     }
