@@ -2,7 +2,7 @@ internal import Glibc
 
 /// Privacy loss distributions: the composed loss itself, by Fourier transform, for plans whose parameters are fixed.
 ///
-/// Each release is discretised upwards and downwards (`DiscreteLoss`), both directions of neighbours are composed separately
+/// Each release (a mixture of Gaussians where a user tosses a coin at each of several partners) is discretised upwards and downwards (`DiscreteLoss`), both directions of neighbours are composed separately
 /// (Lebeda, Regehr, Kamath, Steinke 2024), and the larger ε counts. The grid is chosen from what it adds to the moments of the loss,
 /// and halved until the upper and the lower value meet.
 ///
