@@ -36,7 +36,7 @@ public struct LedgerRecordProof: Sendable, Hashable {
   public var objection: String? {
     guard statement.isSigned else { return "the head is not signed by the key beside it" }
     guard
-      MerkleTree.includes(
+      MerkleLog.includes(
         digest.bytes, at: number - 1, size: Int(clamping: statement.head.head.size), root: statement.head.root, proof: path)
     else { return "the path does not lead from record \(number) to the root of the \(statement.head.head.size) signed records" }
     return nil
@@ -57,7 +57,7 @@ public struct LedgerGrowthProof: Sendable, Hashable {
       return "the two heads are of two ledgers"
     }
     guard
-      MerkleTree.isConsistent(
+      MerkleLog.isConsistent(
         old: Int(clamping: earlier.head.head.size), oldRoot: earlier.head.root, new: Int(clamping: later.head.head.size),
         newRoot: later.head.root, proof: path)
     else {

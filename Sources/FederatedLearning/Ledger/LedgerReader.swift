@@ -39,7 +39,7 @@ private struct Reading {
   var key: VerificationKey?
   var records: [LedgerRecord] = []
   /// Over the chain hashes.
-  var tree = MerkleTree()
+  var tree = MerkleLog()
   var findings: [LedgerFinding] = []
   var goodByteCount = 0
 

@@ -21,7 +21,7 @@ public struct LedgerState: Sendable {
 
   private var signedHeads: [SignedLedgerHead]
   /// Over the chain hashes, one entry for each record.
-  public private(set) var tree: MerkleTree
+  public private(set) var tree: MerkleLog
   private var positions: [ChargeKey: Int] = [:]
   private var lastPlaces: [SessionID: ChargeKey] = [:]
 
@@ -46,7 +46,7 @@ public struct LedgerState: Sendable {
     head = SignedLedgerHead(
       ledger: record.digest, head: LedgerHead(size: 1, head: record.digest), root: record.root, signature: record.signature)
     signedHeads = [head]
-    tree = MerkleTree([record.digest.bytes])
+    tree = MerkleLog([record.digest.bytes])
   }
 
   /// Number of records, the header included.

@@ -164,7 +164,7 @@ public final class PrivacyLedger: Sendable {
     let digest = LedgerChain.link(
       previous: state?.head.head.head ?? LedgerChain.origin, payload: payload.bytes)
     let head = LedgerHead(size: UInt64(number), head: digest)
-    var tree = state?.tree ?? MerkleTree()
+    var tree = state?.tree ?? MerkleLog()
     tree.append(digest.bytes)
     let root = tree.root
     let signature = key.sign(LedgerChain.message(ledger: state?.head.ledger ?? digest, head: head, root: root))

@@ -57,7 +57,8 @@ extension CoordinatorEngine {
     let published = PublishedRelease(
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
       epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
-      evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement)
+      evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement,
+      witness: current?.witness)
     current = nil
     aggregator = nil
     plainAggregation = nil
@@ -97,6 +98,13 @@ extension CoordinatorEngine {
         return .failure(OpeningFailure(reason: .aggregationFailed))
       }
       opened = (result.sum, result.survivors)
+      if let start = current?.start, let suite = KeystreamSuite(rawValue: plan.aggregation.suite) {
+        current?.witness = LedgerWitness(
+          start,
+          statement: SurvivorSet(context: result.context, survivors: result.survivors)
+            .signedBytes(suite: suite, transcript: result.transcript),
+          signatures: result.signatures.entries)
+      }
     }
     guard let values = privatize(opened.sum, survivors: opened.survivors.count, release: release, random: &random)
     else { return .failure(OpeningFailure(reason: .tooFewPartners)) }

@@ -2,7 +2,7 @@ internal import CryptoPrimitives
 internal import Testing
 
 /// The tree of RFC 9162 against values that others published, and against its own definition written out.
-@Suite struct MerkleTreeTests {
+@Suite struct MerkleLogTests {
   /// The eight entries of Certificate Transparency's reference tests (`testonly/constants.go` of transparency-dev/merkle, as in
   /// `merkle_tree_test.cc` of google/certificate-transparency before it).
   static let entries: [[UInt8]] = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -67,11 +67,11 @@ internal import Testing
   ]
 
   @Test func `roots and proofs of the reference tree are the published ones`() throws {
-    let tree = MerkleTree(Self.entries)
+    let tree = MerkleLog(Self.entries)
     #expect(tree.count == 8)
     for (size, root) in Self.roots.enumerated() {
       #expect(tree.root(size: size).hex == root)
-      #expect(MerkleTree(Self.entries.prefix(size)).root.hex == root)
+      #expect(MerkleLog(Self.entries.prefix(size)).root.hex == root)
     }
     for (index, size, path) in Self.inclusions {
       #expect(tree.inclusionProof(of: index, size: size).map(\.hex) == path)
@@ -94,24 +94,24 @@ internal import Testing
   private static let sample = (0..<64).map { [UInt8(truncatingIfNeeded: $0 * 7), UInt8($0)] }
 
   @Test func `up to 64 entries every root is that of the definition, and every honest proof holds`() {
-    let tree = MerkleTree(Self.sample)
+    let tree = MerkleLog(Self.sample)
     let roots = (0...64).map { tree.root(size: $0) }
     for size in 0...64 { #expect(roots[size] == Self.definition(Self.sample[..<size])) }
     for size in 1...64 {
       for index in 0..<size {
         let proof = tree.inclusionProof(of: index, size: size)
-        #expect(MerkleTree.includes(Self.sample[index], at: index, size: size, root: roots[size], proof: proof))
+        #expect(MerkleLog.includes(Self.sample[index], at: index, size: size, root: roots[size], proof: proof))
       }
       for old in 1...size {
         let proof = tree.consistencyProof(from: old, to: size)
         #expect(
-          MerkleTree.isConsistent(old: old, oldRoot: roots[old], new: size, newRoot: roots[size], proof: proof))
+          MerkleLog.isConsistent(old: old, oldRoot: roots[old], new: size, newRoot: roots[size], proof: proof))
       }
     }
   }
 
   @Test func `a proof of another entry, place, size or root is refused, and so is one that is changed, cut or longer`() {
-    let tree = MerkleTree(Self.sample)
+    let tree = MerkleLog(Self.sample)
     let roots = (0...64).map { tree.root(size: $0) }
     for size in 1...24 {
       for index in 0..<size {
@@ -119,7 +119,7 @@ internal import Testing
         func holds(
           _ entry: [UInt8] = Self.sample[index], _ place: Int? = nil, _ width: Int = size, _ root: Digest = roots[size],
           _ path: [Digest]
-        ) -> Bool { MerkleTree.includes(entry, at: place ?? index, size: width, root: root, proof: path) }
+        ) -> Bool { MerkleLog.includes(entry, at: place ?? index, size: width, root: root, proof: path) }
         #expect(holds(proof))
         #expect(!holds([9, 9, 9], proof))
         #expect(!holds(Self.sample[index], (index + 1) % 64, proof))
@@ -130,7 +130,7 @@ internal import Testing
       for old in 1...size {
         let proof = tree.consistencyProof(from: old, to: size)
         func holds(_ a: Int, _ first: Digest, _ b: Int, _ second: Digest, _ path: [Digest]) -> Bool {
-          MerkleTree.isConsistent(old: a, oldRoot: first, new: b, newRoot: second, proof: path)
+          MerkleLog.isConsistent(old: a, oldRoot: first, new: b, newRoot: second, proof: path)
         }
         #expect(holds(old, roots[old], size, roots[size], proof))
         #expect(!holds(old, Digest.zero, size, roots[size], proof))
@@ -145,14 +145,14 @@ internal import Testing
   @Test func `a tree that was rewritten cannot be shown to go on from what it was`() {
     // One entry among the first `old` was changed; the proof is made by the rewritten tree, its best attempt.
     for size in 2...32 {
-      let honest = MerkleTree(Self.sample.prefix(size))
+      let honest = MerkleLog(Self.sample.prefix(size))
       for old in 1..<size {
         for changed in [0, old / 2, old - 1] {
           var entries = Array(Self.sample.prefix(size))
           entries[changed] = [1, 2, 3]
-          let rewritten = MerkleTree(entries)
+          let rewritten = MerkleLog(entries)
           #expect(
-            !MerkleTree.isConsistent(
+            !MerkleLog.isConsistent(
               old: old, oldRoot: honest.root(size: old), new: size, newRoot: rewritten.root,
               proof: rewritten.consistencyProof(from: old, to: size)))
         }

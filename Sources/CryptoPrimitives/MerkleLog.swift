@@ -3,7 +3,7 @@
 /// A leaf hashes to SHA-256(0x00 ‖ entry), a node to SHA-256(0x01 ‖ left ‖ right). The tree over n > 1 entries has as its left
 /// child the tree over the first k, the largest power of two below n. Every complete subtree is kept, so that roots and proofs
 /// of any earlier size take logarithmic time.
-public struct MerkleTree: Sendable, Hashable {
+public struct MerkleLog: Sendable, Hashable {
   /// `levels[l][i]` is the root over the entries i·2^l ..< (i+1)·2^l, for all that are complete.
   private var levels: [[Digest]] = [[]]
 
@@ -103,7 +103,7 @@ public struct MerkleTree: Sendable, Hashable {
 }
 
 /// The verifying side: needs roots and the proof, and no entry but the one in question.
-extension MerkleTree {
+extension MerkleLog {
   /// Whether `proof` shows that the tree of `size` entries with this root holds `entry` at `index` (RFC 9162 §2.1.3.2).
   public static func includes(
     _ entry: [UInt8], at index: Int, size: Int, root: Digest, proof: [Digest]
