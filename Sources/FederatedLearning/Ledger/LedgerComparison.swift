@@ -1,4 +1,4 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 internal import SecureAggregation
 
 /// Compares what different parties have of the same ledgers: whole files, signed heads, proofs.

@@ -1,4 +1,5 @@
-public import DifferentialPrivacy
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
 
 /// What a ledger charged, in the terms of other people's accountants: noise multipliers and sampling, nothing of ours.
 extension LedgerState {

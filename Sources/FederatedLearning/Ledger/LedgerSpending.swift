@@ -43,7 +43,7 @@ public struct LedgerSpending: Sendable {
   /// attempt fail. Several plans, and second attempts among events of several kinds, may have been chosen after results were
   /// seen: Rényi composition covers those.
   public var parameters: ParameterChoice {
-    guard plans.count == 1, plans[nil] == nil else { return .adaptive }
+    guard plans.count == 1, plans[.none] == nil else { return .adaptive }
     return retries == 0 || counts.count <= 1 ? .fixedByPlan : .adaptive
   }
 
@@ -78,8 +78,7 @@ public struct LedgerSpending: Sendable {
   mutating func remove(_ charge: LedgerCharge) {
     plans[charge.plan] = plans[charge.plan].flatMap { $0 == 1 ? nil : $0 - 1 }
     if charge.attempt.attempt > 0 { retries -= 1 }
-    let event = charge.event
-    guard case .accounted(let event) = event else {
+    guard case .accounted(let event) = charge.event else {
       unprotectedCount -= 1
       return
     }

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 public import SecureAggregation
 
 /// What a ledger says, folded from its records: nothing is stored that the records do not hold.
