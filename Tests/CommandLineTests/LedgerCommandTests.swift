@@ -18,7 +18,8 @@ import Testing
   func proofs() throws {
     let scratch = try FinishedRunFixture.copy()
     let text = try tacit(scratch, "head", Self.ledger)
-    let fingerprint = try #require(text.output.split(separator: "\n").first { $0.hasPrefix("fingerprint") }?.split(separator: " ").last)
+    let fingerprint = try #require(
+      text.output.split(separator: "\n").first { $0.hasPrefix("fingerprint") }?.split(separator: " ").last)
     #expect(fingerprint.count == 29)
     try save(try tacit(scratch, "head", Self.ledger, "--format", "json"), to: "head.json", in: scratch)
     try save(try tacit(scratch, "prove", Self.ledger, "--record", "2"), to: "record.json", in: scratch)
@@ -58,7 +59,9 @@ import Testing
   @Test("Damaged ledgers give no heads, proofs or events, and sizes that a ledger does not have are refused")
   func refusals() throws {
     let scratch = try FinishedRunFixture.copy()
-    for arguments in [["head", Self.ledger, "--size", "0"], ["prove", Self.ledger], ["prove", Self.ledger, "--record", "9999"]] {
+    for arguments in [
+      ["head", Self.ledger, "--size", "0"], ["prove", Self.ledger], ["prove", Self.ledger, "--record", "9999"],
+    ] {
       let outcome = try Program.tacit.run(["ledger"] + arguments, in: scratch)
       #expect(outcome.status == 64 && outcome.complaints.count == 1, "\(outcome.errors)")
     }

@@ -16,7 +16,9 @@ import Testing
     }
   }
 
-  @Test("A sampled run's files, report, ledgers, metrics and streams never say how many users took part", arguments: ["central", "distributed"])
+  @Test(
+    "A sampled run's files, report, ledgers, metrics and streams never say how many users took part",
+    arguments: ["central", "distributed"])
   func silence(noise: String) throws {
     let scratch = try Scratch()
     let data = try Program.tacit.run(
@@ -66,6 +68,8 @@ import Testing
     for text in ["{\"users\":1373}", "1373 users", "round 2: 1373, 5", "[1373]"] {
       #expect(try occurrences(of: "1373", in: text).count == 1, "\(text)")
     }
-    for text in ["0.1373", "13730", "item-1373", "a1373f", "1373.25"] { #expect(try occurrences(of: "1373", in: text).isEmpty, "\(text)") }
+    for text in ["0.1373", "13730", "item-1373", "a1373f", "1373.25"] {
+      #expect(try occurrences(of: "1373", in: text).isEmpty, "\(text)")
+    }
   }
 }

@@ -5,8 +5,10 @@ internal import Testing
 @Suite struct MerkleLogTests {
   /// The eight entries of Certificate Transparency's reference tests (`testonly/constants.go` of transparency-dev/merkle, as in
   /// `merkle_tree_test.cc` of google/certificate-transparency before it).
-  static let entries: [[UInt8]] = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
-    .compactMap { Hexadecimal.decode($0) }
+  static let entries: [[UInt8]] = [
+    "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
+  ]
+  .compactMap { Hexadecimal.decode($0) }
   /// Their roots by size, from 0.
   static let roots = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",

@@ -54,7 +54,8 @@ internal import Testing
       case .sampled: try add(round, .poissonSampled(rate: rate, release: release()))
       case .sampledAndEveryone:
         try add(
-          round, round == 0 ? .gaussian(release: release(sigmaSquared: 1_000_004)) : .poissonSampled(rate: rate, release: release()))
+          round,
+          round == 0 ? .gaussian(release: release(sigmaSquared: 1_000_004)) : .poissonSampled(rate: rate, release: release()))
       case .sampledAtSeveralPartners: try add(round, .poissonSampled(rate: rate, release: release(partners: 3)))
       case .twoPlans:
         try add(

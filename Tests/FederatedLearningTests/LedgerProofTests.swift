@@ -72,13 +72,15 @@ internal import Testing
     let good = state.proof(of: records[1], size: 5)
     #expect(good.objection == nil && good.digest == records[1].digest)
     func changed(
-      statement: LedgerStatement? = nil, number: Int? = nil, previous: Digest? = nil, payload: [UInt8]? = nil, path: [Digest]? = nil
+      statement: LedgerStatement? = nil, number: Int? = nil, previous: Digest? = nil, payload: [UInt8]? = nil,
+      path: [Digest]? = nil
     ) -> LedgerRecordProof {
       LedgerRecordProof(
         statement: statement ?? good.statement, number: number ?? good.number, previous: previous ?? good.previous,
         payload: payload ?? good.payload, path: path ?? good.path)
     }
-    let cheaper = Array(String(decoding: good.payload, as: UTF8.self).replacing("epsilon_after\":0.3", with: "epsilon_after\":0.2").utf8)
+    let cheaper = Array(
+      String(decoding: good.payload, as: UTF8.self).replacing("epsilon_after\":0.3", with: "epsilon_after\":0.2").utf8)
     #expect(cheaper != good.payload)
     let head = good.statement.head
     let otherRoot = SignedLedgerHead(ledger: head.ledger, head: head.head, root: records[1].root, signature: head.signature)
@@ -148,7 +150,8 @@ internal import Testing
     comparison.add(mine, from: "orders")
     comparison.add(other.state, from: "visits")
     #expect(comparison.forks.isEmpty && comparison.agreements.isEmpty && comparison.unknown.isEmpty)
-    let proof = LedgerGrowthProof(earlier: other.state.statement(size: 2), later: mine.statement, path: mine.growth(from: 2, to: 5).path)
+    let proof = LedgerGrowthProof(
+      earlier: other.state.statement(size: 2), later: mine.statement, path: mine.growth(from: 2, to: 5).path)
     #expect(proof.objection?.contains("two ledgers") == true)
   }
 }

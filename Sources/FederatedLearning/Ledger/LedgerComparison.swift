@@ -47,7 +47,10 @@ public struct LedgerComparison: Sendable {
     for (other, name) in statements where other.key == statement.key {
       if let fork = LedgerFork(other.head, statement.head, key: statement.key) {
         forks.append(
-          (fork, "\(name) and \(source) are two signed heads of \(statement.head.head.size) records: their holder keeps two ledgers"))
+          (
+            fork,
+            "\(name) and \(source) are two signed heads of \(statement.head.head.size) records: their holder keeps two ledgers"
+          ))
       }
     }
     for (state, name) in ledgers { compare(statement, source, with: state, name) }
@@ -59,7 +62,8 @@ public struct LedgerComparison: Sendable {
     guard statement.key == state.header.key, statement.head.ledger == state.head.ledger, size >= 1 else { return }
     guard size <= state.size else { return }
     if let fork = LedgerFork(statement.head, state.signedHead(size: Int(size)), key: statement.key) {
-      forks.append((fork, "\(ledger) does not hold the \(size) records of \(name): their holder signed both, and keeps two ledgers"))
+      forks.append(
+        (fork, "\(ledger) does not hold the \(size) records of \(name): their holder signed both, and keeps two ledgers"))
     } else {
       agreements.append("\(ledger) goes on from the \(size) records of \(name)")
     }

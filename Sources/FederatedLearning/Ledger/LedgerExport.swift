@@ -25,8 +25,10 @@ extension LedgerState {
       "holder": .string(header.holder), "adjacency": .string(adjacency.rawValue), "delta": .real(delta),
       "epsilon": .epsilon(epsilon), "accountant": .string(proven.accountant),
       "events": .array(
-        releases.map { (text: $0.key.form(count: $0.value).text, form: $0.key.form(count: $0.value)) }.sorted { $0.text < $1.text }
-          .map(\.form)),
+        releases.map { (text: $0.key.form(count: $0.value).text, form: $0.key.form(count: $0.value)) }.sorted {
+          $0.text < $1.text
+        }
+        .map(\.form)),
     ])
   }
 

@@ -188,7 +188,8 @@ extension LedgerFields {
   fileprivate mutating func head(_ name: String) throws -> SignedLedgerHead {
     var fields = try LedgerFields(try value(name), context: name)
     let head = SignedLedgerHead(
-      ledger: try fields.fixed("ledger"), head: LedgerHead(size: UInt64(try fields.natural("size")), head: try fields.fixed("hash")),
+      ledger: try fields.fixed("ledger"),
+      head: LedgerHead(size: UInt64(try fields.natural("size")), head: try fields.fixed("hash")),
       root: try fields.fixed("root"), signature: try fields.fixed("signature"))
     try fields.finish()
     return head

@@ -111,7 +111,8 @@ private struct Reading {
       let signature: Signature = Self.fixed(fields[3])
     else {
       return fault(
-        .malformedLine, "the line is not payload, tab, 64 hexadecimal digits, tab, 64 hexadecimal digits, tab, 128 hexadecimal digits")
+        .malformedLine,
+        "the line is not payload, tab, 64 hexadecimal digits, tab, 64 hexadecimal digits, tab, 128 hexadecimal digits")
     }
     let payload = fields[0]
     let isLinked =

@@ -54,7 +54,8 @@ extension LedgerWitness {
   public var json: CanonicalJSON {
     .object([
       "kind": .string("tacit-ledger-witness"), "version": .integer(1), "session": .hex(attempt.session.bytes),
-      "round": .natural(attempt.round), "attempt": .natural(attempt.attempt), "plan": .hex(plan.bytes), "model": .hex(model.bytes),
+      "round": .natural(attempt.round), "attempt": .natural(attempt.attempt), "plan": .hex(plan.bytes),
+      "model": .hex(model.bytes),
       "size": .integer(Int64(clamping: head.size)), "hash": .hex(head.head.bytes), "statement": .hex(statement),
       "signatures": .array(
         signatures.map {

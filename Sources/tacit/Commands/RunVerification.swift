@@ -239,7 +239,9 @@ struct RunVerification {
     for (index, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
       let place = "\(subject), line \(index + 1)"
       let witness: LedgerWitness
-      do { witness = try LedgerWitness(json: CanonicalJSON(canonical: Array(line))) } catch { return say(.failed, place, "\(error)") }
+      do { witness = try LedgerWitness(json: CanonicalJSON(canonical: Array(line))) } catch {
+        return say(.failed, place, "\(error)")
+      }
       let signers = witness.signers(in: roster).count
       guard witness.plan == hash, signers >= plan.aggregation.threshold else {
         return say(

@@ -66,7 +66,8 @@ struct LedgerProveCommand: ParsableCommand {
       case (nil, let since?):
         let old = try source.checked(since, "--since", upTo: size)
         Console.output(LedgerDocument.growth(source.state.growth(from: old, to: size)).json.text)
-      default: throw CommandFailure(.usage, "found \(record == nil ? "neither" : "both") --record and --since; expected one of them")
+      default:
+        throw CommandFailure(.usage, "found \(record == nil ? "neither" : "both") --record and --since; expected one of them")
       }
     }
   }
