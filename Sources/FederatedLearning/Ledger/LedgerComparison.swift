@@ -31,7 +31,7 @@ public struct LedgerComparison: Sendable {
   public mutating func add(_ state: LedgerState, from source: String) {
     for (other, name) in ledgers where other.head.ledger == state.head.ledger && other.header.key == state.header.key {
       let common = min(other.size, state.size)
-      if let size = (1...common).first(where: { other.signedHead(size: $0) != state.signedHead(size: $0) }),
+      if let size = (1...common).first(where: { Self.part(other.signedHead(size: $0), state.signedHead(size: $0)) }),
         let fork = LedgerFork(other.signedHead(size: size), state.signedHead(size: size), key: state.header.key)
       {
         forks.append((fork, "\(name) and \(source) part at record \(size): their holder signed both, and keeps two ledgers"))
@@ -41,6 +41,11 @@ public struct LedgerComparison: Sendable {
     }
     for (statement, name) in statements { compare(statement, name, with: state, source) }
     ledgers.append((state, source))
+  }
+
+  /// Signatures may differ under one head; that is no fork.
+  private static func part(_ one: SignedLedgerHead, _ other: SignedLedgerHead) -> Bool {
+    one.head != other.head || one.root != other.root
   }
 
   private mutating func add(_ statement: LedgerStatement, from source: String) {

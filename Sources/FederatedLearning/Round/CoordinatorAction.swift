@@ -51,8 +51,7 @@ public struct PublishedRelease: Sendable, Equatable {
   public let digest: Digest
   /// The signed statement about the model after this release, as every partner gets it.
   public let modelRelease: ModelRelease
-  /// The survivors' signatures under this coordinator's ledger head, to be kept beside the ledger; `nil` without secure aggregation,
-  /// and for a sum that an earlier process opened.
+  /// The survivors' signatures under this coordinator's ledger head, to be kept beside the ledger; `nil` without secure aggregation.
   public let witness: LedgerWitness?
 }
 

@@ -51,8 +51,6 @@ public struct CoordinatorEngine: Sendable {
     var isClosed = false
     /// Inputs that were accepted into the sum.
     var inputCount = 0
-    /// The survivors' signatures, once the sum is open.
-    var witness: LedgerWitness?
     /// Who left by its own word before its input came.
     var refused: Set<ParticipantID> = []
     /// Whose refusal was taken: one each.

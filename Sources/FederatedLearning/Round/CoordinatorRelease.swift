@@ -16,6 +16,10 @@ extension CoordinatorEngine {
     let release = plan.releases[round]
     let ledgerAttempt = attempt.context.ledgerAttempt
     let noised: (values: [Int64], survivors: [ParticipantID])
+    // Read before the sum is opened, which ends the session, and from the same messages by every process that replays them.
+    let witness = aggregator?.survivorEvidence.map {
+      LedgerWitness(attempt.start, statement: $0.statement, signatures: $0.signatures)
+    }
     do {
       if let values = try releaseJournal?.noisedSum(of: ledgerAttempt) {
         guard values.count == release.dimension, let survivors = plainAggregation?.survivors ?? aggregator?.survivors else {
@@ -36,12 +40,12 @@ extension CoordinatorEngine {
           attempt: ledgerAttempt, release: round, result: .released(Self.digest(of: noised.values)),
           survivors: noised.survivors.count, time: time))
     } catch { return finish(.ledgerFailed("\(error)")) }
-    return publish(noised.values, survivors: noised.survivors, attempt: attempt, release: release)
+    return publish(noised.values, survivors: noised.survivors, witness: witness, attempt: attempt, release: release)
   }
 
   /// Folds the released integers into the model and tells everybody.
   private mutating func publish(
-    _ values: [Int64], survivors: [ParticipantID], attempt: Attempt, release: PlannedRelease
+    _ values: [Int64], survivors: [ParticipantID], witness: LedgerWitness?, attempt: Attempt, release: PlannedRelease
   ) -> [CoordinatorAction] {
     let unit = 1 / release.scale
     let sum = values.map { Float(Double($0) * unit) }
@@ -58,7 +62,7 @@ extension CoordinatorEngine {
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
       epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
       evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement,
-      witness: current?.witness)
+      witness: witness)
     current = nil
     aggregator = nil
     plainAggregation = nil
@@ -98,13 +102,6 @@ extension CoordinatorEngine {
         return .failure(OpeningFailure(reason: .aggregationFailed))
       }
       opened = (result.sum, result.survivors)
-      if let start = current?.start, let suite = KeystreamSuite(rawValue: plan.aggregation.suite) {
-        current?.witness = LedgerWitness(
-          start,
-          statement: SurvivorSet(context: result.context, survivors: result.survivors)
-            .signedBytes(suite: suite, transcript: result.transcript),
-          signatures: result.signatures.entries)
-      }
     }
     guard let values = privatize(opened.sum, survivors: opened.survivors.count, release: release, random: &random)
     else { return .failure(OpeningFailure(reason: .tooFewPartners)) }
