@@ -86,4 +86,37 @@ import Testing
     #expect(try tacit(scratch, "export", Self.ledger).status == 64)
     #expect(try tacit(scratch, "export", "--dp-events", Self.ledger, "--delta", "2").status == 64)
   }
+
+  @Test("Partners' signatures under each round's head are kept, counted, and hold against a ledger that lost records")
+  func witnesses() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let path = "first/ledgers/coordinator.witnesses"
+    let sound = try Program.tacit.run("verify", "first", in: scratch)
+    #expect(
+      sound.status == 0 && sound.output.contains("4 of 4 partners countersigned the coordinator's head of"), "\(sound.output)")
+
+    let good = try scratch.read(path)
+    func verdict(_ text: String) throws -> Program.Outcome {
+      try scratch.write(text, to: path)
+      return try Program.tacit.run("verify", "first", in: scratch)
+    }
+    // The head that was signed under cannot be exchanged for another: it is what the signatures are bound to.
+    let hash = try #require(good.range(of: "\"hash\":\"")).upperBound
+    let changed = good.replacingCharacters(in: hash...hash, with: good[hash] == "0" ? "1" : "0")
+    for text in [changed, try scratch.read("second/ledgers/coordinator.witnesses"), "{}\n"] {
+      let outcome = try verdict(text)
+      #expect(outcome.status == 4 && outcome.output.contains("FAIL  ledgers/coordinator.witnesses, line 1"), "\(outcome.output)")
+    }
+    _ = try verdict(good)
+    let lines = try scratch.read(Self.ledger).split(separator: "\n", omittingEmptySubsequences: false)
+    try scratch.write(lines.prefix(2).joined(separator: "\n") + "\n", to: Self.ledger)
+    let cut = try Program.tacit.run("verify", "first", in: scratch)
+    #expect(cut.status == 4 && cut.output.contains("the coordinator forked or rewrote it"), "\(cut.output)")
+    // Without the file nothing is claimed, and that is said.
+    let other = try FinishedRunFixture.copy()
+    try FileManager.default.removeItem(at: other.url.appending(path: path))
+    let silent = try Program.tacit.run("verify", "first", in: other)
+    #expect(
+      silent.status == 0 && silent.output.contains("No partner's signature under the coordinator's heads"), "\(silent.output)")
+  }
 }
