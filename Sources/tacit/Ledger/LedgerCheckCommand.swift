@@ -3,6 +3,7 @@ internal import CommandSupport
 internal import CryptoPrimitives
 internal import FederatedLearning
 internal import ModelExport
+internal import SecureAggregation
 
 /// `tacit ledger check`: verifies ledgers, heads and proofs by themselves, then against each other.
 struct LedgerCheckCommand: ParsableCommand {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CommandSupport
 internal import CryptoPrimitives
 internal import FederatedLearning
+internal import SecureAggregation
 
 /// `tacit ledger`: what two parties compare and hand over instead of believing each other.
 struct LedgerCommand: ParsableCommand {
