@@ -29,6 +29,14 @@ public struct LedgerRecordProof: Sendable, Hashable {
   /// RFC 9162 §2.1.3, over the chain hashes.
   public let path: [Digest]
 
+  public init(statement: LedgerStatement, number: Int, previous: Digest, payload: [UInt8], path: [Digest]) {
+    self.statement = statement
+    self.number = number
+    self.previous = previous
+    self.payload = payload
+    self.path = path
+  }
+
   /// Chain hash of the record.
   public var digest: Digest { LedgerChain.link(previous: previous, payload: payload) }
 
@@ -49,6 +57,12 @@ public struct LedgerGrowthProof: Sendable, Hashable {
   public let later: LedgerStatement
   /// RFC 9162 §2.1.4, over the chain hashes.
   public let path: [Digest]
+
+  public init(earlier: LedgerStatement, later: LedgerStatement, path: [Digest]) {
+    self.earlier = earlier
+    self.later = later
+    self.path = path
+  }
 
   /// Why the proof does not hold, or `nil`.
   public var objection: String? {
