@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 LINK = b"tacit/ledger/link/v1\0"
-HEAD = b"tacit/ledger/head/v1\0"
+HEAD = b"tacit/ledger/head/v2\0"
 ORIGIN = bytes(32)
 ACCOUNTANT = "analytic-gaussian 1"
 
@@ -149,19 +149,57 @@ def link(previous, payload):
     return hashlib.sha256(LINK + previous + payload).digest()
 
 
-def head_message(ledger, size, digest):
-    return HEAD + ledger + size.to_bytes(8, "big") + digest
+def head_message(ledger, size, digest, root):
+    return HEAD + ledger + size.to_bytes(8, "big") + digest + root
 
 
-def chain(payloads, key, numbers=None):
-    """The lines of a ledger; `numbers` overrides the sizes that are signed (for bad vectors)."""
-    lines, previous, ledger = [], ORIGIN, None
+def left_width(count):
+    """The largest power of two below count."""
+    width = 1
+    while 2 * width < count:
+        width *= 2
+    return width
+
+
+def tree_root(entries):
+    """RFC 9162 2.1.1"""
+    if len(entries) < 2:
+        return hashlib.sha256(b"\0" + entries[0] if entries else b"").digest()
+    k = left_width(len(entries))
+    return hashlib.sha256(b"\1" + tree_root(entries[:k]) + tree_root(entries[k:])).digest()
+
+
+def inclusion_path(index, entries):
+    """RFC 9162 2.1.3.1"""
+    if len(entries) == 1:
+        return []
+    k = left_width(len(entries))
+    if index < k:
+        return inclusion_path(index, entries[:k]) + [tree_root(entries[k:])]
+    return inclusion_path(index - k, entries[k:]) + [tree_root(entries[:k])]
+
+
+def consistency_path(old, entries, known=True):
+    """RFC 9162 2.1.4.1"""
+    if old == len(entries):
+        return [] if known else [tree_root(entries)]
+    k = left_width(len(entries))
+    if old <= k:
+        return consistency_path(old, entries[:k], known) + [tree_root(entries[k:])]
+    return consistency_path(old - k, entries[k:], False) + [tree_root(entries[:k])]
+
+
+def chain(payloads, key, numbers=None, roots={}):
+    """The lines of a ledger; `numbers` and `roots` override what is signed (for bad vectors)."""
+    lines, previous, ledger, hashes = [], ORIGIN, None, []
     for index, payload in enumerate(payloads):
         digest = link(previous, payload)
         ledger = ledger or digest
         size = numbers[index] if numbers else index + 1
-        signature = key.sign(head_message(ledger, size, digest))
-        lines.append(payload + b"\t" + digest.hex().encode() + b"\t" + signature.hex().encode() + b"\n")
+        hashes.append(digest)
+        root = roots.get(index + 1, tree_root(hashes))
+        signature = key.sign(head_message(ledger, size, digest, root))
+        lines.append(b"\t".join([payload] + [part.hex().encode() for part in (digest, root, signature)]) + b"\n")
         previous = digest
     return lines
 
@@ -251,9 +289,9 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
         nonlocal key
         fields = line.split(b"\t")
         hexadecimal = all(set(field) <= set(b"0123456789abcdef") for field in fields[1:])
-        if len(fields) != 3 or len(fields[1]) != 64 or len(fields[2]) != 128 or not hexadecimal:
+        if [len(field) for field in fields[1:]] != [64, 64, 128] or not hexadecimal:
             return "malformed-line"
-        payload, digest, signature = fields[0], bytes.fromhex(fields[1].decode()), bytes.fromhex(fields[2].decode())
+        payload, (digest, root, signature) = fields[0], (bytes.fromhex(field.decode()) for field in fields[1:])
         linked = link(previous, payload) == digest
         try:
             entry = read_canonical(payload)
@@ -261,7 +299,7 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
                 raise ValueError("members")
             if entry["kind"] == "charge":
                 check_event(entry["event"])
-            if entry["kind"] == "header" and entry["version"] != 1:
+            if entry["kind"] == "header" and entry["version"] != 2:
                 raise ValueError("version")
         except (ValueError, KeyError, TypeError):
             return "malformed-payload" if linked else "chain-broken"
@@ -274,12 +312,14 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
                 return "forged-key"
             key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(entry["key"]))
         try:
-            key.verify(signature, head_message(ledger or digest, entry["record"], digest))
+            key.verify(signature, head_message(ledger or digest, entry["record"], digest, root))
             signed = True
         except InvalidSignature:
             signed = False
         if not linked:
             return "record-moved" if signed and entry["record"] != size + 1 else "chain-broken"
+        if root != tree_root([bytes.fromhex(earlier) for earlier in hashes] + [digest]):
+            return "wrong-root"
         if not signed:
             return "wrong-signature"
         if entry["record"] != size + 1:
@@ -295,7 +335,7 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
         if isinstance(result, str):
             fields = line.split(b"\t")
             if not feed:
-                damaged = len(fields) > 3 or (len(fields) == 3 and len(fields[2]) >= 128)
+                damaged = len(fields) > 4 or (len(fields) == 4 and len(fields[3]) >= 128)
                 result = "malformed-line" if damaged else "torn-last-line"
             find(result, size + 1)
             break
@@ -401,7 +441,7 @@ class Builder:
 
     def __init__(self, ledger="partner", key=KEY, holder="bakery", dataset="orders 2026"):
         self.key, self.entries, self.events = key, [], []
-        self.add("header", version=1, ledger=ledger, holder=holder, dataset=dataset, key=public_bytes(key).hex(),
+        self.add("header", version=2, ledger=ledger, holder=holder, dataset=dataset, key=public_bytes(key).hex(),
                  created=1767225600)
 
     def add(self, kind, **members):
@@ -535,10 +575,13 @@ def vectors():
     yield "bad_header_twice", "a second header", chain(good.payloads[:1] + [canonical(
         {**good.entries[0], "record": 2})], KEY)[0] + chain(good.payloads[:1] + [canonical(
             {**good.entries[0], "record": 2})], KEY)[1], {}
-    yield "bad_version", "a format version of the future", chain([canonical({**good.entries[0], "version": 2})], KEY)[0], {}
+    yield "bad_version", "a format version of the past, without a tree", chain([canonical({**good.entries[0], "version": 1})], KEY)[0], {}
     yield "bad_flip_in_payload", "one bit of the epsilon of record 2", flip(
         data, start[1] + lines[1].index(b"epsilon_after") + 16), {}
-    yield "bad_flip_in_hash", "one bit of the chain hash of record 3", flip(data, start[3] - 130 - 64), {}
+    yield "bad_flip_in_hash", "one bit of the chain hash of record 3", flip(data, start[3] - 130 - 65 - 64), {}
+    yield "bad_flip_in_root", "one bit of the root of record 3", flip(data, start[3] - 130 - 64, 1), {}
+    yield "bad_wrong_root", "the holder signed record 3 with the root of another tree", b"".join(
+        chain(good.payloads, KEY, roots={3: tree_root([b"another"])})), {}
     yield "bad_flip_in_signature", "one bit of the signature of record 3", flip(data, start[3] - 5), {}
     yield "bad_flip_in_line_feed", "one bit of the line feed between records 2 and 3", flip(data, start[2] - 1, 6), {}
     yield "bad_flip_in_last_line_feed", "one bit of the last line feed: not torn, damaged", flip(data, len(data) - 1, 6), {}
@@ -602,6 +645,17 @@ def write_vectors():
         json.dump({"source": "Protocols/reference/ledger.py", "comment": "IEEE 754 bits, big-endian, and the one text of the number",
                    "numbers": [[struct.pack(">d", value).hex(), number_text(value)] for value in NUMBERS]}, file, indent=1)
         file.write("\n")
+    hashes = [bytes.fromhex(line.split(b"\t")[1].decode()) for line in plain().note("a").note("b").note("c").lines]
+    sizes = range(1, len(hashes) + 1)
+    with open(os.path.join(folder, "proofs.json"), "w") as file:
+        json.dump({
+            "source": "Protocols/reference/ledger.py", "comment": "proofs of the tree over the chain hashes; records count from 1",
+            "ledger": plain().note("a").note("b").note("c").data.hex(), "key": public_bytes(KEY).hex(),
+            "inclusion": [{"record": record, "size": size, "path": [part.hex() for part in inclusion_path(record - 1, hashes[:size])]}
+                          for size in sizes for record in range(1, size + 1)],
+            "consistency": [{"old": old, "new": new, "path": [part.hex() for part in consistency_path(old, hashes[:new])]}
+                            for new in sizes for old in range(1, new + 1)]}, file, indent=1)
+        file.write("\n")
     print(f"{count} ledgers and {len(NUMBERS)} numbers written to {os.path.normpath(folder)}")
 
 
@@ -611,10 +665,10 @@ def print_example():
     print("seed      ", SEED.hex())
     print("public key", public_bytes(KEY).hex())
     for number, line in enumerate(example.lines, 1):
-        payload, digest, signature = line.rstrip(b"\n").split(b"\t")
+        payload, digest, root, signature = line.rstrip(b"\n").split(b"\t")
         ledger = ledger or bytes.fromhex(digest.decode())
-        print(f"\nrecord {number}\npayload   {payload.decode()}\nprevious  {previous.hex()}\nhash      {digest.decode()}")
-        print("message  ", head_message(ledger, number, bytes.fromhex(digest.decode())).hex())
+        print(f"\nrecord {number}\npayload   {payload.decode()}\nprevious  {previous.hex()}\nhash      {digest.decode()}\nroot      {root.decode()}")
+        print("message  ", head_message(ledger, number, bytes.fromhex(digest.decode()), bytes.fromhex(root.decode())).hex())
         print("signature", signature.decode())
         previous = bytes.fromhex(digest.decode())
 

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// Privacy loss distributions: the composed loss itself, by Fourier transform, for plans whose parameters are fixed.
 ///
-/// Each release is discretised upwards and downwards (`DiscreteLoss`), both directions of neighbours are composed separately
+/// Each release (a mixture of Gaussians where a user tosses a coin at each of several partners) is discretised upwards and downwards (`DiscreteLoss`), both directions of neighbours are composed separately
 /// (Lebeda, Regehr, Kamath, Steinke 2024), and the larger ε counts. The grid is chosen from what it adds to the moments of the loss,
 /// and halved until the upper and the lower value meet.
 ///
@@ -98,10 +98,14 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     }
     for (term, count) in loss.sampledTerms {
       // Under replace-one the term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
-      terms.append(
-        loss.adjacency == .replaceOne
-          ? (.replacing(rate: term.rate, z: 2 * term.noiseMultiplier), count)
-          : (.sampled(noise: .gaussian(z: term.noiseMultiplier), rate: term.rate), count))
+      if loss.adjacency == .replaceOne {
+        terms.append((.replacing(rate: term.rate, z: 2 * term.noiseMultiplier), count))
+      } else if term.partners > 1 {
+        let z = term.noiseMultiplier * Double(term.partners) * (1 - 0x1p-50)
+        terms.append((.binomial(partners: term.partners, rate: term.coinRate, z: z), count))
+      } else {
+        terms.append((.sampled(noise: .gaussian(z: term.noiseMultiplier), rate: term.rate), count))
+      }
     }
     for (kernel, count) in loss.orderedKernels {
       if let pair = pair(kernel) { terms.append((pair, count)) }

@@ -11,6 +11,10 @@ indirect enum LossPair: Hashable {
   /// (1−q)N(0, z²) + qN(1, z²) against (1−q)N(0, z²) + qN(−1, z²); symmetric (Lebeda, Regehr, Kamath, Steinke 2024,
   /// arXiv:2405.20769).
   case replacing(rate: Double, z: Double)
+  /// Σ_j C(m,j)q^j(1−q)^(m−j)·N(j, z²) against N(0, z²): a user is removed who tosses a coin at each of m partners. Contributions
+  /// that all point one way are the worst (Choquette-Choo, Ganesh, Steinke, Thakurta 2024, arXiv:2310.15526, section 4: mixtures of
+  /// Gaussians are dominated by those with the norms of their shifts on a line).
+  case binomial(partners: Int, rate: Double, z: Double)
   /// Outcomes that are counted one by one.
   case atoms(DiscreteOutcomes, rate: Double)
   /// By a coin that the adversary sees: the first with probability `weight`, else the second.
@@ -21,6 +25,7 @@ indirect enum LossPair: Hashable {
     switch self {
     case .gaussian, .replacing: true
     case .sampled(_, let rate): rate >= 1
+    case .binomial: false
     case .atoms(let outcomes, let rate): rate >= 1 && outcomes.isSymmetric
     case .mixture(_, let one, let other): one.isSymmetric && other.isSymmetric
     }
@@ -29,7 +34,7 @@ indirect enum LossPair: Hashable {
   /// Whether the grid may be moved under it.
   var isAlongALine: Bool {
     switch self {
-    case .gaussian, .sampled, .replacing: true
+    case .gaussian, .sampled, .replacing, .binomial: true
     case .atoms, .mixture: false
     }
   }
@@ -106,6 +111,8 @@ indirect enum LossPair: Hashable {
         },
         edges: { (noise.edge($0, centre: 0), noise.edge($0, centre: 1), noise.edge($0, centre: -1)) },
         p: { (1 - rate) * $0.0 + rate * $0.1 }, q: { (1 - rate) * $0.0 + rate * $0.2 })
+    case .binomial(let partners, let rate, let z):
+      return BinomialShifts(partners: partners, rate: rate, z: z).cells(losses(logTail: logTail), step: step, offset: offset)
     }
   }
 
@@ -122,6 +129,8 @@ indirect enum LossPair: Hashable {
       guard rate < 1 else { return (2 * low, 2 * high) }
       let top = Self.mixtureLoss(high, rate) - Self.mixtureLoss(low - 1 / (z * z), rate)
       return (-top, top)
+    case .binomial(let partners, let rate, let z):
+      return BinomialShifts(partners: partners, rate: rate, z: z).losses(reach: reach)
     case .atoms(let outcomes, let rate):
       let high = outcomes.largestLoss(logTail: logTail)
       return rate < 1 ? (Self.mixtureLoss(-high, rate), Self.mixtureLoss(high, rate)) : (-high, high)

@@ -87,6 +87,24 @@ public struct GaussianRelease: Hashable, Sendable {
   }
 }
 
+extension GaussianRelease {
+  /// 1 − (1 − q)^m, rounded up: the probability that a user with a coin of rate q at each of m partners takes part anywhere.
+  package static func anyPartnerRate(_ rate: Double, partners: Int) -> Double {
+    guard rate < 1 else { return 1 }
+    return partners == 1 ? rate : min(1, -expm1(Double(partners) * log1p(-rate)) * (1 + 0x1p-50))
+  }
+
+  /// Probabilities that such a user takes part at 0, 1, …, m partners: C(m, j)·q^j·(1 − q)^(m − j).
+  package static func partnerCountProbabilities(_ rate: Double, partners: Int) -> [Double] {
+    (0...partners).map { exp(logPartnerCountProbability($0, rate, partners: partners)) }
+  }
+
+  static func logPartnerCountProbability(_ count: Int, _ rate: Double, partners: Int) -> Double {
+    let (j, m) = (Double(count), Double(partners))
+    return lgamma(m + 1) - lgamma(j + 1) - lgamma(m - j + 1) + j * log(rate) + (m - j) * log1p(-rate)
+  }
+}
+
 extension GaussianRelease: Codable {
   private enum CodingKeys: String, CodingKey {
     case sigmaSquared, shares, deltaSquared, dimension, adjacency, partnersPerUser

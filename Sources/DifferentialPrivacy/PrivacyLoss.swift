@@ -10,6 +10,17 @@ package struct PrivacyLoss: Hashable, Sendable {
     package let noiseMultiplier: Double
     /// The probability that a user takes part at all; 1 for full participation.
     package let rate: Double
+    /// m: at how many partners the user tosses a coin; 1 where participation is one coin with the whole distance.
+    package let partners: Int
+    /// q: the probability of one partner's coin.
+    package let coinRate: Double
+
+    package init(noiseMultiplier: Double, rate: Double, partners: Int = 1, coinRate: Double? = nil) {
+      self.noiseMultiplier = noiseMultiplier
+      self.rate = rate
+      self.partners = partners
+      self.coinRate = coinRate ?? rate
+    }
   }
 
   /// How often each kind of Gaussian release happens.
@@ -46,10 +57,12 @@ package struct PrivacyLoss: Hashable, Sendable {
     case .gaussian(let release):
       try add(release, rate: 1, count: count)
     case .poissonSampled(let rate, let release):
-      // A user at m partners tosses m coins: charged as one coin of rate 1 − (1−q)^m with the whole shift m·Δ.
-      let m = Double(release.partnersPerUser)
-      let combined = rate.value < 1 ? -expm1(m * log1p(-rate.value)) : 1
-      try add(release, rate: m == 1 ? rate.value : min(1, combined * (1 + 0x1p-50)), count: count)
+      // A user at m partners tosses m coins. Loss distributions compose that; Rényi divergences take one coin of rate
+      // 1 − (1−q)^m with the whole shift m·Δ.
+      let m = release.partnersPerUser
+      try add(
+        release, rate: GaussianRelease.anyPartnerRate(rate.value, partners: m), partners: rate.value < 1 ? m : 1,
+        coinRate: rate.value, count: count)
     case .repeated(let inner, let times):
       guard times >= 0 else {
         throw PrivacyParameterError("an event repeated \(times) times; expected 0 or more")
@@ -64,9 +77,9 @@ package struct PrivacyLoss: Hashable, Sendable {
     }
   }
 
-  private mutating func add(_ release: GaussianRelease, rate: Double, count: Int)
-    throws(PrivacyParameterError)
-  {
+  private mutating func add(
+    _ release: GaussianRelease, rate: Double, partners: Int = 1, coinRate: Double? = nil, count: Int
+  ) throws(PrivacyParameterError) {
     if let adjacency, adjacency != release.adjacency {
       throw PrivacyParameterError(
         "events under \(adjacency.rawValue) and under \(release.adjacency.rawValue) do not compose; expected one adjacency"
@@ -74,18 +87,20 @@ package struct PrivacyLoss: Hashable, Sendable {
     }
     add(
       noiseMultiplier: release.noiseMultiplier, rate: rate, count: count, adjacency: release.adjacency,
-      kappa: release.kappa)
+      kappa: release.kappa, partners: partners, coinRate: coinRate)
   }
 
   /// Adds releases given by z alone, for calibration and for comparison with published tables.
   package mutating func add(
-    noiseMultiplier: Double, rate: Double = 1, count: Int, adjacency: Adjacency, kappa: Double = 0
+    noiseMultiplier: Double, rate: Double = 1, count: Int, adjacency: Adjacency, kappa: Double = 0, partners: Int = 1,
+    coinRate: Double? = nil
   ) {
     precondition(
       noiseMultiplier > 0 && rate > 0 && rate <= 1 && count >= 0, "a term has a positive z and a rate")
     guard count > 0 else { return }
     self.adjacency = adjacency
-    counts[Term(noiseMultiplier: noiseMultiplier, rate: rate), default: 0] += count
+    counts[
+      Term(noiseMultiplier: noiseMultiplier, rate: rate, partners: partners, coinRate: coinRate), default: 0] += count
     self.kappa += kappa * Double(count)
     if rate == 1 { fullParticipationMuSquared += Double(count) / (noiseMultiplier * noiseMultiplier) }
   }
@@ -113,7 +128,9 @@ package struct PrivacyLoss: Hashable, Sendable {
   /// The sampled terms in a fixed order.
   package var sampledTerms: [(term: Term, count: Int)] {
     counts.filter { $0.key.rate < 1 }
-      .sorted { ($0.key.rate, $0.key.noiseMultiplier) < ($1.key.rate, $1.key.noiseMultiplier) }
+      .sorted {
+        ($0.key.rate, $0.key.noiseMultiplier, $0.key.partners) < ($1.key.rate, $1.key.noiseMultiplier, $1.key.partners)
+      }
       .map { ($0.key, $0.value) }
   }
 

@@ -103,6 +103,8 @@ extension RunFolder {
   public var plan: String { currentPath + "/plan.json" }
   public var ledgers: String { currentPath + "/ledgers" }
   public var coordinatorLedger: String { ledgers + "/coordinator.ledger" }
+  /// Partners' signatures under the coordinator's heads, a JSON object for each round that was completed.
+  public var witnesses: String { ledgers + "/coordinator.witnesses" }
   public var reportHTML: String { currentPath + "/report.html" }
   public var reportJSON: String { currentPath + "/report.json" }
   /// One JSON object per line and release.

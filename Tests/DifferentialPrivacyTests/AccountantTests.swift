@@ -240,6 +240,43 @@ struct AccountantTests {
   }
 
   @Test(
+    "a user with a coin at each of several partners is composed as a mixture, as dp-accounting 0.6.0 does it",
+    // z relative to one contribution; MixtureOfGaussiansDpEvent, discretisation 2e-5.
+    arguments: [
+      (2, 0.01, 1, 100, 1e-6, 1.9707571977), (3, 0.1, 4, 50, 1e-5, 2.3117885902), (5, 0.02, 3, 500, 1e-6, 3.7537454348),
+    ] as [(Int, Double, Double, Int, Double, Double)])
+  func severalCoins(partners: Int, rate: Double, z: Double, count: Int, delta: Double, expected: Double) throws {
+    for adjacency in [Adjacency.addRemove, .zeroOut] {
+      let release = try GaussianRelease(
+        sigmaSquared: Int64(z * z * 1e10) + 4, deltaSquared: 10_000_000_000, dimension: 10, adjacency: adjacency,
+        partnersPerUser: partners)
+      let event = PrivacyEvent.repeated(event: .poissonSampled(rate: try SamplingRate(rate), release: release), count: count)
+      let bound = try Accounting.bound(for: [event], delta: delta, parameters: .fixedByPlan)
+      #expect(abs(bound.epsilon / expected - 1) < 3e-3, "ε \(bound.epsilon)")
+      #expect(bound.lowerEpsilon <= expected * (1 + 1e-6) && bound.lowerEpsilon > 0.99 * expected, "ε ≥ \(bound.lowerEpsilon)")
+      // Divergences take the whole shift whenever any coin falls.
+      #expect(bound.epsilon < 0.5 * (try Accounting.bound(for: [event], delta: delta).epsilon))
+    }
+  }
+
+  @Test("one coin is the mixture of one, and more partners never cost less")
+  func moreCoins() throws {
+    var last = 0.0
+    for partners in 1...4 {
+      var loss = PrivacyLoss()
+      loss.add(
+        noiseMultiplier: 2 / Double(partners), rate: GaussianRelease.anyPartnerRate(0.1, partners: partners), count: 20,
+        adjacency: .addRemove, partners: partners, coinRate: 0.1)
+      let epsilon = LossDistributionAccountant().upperEpsilon(PrivacyLossSummary(loss: loss), delta: 1e-6)
+      #expect(epsilon > last)
+      last = epsilon
+    }
+    // Weights are those of two coins.
+    let weights = GaussianRelease.partnerCountProbabilities(0.1, partners: 2)
+    #expect(abs(weights[0] - 0.81) < 1e-12 && abs(weights[1] - 0.18) < 1e-12 && abs(weights[2] - 0.01) < 1e-12)
+  }
+
+  @Test(
     "on full participation the loss distribution is the exact curve, from above",
     arguments: [0.5, 1, 4, 20] as [Double])
   func lossDistributionOfAGaussian(z: Double) {

@@ -39,14 +39,14 @@ internal import Testing
     let bytes = try LedgerWorld.sample()
     let starts = LedgerWorld.lineStarts(bytes)
     let verifier = LedgerVerifier(key: LedgerWorld.key.verificationKey)
-    for offset in bytes.indices {
+    for (offset, bit) in bytes.indices.flatMap({ offset in (0..<8).map { (offset, $0) } }) {
       var damaged = bytes
-      damaged[offset] ^= 1 << (offset % 8)
+      damaged[offset] ^= 1 << bit
       let verification = verifier.verify(damaged)
       let line = starts.filter { $0 <= offset }.count
-      #expect(!verification.isSound, "bit \(offset % 8) of byte \(offset) in line \(line)")
-      #expect(verification.findings.last?.line == line, "byte \(offset): \(verification.verdicts)")
-      #expect(verification.state?.size ?? 0 == line - 1, "byte \(offset)")
+      #expect(!verification.isSound, "bit \(bit) of byte \(offset) in line \(line)")
+      #expect(verification.findings.last?.line == line, "bit \(bit) of byte \(offset): \(verification.verdicts)")
+      #expect(verification.state?.size ?? 0 == line - 1, "bit \(bit) of byte \(offset)")
     }
   }
 

@@ -42,7 +42,7 @@ public struct LedgerHeader: Sendable, Equatable {
   }
 
   /// The version of the bytes that this code writes and reads.
-  public static let formatVersion = 1
+  public static let formatVersion = 2
 }
 
 /// Which attempt an entry speaks of: masks, keys and charges are per attempt.

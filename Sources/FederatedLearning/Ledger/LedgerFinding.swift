@@ -12,6 +12,7 @@ public struct LedgerFinding: Sendable, Equatable, CustomStringConvertible {
     case malformedLine = "malformed-line"
     case chainBroken = "chain-broken"
     case recordMoved = "record-moved"
+    case wrongRoot = "wrong-root"
     case wrongSignature = "wrong-signature"
     case forgedKey = "forged-key"
     // Genuine records that contradict each other.

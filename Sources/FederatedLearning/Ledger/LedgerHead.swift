@@ -7,16 +7,19 @@ public struct SignedLedgerHead: Sendable, Hashable {
   /// Which ledger: the chain hash of its header.
   public let ledger: Digest
   public let head: LedgerHead
+  /// Root of the Merkle tree over the chain hashes of all records up to here.
+  public let root: Digest
   public let signature: Signature
 
-  public init(ledger: Digest, head: LedgerHead, signature: Signature) {
+  public init(ledger: Digest, head: LedgerHead, root: Digest, signature: Signature) {
     self.ledger = ledger
     self.head = head
+    self.root = root
     self.signature = signature
   }
 
   public func isSigned(by key: VerificationKey) -> Bool {
-    key.verifies(signature, of: LedgerChain.message(ledger: ledger, head: head))
+    key.verifies(signature, of: LedgerChain.message(ledger: ledger, head: head, root: root))
   }
 }
 
@@ -34,17 +37,18 @@ extension LedgerHead {
 
 /// Proof that a holder keeps two ledgers where there should be one: two signed heads of one size.
 ///
-/// Heads of different sizes prove nothing by themselves; then ask for the longer ledger and see whether it is an
-/// extension of the shorter head (`LedgerState.isExtension(of:)`).
+/// Heads of different sizes prove nothing by themselves; then ask for a proof that the longer ledger goes on from the shorter head
+/// (`LedgerProof`). A holder that goes on from another one has signed another head of the shorter size: with its ledger, both
+/// signatures are at hand (`LedgerState.signedHead(size:)`).
 public struct LedgerFork: Sendable, Equatable {
   public let first: SignedLedgerHead
   public let second: SignedLedgerHead
   public let key: VerificationKey
 
-  /// `nil` unless both heads are of the same ledger and size, differ, and carry valid signatures of `key`.
+  /// `nil` unless both heads are of the same ledger and size, differ in hash or root, and carry valid signatures of `key`.
   public init?(_ first: SignedLedgerHead, _ second: SignedLedgerHead, key: VerificationKey) {
     guard first.ledger == second.ledger, first.head.size == second.head.size,
-      first.head.head != second.head.head, first.isSigned(by: key), second.isSigned(by: key)
+      (first.head.head, first.root) != (second.head.head, second.root), first.isSigned(by: key), second.isSigned(by: key)
     else { return nil }
     self.first = first
     self.second = second
@@ -55,7 +59,7 @@ public struct LedgerFork: Sendable, Equatable {
 /// The two labelled messages of the chain and the bytes of a line (Protocols/ledger.md §4).
 enum LedgerChain {
   static let linkLabel = Array("tacit/ledger/link/v1\0".utf8)
-  static let headLabel = Array("tacit/ledger/head/v1\0".utf8)
+  static let headLabel = Array("tacit/ledger/head/v2\0".utf8)
   /// What the header is chained to.
   static let origin = Digest.zero
   /// Longest line, line feed included; a longer one is refused unread.
@@ -66,17 +70,19 @@ enum LedgerChain {
     SHA256.hash(linkLabel + previous.bytes + Array(payload))
   }
 
-  /// What is signed for a record: label ‖ ledger (32) ‖ size (8, big-endian) ‖ hash_i (32).
-  static func message(ledger: Digest, head: LedgerHead) -> [UInt8] {
+  /// What is signed for a record: label ‖ ledger (32) ‖ size (8, big-endian) ‖ hash_i (32) ‖ root_i (32).
+  static func message(ledger: Digest, head: LedgerHead, root: Digest) -> [UInt8] {
     let size = (0..<8).map { UInt8(truncatingIfNeeded: head.size >> UInt64(56 - 8 * $0)) }
-    return headLabel + ledger.bytes + size + head.head.bytes
+    return headLabel + ledger.bytes + size + head.head.bytes + root.bytes
   }
 
-  /// payload TAB chain hash TAB signature LF.
-  static func line(payload: [UInt8], digest: Digest, signature: Signature) -> [UInt8] {
+  /// payload TAB chain hash TAB root TAB signature LF.
+  static func line(payload: [UInt8], digest: Digest, root: Digest, signature: Signature) -> [UInt8] {
     var line = payload
     line.append(UInt8(ascii: "\t"))
     line += Array(digest.hex.utf8)
+    line.append(UInt8(ascii: "\t"))
+    line += Array(root.hex.utf8)
     line.append(UInt8(ascii: "\t"))
     line += Array(signature.hex.utf8)
     line.append(UInt8(ascii: "\n"))

@@ -29,7 +29,7 @@ public struct LedgerReader: Sendable, Equatable {
   public var head: SignedLedgerHead? {
     guard let first = records.first, let last = records.last else { return nil }
     return SignedLedgerHead(
-      ledger: first.digest, head: LedgerHead(size: UInt64(last.number), head: last.digest),
+      ledger: first.digest, head: LedgerHead(size: UInt64(last.number), head: last.digest), root: last.root,
       signature: last.signature)
   }
 }
@@ -38,6 +38,8 @@ private struct Reading {
   let expectedKey: VerificationKey?
   var key: VerificationKey?
   var records: [LedgerRecord] = []
+  /// Over the chain hashes.
+  var tree = MerkleLog()
   var findings: [LedgerFinding] = []
   var goodByteCount = 0
 
@@ -78,9 +80,9 @@ private struct Reading {
           "the record is whole but its line feed is missing; it counts, and reopening adds it"))
       return
     }
-    // A torn write is a beginning of a line. With both tabs and more than a whole signature it was damaged instead.
+    // A torn write is a beginning of a line. With all tabs and more than a whole signature it was damaged instead.
     let fields = tail.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-    if fields.count > 3 || (fields.count == 3 && fields[2].count >= 2 * Signature.byteCount) {
+    if fields.count > 4 || (fields.count == 4 && fields[3].count >= 2 * Signature.byteCount) {
       findings.append(
         LedgerFinding(
           .malformedLine, line: line,
@@ -105,11 +107,12 @@ private struct Reading {
         .malformedLine, "the line has \(line.count) bytes, \(LedgerChain.lineBytesMax - 1) are allowed")
     }
     let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-    guard fields.count == 3, let digest: Digest = Self.fixed(fields[1]),
-      let signature: Signature = Self.fixed(fields[2])
+    guard fields.count == 4, let digest: Digest = Self.fixed(fields[1]), let root: Digest = Self.fixed(fields[2]),
+      let signature: Signature = Self.fixed(fields[3])
     else {
       return fault(
-        .malformedLine, "the line is not payload, tab, 64 hexadecimal digits, tab, 128 hexadecimal digits")
+        .malformedLine,
+        "the line is not payload, tab, 64 hexadecimal digits, tab, 64 hexadecimal digits, tab, 128 hexadecimal digits")
     }
     let payload = fields[0]
     let isLinked =
@@ -145,7 +148,7 @@ private struct Reading {
     }
     let isSigned = key.verifies(
       signature,
-      of: LedgerChain.message(ledger: ledger, head: LedgerHead(size: UInt64(claimed), head: digest)))
+      of: LedgerChain.message(ledger: ledger, head: LedgerHead(size: UInt64(claimed), head: digest), root: root))
     guard isLinked else {
       guard isSigned, claimed != number else { return fault(.chainBroken, Self.brokenChain) }
       return fault(
@@ -153,13 +156,18 @@ private struct Reading {
         "here stands record \(claimed) with a genuine signature: records were removed or put in another order"
       )
     }
+    // Reading ends with the first fault, so that the tree may grow before the rest is checked.
+    tree.append(digest.bytes)
+    guard root == tree.root else {
+      return fault(.wrongRoot, "the root is not that of the tree over the \(number) chain hashes up to here")
+    }
     guard isSigned else {
       return fault(.wrongSignature, "the signature is not the holder's on this record")
     }
     guard claimed == number else {
       return fault(.outOfOrder, "the holder signed this as record \(claimed), expected \(number)")
     }
-    return .success(LedgerRecord(number: number, entry: entry, digest: digest, signature: signature))
+    return .success(LedgerRecord(number: number, entry: entry, digest: digest, root: root, signature: signature))
   }
 
   /// Exactly so many lower-case hexadecimal digits.

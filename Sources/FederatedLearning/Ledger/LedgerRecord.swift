@@ -8,6 +8,8 @@ public struct LedgerRecord: Sendable, Equatable {
   public let entry: LedgerEntry
   /// Chain hash after this record.
   public let digest: Digest
+  /// Root of the Merkle tree over the chain hashes up to this one.
+  public let root: Digest
   public let signature: Signature
 }
 

@@ -1,4 +1,6 @@
+internal import CryptoPrimitives
 public import DifferentialPrivacy
+internal import Synchronization
 
 /// What a list of charges adds up to, recomputed from their events alone.
 ///
@@ -8,6 +10,9 @@ public struct LedgerSpending: Sendable {
   /// Composition of all accounted events.
   public private(set) var summary = PrivacyLossSummary()
   private var counts: [PrivacyEvent: Int] = [:]
+  /// Charges by plan; `nil` for those of a forecast, which belong to none yet.
+  private var plans: [Digest?: Int] = [:]
+  private var retries = 0
   private var unprotectedCount = 0
   /// Set when events were charged that no accountant can compose with the others.
   private var isBeyondAccounting = false
@@ -23,16 +28,34 @@ public struct LedgerSpending: Sendable {
   public func epsilon(delta: Double) -> Double {
     precondition(delta > 0 && delta < 1, "δ is \(delta), expected 0 < δ < 1")
     if unprotectedCount > 0 || isBeyondAccounting { return .infinity }
-    return summary.isEmpty ? 0 : Accounting.epsilon(for: summary, delta: delta)
+    return summary.isEmpty ? 0 : LedgerEpsilonCache.epsilon(of: summary, delta: delta, parameters: parameters)
   }
 
   /// Name and version of the accountant that `epsilon` asks.
-  public var accountant: String { "\(Accounting.accountant(for: summary).name) \(Self.arithmeticVersion)" }
+  public var accountant: String {
+    "\(Accounting.accountant(for: summary, parameters: parameters).name) \(Self.arithmeticVersion)"
+  }
+
+  /// Whether one signed plan fixed all that was charged, so that loss distributions may be composed.
+  ///
+  /// That is so when all charges are of one plan, and either none was made for a second attempt at a round, or all are of one
+  /// kind: then what is charged is a beginning of the plan's list, or as many of one thing as the cap allows, whatever made an
+  /// attempt fail. Several plans, and second attempts among events of several kinds, may have been chosen after results were
+  /// seen: Rényi composition covers those.
+  public var parameters: ParameterChoice {
+    guard plans.count == 1, plans[.none] == nil else { return .adaptive }
+    return retries == 0 || counts.count <= 1 ? .fixedByPlan : .adaptive
+  }
 
   /// Adds one charge.
   ///
+  /// - Parameters:
+  ///   - plan: hash of the plan that it is of; `nil` in forecasts.
+  ///   - isRetry: whether an earlier attempt at the round was made.
   /// - Returns: why the event cannot be composed with the others, or `nil`; ε is infinite then.
-  mutating func add(_ event: ChargedEvent) -> PrivacyParameterError? {
+  mutating func add(_ event: ChargedEvent, plan: Digest? = nil, isRetry: Bool = false) -> PrivacyParameterError? {
+    plans[plan, default: 0] += 1
+    if isRetry { retries += 1 }
     guard case .accounted(let event) = event else {
       unprotectedCount += 1
       return nil
@@ -47,9 +70,15 @@ public struct LedgerSpending: Sendable {
     return nil
   }
 
+  mutating func add(_ charge: LedgerCharge) -> PrivacyParameterError? {
+    add(charge.event, plan: charge.plan, isRetry: charge.attempt.attempt > 0)
+  }
+
   /// Takes one charge away that was added before.
-  mutating func remove(_ event: ChargedEvent) {
-    guard case .accounted(let event) = event else {
+  mutating func remove(_ charge: LedgerCharge) {
+    plans[charge.plan] = plans[charge.plan].flatMap { $0 == 1 ? nil : $0 - 1 }
+    if charge.attempt.attempt > 0 { retries -= 1 }
+    guard case .accounted(let event) = charge.event else {
       unprotectedCount -= 1
       return
     }
@@ -82,4 +111,33 @@ public struct LedgerSpending: Sendable {
 
   /// Raised whenever an accountant's values change by more than the tolerance, so that old ledgers stay readable.
   private static let arithmeticVersion = 1
+}
+
+/// ε of sums of charges that was computed before: the ledgers of one run say the same after each round, a charge begins where the
+/// last one ended, and composing loss distributions costs milliseconds.
+///
+/// ε depends on public parameters only, so that sharing it between threads and ledgers changes no result.
+private enum LedgerEpsilonCache {
+  struct Key: Hashable {
+    let summary: PrivacyLossSummary
+    let delta: Double
+  }
+
+  private static let known = Mutex<[Key: Double]>([:])
+
+  static func epsilon(of summary: PrivacyLossSummary, delta: Double, parameters: ParameterChoice) -> Double {
+    let renyi = Accounting.epsilon(for: summary, delta: delta)
+    guard parameters == .fixedByPlan, !summary.isFullParticipation else { return renyi }
+    let key = Key(summary: summary, delta: delta)
+    if let epsilon = known.withLock({ $0[key] }) { return epsilon }
+    // Both are proven; at the edges of what a grid can do, divergences may prove less.
+    let epsilon = min(renyi, Accounting.epsilon(for: summary, delta: delta, parameters: parameters))
+    known.withLock { known in
+      if known.count >= countMax { known.removeAll() }
+      known[key] = epsilon
+    }
+    return epsilon
+  }
+
+  private static let countMax = 1 << 12
 }

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 public import SecureAggregation
 
 /// What a ledger says, folded from its records: nothing is stored that the records do not hold.
@@ -19,7 +19,9 @@ public struct LedgerState: Sendable {
   /// Remarks, oldest first.
   public private(set) var notes: [LedgerNote] = []
 
-  private var digests: [Digest]
+  private var signedHeads: [SignedLedgerHead]
+  /// Over the chain hashes, one entry for each record.
+  public private(set) var tree: MerkleLog
   private var positions: [ChargeKey: Int] = [:]
   private var lastPlaces: [SessionID: ChargeKey] = [:]
 
@@ -42,16 +44,22 @@ public struct LedgerState: Sendable {
   init(header: LedgerHeader, record: LedgerRecord) {
     self.header = header
     head = SignedLedgerHead(
-      ledger: record.digest, head: LedgerHead(size: 1, head: record.digest), signature: record.signature)
-    digests = [record.digest]
+      ledger: record.digest, head: LedgerHead(size: 1, head: record.digest), root: record.root, signature: record.signature)
+    signedHeads = [head]
+    tree = MerkleLog([record.digest.bytes])
   }
 
   /// Number of records, the header included.
-  public var size: Int { digests.count }
+  public var size: Int { signedHeads.count }
+
+  /// The head after record `size` as its holder signed it.
+  ///
+  /// - Precondition: 1 ≤ size ≤ `self.size`.
+  public func signedHead(size: Int) -> SignedLedgerHead { signedHeads[size - 1] }
 
   /// Whether this ledger continues the one that `other` was the head of: same bytes up to there, and no shorter.
   public func isExtension(of other: LedgerHead) -> Bool {
-    other.size >= 1 && other.size <= size && digests[Int(other.size) - 1] == other.head
+    other.size >= 1 && other.size <= size && signedHeads[Int(other.size) - 1].head == other
   }
 
   /// Whether this ledger holds what others know of it: an extension of `known`, or as many records where they know no hash.
@@ -72,10 +80,11 @@ public struct LedgerState: Sendable {
   /// - Returns: what contradicts the records before it.
   mutating func fold(_ record: LedgerRecord, rules: [EvidenceRules]) -> [LedgerFinding] {
     precondition(record.number == size + 1, "records are folded in order")
-    digests.append(record.digest)
     head = SignedLedgerHead(
-      ledger: head.ledger, head: LedgerHead(size: UInt64(record.number), head: record.digest),
+      ledger: head.ledger, head: LedgerHead(size: UInt64(record.number), head: record.digest), root: record.root,
       signature: record.signature)
+    signedHeads.append(head)
+    tree.append(record.digest.bytes)
     switch record.entry {
     case .header:
       return [
@@ -105,12 +114,12 @@ public struct LedgerState: Sendable {
         ))
     }
     let before = recorded.epsilon(delta: charge.delta)
-    if let refusal = recorded.add(charge.event) {
+    if let refusal = recorded.add(charge) {
       findings.append(
         LedgerFinding(
           .notAccountable, line: number, "the event cannot be composed with those before: \(refusal)"))
     }
-    _ = proven.add(charge.event)
+    _ = proven.add(charge)
     let after = recorded.epsilon(delta: charge.delta)
     for (moment, stated, found) in [
       ("before", charge.epsilonBefore, before), ("after", charge.epsilonAfter, after),
@@ -173,10 +182,10 @@ public struct LedgerState: Sendable {
       ]
     }
     let charge = charges[position].charge
-    recorded.remove(charge.event)
+    recorded.remove(charge)
     guard let objection = Self.objection(to: refund, charge: charge, holder: header.key, rules: rules) else {
       charges[position].refund = .proven
-      proven.remove(charge.event)
+      proven.remove(charge)
       return []
     }
     charges[position].refund = .unproven

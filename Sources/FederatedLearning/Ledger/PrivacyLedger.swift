@@ -74,7 +74,9 @@ public final class PrivacyLedger: Sendable {
       }
       var spending = state.recorded
       let before = spending.epsilon(delta: request.delta)
-      if let refusal = spending.add(request.event) {
+      if let refusal = spending.add(
+        request.event, plan: request.plan, isRetry: request.attempt.attempt > 0)
+      {
         throw LedgerError(
           "release \(request.release) (\(request.name)) of \(request.attempt) is not charged: \(refusal)")
       }
@@ -163,13 +165,16 @@ public final class PrivacyLedger: Sendable {
     let digest = LedgerChain.link(
       previous: state?.head.head.head ?? LedgerChain.origin, payload: payload.bytes)
     let head = LedgerHead(size: UInt64(number), head: digest)
-    let signature = key.sign(LedgerChain.message(ledger: state?.head.ledger ?? digest, head: head))
-    let bytes = LedgerChain.line(payload: payload.bytes, digest: digest, signature: signature)
+    var tree = state?.tree ?? MerkleLog()
+    tree.append(digest.bytes)
+    let root = tree.root
+    let signature = key.sign(LedgerChain.message(ledger: state?.head.ledger ?? digest, head: head, root: root))
+    let bytes = LedgerChain.line(payload: payload.bytes, digest: digest, root: root, signature: signature)
     guard bytes.count <= LedgerChain.lineBytesMax else {
       throw LedgerError(
         "not written: the record has \(bytes.count) bytes, \(LedgerChain.lineBytesMax) are allowed")
     }
-    return (LedgerRecord(number: number, entry: entry, digest: digest, signature: signature), bytes)
+    return (LedgerRecord(number: number, entry: entry, digest: digest, root: root, signature: signature), bytes)
   }
 }
 

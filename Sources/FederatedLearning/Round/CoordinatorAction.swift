@@ -51,6 +51,8 @@ public struct PublishedRelease: Sendable, Equatable {
   public let digest: Digest
   /// The signed statement about the model after this release, as every partner gets it.
   public let modelRelease: ModelRelease
+  /// The survivors' signatures under this coordinator's ledger head, to be kept beside the ledger; `nil` without secure aggregation.
+  public let witness: LedgerWitness?
 }
 
 /// Why a run is over.

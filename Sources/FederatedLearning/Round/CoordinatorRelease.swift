@@ -16,6 +16,10 @@ extension CoordinatorEngine {
     let release = plan.releases[round]
     let ledgerAttempt = attempt.context.ledgerAttempt
     let noised: (values: [Int64], survivors: [ParticipantID])
+    // Read before the sum is opened, which ends the session, and from the same messages by every process that replays them.
+    let witness = aggregator?.survivorEvidence.map {
+      LedgerWitness(attempt.start, statement: $0.statement, signatures: $0.signatures)
+    }
     do {
       if let values = try releaseJournal?.noisedSum(of: ledgerAttempt) {
         guard values.count == release.dimension, let survivors = plainAggregation?.survivors ?? aggregator?.survivors else {
@@ -36,12 +40,12 @@ extension CoordinatorEngine {
           attempt: ledgerAttempt, release: round, result: .released(Self.digest(of: noised.values)),
           survivors: noised.survivors.count, time: time))
     } catch { return finish(.ledgerFailed("\(error)")) }
-    return publish(noised.values, survivors: noised.survivors, attempt: attempt, release: release)
+    return publish(noised.values, survivors: noised.survivors, witness: witness, attempt: attempt, release: release)
   }
 
   /// Folds the released integers into the model and tells everybody.
   private mutating func publish(
-    _ values: [Int64], survivors: [ParticipantID], attempt: Attempt, release: PlannedRelease
+    _ values: [Int64], survivors: [ParticipantID], witness: LedgerWitness?, attempt: Attempt, release: PlannedRelease
   ) -> [CoordinatorAction] {
     let unit = 1 / release.scale
     let sum = values.map { Float(Double($0) * unit) }
@@ -57,7 +61,8 @@ extension CoordinatorEngine {
     let published = PublishedRelease(
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
       epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
-      evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement)
+      evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement,
+      witness: witness)
     current = nil
     aggregator = nil
     plainAggregation = nil

@@ -74,7 +74,8 @@ extension CoordinatorEngine {
           plan, planHash: planHash, context: attempt.context, participants: plan.roster.count,
           survivors: attempt.inputCount, time: time), cap: plan.cap)
     } catch {
-      guard ledger.allows(plan.releases[round].chargedEvent(plan.privacy), cap: plan.cap) else {
+      let event = plan.releases[round].chargedEvent(plan.privacy)
+      guard ledger.allows(event, of: planHash, isRetry: attempt.context.attempt > 0, cap: plan.cap) else {
         return abort(.stopped, time: time, isFinal: true) + finish(.budgetExhausted(round: round))
       }
       // The partners are told nothing: they wait, and the next process goes on with them.

@@ -182,7 +182,7 @@ public struct PartnerEngine: ~Copyable {
       }
       input = RingVector(integers: sum, modulusBits: bits)
     }
-    guard allows(release) else { return refuse(.budgetExhausted) }
+    guard allows(release, attempt: attempt.context.attempt) else { return refuse(.budgetExhausted) }
     guard advance(to: .maskedInput) else { return refuse(.journalUnavailable) }
     // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
     do {
@@ -238,7 +238,7 @@ public struct PartnerEngine: ~Copyable {
     // one user more would take all the others of this partner out of the sum. There the cap is the ring's alone, and a sum
     // that wraps is still private.
     guard release.encoding != nil || shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
-    guard allows(release) else { return refuse(.budgetExhausted, start) }
+    guard allows(release, attempt: start.attempt) else { return refuse(.budgetExhausted, start) }
     let context = start.context()
     // One key for all that is drawn in an attempt. A machine whose memory was copied with the masks in it has the same coins
     // too, and sends the same bytes as its copy: never two inputs under one mask (decision 0010).
@@ -303,10 +303,11 @@ public struct PartnerEngine: ~Copyable {
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
   /// a partner with a larger budget of its own still holds the coordinator to the plan.
-  private func allows(_ release: PlannedRelease) -> Bool {
+  private func allows(_ release: PlannedRelease, attempt: UInt32) -> Bool {
     let plan = planFile.plan
     let event = release.chargedEvent(plan.privacy)
-    return ledger.allows(event, cap: cap) && ledger.allows(event, under: planHash, cap: plan.cap)
+    return ledger.allows(event, of: planHash, isRetry: attempt > 0, cap: cap)
+      && ledger.allows(event, under: planHash, isRetry: attempt > 0, cap: plan.cap)
   }
 
   /// Refuses a round start and leaves the attempt under way as it is.

@@ -92,6 +92,15 @@ public struct AggregatorSession: Sendable {
     }
   }
 
+  /// What at least t survivors signed about who is in the sum, and their signatures, ascending; `nil` before they did and after the end.
+  public var survivorEvidence: (statement: [UInt8], signatures: [ConsistencySignatures.Entry])? {
+    guard case .unmask(let stage) = state else { return nil }
+    let set = SurvivorSet(context: setting.context, survivors: stage.survivors)
+    return (
+      set.signedBytes(suite: setting.parameters.suite, transcript: stage.inputs.transcript), stage.signatures.entries
+    )
+  }
+
   /// A message that came over `sender`'s authenticated connection.
   public mutating func receive(_ message: ClientMessage, from sender: ParticipantID) -> Receipt {
     if let refusal = take(message, from: sender) {

@@ -41,6 +41,7 @@ struct RunVerification {
     checkRings(plan)
     checkLedgers(plan, hash)
     checkCharges(plan, hash)
+    checkWitnesses(plan, hash)
     checkBudget(plan)
     checkCatalogue(plan)
     checkReport(plan, hash)
@@ -217,6 +218,51 @@ struct RunVerification {
     say(
       .ok, "releases",
       "each of \(released) released sums is charged by as many partners as are in it, for the same plan and model")
+  }
+
+  /// Partners who completed a round have signed the coordinator's head of then: it must still be in its ledger.
+  private mutating func checkWitnesses(_ plan: TrainingPlan, _ hash: Digest) {
+    guard let coordinator, plan.aggregation.isSecure else { return }
+    let subject = name(folder.witnesses)
+    guard let bytes = FileManager.default.contents(atPath: folder.witnesses) else {
+      limits.append(
+        "No partner's signature under the coordinator's heads is in this folder: whether partners were shown this ledger is for them to compare (tacit ledger head)."
+      )
+      return
+    }
+    let roster = Dictionary(
+      uniqueKeysWithValues: plan.roster.compactMap { entry in
+        VerificationKey(hex: entry.verificationKey).map { (ParticipantID(entry.participant), $0) }
+      })
+    var latest: (size: UInt64, signers: Int)?
+    var rounds = 0
+    for (index, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
+      let place = "\(subject), line \(index + 1)"
+      let witness: LedgerWitness
+      do { witness = try LedgerWitness(json: CanonicalJSON(canonical: Array(line))) } catch {
+        return say(.failed, place, "\(error)")
+      }
+      let signers = witness.signers(in: roster).count
+      guard witness.plan == hash, signers >= plan.aggregation.threshold else {
+        return say(
+          .failed, place,
+          "holds \(signers) valid signatures of this plan's partners under one head, \(plan.aggregation.threshold) are needed; it was changed, or is of another task"
+        )
+      }
+      guard coordinator.isExtension(of: witness.head) else {
+        return say(
+          .failed, place,
+          "\(signers) partners signed that the coordinator showed them a ledger of \(witness.head.size) records with the hash \(witness.head.head.hex.prefix(16))…, and this ledger is another one: the coordinator forked or rewrote it"
+        )
+      }
+      rounds += 1
+      if witness.head.size >= latest?.size ?? 0 { latest = (witness.head.size, signers) }
+    }
+    guard let latest else { return }
+    say(
+      .ok, subject,
+      "\(latest.signers) of \(plan.roster.count) partners countersigned the coordinator's head of \(latest.size) records, the last of \(rounds) such heads"
+    )
   }
 
   /// Objections of one kind, told once with their number.

@@ -11,6 +11,8 @@ final class RoundRecorder {
   private let evaluator: Evaluator
   private let checkpoints: Set<Int>
   private(set) var lines: [String] = []
+  /// Countersignatures of the coordinator's heads, one line a round.
+  private(set) var witnesses: [String] = []
   private var points: [ReportMetric: [RoundValue]] = [:]
 
   init(experiment: Experiment, progress: Progress) {
@@ -37,6 +39,7 @@ final class RoundRecorder {
       progress.say("release \(round + 1), attempt \(attempt + 1) came to nothing: \(reason)")
       append(["event": "aborted", "round": round, "attempt": attempt, "reason": "\(reason)"])
     case .published(let release, let model):
+      if let witness = release.witness { witnesses.append(witness.json.text) }
       let plan = experiment.plan
       progress.published(
         release.round + 1, name: release.name, epsilon: release.epsilonSpent, cap: plan.privacy.epsilon,

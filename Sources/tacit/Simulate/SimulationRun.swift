@@ -101,6 +101,7 @@ struct SimulationRun {
     let partnerLedgers: [PrivacyLedger]
     let series: [MetricSeries]
     let metricLines: [String]
+    let witnessLines: [String]
   }
 
   /// Plays the plan again with canaries, and writes what that found.
@@ -162,7 +163,7 @@ struct SimulationRun {
     progress.finish()
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
-      series: recorder.series, metricLines: recorder.lines)
+      series: recorder.series, metricLines: recorder.lines, witnessLines: recorder.witnesses)
   }
 
   private func writePlan(_ experiment: Experiment, _ folder: RunFolder) throws {
@@ -179,6 +180,9 @@ struct SimulationRun {
       outcome.result.model, catalogue: experiment.dataset.catalogue, to: folder.currentPath)
     try RecommendationFile.write(
       scorer: comparison.scorer, dataset: experiment.dataset, count: settings.topN, to: folder.recommendations)
+    if !outcome.witnessLines.isEmpty {
+      try folder.write(Array((outcome.witnessLines.joined(separator: "\n") + "\n").utf8), to: folder.witnesses)
+    }
     try folder.write(Array((outcome.metricLines.joined(separator: "\n") + "\n").utf8), to: folder.metrics)
     try folder.write(Array(try report.renderJSON().utf8), to: folder.reportJSON)
     try folder.write(Array(report.renderHTML().utf8), to: folder.reportHTML)

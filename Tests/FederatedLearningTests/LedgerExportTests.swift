@@ -1,0 +1,82 @@
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import Testing
+
+/// docs/check-epsilon.py, which knows nothing of this code, finds the ε of a ledger from its exported events.
+@Suite struct LedgerExportTests {
+  /// Python with dp-accounting, or `nil` with a loud line. TACIT_PYTHON names another Python.
+  private static let python: String? = {
+    let python = ProcessInfo.processInfo.environment["TACIT_PYTHON"] ?? "python3"
+    if run(python, ["-c", "import dp_accounting.pld"], input: "") != nil { return python }
+    print("SKIPPED: \(python) has no dp-accounting; pip install dp-accounting, or set TACIT_PYTHON to a Python that has it")
+    return nil
+  }()
+
+  /// Standard output, or `nil` when the program failed.
+  private static func run(_ program: String, _ arguments: [String], input: String) -> Data? {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [program] + arguments
+    // A file and no pipe: a program that ends before it has read must not end the tests with it.
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("tacit-events-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: file) }
+    guard (try? Data(input.utf8).write(to: file)) != nil, let given = try? FileHandle(forReadingFrom: file) else { return nil }
+    let result = Pipe()
+    process.standardInput = given
+    process.standardOutput = result
+    process.standardError = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return nil }
+    let output = result.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return process.terminationStatus == 0 ? output : nil
+  }
+
+  enum Kind: String, CaseIterable {
+    case everyone, replaceOne, severalPartners, sampled, sampledAndEveryone, sampledAtSeveralPartners, twoPlans
+  }
+
+  private static func charge(_ kind: Kind, _ ledger: PrivacyLedger) throws {
+    func release(_ adjacency: Adjacency = .addRemove, partners: Int = 1, sigmaSquared: Int64 = 40_004) throws -> GaussianRelease {
+      try GaussianRelease(
+        sigmaSquared: sigmaSquared, deltaSquared: 10_000, dimension: 100, adjacency: adjacency, partnersPerUser: partners)
+    }
+    func add(_ round: Int, _ event: PrivacyEvent, plan: Digest = LedgerWorld.plan, session: String = "s") throws {
+      try ledger.charge(try LedgerWorld.request(round, session: session, event: .accounted(event), plan: plan))
+    }
+    let rate = try SamplingRate(0.05)
+    for round in 0..<12 {
+      switch kind {
+      case .everyone: try add(round, .gaussian(release: release(sigmaSquared: Int64(1_000_000 + 40_000 * round))))
+      case .replaceOne: try add(round, .gaussian(release: release(.replaceOne, sigmaSquared: 4_000_004)))
+      case .severalPartners: try add(round, .gaussian(release: release(.zeroOut, partners: 3, sigmaSquared: 9_000_004)))
+      case .sampled: try add(round, .poissonSampled(rate: rate, release: release()))
+      case .sampledAndEveryone:
+        try add(
+          round,
+          round == 0 ? .gaussian(release: release(sigmaSquared: 1_000_004)) : .poissonSampled(rate: rate, release: release()))
+      case .sampledAtSeveralPartners: try add(round, .poissonSampled(rate: rate, release: release(partners: 3)))
+      case .twoPlans:
+        try add(
+          round, .poissonSampled(rate: rate, release: release()), plan: round < 6 ? LedgerWorld.plan : SHA256.hash([1]),
+          session: round < 6 ? "s" : "t")
+      }
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func `dp-accounting finds the same ε in the exported events`(kind: Kind) throws {
+    let (ledger, _) = try LedgerWorld.ledger()
+    try Self.charge(kind, ledger)
+    let events = try ledger.state.dpEvents()
+    guard let python = Self.python else { return }
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("docs/check-epsilon.py")
+    let output = try #require(Self.run(python, [script.path], input: events.text))
+    let answer = try JSONDecoder().decode([String: Double].self, from: output)
+    #expect(answer["tacit"] == ledger.state.proven.epsilon(delta: LedgerWorld.delta))
+    // Both are upper values on grids of their own. dp-accounting takes larger divergences at fractional orders than there are.
+    let tolerance = kind == .twoPlans ? 0.05 : 3e-3
+    #expect(try #require(answer["difference"]) < tolerance, "\(answer)")
+  }
+}
