@@ -23,7 +23,7 @@ extension PrivacyDocument {
         blocks += [.paragraph("The theorem assumes of this run:"), .list(guarantee.assumptions)]
       }
     }
-    blocks += [deltaTable, groupTable, curveTable].compactMap { $0 }.map { .table($0) }
+    blocks += [deltaTable, groupTable, partnersTable, curveTable].compactMap { $0 }.map { .table($0) }
     return DocumentSection(id: "accounting", title: "Accounting", blocks: blocks)
   }
 
@@ -45,6 +45,7 @@ extension PrivacyDocument {
     ]
     if let note = ledger.note { facts.append(DocumentFact("Extract", note)) }
     var blocks: [DocumentBlock] = [.facts(facts)]
+    blocks += spendingTables.map { .table($0) }
     if !ledger.entries.isEmpty { blocks.append(.table(entryTable(ledger.entries))) }
     return DocumentSection(id: "ledger", title: "Ledger", blocks: blocks)
   }
@@ -105,6 +106,24 @@ extension PrivacyDocument {
         .init("Group", numeric: false), .init("ε, at most"), .init("δ"), .init("Tier", numeric: false),
       ],
       rows: rows)
+  }
+
+  /// A user may be at more partners than one; the headline's ε is for the most that the plan allows.
+  private var partnersTable: DocumentTable? {
+    let rows = privacy.guarantees.flatMap { guarantee in
+      (guarantee.atPartners ?? []).map { entry -> [DocumentTable.Cell] in
+        [
+          .init(
+            "\(words.label(guarantee.against)), \(entry.size) partner\(entry.size == 1 ? "" : "s")",
+            detail: entry.size > privacy.unit.partnersPerUserMax ? "more than the plan allows" : nil),
+          .init(ReportNumber.upperBound(entry.epsilon)), .init(ReportNumber.delta(entry.delta)),
+        ]
+      }
+    }
+    guard !rows.isEmpty else { return nil }
+    return DocumentTable(
+      caption: "Users whose data are at several partners",
+      columns: [.init("User at", numeric: false), .init("ε, at most"), .init("δ")], rows: rows)
   }
 
   /// About 15 points of the curves, side by side where they share values of ε.

@@ -156,8 +156,10 @@ struct SimulationRun {
     try RecommendationFile.write(
       scorer: comparison.scorer, dataset: experiment.dataset, count: settings.topN, to: folder.recommendations)
     try folder.write(Array((outcome.metricLines.joined(separator: "\n") + "\n").utf8), to: folder.metrics)
-    try folder.write(Array(try report.renderJSON().utf8), to: folder.reportJSON)
-    try folder.write(Array(report.renderHTML().utf8), to: folder.reportHTML)
+    let sealed = try SealedReport(report, key: experiment.coordinatorKey)
+    try folder.write(Array(sealed.json.utf8), to: folder.reportJSON)
+    try folder.write(Array(sealed.page.utf8), to: folder.reportHTML)
+    try folder.write(Array(sealed.text.utf8), to: folder.reportText)
   }
 
   private func outputPath() throws -> String {
