@@ -10,6 +10,7 @@ struct SimulateCommand: ParsableCommand {
     discussion: "Settings come from defaults, then the YAML file of --config, then flags.")
 
   @Option(help: "A YAML file with the same names as these flags.") var config: String?
+  @Option(help: "A plan file as tacit plan writes it; flags and --config count more.") var plan: String?
   @Option(help: "'synthetic', a data folder, or an interaction file.") var data: String?
   @Option(help: "A number of partners, or by:COLUMN of the users' table.") var partners: String?
   @Option(help: "mf, als, covariance or popularity.") var algorithm: String?
@@ -49,6 +50,12 @@ struct SimulateCommand: ParsableCommand {
   /// Defaults, then the file, then flags.
   func settings() throws -> SimulationSettings {
     var settings = SimulationSettings()
+    if let plan {
+      guard let bytes = FileManager.default.contents(atPath: plan), let text = String(bytes: bytes, encoding: .utf8) else {
+        throw CommandFailure(.noInput, "\(plan): no such file, or it is not UTF-8 text")
+      }
+      try settings.merge(planFile: text, file: plan)
+    }
     if let config {
       guard let bytes = FileManager.default.contents(atPath: config) else {
         throw CommandFailure(.noInput, "\(config): no such file, or it cannot be read")

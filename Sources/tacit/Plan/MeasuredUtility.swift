@@ -1,0 +1,98 @@
+// Written by scripts/utility-curve.py; do not edit.
+
+/// What noise left of the quality in simulations on generated shops: points of `UtilityCurve`.
+enum MeasuredUtility {
+  static let command =
+    "scripts/utility-curve.py --seeds 1,2 --users 1000,4000,16000 --items 600 --epsilons 0.5,1,2,4,8,16"
+
+  static let curves: [UtilityCurve] = [
+    UtilityCurve(
+      algorithm: "popularity",
+      points: [
+        .init(usersOverNoise: 124.1, kept: 0.7580, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 236.7, kept: 0.8805, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 448.3, kept: 0.9527, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 496.4, kept: 0.9763, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 837.9, kept: 0.9756, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 946.8, kept: 1.0075, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1531.5, kept: 1.0165, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 1793.3, kept: 1.0068, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1985.7, kept: 0.9884, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 2712.9, kept: 1.0032, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 3351.4, kept: 0.9946, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 3787.3, kept: 0.9996, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 6126.2, kept: 1.0000, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 7173.4, kept: 1.0002, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 10851.5, kept: 1.0000, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 13405.7, kept: 1.0006, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 24504.7, kept: 1.0006, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 43406.1, kept: 1.0000, users: 16000, items: 600, runs: 2),
+      ]),
+    UtilityCurve(
+      algorithm: "mf",
+      points: [
+        .init(usersOverNoise: 124.1, kept: 0.0890, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 236.7, kept: 0.1848, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 448.3, kept: 0.4132, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 496.4, kept: 0.4360, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 837.9, kept: 0.6972, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 946.8, kept: 0.6405, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1531.5, kept: 0.8629, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 1793.3, kept: 0.7471, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1985.7, kept: 0.6975, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 2712.9, kept: 0.8895, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 3351.4, kept: 0.8552, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 3787.3, kept: 0.8161, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 6126.2, kept: 0.8991, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 7173.4, kept: 0.8947, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 10851.5, kept: 0.9427, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 13405.7, kept: 0.9102, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 24504.7, kept: 0.9283, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 43406.1, kept: 0.9291, users: 16000, items: 600, runs: 2),
+      ]),
+    UtilityCurve(
+      algorithm: "als",
+      points: [
+        .init(usersOverNoise: 124.1, kept: 0.0495, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 236.7, kept: 0.0767, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 448.3, kept: 0.2280, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 496.4, kept: 0.1841, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 837.9, kept: 0.3285, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 946.8, kept: 0.2772, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1531.5, kept: 0.4508, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 1793.3, kept: 0.4850, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1985.7, kept: 0.4810, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 2712.9, kept: 0.6817, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 3351.4, kept: 0.6944, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 3787.3, kept: 0.7008, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 6126.2, kept: 0.8274, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 7173.4, kept: 0.8161, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 10851.5, kept: 0.8660, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 13405.7, kept: 0.8541, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 24504.7, kept: 0.8594, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 43406.1, kept: 0.8652, users: 16000, items: 600, runs: 2),
+      ]),
+    UtilityCurve(
+      algorithm: "covariance",
+      points: [
+        .init(usersOverNoise: 124.1, kept: 0.1395, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 236.7, kept: 0.2570, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 448.3, kept: 0.3517, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 496.4, kept: 0.3314, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 837.9, kept: 0.5521, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 946.8, kept: 0.4973, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1531.5, kept: 0.6689, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 1793.3, kept: 0.6125, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 1985.7, kept: 0.5730, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 2712.9, kept: 0.7964, users: 1000, items: 600, runs: 2),
+        .init(usersOverNoise: 3351.4, kept: 0.7292, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 3787.3, kept: 0.6984, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 6126.2, kept: 0.8377, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 7173.4, kept: 0.8128, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 10851.5, kept: 0.9165, users: 4000, items: 600, runs: 2),
+        .init(usersOverNoise: 13405.7, kept: 0.8876, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 24504.7, kept: 0.9209, users: 16000, items: 600, runs: 2),
+        .init(usersOverNoise: 43406.1, kept: 0.9208, users: 16000, items: 600, runs: 2),
+      ]),
+  ]
+}
