@@ -46,7 +46,9 @@ public struct VerifiedReport: Sendable {
   /// - Throws: `ReportSealFault` saying what does not fit.
   public init(_ bytes: [UInt8]) throws(ReportSealFault) {
     let parts: (form: ReportForm, seal: ReportSeal, body: [UInt8])
-    do { parts = try ReportForm.unseal(bytes) } catch { throw ReportSealFault(error.description) }
+    do { parts = try ReportForm.unseal(bytes) } catch {
+      throw ReportSealFault(error.description, isUnsealed: error == .absent(.json))
+    }
     (form, seal, body) = parts
     guard let key = VerificationKey(hex: seal.key), let signature = Signature(hex: seal.signature),
       key.verifies(signature, of: seal.message)
@@ -75,6 +77,11 @@ public struct VerifiedReport: Sendable {
 /// What is wrong with a sealed report; reads on after the file's name.
 public struct ReportSealFault: Error, Equatable, CustomStringConvertible {
   public let description: String
+  /// A report in JSON that never had a seal, or lost it.
+  public let isUnsealed: Bool
 
-  init(_ description: String) { self.description = description }
+  init(_ description: String, isUnsealed: Bool = false) {
+    self.description = description
+    self.isUnsealed = isUnsealed
+  }
 }

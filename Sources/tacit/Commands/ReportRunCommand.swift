@@ -67,7 +67,7 @@ struct ReportRunCommand: ParsableCommand {
   private static func read(_ path: String) throws -> (report: RunReport, seal: ReportSeal?) {
     var isFolder: ObjCBool = false
     var file = path
-    var bytes: [UInt8]
+    let bytes: [UInt8]
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
       bytes = Array(FileManager.default.contents(atPath: path) ?? Data())
     } else {
@@ -85,17 +85,13 @@ struct ReportRunCommand: ParsableCommand {
       }
       bytes = try RunFiles.read(file, of: folder)
     }
-    var seal: ReportSeal?
-    do {
-      seal = try VerifiedReport(bytes).seal
-    } catch {
-      // Reports of older versions have no seal.
-      do { _ = try ReportForm.unseal(bytes) } catch ReportSealError.absent {
-        seal = nil
-        do { return (try RunReport(json: Data(bytes)), nil) } catch { throw CommandFailure(.data, "\(file): \(error)") }
-      } catch {}
-      throw CommandFailure(.notVerified, "\(file) \(error); print it only after you know why")
+    guard bytes.first == UInt8(ascii: "{") || file != path else {
+      throw CommandFailure(.noInput, "\(path): found a file, expected the folder of a run such as runs/first, or its report.json")
     }
+    let seal: ReportSeal?
+    do { seal = try VerifiedReport(bytes).seal } catch where !error.isUnsealed {
+      throw CommandFailure(.notVerified, "\(file) \(error); do not rely on its figures")
+    } catch { seal = nil }  // Reports of older versions, and of one partner alone, have no seal.
     do { return (try RunReport(json: Data(bytes)), seal) } catch { throw CommandFailure(.data, "\(file): \(error)") }
   }
 }
