@@ -16,9 +16,10 @@ public struct SealedReport: Sendable {
     let bodies: [ReportForm: String] = [
       .json: try report.renderJSON(), .page: report.renderHTML(), .text: report.renderText(.page),
     ]
-    seal = ReportSeal(key: key.verificationKey.hex, hashes: bodies.mapValues { SHA256.hash(Array($0.utf8)).hex }) {
+    let seal = ReportSeal(key: key.verificationKey.hex, hashes: bodies.mapValues { SHA256.hash(Array($0.utf8)).hex }) {
       key.sign($0).hex
     }
+    self.seal = seal
     func form(_ form: ReportForm) -> String { bodies[form].map { form.sealed($0, with: seal) } ?? "" }
     json = form(.json)
     page = form(.page)

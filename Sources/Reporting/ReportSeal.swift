@@ -81,7 +81,7 @@ public enum ReportForm: String, Sendable, CaseIterable {
       guard let place = body.range(of: Self.footer, options: .backwards) else {
         preconditionFailure("a page has a footer")
       }
-      return body[..<place.lowerBound] + line + body[place.lowerBound...]
+      return String(body[..<place.lowerBound]) + line + String(body[place.lowerBound...])
     case .text: return body + line
     }
   }

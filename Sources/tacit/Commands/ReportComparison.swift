@@ -131,7 +131,7 @@ struct ReportComparison {
     }
     for entry in guarantee.atPartners ?? [] {
       var policy = plan.privacy
-      policy.maximumPartnersPerUser = entry.size
+      policy.maximumPartnersPerUser = min(max(entry.size, 1), 1000)
       let scaled = (ledger?.charges ?? []).compactMap { standing in
         plan.releases[standing.charge.release].event(policy, against: guarantee.against == .coalition ? .coalition : .outsiders)
       }

@@ -94,7 +94,7 @@ struct ItemSignal: Encodable, Sendable, Equatable {
     signalOfFirst = signals[0]
     signalOfMiddle = signals[rows / 2]
     signalOfLast = signals[rows - 1]
-    let noise = noise
-    drowned = Double(signals.count { $0 < noise }) / Double(rows)
+    let floor = noise
+    drowned = Double(signals.count { $0 < floor }) / Double(rows)
   }
 }

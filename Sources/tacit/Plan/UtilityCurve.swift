@@ -36,9 +36,9 @@ struct UtilityCurve: Sendable {
     let below = sizes.last { $0 <= items } ?? items
     let above = sizes.first { $0 >= items } ?? items
     guard let low = Self.value(line(below), at: ratio), let high = Self.value(line(above), at: ratio) else {
-      let range = [below, above].map { size in line(size).map(\.0) }
-      let least = range.compactMap(\.first).max() ?? 0
-      let most = range.compactMap(\.last).min() ?? 0
+      let range = [below, above].map { size in line(size).map { $0.0 } }
+      let least = range.compactMap { $0.first }.max() ?? 0
+      let most = range.compactMap { $0.last }.min() ?? 0
       return .unknown(
         "measured for N/z from \(Int(least)) to \(Int(most)) at such a catalogue, not for \(Int(ratio)); "
           + (ratio < least ? "below that, expect next to nothing" : "above that, expect no less than \(Int((kept(line(below).last, line(above).last)) * 100)) %"))
