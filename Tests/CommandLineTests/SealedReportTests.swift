@@ -99,4 +99,25 @@ import Testing
     let forged = try Program.tacit.run("report", "first", "--compare", "second", in: scratch)
     #expect(forged.status == 4 && forged.errors.contains("was changed after it was signed"))
   }
+
+  @Test("A search over settings is counted by every ledger of the run, and by the report")
+  func search() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let run = try Program.tacit.run(
+      "simulate", "--data", "shops", "--partners", "4", "--algorithm", "popularity", "--baselines", "off", "--search", "half-life",
+      "--output", "searched", "--format", "json", in: scratch)
+    #expect(run.status == 0, "\(run.errors)")
+    for path in ["searched", "first"] {
+      let outcome = try Program.tacit.run("report", path, "--format", "json", in: scratch)
+      let privacy = try #require((outcome.json as? [String: Any])?["privacy"] as? [String: Any])
+      let use = try #require((privacy["tuning"] as? [String: Any])?["use"] as? [String: Any])
+      #expect(use["plans"] as? Int == 1 && use["searches"] as? Int == (path == "searched" ? 1 : 0))
+    }
+    #expect(try scratch.read("searched/ledgers/partner-partner-1.ledger").contains("search: half-life"))
+    #expect(try Program.tacit.run("verify", "searched", in: scratch).status == 0)
+    let forged = try scratch.read("searched/report.json").replacingOccurrences(of: "\"searches\" : 1", with: "\"searches\" : 0")
+    try scratch.write(forged, to: "searched/report.json")
+    let refused = try Program.tacit.run("verify", "searched", in: scratch)
+    #expect(refused.status == 4 && refused.output.contains("another number of plans and searches"))
+  }
 }

@@ -39,6 +39,7 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "none, split-survivors, small-cohort, swap-model or forge-key.") var lyingCoordinator: String?
   @Option(help: "Length of the lists in recommendations.tsv.") var topN: String?
   @Option(help: "Items after which a user's history counts half when scoring.") var halfLife: String?
+  @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?
   @Flag(help: "Hold out each user's last training item instead of reading the test items (for tuning).")
   var validation = false
   @Flag(help: "Draw keys, masks and noise from the seed. Nothing about such a run is private.")
@@ -72,7 +73,7 @@ struct SimulateCommand: ParsableCommand {
       ("colluders", colluders), ("threshold", threshold), ("minimum-partners", minimumPartners),
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
-      ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
+      ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife), ("search", search),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }
     for assignment in parameters {
