@@ -112,7 +112,8 @@ let package = Package(
     library(
       "CommandSupport",
       [
-        "CryptoPrimitives", "DifferentialPrivacy", "Recommender", "FederatedLearning", "Storage", "DataImport", "ModelExport", "Reporting",
+        "CryptoPrimitives", "DifferentialPrivacy", "Recommender", "FederatedLearning", "Storage", "DataImport", "ModelExport",
+        "Reporting",
         argumentParser,
       ]),
 

@@ -203,9 +203,14 @@ public struct PlanPrivacyReport {
   private func numerics(_ summary: PrivacyLossSummary) -> String {
     let method: String
     switch Accounting.accountant(for: summary).name {
-    case "analytic-gaussian": method = "closed form in log space, no grid and no orders; the root is found to a relative 1e-12 from above"
-    case "rdp": method = "Rényi orders, integer and fractional; the least ε over all orders is taken, so that no order can make it too small"
-    default: method = "loss distributions on a grid, both directions apart; what the grid and the cut tails may hide is charged to ε and δ"
+    case "analytic-gaussian":
+      method = "closed form in log space, no grid and no orders; the root is found to a relative 1e-12 from above"
+    case "rdp":
+      method =
+        "Rényi orders, integer and fractional; the least ε over all orders is taken, so that no order can make it too small"
+    default:
+      method =
+        "loss distributions on a grid, both directions apart; what the grid and the cut tails may hide is charged to ε and δ"
     }
     return "\(method); κT = \(Text.significant(summary.kappa)) is included in ε and δ"
   }

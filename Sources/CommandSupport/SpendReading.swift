@@ -17,7 +17,8 @@ public enum SpendReading {
     let holders = partners.map { name, state in
       let epsilon = state.proven.epsilon(delta: delta)
       return SpendRow(
-        kind: .partner, name: name, charges: state.charges.count { $0.refund != .proven }, epsilon: epsilon.isFinite ? epsilon : nil,
+        kind: .partner, name: name, charges: state.charges.count { $0.refund != .proven },
+        epsilon: epsilon.isFinite ? epsilon : nil,
         delta: delta, epsilonRemaining: max(0, cap - epsilon))
     }
     var names: [String] = []
@@ -27,9 +28,11 @@ public enum SpendReading {
       let events = own.compactMap { standing -> PrivacyEvent? in
         if case .accounted(let event) = standing.charge.event { event } else { nil }
       }
-      let epsilon = events.count == own.count ? (try? PrivacyLossSummary(events)).map { Accounting.epsilon(for: $0, delta: delta) } : nil
+      let epsilon =
+        events.count == own.count ? (try? PrivacyLossSummary(events)).map { Accounting.epsilon(for: $0, delta: delta) } : nil
       return SpendRow(
-        kind: .family, name: "\(plan.algorithm.name): \(name)", charges: own.count, epsilon: epsilon.flatMap { $0.isFinite ? $0 : nil },
+        kind: .family, name: "\(plan.algorithm.name): \(name)", charges: own.count,
+        epsilon: epsilon.flatMap { $0.isFinite ? $0 : nil },
         delta: delta)
     }
     return holders + families

@@ -64,7 +64,8 @@ struct OnePage {
   private var mechanism: String {
     let releases = privacy.mechanisms.prefix(4).map { release in
       let figures = [
-        release.sensitivitySquared.map { "Δ² \(ReportNumber.count($0))" }, release.noiseVariance.map { "σ² \(ReportNumber.count($0))" },
+        release.sensitivitySquared.map { "Δ² \(ReportNumber.count($0))" },
+        release.noiseVariance.map { "σ² \(ReportNumber.count($0))" },
         release.modulusBits.map { "\($0) bits" },
       ].compactMap { $0 }
       return "\(release.name) × \(release.timesPlanned ?? 1) (\(figures.joined(separator: ", ")))"
@@ -91,13 +92,15 @@ struct OnePage {
   private var rounds: String {
     guard let rounds = privacy.rounds else { return "not stated" }
     return "\(rounds.completed) of \(rounds.planned) run; \(rounds.abortedButCharged) aborted but charged"
-      + (rounds.noiseContributors.map { "; partners in a sum \($0.min) to \($0.max), median \(ReportNumber.rounded($0.median))" } ?? "")
+      + (rounds.noiseContributors.map { "; partners in a sum \($0.min) to \($0.max), median \(ReportNumber.rounded($0.median))" }
+        ?? "")
   }
 
   private var accounting: String {
     guard let main = privacy.principalGuarantee else { return "no ε is claimed" }
     return [
-      main.theorem, main.numerics, main.rho.map { "ρ ≤ \(ReportNumber.upperBound($0))" }, main.mu.map { "μ ≤ \(ReportNumber.upperBound($0))" },
+      main.theorem, main.numerics, main.rho.map { "ρ ≤ \(ReportNumber.upperBound($0))" },
+      main.mu.map { "μ ≤ \(ReportNumber.upperBound($0))" },
     ].compactMap { $0 }.joined(separator: "; ")
   }
 
@@ -107,13 +110,16 @@ struct OnePage {
       let attack = guarantee.attack.map {
         "\(ReportNumber.upperPercentage($0.truePositiveRateMax)) recognised at \(ReportNumber.rounded($0.falsePositiveRate * 100)) % false alarms"
       }
-      let groups = guarantee.groups.filter { $0.size > 1 }.map { "groups of \($0.size) ε ≤ \(ReportNumber.upperBound($0.epsilon))" }
+      let groups = guarantee.groups.filter { $0.size > 1 }.map {
+        "groups of \($0.size) ε ≤ \(ReportNumber.upperBound($0.epsilon))"
+      }
       let others = guarantee.epsilonAtDelta.filter { $0.delta != guarantee.delta }.map {
         "\(ReportNumber.upperBound($0.epsilon, digits: 3)) at \(ReportNumber.delta($0.delta))"
       }
       return
         "against \(words.label(guarantee.against)) ε ≤ \(ReportNumber.upperBound(guarantee.epsilonUpper)) at δ = \(ReportNumber.delta(guarantee.delta)) (\(Wording.shortTier(guarantee.tier)))"
-        + (others.isEmpty ? "" : ", \(others.joined(separator: ", "))") + (groups.isEmpty ? "" : ", \(groups.joined(separator: ", "))")
+        + (others.isEmpty ? "" : ", \(others.joined(separator: ", "))")
+        + (groups.isEmpty ? "" : ", \(groups.joined(separator: ", "))")
         + (attack.isEmpty ? "" : "; at most \(attack.joined(separator: ", "))")
     }.joined(separator: ". ")
   }
@@ -137,11 +143,13 @@ struct OnePage {
 
   private var audit: String {
     guard let audit = privacy.audit else { return "none was run" }
-    return "\(audit.method): an attack on this run shows ε of at least \(ReportNumber.lowerBound(audit.epsilonLower)); it can refute a bound, never prove one"
+    return
+      "\(audit.method): an attack on this run shows ε of at least \(ReportNumber.lowerBound(audit.epsilonLower)); it can refute a bound, never prove one"
   }
 
   private var hazards: String {
-    report.hazards.isEmpty ? "none known" : report.hazards.map { Wording.hazard($0.kind) }.joined(separator: "; ") + " (see the whole report)"
+    report.hazards.isEmpty
+      ? "none known" : report.hazards.map { Wording.hazard($0.kind) }.joined(separator: "; ") + " (see the whole report)"
   }
 
   private func list(_ items: [String]) -> String { items.isEmpty ? "not stated" : items.joined(separator: ", ") }

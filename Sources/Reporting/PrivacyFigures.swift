@@ -74,7 +74,8 @@ enum PrivacyFigures {
     }
     return Drawing.figure(
       id: "remaining-budget", title: "Budget that remains",
-      summary: "Of the plan's cap of \(ReportNumber.constant(cap)), \(ReportNumber.lowerBound(last)) is left after \(left.count) charges.",
+      summary:
+        "Of the plan's cap of \(ReportNumber.constant(cap)), \(ReportNumber.lowerBound(last)) is left after \(left.count) charges.",
       width: width, height: height, content: content)
   }
 

@@ -58,7 +58,9 @@ public struct ReportDifference: Encodable, Sendable, Equatable {
     add("Cap on ε", privacy.cap.map { "\(ReportNumber.constant($0.epsilon)) at δ = \(ReportNumber.delta($0.delta))" })
     for guarantee in privacy.guarantees {
       let against = guarantee.against.rawValue
-      add("ε against \(against)", "≤ \(ReportNumber.upperBound(guarantee.epsilonUpper)) at δ = \(ReportNumber.delta(guarantee.delta))")
+      add(
+        "ε against \(against)",
+        "≤ \(ReportNumber.upperBound(guarantee.epsilonUpper)) at δ = \(ReportNumber.delta(guarantee.delta))")
       add("ρ against \(against)", guarantee.rho.map { ReportNumber.upperBound($0) })
       add("μ against \(against)", guarantee.mu.map { ReportNumber.upperBound($0) })
       for group in guarantee.groups where group.size > 1 {

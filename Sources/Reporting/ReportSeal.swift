@@ -60,7 +60,9 @@ public struct ReportSeal: Sendable, Equatable {
 
   private static func isHexadecimal(_ text: String, bytes: Int) -> Bool {
     text.utf8.count == 2 * bytes
-      && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) }
+      && text.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+      }
   }
 }
 

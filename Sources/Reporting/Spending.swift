@@ -68,7 +68,9 @@ extension PrivacyDocument {
       let hasRemaining = rows.contains { $0.epsilonRemaining != nil }
       return DocumentTable(
         caption: kind == .partner ? "Spent, by partner" : "Spent, by model family",
-        columns: [.init(kind == .partner ? "Partner" : "Release", numeric: false), .init("Charges"), .init("ε, at most"), .init("δ")]
+        columns: [
+          .init(kind == .partner ? "Partner" : "Release", numeric: false), .init("Charges"), .init("ε, at most"), .init("δ"),
+        ]
           + (hasRemaining ? [.init("ε left of the cap")] : []),
         rows: shown.map { row in
           [

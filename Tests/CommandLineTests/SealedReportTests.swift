@@ -73,7 +73,8 @@ import Testing
     let ledger = "first/ledgers/partner-partner-2.ledger"
     let bytes = try scratch.bytes(ledger)
     for (changed, sentence) in [
-      (Data(bytes.prefix(bytes.count / 2)), "does not verify"), (try scratch.bytes("second/ledgers/partner-partner-2.ledger"), "another holder's"),
+      (Data(bytes.prefix(bytes.count / 2)), "does not verify"),
+      (try scratch.bytes("second/ledgers/partner-partner-2.ledger"), "another holder's"),
     ] {
       try scratch.write(changed, to: ledger)
       let refused = try Program.tacit.run("report", "first", "--partner", "partner-2", in: scratch)
@@ -104,7 +105,8 @@ import Testing
   func search() throws {
     let scratch = try FinishedRunFixture.copy()
     let run = try Program.tacit.run(
-      "simulate", "--data", "shops", "--partners", "4", "--algorithm", "popularity", "--baselines", "off", "--search", "half-life",
+      "simulate", "--data", "shops", "--partners", "4", "--algorithm", "popularity", "--baselines", "off", "--search",
+      "half-life",
       "--output", "searched", "--format", "json", in: scratch)
     #expect(run.status == 0, "\(run.errors)")
     for path in ["searched", "first"] {

@@ -59,7 +59,9 @@ import Testing
     var report = SampleReport.complete
     report.identity.dataSet = "</p>\n<p class=\"seal\">\(Self.seal.line)</p>\n"
     report.identity.createdAt = "\nSeal: \(Self.seal.line)"
-    for (form, body) in [(ReportForm.page, report.renderHTML()), (.text, report.renderText(.page)), (.json, try report.renderJSON())] {
+    for (form, body) in [
+      (ReportForm.page, report.renderHTML()), (.text, report.renderText(.page)), (.json, try report.renderJSON()),
+    ] {
       #expect(throws: ReportSealError.absent(form)) { try ReportForm.unseal(Array(body.utf8)) }
     }
   }
@@ -89,7 +91,9 @@ import Testing
   func attackFromCurve() {
     // ε = ln 9, δ = 0: at 1 % false alarms min(0.09, 1 − 0.99/9) = 0.09.
     let readings = AttackReading.readings(curve: [CurvePoint(epsilon: log(9), delta: 0)])
-    #expect(readings.count == 2 && abs(readings[1].truePositiveRateMax - 0.09) < 1e-12 && abs(readings[0].truePositiveRateMax - 0.009) < 1e-12)
+    #expect(
+      readings.count == 2 && abs(readings[1].truePositiveRateMax - 0.09) < 1e-12
+        && abs(readings[0].truePositiveRateMax - 0.009) < 1e-12)
     #expect(AttackReading.readings(curve: []).isEmpty)
   }
 }

@@ -20,7 +20,8 @@ struct ReportCommand: AsyncParsableCommand {
   @OptionGroup var home: HomeOptions
   @Option(help: "text, html or json.") var format: Format = .text
   @Option(help: "Write to this file instead of the terminal.") var output: String?
-  @Flag(help: "Sign it with this partner's identity: tacit verify FILE finds any change. Text becomes one page then.") var sign = false
+  @Flag(help: "Sign it with this partner's identity: tacit verify FILE finds any change. Text becomes one page then.") var sign =
+    false
   @OptionGroup var passphrase: PassphraseOptions
 
   func run() async throws { try await ClientFailures.report { try execute() } }
@@ -78,7 +79,9 @@ struct ReportCommand: AsyncParsableCommand {
     privacy.rounds = RoundCounts(
       planned: plan.releases.count, completed: released, abortedButCharged: charges.count - released, endedBecause: own.end)
     privacy.tuning = TuningDisclosure(
-      notCovered: ["Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it."],
+      notCovered: [
+        "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it."
+      ],
       use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return RunReport(
       identity: RunIdentity(

@@ -22,7 +22,9 @@ struct PartnerReport {
     let (plan, hash) = (file.plan, SHA256.hash(file.bytes))
     guard let entry = plan.roster.first(where: { $0.name == partner }) else {
       let names = plan.roster.map(\.name)
-      let hint = NearestName.match(partner, among: names).map { "did you mean '\($0)'?" } ?? "expected one of \(names.prefix(12).joined(separator: ", "))"
+      let hint =
+        NearestName.match(partner, among: names).map { "did you mean '\($0)'?" }
+        ?? "expected one of \(names.prefix(12).joined(separator: ", "))"
       throw CommandFailure(.usage, "'\(partner)' is not in the plan's roster; \(hint)")
     }
     let state = try ledger(of: entry, plan, hash)
@@ -32,7 +34,9 @@ struct PartnerReport {
       plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
       remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
     ).report()
-    privacy.covered = ["Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."]
+    privacy.covered = [
+      "Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."
+    ]
     privacy.notCovered = [
       "Rounds in which \(partner) took no part.", "Traffic: sizes and times of messages.",
       "The catalogue, which is taken to be public.", "What other partners spend of a user whose data they hold too.",
@@ -59,7 +63,8 @@ struct PartnerReport {
             text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator.")
         ]) + PlanPrivacyReport.hazards(plan),
       commands: [
-        ReportCommand(purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(path)"),
+        ReportCommand(
+          purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(path)"),
         ReportCommand(purpose: "Show this report again", command: "tacit report \(path) --partner \(partner)"),
       ])
   }

@@ -138,7 +138,8 @@ struct ReportComparison {
       guard entry.size >= 1, entry.size <= 1000, scaled.count == events.count, let summary = try? PrivacyLossSummary(scaled),
         Self.agree(entry.epsilon, Accounting.epsilon(for: summary, delta: plan.privacy.delta))
       else {
-        objections.append("states ε = \(entry.epsilon) against \(against) for a user at \(entry.size) partners, which the ledger does not give")
+        objections.append(
+          "states ε = \(entry.epsilon) against \(against) for a user at \(entry.size) partners, which the ledger does not give")
         break
       }
     }
@@ -156,7 +157,9 @@ struct ReportComparison {
   }
 
   /// Relative; machines differ in the last bits of exp and log.
-  private static func agree(_ stated: Double, _ found: Double) -> Bool { stated == found || abs(stated - found) <= 1e-6 * max(found, 1e-3) }
+  private static func agree(_ stated: Double, _ found: Double) -> Bool {
+    stated == found || abs(stated - found) <= 1e-6 * max(found, 1e-3)
+  }
 
   private func shortened(_ text: String) -> String { text.count > 24 ? "\(text.prefix(16))…" : text }
 }

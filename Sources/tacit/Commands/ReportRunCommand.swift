@@ -23,7 +23,8 @@ struct ReportRunCommand: ParsableCommand {
   @Flag(help: "Only what a run prints at its end; text only.") var brief = false
   @Flag(help: "The points of a privacy report on one page; text only.") var onePage = false
   @Option(help: ArgumentHelp("The report of this partner alone, from its ledger.", valueName: "name")) var partner: String?
-  @Option(help: ArgumentHelp("Another run's folder or report.json: what differs; text or json.", valueName: "run")) var compare: String?
+  @Option(help: ArgumentHelp("Another run's folder or report.json: what differs; text or json.", valueName: "run")) var compare:
+    String?
 
   func run() throws { try Failures.report { try execute() } }
 
@@ -46,7 +47,8 @@ struct ReportRunCommand: ParsableCommand {
       }
     if seal != nil, !form.isSealed {
       Failures.complain(
-        "note: this version renders the report otherwise than the one that signed it, so that this copy has no seal; the signed one is in \(path)")
+        "note: this version renders the report otherwise than the one that signed it, so that this copy has no seal; the signed one is in \(path)"
+      )
     }
     guard let output else {
       Console.output(form.text.hasSuffix("\n") ? String(form.text.dropLast()) : form.text)
@@ -81,7 +83,8 @@ struct ReportRunCommand: ParsableCommand {
       }
       guard FileManager.default.fileExists(atPath: file) || folder.isFinished else {
         throw CommandFailure(
-          .noInput, "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results")
+          .noInput,
+          "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results")
       }
       bytes = try RunFiles.read(file, of: folder)
     }
@@ -89,7 +92,7 @@ struct ReportRunCommand: ParsableCommand {
       throw CommandFailure(.noInput, "\(path): found a file, expected the folder of a run such as runs/first, or its report.json")
     }
     let seal: ReportSeal?
-    do { seal = try VerifiedReport(bytes).seal } catch where !error.isUnsealed {
+    do { seal = try VerifiedReport(bytes).seal } catch  where !error.isUnsealed {
       throw CommandFailure(.notVerified, "\(file) \(error); do not rely on its figures")
     } catch { seal = nil }  // Reports of older versions, and of one partner alone, have no seal.
     do { return (try RunReport(json: Data(bytes)), seal) } catch { throw CommandFailure(.data, "\(file): \(error)") }

@@ -353,7 +353,9 @@ struct RunVerification {
       let report = try VerifiedReport(try folder.read(path))
       guard report.seal.key == plan.coordinatorKey else {
         return say(
-          .failed, subject, "is signed by the key \(report.seal.key.prefix(16))…, expected the coordinator's of plan.json: \(plan.coordinatorKey.prefix(16))…")
+          .failed, subject,
+          "is signed by the key \(report.seal.key.prefix(16))…, expected the coordinator's of plan.json: \(plan.coordinatorKey.prefix(16))…"
+        )
       }
       say(.ok, subject, "every byte is what the coordinator's key \(plan.coordinatorKey.prefix(16))… signed")
     } catch { say(.failed, subject, "\(error)") }

@@ -16,7 +16,9 @@ struct VerifyCommand: ParsableCommand {
 
   @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first, or a report of one.", valueName: "run or report"))
   var path: String
-  @Option(help: ArgumentHelp("Refuse a signer other than the one with this fingerprint (at least 16 digits).", valueName: "fingerprint"))
+  @Option(
+    help: ArgumentHelp("Refuse a signer other than the one with this fingerprint (at least 16 digits).", valueName: "fingerprint")
+  )
   var signer: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
 
@@ -62,7 +64,8 @@ struct VerifyCommand: ParsableCommand {
 
   private func reportCheck() throws -> RunVerification.Check {
     guard let bytes = FileManager.default.contents(atPath: path) else {
-      throw CommandFailure(.noInput, "\(path) cannot be read; expected a run's folder or its report.html, report.json or report.txt")
+      throw CommandFailure(
+        .noInput, "\(path) cannot be read; expected a run's folder or its report.html, report.json or report.txt")
     }
     return check(Array(bytes), path)
   }
@@ -77,7 +80,8 @@ struct VerifyCommand: ParsableCommand {
       if let signer, !report.isSigned(by: signer) {
         return .init(
           verdict: .failed, subject: subject,
-          sentence: "is signed by \(report.fingerprint), expected the signer \(signer) (at least the first 16 digits of a fingerprint)")
+          sentence:
+            "is signed by \(report.fingerprint), expected the signer \(signer) (at least the first 16 digits of a fingerprint)")
       }
       return .init(
         verdict: .ok, subject: subject,

@@ -26,7 +26,8 @@ struct PopularityCurve: Sendable {
       let last = line.split(whereSeparator: { $0 == "\t" || $0 == "," || $0 == ";" || $0 == " " }).last.map(String.init) ?? ""
       guard let weight = Double(last), weight >= 0, weight.isFinite else {
         if index == 0 { continue }
-        throw PlanQuestionError("\(name), line \(index + 1): found '\(last.prefix(30))', expected a number of 0 or more at the line's end")
+        throw PlanQuestionError(
+          "\(name), line \(index + 1): found '\(last.prefix(30))', expected a number of 0 or more at the line's end")
       }
       weights.append(weight)
     }

@@ -20,14 +20,18 @@ struct PlanCommand: ParsableCommand {
       """)
 
   @Option(help: "The cap on ε.") var targetEpsilon: Double?
-  @Option(help: ArgumentHelp("Instead: the noise multiplier of all training releases together.", valueName: "z")) var targetSigma: Double?
-  @Option(help: ArgumentHelp("Instead of --users: the share of the quality without noise that is to be kept, as in 0.9.", valueName: "share"))
+  @Option(help: ArgumentHelp("Instead: the noise multiplier of all training releases together.", valueName: "z")) var targetSigma:
+    Double?
+  @Option(
+    help: ArgumentHelp(
+      "Instead of --users: the share of the quality without noise that is to be kept, as in 0.9.", valueName: "share"))
   var quality: Double?
   @Option(help: "δ, well below 1/(number of users).") var delta = 1e-6
   @Option(help: "N: a round number of users, never a count of data.") var users: Int?
   @Option(help: "Partners.") var partners: Int
   @Option(help: "Items in the catalogue.") var items: Int?
-  @Option(help: ArgumentHelp("The public catalogue, for its size and for the plan file.", valueName: "file")) var catalogue: String?
+  @Option(help: ArgumentHelp("The public catalogue, for its size and for the plan file.", valueName: "file")) var catalogue:
+    String?
   @Option(help: "mf, als, covariance or popularity.") var algorithm = "mf"
   @Option(help: "Training rounds, where the algorithm lets them be chosen.") var rounds: Int?
   @Option(help: "Poisson sampling rate of users.") var rate = 1.0
@@ -40,7 +44,9 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Extra attempts that the budget pays for.") var reserveAttempts = 0
   @Option(help: "Items in a typical user's history.") var history = 20.0
   @Option(help: "Exponent of the popularity curve.") var zipf = 1.0
-  @Option(help: ArgumentHelp("Instead of --zipf: a public list, the last number of each line says how wanted an item is.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Instead of --zipf: a public list, the last number of each line says how wanted an item is.", valueName: "file"))
   var popularity: String?
   @Option(help: ArgumentHelp("Write the plan file here.", valueName: "file")) var output: String?
   @Flag(help: "Replace a plan file that is there.") var force = false
@@ -73,7 +79,8 @@ struct PlanCommand: ParsableCommand {
     try AtomicFile.write(PlanSettingsText(question: question, catalogue: catalogue).text, to: output)
     if format == .text {
       Console.output(
-        "written to \(output): try it with tacit simulate --plan \(output) --data DATA --partners \(question.partners), make it with tacit-coordinator plan \(output)")
+        "written to \(output): try it with tacit simulate --plan \(output) --data DATA --partners \(question.partners), make it with tacit-coordinator plan \(output)"
+      )
     }
   }
 
@@ -82,38 +89,58 @@ struct PlanCommand: ParsableCommand {
       CommandFailure(.usage, "--\(option) is \(found); expected \(expected)")
     }
     guard (targetEpsilon == nil) != (targetSigma == nil) else {
-      throw CommandFailure(.usage, "expected one of --target-epsilon and --target-sigma, found \(targetEpsilon == nil ? "neither" : "both")")
+      throw CommandFailure(
+        .usage, "expected one of --target-epsilon and --target-sigma, found \(targetEpsilon == nil ? "neither" : "both")")
     }
     guard (users == nil) != (quality == nil) else {
       throw CommandFailure(.usage, "expected one of --users and --quality, found \(users == nil ? "neither" : "both")")
     }
     guard quality == nil || targetSigma == nil else {
-      throw CommandFailure(.usage, "--quality asks for users at a wanted ε; expected --target-epsilon beside it, found --target-sigma")
+      throw CommandFailure(
+        .usage, "--quality asks for users at a wanted ε; expected --target-epsilon beside it, found --target-sigma")
     }
-    if let targetEpsilon, !(targetEpsilon > 0 && targetEpsilon.isFinite) { throw fail("target-epsilon", "\(targetEpsilon)", "a number above 0") }
-    if let targetSigma, !(targetSigma > 0 && targetSigma.isFinite) { throw fail("target-sigma", "\(targetSigma)", "a number above 0") }
-    if let quality, !(quality > 0 && quality < 1) { throw fail("quality", "\(quality)", "a share above 0 and below 1, such as 0.9") }
+    if let targetEpsilon, !(targetEpsilon > 0 && targetEpsilon.isFinite) {
+      throw fail("target-epsilon", "\(targetEpsilon)", "a number above 0")
+    }
+    if let targetSigma, !(targetSigma > 0 && targetSigma.isFinite) {
+      throw fail("target-sigma", "\(targetSigma)", "a number above 0")
+    }
+    if let quality, !(quality > 0 && quality < 1) {
+      throw fail("quality", "\(quality)", "a share above 0 and below 1, such as 0.9")
+    }
     guard delta > 0, delta < 1 else { throw fail("delta", "\(delta)", "a number above 0 and below 1, such as 1e-6") }
     if let users, !(1...1 << 40).contains(users) { throw fail("users", "\(users)", "a whole number from 1 to 2^40") }
-    guard (2...1000).contains(partners) else { throw fail("partners", "\(partners)", "2 to 1000, at least 3 with distributed noise") }
+    guard (2...1000).contains(partners) else {
+      throw fail("partners", "\(partners)", "2 to 1000, at least 3 with distributed noise")
+    }
     guard rate > 0, rate <= 1 else { throw fail("rate", "\(rate)", "a rate above 0 and at most 1") }
-    guard history >= 1, history.isFinite, zipf >= 0, zipf <= 10 else { throw fail("history or zipf", "\(history), \(zipf)", "at least 1, and 0 to 10") }
+    guard history >= 1, history.isFinite, zipf >= 0, zipf <= 10 else {
+      throw fail("history or zipf", "\(history), \(zipf)", "at least 1, and 0 to 10")
+    }
     if let rounds, !(1...100_000).contains(rounds) { throw fail("rounds", "\(rounds)", "1 to 100,000") }
-    guard (0...0.5).contains(evaluationShare), (0...1000).contains(reserveAttempts), (1...1000).contains(maxPartnersPerUser) else {
-      throw CommandFailure(.usage, "expected --evaluation-share 0 to 0.5, --reserve-attempts 0 to 1000, --max-partners-per-user 1 to 1000")
+    guard (0...0.5).contains(evaluationShare), (0...1000).contains(reserveAttempts), (1...1000).contains(maxPartnersPerUser)
+    else {
+      throw CommandFailure(
+        .usage, "expected --evaluation-share 0 to 0.5, --reserve-attempts 0 to 1000, --max-partners-per-user 1 to 1000")
     }
     guard maxPartnersPerUser <= partners else {
       throw fail("max-partners-per-user", "\(maxPartnersPerUser)", "at most the \(partners) partners there are")
     }
-    guard let mode = NoiseMode(rawValue: noise), mode != .none else { throw fail("noise", "'\(noise)'", "distributed or central") }
+    guard let mode = NoiseMode(rawValue: noise), mode != .none else {
+      throw fail("noise", "'\(noise)'", "distributed or central")
+    }
     guard AlgorithmRegistry.names.contains(algorithm) else {
-      let hint = NearestName.match(algorithm, among: AlgorithmRegistry.names).map { "'\($0)'" } ?? AlgorithmRegistry.names.joined(separator: ", ")
+      let hint =
+        NearestName.match(algorithm, among: AlgorithmRegistry.names).map { "'\($0)'" }
+        ?? AlgorithmRegistry.names.joined(separator: ", ")
       throw fail("algorithm", "'\(algorithm)'", hint)
     }
     let count: Int
     if let catalogue {
       do { count = try CatalogueFile.read(path: catalogue).count } catch { throw CommandFailure(.data, "\(error)") }
-      guard items == nil || items == count else { throw fail("items", "\(items ?? 0)", "the \(count) items of \(catalogue), or no --items") }
+      guard items == nil || items == count else {
+        throw fail("items", "\(items ?? 0)", "the \(count) items of \(catalogue), or no --items")
+      }
     } else {
       count = items ?? 1000
     }
@@ -176,7 +203,8 @@ private struct PlanText {
       ])
     }
     lines += [
-      rows.text, "Signal: the most that holders of an item can add up to in one round, items by popularity (\(a.popularity)).", "",
+      rows.text, "Signal: the most that holders of an item can add up to in one round, items by popularity (\(a.popularity)).",
+      "",
       "quality   \(a.predictedQuality.map { String(format: "about %.0f %% of NDCG@10 without noise; ", $0 * 100) } ?? "not predicted: ")\(a.prediction)",
       "bytes     one partner and round: up \(bytes(a.costs.bytesUpPerRound)), down \(bytes(a.costs.bytesDownPerRound)) at most; whole plan: up \(bytes(a.costs.bytesUp)), down \(bytes(a.costs.bytesDown))",
       "CPU       one partner \(number(a.costs.partnerSeconds)) s, coordinator \(number(a.costs.coordinatorSeconds)) s, whole plan",

@@ -52,7 +52,9 @@ extension SimulationSettings {
       let key = keyNode.string ?? ""
       if fromData.contains(key) { continue }
       if key == "parameters" {
-        for word in value.sequence?.compactMap(\.string) ?? value.string?.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init) ?? [] {
+        for word in value.sequence?.compactMap(\.string) ?? value.string?.split(whereSeparator: { $0 == "," || $0 == " " }).map(
+          String.init) ?? []
+        {
           let parts = word.split(separator: "=", maxSplits: 1)
           guard parts.count == 2, let number = Double(parts[1]), number.isFinite else {
             throw CommandFailure(.configuration, "\(file): parameters has '\(word)'; expected NAME=NUMBER")

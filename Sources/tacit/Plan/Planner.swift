@@ -93,7 +93,8 @@ enum Planner {
     var names: [String] = []
     for release in plan.releases where !names.contains(release.name) { names.append(release.name) }
     let releases = names.compactMap { name -> PlanAnswer.Release? in
-      guard let release = plan.releases.first(where: { $0.name == name }), let encoding = release.encoding, let noise = release.noise
+      guard let release = plan.releases.first(where: { $0.name == name }), let encoding = release.encoding,
+        let noise = release.noise
       else { return nil }
       return PlanAnswer.Release(
         name: name, times: plan.releases.count { $0.name == name }, dimension: release.dimension, clipNorm: encoding.clipNorm,
@@ -176,7 +177,8 @@ enum Planner {
   ///
   /// - Throws: `PlanQuestionError` when the measurements do not tell.
   static func users(keeping quality: Double, _ question: PlanQuestion) throws -> Int {
-    guard let curve = UtilityCurve.of(question.algorithm), let ratio = curve.usersOverNoise(keeping: quality, items: question.items)
+    guard let curve = UtilityCurve.of(question.algorithm),
+      let ratio = curve.usersOverNoise(keeping: quality, items: question.items)
     else {
       throw PlanQuestionError(
         "no measured N/z keeps \(quality) of the quality of '\(question.algorithm)' with \(question.items) items; ask for less, or try it with tacit simulate"
@@ -227,18 +229,23 @@ enum Planner {
     for release in releases {
       if let items = release.items, items.drowned > 0.5 {
         warnings.append(
-          "\(Int((items.drowned * 100).rounded())) % of the rows of '\(release.name)' drown in noise: their signal is below the noise on them")
+          "\(Int((items.drowned * 100).rounded())) % of the rows of '\(release.name)' drown in noise: their signal is below the noise on them"
+        )
       }
     }
     let (n, m, c) = (question.partners, plan.aggregation.minimumSurvivors, plan.aggregation.colluders)
     if question.noise == .distributed, m - c < 2 {
       warnings.append(
-        "with \(c) colluding partners of \(m) in a sum, one honest partner adds all the noise that counts: raise --minimum-survivors or lower --colluders")
+        "with \(c) colluding partners of \(m) in a sum, one honest partner adds all the noise that counts: raise --minimum-survivors or lower --colluders"
+      )
     }
     if question.noise == .distributed, Double(n) > 1.5 * Double(m - c) {
       let surplus = (Double(n) / Double(m - c)).squareRoot()
       warnings.append(
-        String(format: "when all %d partners stay, the noise is %.1f times as large as ε needs: a larger --minimum-survivors costs less quality, and more rounds that fail", n, surplus))
+        String(
+          format:
+            "when all %d partners stay, the noise is %.1f times as large as ε needs: a larger --minimum-survivors costs less quality, and more rounds that fail",
+          n, surplus))
     }
     if question.noise == .central {
       warnings.append("with central noise partners trust the coordinator to draw it")

@@ -30,7 +30,8 @@ struct UtilityCurve: Sendable {
   func prediction(usersOverNoise ratio: Double, items: Int) -> Prediction {
     guard itemRange.contains(items) else {
       return .unknown(
-        "measured on catalogues of \(itemRange.lowerBound) to \(itemRange.upperBound) items, not on \(items); try it with tacit simulate")
+        "measured on catalogues of \(itemRange.lowerBound) to \(itemRange.upperBound) items, not on \(items); try it with tacit simulate"
+      )
     }
     let sizes = Array(Set(points.map(\.items))).sorted()
     let below = sizes.last { $0 <= items } ?? items
@@ -41,7 +42,9 @@ struct UtilityCurve: Sendable {
       let most = range.compactMap { $0.last }.min() ?? 0
       return .unknown(
         "measured for N/z from \(Int(least)) to \(Int(most)) at such a catalogue, not for \(Int(ratio)); "
-          + (ratio < least ? "below that, expect next to nothing" : "above that, expect no less than \(Int((kept(line(below).last, line(above).last)) * 100)) %"))
+          + (ratio < least
+            ? "below that, expect next to nothing"
+            : "above that, expect no less than \(Int((kept(line(below).last, line(above).last)) * 100)) %"))
     }
     guard above > below else { return .kept(low) }
     let share = (log(Double(items)) - log(Double(below))) / (log(Double(above)) - log(Double(below)))

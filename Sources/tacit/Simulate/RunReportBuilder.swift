@@ -146,7 +146,8 @@ struct RunReportBuilder {
       ReportCommand(
         purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(folder.path)"),
       ReportCommand(
-        purpose: "Check that no byte of this page was changed, and who signed it", command: "tacit verify \(folder.path)/report.html"),
+        purpose: "Check that no byte of this page was changed, and who signed it",
+        command: "tacit verify \(folder.path)/report.html"),
       ReportCommand(purpose: "Show this report again", command: "tacit report \(folder.path)"),
       ReportCommand(purpose: "Recompute the quality of the lists", command: "tacit evaluate \(folder.path)"),
       ReportCommand(

@@ -73,7 +73,8 @@ struct SimulateCommand: ParsableCommand {
       ("colluders", colluders), ("threshold", threshold), ("minimum-partners", minimumPartners),
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
-      ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife), ("search", search),
+      ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
+      ("search", search),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }
     for assignment in parameters {

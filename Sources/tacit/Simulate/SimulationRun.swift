@@ -111,7 +111,8 @@ struct SimulationRun {
         try ledger.note("not private: keys, masks and noise of this run come from a seed", time: 0)
       }
       if let search = settings.search {
-        try ledger.note(SpendReading.searchMark + search, time: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970))
+        try ledger.note(
+          SpendReading.searchMark + search, time: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970))
       }
       return ledger
     }
