@@ -175,8 +175,7 @@ public struct PlanPrivacyReport {
       return GroupGuarantee(size: size, epsilon: Accounting.epsilon(for: scaled, delta: delta), delta: delta)
     }
     guarantee.atPartners = Set([1, 2, 3, plan.privacy.maximumPartnersPerUser]).sorted().compactMap { count in
-      guard let epsilon = epsilon(atPartners: count, against: adversary) else { return nil }
-      return GroupGuarantee(size: count, epsilon: epsilon, delta: delta)
+      self.epsilon(atPartners: count, against: adversary).map { GroupGuarantee(size: count, epsilon: $0, delta: delta) }
     }
     guarantee.attack = Self.attack(summary, curve: guarantee.curve)
     return guarantee

@@ -36,20 +36,22 @@ struct OnePage {
 
   private var run: String {
     let identity = report.identity
-    return [
+    let parts: [String?] = [
       identity.algorithm, identity.planHash.map { "plan \($0.prefix(16))…" }, identity.codeVersion,
       identity.accountantName.map { "accountant \($0)" }, identity.signerKeyFingerprint.map { "signer \($0.prefix(16))…" },
       identity.createdAt,
-    ].compactMap { $0 }.joined(separator: "; ")
+    ]
+    return parts.compactMap { $0 }.joined(separator: "; ")
   }
 
   private var trust: String {
     let setting = privacy.setting
-    return [
+    let parts: [String?] = [
       "noise \(words.noise)", "secure aggregation \(setting.secureAggregation ? "on" : "off")",
       "\(setting.partnerCount) partners", setting.threshold.map { "threshold \($0)" },
       setting.survivorCountMin.map { "at least \($0) in a sum" }, setting.colluderCount.map { "\($0) may collude" },
-    ].compactMap { $0 }.joined(separator: "; ")
+    ]
+    return parts.compactMap { $0 }.joined(separator: "; ")
   }
 
   private var coverage: String {
@@ -98,47 +100,54 @@ struct OnePage {
 
   private var accounting: String {
     guard let main = privacy.principalGuarantee else { return "no ε is claimed" }
-    return [
+    let parts: [String?] = [
       main.theorem, main.numerics, main.rho.map { "ρ ≤ \(ReportNumber.upperBound($0))" },
       main.mu.map { "μ ≤ \(ReportNumber.upperBound($0))" },
-    ].compactMap { $0 }.joined(separator: "; ")
+    ]
+    return parts.compactMap { $0 }.joined(separator: "; ")
   }
 
   private var guarantees: String {
     guard !privacy.guarantees.isEmpty else { return "none" }
-    return privacy.guarantees.map { guarantee in
-      let attack = guarantee.attack.map {
-        "\(ReportNumber.upperPercentage($0.truePositiveRateMax)) recognised at \(ReportNumber.rounded($0.falsePositiveRate * 100)) % false alarms"
-      }
-      let groups = guarantee.groups.filter { $0.size > 1 }.map {
-        "groups of \($0.size) ε ≤ \(ReportNumber.upperBound($0.epsilon))"
-      }
-      let others = guarantee.epsilonAtDelta.filter { $0.delta != guarantee.delta }.map {
-        "\(ReportNumber.upperBound($0.epsilon, digits: 3)) at \(ReportNumber.delta($0.delta))"
-      }
-      return
-        "against \(words.label(guarantee.against)) ε ≤ \(ReportNumber.upperBound(guarantee.epsilonUpper)) at δ = \(ReportNumber.delta(guarantee.delta)) (\(Wording.shortTier(guarantee.tier)))"
-        + (others.isEmpty ? "" : ", \(others.joined(separator: ", "))")
-        + (groups.isEmpty ? "" : ", \(groups.joined(separator: ", "))")
-        + (attack.isEmpty ? "" : "; at most \(attack.joined(separator: ", "))")
-    }.joined(separator: ". ")
+    return privacy.guarantees.map(sentence).joined(separator: ". ")
+  }
+
+  private func sentence(_ guarantee: Guarantee) -> String {
+    var parts = [
+      "against \(words.label(guarantee.against)) ε ≤ \(ReportNumber.upperBound(guarantee.epsilonUpper)) at δ = \(ReportNumber.delta(guarantee.delta)) (\(Wording.shortTier(guarantee.tier)))"
+    ]
+    for point in guarantee.epsilonAtDelta where point.delta != guarantee.delta {
+      parts.append("\(ReportNumber.upperBound(point.epsilon, digits: 3)) at \(ReportNumber.delta(point.delta))")
+    }
+    for group in guarantee.groups where group.size > 1 {
+      parts.append("groups of \(group.size) ε ≤ \(ReportNumber.upperBound(group.epsilon))")
+    }
+    for reading in guarantee.attack {
+      parts.append(
+        "at most \(ReportNumber.upperPercentage(reading.truePositiveRateMax)) recognised at \(ReportNumber.rounded(reading.falsePositiveRate * 100)) % false alarms"
+      )
+    }
+    return parts.joined(separator: ", ")
   }
 
   private var ledger: String {
     guard let ledger = privacy.ledger else { return "none" }
     let partners = (privacy.spending ?? []).filter { $0.kind == .partner }
     let most = partners.compactMap(\.epsilon).max()
-    return [
+    let parts: [String?] = [
       "\(ledger.size) entries", ledger.head.map { "head \($0.prefix(16))…" },
       privacy.cap.map { "cap ε = \(ReportNumber.constant($0.epsilon))" },
       ledger.epsilonRemaining.map { "\(ReportNumber.lowerBound($0)) left" },
       most.map { "the most that any of \(partners.count) partners' users spent: \(ReportNumber.upperBound($0))" },
-    ].compactMap { $0 }.joined(separator: "; ")
+    ]
+    return parts.compactMap { $0 }.joined(separator: "; ")
   }
 
   private var looks: String {
-    ([privacy.tuning?.use?.sentence].compactMap { $0 } + (privacy.tuning?.notCovered ?? []).prefix(2)).joined(separator: " ")
-      .nonEmpty ?? "not stated: assume that no search, early stopping or warm start is covered"
+    var sentences = privacy.tuning?.use.map { [$0.sentence] } ?? []
+    sentences += (privacy.tuning?.notCovered ?? []).prefix(2)
+    return sentences.isEmpty
+      ? "not stated: assume that no search, early stopping or warm start is covered" : sentences.joined(separator: " ")
   }
 
   private var audit: String {
@@ -172,8 +181,4 @@ enum TextLines {
     }
     return lines + [line]
   }
-}
-
-extension String {
-  fileprivate var nonEmpty: String? { isEmpty ? nil : self }
 }

@@ -24,10 +24,12 @@ public struct ReportDifference: Encodable, Sendable, Equatable {
   /// A table for a terminal; `<>` marks what differs.
   public func text(first: String, second: String, onlyDifferences: Bool = false) -> String {
     let shown = rows.filter { $0.differs || !onlyDifferences }
-    let cells =
-      [["", "", first, second]]
-      + shown.map { [$0.differs ? "<>" : "  ", $0.figure, $0.first ?? "–", $0.second ?? "–"].map(Escaping.visible) }
-    let widths = (0..<4).map { column in cells.map { TerminalWidth.of($0[column]) }.max() ?? 0 }
+    var cells = [["", "", first, second]]
+    for row in shown {
+      let texts = [row.differs ? "<>" : "  ", row.figure, row.first ?? "–", row.second ?? "–"]
+      cells.append(texts.map(Escaping.visible))
+    }
+    let widths = (0..<4).map { column -> Int in cells.map { TerminalWidth.of($0[column]) }.max() ?? 0 }
     let lines = cells.map { row in
       var line = zip(row, widths).map { TerminalWidth.padded($0, to: $1, right: false) }.joined(separator: "  ")
       while line.last == " " { line.removeLast() }

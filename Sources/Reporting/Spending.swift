@@ -66,21 +66,25 @@ extension PrivacyDocument {
       guard !rows.isEmpty else { return nil }
       let shown = rows.abridged()
       let hasRemaining = rows.contains { $0.epsilonRemaining != nil }
+      var columns: [DocumentTable.Column] = [
+        .init(kind == .partner ? "Partner" : "Release", numeric: false), .init("Charges"), .init("ε, at most"), .init("δ"),
+      ]
+      if hasRemaining { columns.append(.init("ε left of the cap")) }
       return DocumentTable(
         caption: kind == .partner ? "Spent, by partner" : "Spent, by model family",
-        columns: [
-          .init(kind == .partner ? "Partner" : "Release", numeric: false), .init("Charges"), .init("ε, at most"), .init("δ"),
-        ]
-          + (hasRemaining ? [.init("ε left of the cap")] : []),
-        rows: shown.map { row in
-          [
-            .init(row.name), .init(ReportNumber.count(row.charges)),
-            .init(row.epsilon.map { ReportNumber.upperBound($0) } ?? "unbounded"), .init(ReportNumber.delta(row.delta)),
-          ] + (hasRemaining ? [.init(row.epsilonRemaining.map { ReportNumber.lowerBound($0) } ?? "–")] : [])
-        },
+        columns: columns, rows: shown.map { cells($0, hasRemaining: hasRemaining) },
         note: kind == .partner
           ? "What one partner's users spent. One user's loss is that of the partner that holds the user, not a sum over partners."
           : "Each row by itself; ε of the rows do not add up, what they cost together is ε of the task.")
     }
+  }
+
+  private func cells(_ row: SpendRow, hasRemaining: Bool) -> [DocumentTable.Cell] {
+    var cells: [DocumentTable.Cell] = [
+      .init(row.name), .init(ReportNumber.count(row.charges)),
+      .init(row.epsilon.map { ReportNumber.upperBound($0) } ?? "unbounded"), .init(ReportNumber.delta(row.delta)),
+    ]
+    if hasRemaining { cells.append(.init(row.epsilonRemaining.map { ReportNumber.lowerBound($0) } ?? "–")) }
+    return cells
   }
 }

@@ -202,10 +202,12 @@ private struct PlanText {
         String(format: "%.0f %%", items.drowned * 100),
       ])
     }
+    let quality =
+      a.predictedQuality.map { String(format: "about %.0f %% of NDCG@10 without noise; ", $0 * 100) } ?? "not predicted: "
     lines += [
       rows.text, "Signal: the most that holders of an item can add up to in one round, items by popularity (\(a.popularity)).",
       "",
-      "quality   \(a.predictedQuality.map { String(format: "about %.0f %% of NDCG@10 without noise; ", $0 * 100) } ?? "not predicted: ")\(a.prediction)",
+      "quality   \(quality)\(a.prediction)",
       "bytes     one partner and round: up \(bytes(a.costs.bytesUpPerRound)), down \(bytes(a.costs.bytesDownPerRound)) at most; whole plan: up \(bytes(a.costs.bytesUp)), down \(bytes(a.costs.bytesDown))",
       "CPU       one partner \(number(a.costs.partnerSeconds)) s, coordinator \(number(a.costs.coordinatorSeconds)) s, whole plan",
       "          (\(a.costsMeasured))",
