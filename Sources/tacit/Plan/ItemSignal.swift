@@ -1,3 +1,4 @@
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import Recommender
