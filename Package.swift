@@ -40,11 +40,10 @@ let grdb = product("GRDB", "GRDB.swift")
 let hummingbird = product("Hummingbird", "hummingbird")
 let hummingbirdCore = product("HummingbirdCore", "hummingbird")
 
-/// What each of the two networked services is made of.
+/// What both networked services are made of.
 let service: [Target.Dependency] = [
   "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "WireProtocol",
-  "Storage", "DataImport", "ModelExport", "Reporting", "PeerIdentity", "Transport", "TaskDatabase", "Operations", grdb,
-  logging, serviceLifecycle,
+  "Storage", "DataImport", "PeerIdentity", "Transport", "TaskDatabase", "Operations", grdb, logging,
 ]
 
 let package = Package(
@@ -128,7 +127,10 @@ let package = Package(
     library("TaskDatabase", [grdb]),
     library(
       "Operations",
-      ["PeerIdentity", hummingbird, hummingbirdCore, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
+      ["CommandSupport", "PeerIdentity", hummingbird, hummingbirdCore, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
+
+    // What the two networked command lines share.
+    library("ServiceCommands", ["CommandSupport", "PeerIdentity", "Transport", "TaskDatabase", "Operations"]),
 
     .executableTarget(
       name: "tacit",
@@ -139,15 +141,24 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "CoordinatorService", dependencies: service, path: "Coordinator/Service", swiftSettings: settings),
+      name: "CoordinatorService", dependencies: service + ["ModelExport", serviceLifecycle], path: "Coordinator/Service",
+      swiftSettings: settings),
     .executableTarget(
       name: "tacit-coordinator",
-      dependencies: service + ["CoordinatorService", "CommandSupport", argumentParser],
+      dependencies: [
+        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "Reporting", "PeerIdentity",
+        "Transport", "Operations", "CommandSupport", "ServiceCommands", "CoordinatorService", argumentParser,
+      ],
       path: "Coordinator/Command", swiftSettings: settings),
     .target(
       name: "PartnerService", dependencies: service, path: "Client/Service", swiftSettings: settings),
     .executableTarget(
-      name: "tacit-client", dependencies: service + ["PartnerService", "CommandSupport", argumentParser],
+      name: "tacit-client",
+      dependencies: [
+        "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "DataImport",
+        "ModelExport", "Reporting", "PeerIdentity", "Operations", "CommandSupport", "ServiceCommands", "PartnerService",
+        logging, serviceLifecycle, argumentParser,
+      ],
       path: "Client/Command", swiftSettings: settings),
 
     tests("ArchitectureTests", []),
@@ -188,8 +199,8 @@ let package = Package(
     tests(
       "FaultTests",
       [
-        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "WireProtocol", "DataImport", "PeerIdentity",
-        "Transport", "tacit", "tacit-coordinator", "tacit-client", grdb, logging,
+        "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "WireProtocol",
+        "DataImport", "PeerIdentity", "Transport", "tacit", "tacit-coordinator", "tacit-client", grdb, logging,
       ]),
   ]
 )

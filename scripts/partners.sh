@@ -45,7 +45,7 @@ for path in "$folder"/data/*/; do shops+=("$(basename "$path")"); done
 for shop in "${shops[@]}"; do
   $coordinator invite "$shop" --state "$folder/coordinator" >"$folder/token" 2>>"$folder/coordinator.out"
   for try in 1 2 3 4 5 6 7 8 9 10; do # the server may still be starting
-    if $client enroll --home "$folder/$shop" --token "$(grep -o 'tacit1\.[^ ]*' "$folder/token")" >"$folder/$shop.out" 2>&1; then break; fi
+    if $client enroll --home "$folder/$shop" --token @"$folder/token" >"$folder/$shop.out" 2>&1; then break; fi
     [ "$try" -lt 10 ] || { cat "$folder/$shop.out" "$folder/coordinator.log" >&2; exit 1; }
     sleep 1
   done

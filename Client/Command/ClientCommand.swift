@@ -9,7 +9,8 @@ struct ClientCommand: AsyncParsableCommand {
     version: ClientVersion.text, subcommands: [SwarmCommand.self],
     groupedSubcommands: [
       CommandGroup(
-        name: "Joining:", subcommands: [EnrollCommand.self, ReviewCommand.self, AcceptCommand.self, DataCommand.self]),
+        name: "Joining:",
+        subcommands: [EnrollCommand.self, ReviewCommand.self, AcceptCommand.self, DataCommand.self, TrustCommand.self]),
       CommandGroup(
         name: "Taking part:",
         subcommands: [

@@ -14,9 +14,9 @@ public struct PartnerError: Error, Equatable, CustomStringConvertible {
     case superseded
     /// Files that others can read, or a coordinator that lets this partner in no longer.
     case permission
-    /// The coordinator's documents do not fit what this partner has pinned or accepted.
+    /// The coordinator's documents do not fit what this partner has pinned or accepted, or its word does not fit this home.
     case untrusted
-    /// This home is older than what others have seen of it.
+    /// This home is older than what it has written itself.
     case rolledBack
     case io
   }

@@ -16,15 +16,25 @@ public struct CoordinatorConfiguration: Sendable {
   public var workers: Int
   public var drain: Duration
   public var passphraseFile: String?
-  public var logLevel: String
+  public var logLevel: LogDetail
   public var logFormat: LogFormat
+  /// What an operator should know before it serves, one sentence each.
+  public var warnings: [String] = []
 
+  /// - Parameter task: what partners were told; ports that are not set are its ports. By default that of the state folder, if it is
+  ///   there.
   /// - Throws: `SettingsError` with every problem.
-  public init(_ settings: Settings) throws {
+  public init(_ settings: Settings, task: TaskDescription? = nil) throws {
     let known = CoordinatorSettings.self
-    state = StateFolder(path: settings[known.state])
-    listen = settings[known.listen]
-    enrolmentListen = settings[known.enrolmentListen]
+    let folder = StateFolder(path: settings[known.state])
+    let task = task ?? (try? CoordinatorState.description(of: folder))
+    state = folder
+    isInsecureLoopback = settings[known.insecureLoopback]
+    let anywhere = isInsecureLoopback ? "127.0.0.1" : "0.0.0.0"
+    let training = try task.map { try HostPort(parsing: $0.trainingAddress) }
+    let enrolment = try task.map { try HostPort(parsing: $0.enrolmentAddress) }
+    listen = try settings[ifSet: known.listen] ?? HostPort(parsing: "\(anywhere):\(training?.port ?? 7443)")
+    enrolmentListen = try settings[ifSet: known.enrolmentListen] ?? HostPort(parsing: "\(anywhere):\(enrolment?.port ?? 7444)")
     operationsListen = settings[known.metricsListen]
     policy = RoundPolicy(
       stageSeconds: settings[known.stageDeadline].seconds, inputSeconds: settings[known.inputDeadline].seconds,
@@ -34,13 +44,17 @@ public struct CoordinatorConfiguration: Sendable {
     spoolQuota = UploadSpool.Quota(
       perParticipant: UInt64(settings[known.spoolPerPartner]), total: UInt64(settings[known.spoolTotal]))
     uploadSlots = settings[known.uploadSlots]
-    isInsecureLoopback = settings[known.insecureLoopback]
     isStandby = settings[known.standby]
     workers = settings[known.workers]
     drain = settings[known.drain]
     passphraseFile = settings[ifSet: known.passphraseFile]
-    logLevel = settings[known.logLevel].rawValue
+    logLevel = settings[known.logLevel]
     logFormat = settings[known.logFormat]
+    for (name, own, told) in [("listen", listen, training), ("enrolment-listen", enrolmentListen, enrolment)] {
+      guard let told, own.port != told.port else { continue }
+      warnings.append(
+        "\(name) is \(own), but partners were told \(told): they reach it only where something forwards that port")
+    }
     if isInsecureLoopback {
       for (name, address) in [("listen", listen), ("enrolment-listen", enrolmentListen)] where !address.isLoopback {
         throw SettingsError(problems: [

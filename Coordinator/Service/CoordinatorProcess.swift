@@ -36,7 +36,8 @@ public struct CoordinatorProcess: Sendable {
     (lease, lock) = try await Self.takeLease(state, waits: configuration.isStandby, logger)
     let hosted = try state.host(
       lease: lease, policy: configuration.policy, quota: configuration.spoolQuota, workers: configuration.workers,
-      checksCertificates: !configuration.isInsecureLoopback, logger: logger, clock: { Date() })
+      checksCertificates: !configuration.isInsecureLoopback, logger: logger, clock: { Date() },
+      uptime: { Uptime.seconds })
     (host, handler, monitor) = (hosted.host, hosted.handler, hosted.monitor)
     ProcessMetrics.register(in: monitor.registry)
     monitor.set(holdsLease: true)
@@ -87,15 +88,24 @@ public struct CoordinatorProcess: Sendable {
     let holder = "process \(getpid())\(host)"
     var lock: FolderLock?
     var hasSaid = false
+    let watch = LeaseWatch()
+    // Whoever does not stand by waits as well where the lease seems to be over: its holder's clock may be behind.
+    let end = ContinuousClock.now + .seconds(Lease.duration + 1)
     while true {
       lock = lock ?? FolderLock(state.folder)
       let isLocked = lock != nil
       do {
-        let lease = try state.store.takeLease(holder: holder, now: Date(), isDead: { isLocked && $0.hasSuffix(host) })
+        let lease = try state.store.takeLease(
+          holder: holder, now: Date(), watch: watch, isDead: { isLocked && $0.hasSuffix(host) })
         return (lease, lock)
       } catch StoreError.leaseHeld(let other, let until) {
-        guard waits else { throw StoreError.leaseHeld(by: other, until: until) }
+        guard waits || (until <= Date() && .now < end) else { throw StoreError.leaseHeld(by: other, until: until) }
         if !hasSaid { logger.notice("standing by: another coordinator holds the lease", [.holder: LogValue(other)]) }
+        hasSaid = true
+        try await Task.sleep(for: .milliseconds(500))
+      } catch let error as TaskDatabaseError where waits && error.kind == .busy {
+        // Its holder was suspended in the middle of a write: nobody can take over before that ends or the process does.
+        if !hasSaid { logger.notice("standing by: another process is writing to the database and does not end") }
         hasSaid = true
         try await Task.sleep(for: .milliseconds(500))
       }
@@ -123,22 +133,30 @@ extension CoordinatorState {
   /// - Parameters:
   ///   - checksCertificates: `false` on a loopback without certificates.
   ///   - clock: tests bring their own.
+  ///   - uptime: seconds by a clock that nobody sets; `nil` where `clock` is one.
   package func host(
     lease: Lease, policy: RoundPolicy, quota: UploadSpool.Quota, workers: Int = 1, checksCertificates: Bool = true,
     logger: Logger,
-    clock: @escaping @Sendable () -> Date
+    clock: @escaping @Sendable () -> Date, uptime: (@Sendable () -> Double)? = nil
   ) throws -> (host: RoundHost, handler: TrainingHandler, monitor: RoundMonitor) {
     let monitor = RoundMonitor()
     let spool = try UploadSpool(folder: folder.spool, quota: quota)
     let host = RoundHost(
       RoundHost.Parts(
         store: store, lease: lease, folder: folder, signingKey: signingKey, spool: spool, policy: policy, monitor: monitor,
-        workers: workers, logger: logger, clock: clock))
+        workers: workers, logger: logger, clock: clock, uptime: uptime))
     let handler = TrainingHandler(
       state: self, host: host, spool: spool, monitor: monitor, logger: logger, checksCertificates: checksCertificates,
       clock: clock)
     return (host, handler, monitor)
   }
+}
+
+/// Time that goes on while the machine sleeps and that nobody sets.
+enum Uptime {
+  private static let start = ContinuousClock.now
+
+  static var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 }
 
 /// Keeps the lease and ticks the rounds.

@@ -8,9 +8,13 @@ public enum CoordinatorSettings {
     "state", .default("state"), help: "State folder: authority, keys, database, ledgers, spool.")
   static let passphraseFile = Setting<String>.path(
     "passphrase-file", .optional, help: "File (0600) whose first line opens sealed keys; without it you are asked.")
-  static let listen = Setting<HostPort>.address("listen", .default("0.0.0.0:7443"), help: "Training: mutual TLS 1.3.")
+  static let listen = Setting<HostPort>.address(
+    "listen", .optional,
+    help: "Training: mutual TLS 1.3. By default 0.0.0.0 and the port of the training address that init was told.")
   static let enrolmentListen = Setting<HostPort>.address(
-    "enrolment-listen", .default("0.0.0.0:7444"), help: "Enrolment: TLS 1.3 with this server's certificate.")
+
+    "enrolment-listen", .optional,
+    help: "Enrolment: TLS 1.3 with this server's certificate. By default 0.0.0.0 and the port that init was told.")
   static let metricsListen = Setting<HostPort>.address(
     "metrics-listen", .default("127.0.0.1:9464"), help: "Plain HTTP: /metrics, /healthz, /readyz.")
   static let insecureLoopback = Setting<Bool>.switched(
@@ -56,8 +60,6 @@ public enum CoordinatorSettings {
       closeEarlyShare, closeEarlyGrace, every, notBefore, gather, retryPause, spoolPerPartner, spoolTotal, uploadSlots, workers,
       drain, logLevel, logFormat,
     ])
-
-  enum LogDetail: String, Sendable, CaseIterable { case trace, debug, info, notice, warning, error, critical }
 
   /// A point in time, as ISO 8601 has it.
   struct Moment: Sendable { let date: Date }

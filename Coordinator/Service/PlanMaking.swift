@@ -3,7 +3,7 @@ internal import DataImport
 public import FederatedLearning
 public import Foundation
 public import Operations
-internal import PeerIdentity
+public import PeerIdentity
 internal import Recommender
 internal import SecureAggregation
 
@@ -37,17 +37,24 @@ public enum PlanSettings {
     "sampling-rate", .default("1"), in: 1e-6...1, help: "Poisson sampling rate of users.")
   static let evaluationShare = Setting<Double>.number(
     "evaluation-share", .default("0.02"), in: 0...0.5, help: "Share of the budget for one noised evaluation; 0 plans none.")
-  static let threshold = Setting<Int>.integer("threshold", .optional, in: 2...10_000, help: "Shamir threshold t.")
+  static let threshold = Setting<Int>.integer(
+    "threshold", .optional, in: 2...10_000,
+    help:
+      "Shamir threshold t: partners that must help to open a sum. By default two thirds of the n partners, rounded down, plus 1.")
   static let minimumPartners = Setting<Int>.integer(
-    "minimum-partners", .optional, in: 2...10_000, help: "The fewest partners in a sum.")
+    "minimum-partners", .optional, in: 2...10_000,
+    help:
+      "The fewest partners in a sum. By default the threshold, at least 3: of 3 partners all 3 (one away stops every round), of 5 4, of 7 5, of 12 9."
+  )
   static let colluders = Setting<Int>.integer(
     "colluders", .default("1"), in: 0...10_000, help: "Partners that may collude with the coordinator.")
-  static let attempts = Setting<Int>.integer("attempts", .default("3"), in: 1...100, help: "Attempts per round.")
+  static let attempts = Setting<Int>.integer(
+    "attempts", .default("3"), in: 1...100, help: "Attempts per round; when the last comes to nothing, the plan is over.")
   static let reserveAttempts = Setting<Int>.integer(
     "reserve-attempts", .default("2"), in: 0...1000, help: "Attempts that may come to nothing and are paid all the same.")
   static let suite = Setting<Suite>.choice("suite", .default("aes256-ctr"), help: "How masks are expanded.")
   static let partners = Setting<[String]>.words(
-    "partners", .optional, help: "Names of the partners; by default all that are active.")
+    "partners", .optional, help: "Names of the partners; by default all that are active and have not left.")
 
   public static let schema = SettingsSchema(
     program: "a plan",
@@ -55,7 +62,11 @@ public enum PlanSettings {
       task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
       maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, attempts,
       reserveAttempts, suite, partners,
-    ])
+    ], isFileOnly: true, lister: "tacit-coordinator plan --sample",
+    elsewhere: Dictionary(
+      uniqueKeysWithValues: CoordinatorSettings.schema.settings.map {
+        ($0.name, "a setting of serve (its file, TACIT_… or --set), not of a plan")
+      }))
 
   enum AlgorithmName: String, Sendable, CaseIterable { case mf, als, covariance, popularity }
 
@@ -77,6 +88,9 @@ public struct PlanMaker {
     public let signature: Signature
     let roster: [UInt8]
     let catalogue: [UInt8]
+
+    /// The roster that partners compare with the plan.
+    public var signedRoster: SignedRoster? { get throws { roster.isEmpty ? nil : try SignedRoster(decoding: roster) } }
   }
 
   /// - Parameter path: the settings file; the catalogue's path is relative to its folder.
@@ -85,9 +99,9 @@ public struct PlanMaker {
     let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
     let known = PlanSettings.self
     let cataloguePath = settings[known.catalogue]
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = SyncedFile.parent(of: path)
     let catalogue = try CatalogueFile.read(
-      path: cataloguePath.hasPrefix("/") || folder.isEmpty ? cataloguePath : "\(folder)/\(cataloguePath)")
+      path: cataloguePath.hasPrefix("/") ? cataloguePath : "\(folder)/\(cataloguePath)")
     var decisions = PlanDecisions(
       task: settings[ifSet: known.task] ?? "\(settings[known.algorithm].rawValue) for \(state.task.name)",
       algorithm: settings[known.algorithm].rawValue, nominalUsers: settings[known.nominalUsers])
@@ -149,16 +163,32 @@ public struct PlanMaker {
   }
 
   private func chosen(_ names: [String]?, _ path: String) throws -> [PartnerRecord] {
-    let active = try state.store.partners().filter(\.isActive)
-    guard let names else { return active }
-    return try Set(names).map { name in
-      guard let partner = active.first(where: { $0.name == name }) else {
-        throw SettingsError(problems: [
-          "\(path): partners names '\(name)', who is not enrolled and active; see: tacit-coordinator roster"
-        ])
+    let known = try state.store.partners()
+    // Whoever has left does so for good, and would be waited for in vain.
+    let left = Set(try state.store.standings(plan: .zero).filter(\.value.hasLeft).keys)
+    let active = known.filter { $0.isActive && !left.contains($0.participant) }
+    guard let names else {
+      guard !active.isEmpty else {
+        throw SettingsError(problems: ["\(path): no partner is enrolled and active; see: tacit-coordinator roster"])
+      }
+      return active
+    }
+    var problems: [String] = []
+    let chosen = Set(names).sorted().compactMap { name in
+      let partner = active.first { $0.name == name }
+      if partner == nil {
+        let why =
+          switch known.first(where: { $0.name == name }) {
+          case let partner? where !partner.isActive: "was revoked"
+          case .some: "has left the task for good"
+          case nil: "is not enrolled"
+          }
+        problems.append("\(path): partners names '\(name)', who \(why); see: tacit-coordinator roster")
       }
       return partner
-    }.sorted { $0.participant < $1.participant }
+    }
+    guard problems.isEmpty else { throw SettingsError(problems: problems) }
+    return chosen.sorted { $0.participant < $1.participant }
   }
 
   private func numbers(_ words: [String], of key: String, _ path: String) throws -> [String: Double] {

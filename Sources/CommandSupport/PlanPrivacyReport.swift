@@ -12,19 +12,23 @@ public struct PlanPrivacyReport {
   private let charges: [LedgerState.Standing]
   private let ledgerHead: String
   private let remaining: Double?
+  private let planName: (LedgerState.Standing) -> String?
 
   /// - Parameters:
   ///   - charges: those of this plan.
   ///   - ledgerHead: hash of the ledger's last record, in hex.
-  ///   - remaining: ε that the holder may still spend; `nil` without a cap.
+  ///   - remaining: ε that the plan's cap leaves; `nil` without a cap.
+  ///   - planName: what a charge's plan is called where the ledger knows more than one.
   public init(
-    plan: TrainingPlan, state: LedgerState, charges: [LedgerState.Standing], ledgerHead: String, remaining: Double?
+    plan: TrainingPlan, state: LedgerState, charges: [LedgerState.Standing], ledgerHead: String, remaining: Double?,
+    planName: @escaping (LedgerState.Standing) -> String? = { _ in nil }
   ) {
     self.plan = plan
     self.state = state
     self.charges = charges
     self.ledgerHead = ledgerHead
     self.remaining = remaining
+    self.planName = planName
   }
 
   /// Setting, unit, mechanisms, ledger and, where there is noise, the guarantees.
@@ -215,11 +219,11 @@ public struct PlanPrivacyReport {
   }
 
   private var ledgerExtract: LedgerExtract {
-    let entries = state.charges.enumerated().map { index, standing in
+    let entries = state.charges.map { standing in
       let wasReleased: Bool
       if case .released? = standing.outcome?.result { wasReleased = true } else { wasReleased = false }
       return LedgerEntryExtract(
-        index: standing.number - 1, release: standing.charge.name, round: standing.charge.attempt.round,
+        index: standing.number - 1, plan: planName(standing), release: standing.charge.name, round: standing.charge.attempt.round,
         attempt: standing.charge.attempt.attempt,
         epsilonAfter: standing.charge.epsilonAfter.isFinite ? standing.charge.epsilonAfter : nil,
         survivorCount: standing.charge.survivors, released: wasReleased)

@@ -53,7 +53,7 @@ public struct SystemRandomSource: RandomSource {
 public struct KeyedRandomSource: RandomSource {
   private let key: SecretBytes
   private var block: UInt64 = 0
-  private var buffer: [UInt8]
+  private var buffer = KeystreamBuffer(count: bufferSize)
   private var position: Int
 
   private static let bufferSize = 1 << 14
@@ -63,7 +63,6 @@ public struct KeyedRandomSource: RandomSource {
     precondition(key.count == 32, "a keyed random source takes 32 bytes, found \(key.count)")
     self.key = key.withUnsafeBytes { SecretBytes(copying: $0) }
     wipe(&key)
-    buffer = [UInt8](repeating: 0, count: Self.bufferSize)
     position = Self.bufferSize
   }
 
@@ -85,10 +84,8 @@ public struct KeyedRandomSource: RandomSource {
     while written < target.count {
       if position == Self.bufferSize { refill() }
       let count = min(target.count - written, Self.bufferSize - position)
-      buffer.withUnsafeBytes { source in
-        UnsafeMutableRawBufferPointer(rebasing: target[written..<written + count])
-          .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[position..<position + count]))
-      }
+      UnsafeMutableRawBufferPointer(rebasing: target[written..<written + count])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer.bytes[position..<position + count]))
       written += count
       position += count
     }
@@ -97,8 +94,10 @@ public struct KeyedRandomSource: RandomSource {
   private mutating func refill() {
     // A 64-bit block counter and an 8-byte zero nonce (the original ChaCha20), so that the stream never ends.
     let nonce = [UInt8](repeating: 0, count: 8)
-    buffer.withUnsafeMutableBufferPointer { output in
-      output.update(repeating: 0)
+    // A copy of this stream reads from the same buffer until one of them goes on.
+    if !isKnownUniquelyReferenced(&buffer) { buffer = KeystreamBuffer(count: Self.bufferSize) }
+    buffer.write { output in
+      wipe(UnsafeMutableRawBufferPointer(output))
       key.withUnsafeBytes { key in
         _ = crypto_stream_chacha20_xor_ic(
           output.baseAddress!, output.baseAddress!, UInt64(output.count), nonce, block, key.bytePointer)
@@ -107,6 +106,26 @@ public struct KeyedRandomSource: RandomSource {
     block += UInt64(Self.bufferSize / 64)
     position = 0
   }
+}
+
+/// Keystream that is not drawn yet, or was: keys and masks come from it, so that it is wiped when nobody reads it any more.
+private final class KeystreamBuffer: Sendable {
+  // Allocated in the initialiser, freed in deinit, written only while one stream holds it.
+  private nonisolated(unsafe) let storage: UnsafeMutableBufferPointer<UInt8>
+
+  init(count: Int) {
+    storage = .allocate(capacity: count)
+    storage.initialize(repeating: 0)
+  }
+
+  deinit {
+    wipe(UnsafeMutableRawBufferPointer(storage))
+    storage.deallocate()
+  }
+
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(storage) }
+
+  func write(_ body: (UnsafeMutableBufferPointer<UInt8>) -> Void) { body(storage) }
 }
 
 extension KeyedRandomSource: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -7,7 +7,8 @@ internal import UnixSignals
 /// process at once.
 public enum GracefulRun {
   /// Runs until one service returns or throws, or until a signal; the others are then asked to end, last one first, and get
-  /// `drainLimit` for it before their tasks are cancelled.
+  /// `drainLimit` for it before their tasks are cancelled. What does not even end then (training that nothing can interrupt)
+  /// ends with the process, `lastWait` after that.
   ///
   /// - Throws: what the service threw that ended the run.
   /// - Returns: the signal that ended the run, `nil` when the work was done.
@@ -22,7 +23,8 @@ public enum GracefulRun {
 
   package static func run(
     _ services: [any Service], drainLimit: Duration, logger: Logger,
-    signals: some AsyncSequence<Int32, Never> & Sendable, endNow: @escaping @Sendable (Int32) -> Void
+    signals: some AsyncSequence<Int32, Never> & Sendable, lastWait: Duration = .seconds(5),
+    endNow: @escaping @Sendable (Int32) -> Void
   ) async throws -> Int32? {
     var configuration = ServiceGroupConfiguration(
       services: services.map {
@@ -38,19 +40,33 @@ public enum GracefulRun {
         if await first.remember(signal) {
           logger.notice("asked to end: draining; ask again to end at once", [.signal: LogValue(signal)])
           await group.triggerGracefulShutdown()
+          await first.set(
+            lastResort: Task {
+              guard (try? await Task.sleep(for: drainLimit + lastWait)) != nil else { return }
+              logger.warning("not drained in time: ending at once", [.signal: LogValue(signal)])
+              endNow(signal)
+            })
         } else {
           logger.warning("asked again: ending at once", [.signal: LogValue(signal)])
           endNow(signal)
         }
       }
     }
-    defer { watch.cancel() }
-    try await group.run()
+    let result: Result<Void, any Error>
+    do { result = .success(try await group.run()) } catch { result = .failure(error) }
+    watch.cancel()
+    await first.cancelLastResort()
+    try result.get()
     return await first.signal
   }
 
   private actor SignalMemory {
     private(set) var signal: Int32?
+    private var lastResort: Task<Void, Never>?
+
+    func set(lastResort task: Task<Void, Never>) { lastResort = task }
+
+    func cancelLastResort() { lastResort?.cancel() }
 
     /// Whether this is the first.
     func remember(_ signal: Int32) -> Bool {

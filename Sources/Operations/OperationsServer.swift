@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Hummingbird
 internal import HummingbirdCore
 public import Logging
@@ -10,6 +11,11 @@ public enum Readiness: Sendable, Equatable {
   case ready
   /// Why not, in a few words without personal data.
   case notReady(String)
+}
+
+/// Where nobody could listen, and why, in one sentence.
+public struct OperationsListenError: Error, CustomStringConvertible {
+  public let description: String
 }
 
 /// HTTP for those who operate a service: `/metrics` (Prometheus), `/healthz` (the process lives: 200), `/readyz` (200, or 503
@@ -40,7 +46,7 @@ public struct OperationsServer: Service {
 
   /// Serves until graceful shutdown or cancellation.
   ///
-  /// - Throws: when it cannot listen there.
+  /// - Throws: `OperationsListenError` when it cannot listen there.
   public func run() async throws {
     if !address.isLoopback {
       logger.warning("metrics and health can be read by others on the network", [.address: LogValue(address)])
@@ -61,7 +67,12 @@ public struct OperationsServer: Service {
         logger.info("metrics and health are served", [.address: LogValue(address.host), .port: LogValue(port)])
         await onListening(port)
       }, logger: logger)
-    try await application.run()
+    do { try await application.run() } catch let error as IOError {
+      throw OperationsListenError(
+        description:
+          "metrics and health cannot be served on \(address): \(String(cString: strerror(error.errnoCode))); choose another metrics-listen, or stop what uses this one"
+      )
+    }
   }
 
   private func respond(to request: Request) async -> Response {

@@ -36,5 +36,8 @@ public struct CertificateRequest: Sendable, Hashable {
     publicKey = request.publicKey
   }
 
+  /// The key that is asked for, in the one form that it has: the request's own bytes differ each time it is signed (ECDSA is randomised).
+  public var publicKeyBytes: [UInt8] { Array(publicKey.subjectPublicKeyInfoBytes) }
+
   private static let byteCountMax = 4096
 }

@@ -37,9 +37,18 @@ extension PrivacyDocument {
           "ε = \(ReportNumber.constant(cap.epsilon)) at δ = \(ReportNumber.delta(cap.delta)), against "
             + words.adversary(cap.against)))
     }
+    if let total = privacy.total {
+      facts += [
+        DocumentFact("Spent over all plans (\(ReportNumber.count(total.planCount)))", total.words),
+        DocumentFact(
+          "Own cap over all plans",
+          total.epsilonCap.map { "ε = \(ReportNumber.constant($0)) at δ = \(ReportNumber.delta(total.delta))" } ?? "none was set"),
+        DocumentFact("Left of the own cap", total.epsilonRemaining.map { ReportNumber.lowerBound($0) } ?? "not stated"),
+      ]
+    }
     facts += [
       DocumentFact(
-        "Remaining ε", ledger.epsilonRemaining.map { ReportNumber.lowerBound($0) } ?? "not stated"),
+        "Remaining ε of the plan's cap", ledger.epsilonRemaining.map { ReportNumber.lowerBound($0) } ?? "not stated"),
       DocumentFact("Entries", ReportNumber.count(ledger.size)),
       DocumentFact("Head (hash of the last entry)", ledger.head ?? "not stated"),
     ]
@@ -53,23 +62,22 @@ extension PrivacyDocument {
   private func entryTable(_ entries: [LedgerEntryExtract]) -> DocumentTable {
     let shown = entries.abridged()
     let gap = entries.count - shown.count
+    // Rounds and attempts count from 1 for people. A column that no entry fills is left out.
+    let properties: [(column: DocumentTable.Column, value: (LedgerEntryExtract) -> String?)] = [
+      (.init("Entry"), { String($0.index) }),
+      (.init("Plan", numeric: false), { $0.plan }),
+      (.init("Release", numeric: false), { $0.release }),
+      (.init("Round"), { $0.round.map { String($0 + 1) } }),
+      (.init("Attempt"), { $0.attempt.map { String($0 + 1) } }),
+      (.init("Partners in the sum"), { $0.survivorCount.map { String($0) } }),
+      (.init("Outcome", numeric: false), { $0.released ? "released" : "aborted, charged" }),
+      (.init("ε so far"), { $0.epsilonAfter.map { ReportNumber.upperBound($0) } }),
+      (.init("Hash", numeric: false), { $0.hash.map { $0.count > 16 ? $0.prefix(16) + "…" : $0 } }),
+    ]
+    let filled = properties.filter { property in entries.contains { property.value($0) != nil } }
     return DocumentTable(
-      caption: "Charges in order",
-      columns: [
-        .init("Entry"), .init("Release", numeric: false), .init("Round"), .init("Attempt"),
-        .init("Partners in the sum"),
-        .init("Outcome", numeric: false), .init("ε so far"), .init("Hash", numeric: false),
-      ],
-      rows: shown.map { entry in
-        [
-          .init(String(entry.index)), .init(entry.release), .init(entry.round.map { String($0) } ?? "–"),
-          .init(entry.attempt.map { String($0) } ?? "–"),
-          .init(entry.survivorCount.map { String($0) } ?? "–"),
-          .init(entry.released ? "released" : "aborted, charged"),
-          .init(entry.epsilonAfter.map { ReportNumber.upperBound($0) } ?? "not stated"),
-          .init(entry.hash.map { $0.count > 16 ? $0.prefix(16) + "…" : $0 } ?? "–"),
-        ]
-      },
+      caption: "Charges in order", columns: filled.map(\.column),
+      rows: shown.map { entry in filled.map { .init($0.value(entry) ?? "–") } },
       note: gap == 0
         ? nil : "\(ReportNumber.count(gap)) entries in the middle are left out here; report.json holds them.")
   }

@@ -66,6 +66,23 @@ package struct Claim: Sendable, Equatable {
       statement = "Noise was added, but the report holds no ε. Recompute it from the ledger."
     }
     if privacy.setting.noise != .none { remarks += Claim.remarks(privacy, words, main) }
+    if let total = privacy.total { lead(with: total) }
+  }
+
+  /// What counts for people is the sum over all plans: it opens the page, and one plan's claim stands below it.
+  private mutating func lead(with total: SpentTotal) {
+    let plans = total.planCount == 1 ? "one plan" : "\(ReportNumber.count(total.planCount)) plans"
+    let cap = total.epsilonCap.map { "the holder's own cap over all plans is ε = \(ReportNumber.constant($0))" }
+    guard verdict != .notPrivate, let epsilon = total.epsilon else {
+      return remarks.insert("Over all plans of these users (\(plans)): \(total.words).", at: 0)
+    }
+    let isAbove = total.epsilonCap.map { epsilon > $0 * (1 + 1e-9) } ?? false
+    let ofPlan = verdict == .notComputed ? "Nothing was charged under this plan yet." : "This plan: \(statement)"
+    if verdict == .notComputed { verdict = .bounded }
+    if isAbove { verdict = .overspent }
+    headline = "Charged for the same users over all plans (\(plans)): \(total.words)"
+    statement =
+      "\(cap.map { "\($0.prefix(1).uppercased() + $0.dropFirst()); \(isAbove ? "more than that was charged" : "\(ReportNumber.lowerBound(total.epsilonRemaining ?? 0, digits: 3)) is left"). " } ?? "No cap of the holder's own is set. ")\(ofPlan)"
   }
 
   private static func remarks(_ privacy: PrivacyReport, _ words: Wording, _ main: Guarantee?) -> [String] {

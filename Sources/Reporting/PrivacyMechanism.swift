@@ -102,9 +102,13 @@ public struct LedgerExtract: Codable, Sendable, Equatable {
 public struct LedgerEntryExtract: Codable, Sendable, Equatable {
   /// Position in the ledger, from 0.
   public var index: Int
+  /// The plan that it was charged under, for people; `nil` where the ledger knows one plan only.
+  public var plan: String?
   /// Name of the release that was charged.
   public var release: String
+  /// From 0.
   public var round: Int?
+  /// From 0.
   public var attempt: Int?
   /// ε of everything charged so far, this entry included, at the cap's δ (upper value).
   public var epsilonAfter: Double?
@@ -116,10 +120,11 @@ public struct LedgerEntryExtract: Codable, Sendable, Equatable {
   public var hash: String?
 
   public init(
-    index: Int, release: String, round: Int? = nil, attempt: Int? = nil, epsilonAfter: Double? = nil,
+    index: Int, plan: String? = nil, release: String, round: Int? = nil, attempt: Int? = nil, epsilonAfter: Double? = nil,
     survivorCount: Int? = nil, released: Bool = true, hash: String? = nil
   ) {
     self.index = index
+    self.plan = plan
     self.release = release
     self.round = round
     self.attempt = attempt

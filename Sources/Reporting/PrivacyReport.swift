@@ -16,6 +16,8 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
   public var ledger: LedgerExtract?
   /// Spend by partner and by model family; `nil` where only one ledger was at hand.
   public var spending: [SpendRow]?
+  /// Over all plans of the ledger; `nil` where the ledger is of this run alone.
+  public var total: SpentTotal?
   /// Searches, early stopping, warm starts, vocabulary: what was charged and what is not covered.
   public var tuning: TuningDisclosure?
   /// What was public before the run (catalogue, roster, plan).
@@ -27,7 +29,7 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
   public init(
     setting: TrustSetting, covered: [String] = [], notCovered: [String] = [], unit: UnitStatement,
     mechanisms: [ReleaseMechanism] = [], rounds: RoundCounts? = nil, cap: BudgetCap? = nil,
-    guarantees: [Guarantee] = [], ledger: LedgerExtract? = nil, tuning: TuningDisclosure? = nil,
+    guarantees: [Guarantee] = [], ledger: LedgerExtract? = nil, total: SpentTotal? = nil, tuning: TuningDisclosure? = nil,
     publicData: [String] = [], neverLeaves: [String] = [], audit: EmpiricalAudit? = nil
   ) {
     self.setting = setting
@@ -39,6 +41,7 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
     self.cap = cap
     self.guarantees = guarantees
     self.ledger = ledger
+    self.total = total
     self.tuning = tuning
     self.publicData = publicData
     self.neverLeaves = neverLeaves

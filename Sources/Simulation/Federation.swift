@@ -208,7 +208,7 @@ public final class Federation {
           continue
         }
         let next = measured(.localTraining) {
-          host.engine.train(random: &host.random, time: Int(network.now))
+          host.engine.train(time: Int(network.now))
         }
         perform(next, by: participant, host)
       case .send(let message):

@@ -33,6 +33,13 @@ public final class LedgerFile: LedgerJournal, Sendable {
   /// - Throws: `StorageError` when the file is missing, or another process has it open.
   public static func open(at path: String) throws -> LedgerFile { try open(at: path, disk: .system) }
 
+  /// Opens a ledger for whoever may write by a fence of its own: each append must happen inside a transaction that compares a
+  /// fencing token, and that no other process can be in.
+  ///
+  /// A process that was suspended keeps its lock for ever; here it stops nobody, because the fence stops that process when it wakes.
+  /// - Throws: `StorageError` when the file is missing.
+  public static func openFenced(at path: String) throws -> LedgerFile { try open(at: path, disk: .system, isFenced: true) }
+
   /// Appends one line and syncs it.
   ///
   /// - Throws: `StorageError`; the file then ends where it ended before.
@@ -116,9 +123,9 @@ extension LedgerFile {
     return LedgerFile(file: file, disk: disk, content: line, recovery: nil)
   }
 
-  package static func open(at path: String, disk: Disk) throws -> LedgerFile {
+  package static func open(at path: String, disk: Disk, isFenced: Bool = false) throws -> LedgerFile {
     let file = try FileDescriptor(path, O_RDWR | O_APPEND | O_NOFOLLOW)
-    try lock(file, named: path)
+    do { try lock(file, named: path) } catch let error as StorageError where isFenced && error.kind == .locked {}
     var content = try file.readAll()
     var recovery: String?
     let reading = LedgerReader(content)

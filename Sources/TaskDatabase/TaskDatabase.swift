@@ -69,6 +69,11 @@ public final class TaskDatabase: Sendable {
   /// - Parameter prune: takes out of the copy what must not leave with it; the freed pages are overwritten.
   /// - Throws: `TaskDatabaseError` when `destination` exists or cannot be written; nothing is left behind then.
   public func backup(to destination: String, prune: (Database) throws -> Void = { _ in }) throws {
+    try backup(to: destination, prune: prune, synchronize: FileSync.path)
+  }
+
+  /// - Parameter synchronize: makes a file or folder durable; tests bring one that fails, or that remembers.
+  package func backup(to destination: String, prune: (Database) throws -> Void, synchronize: (String) throws -> Void) throws {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: destination) else {
       throw TaskDatabaseError(.exists, "\(destination) exists; choose another name for the copy")
@@ -94,9 +99,10 @@ public final class TaskDatabase: Sendable {
         }
         try copy.close()
       }
-      try FileSync.file(draft)
+      try synchronize(draft)
       guard rename(draft, destination) == 0 else { throw TaskDatabaseError.system("writing", destination) }
-      try FileSync.folder(of: destination)
+      let folder = (destination as NSString).deletingLastPathComponent
+      try synchronize(folder.isEmpty ? "." : folder)
     } catch {
       for suffix in ["", "-journal", "-wal", "-shm"] { try? manager.removeItem(atPath: draft + suffix) }
       throw error
@@ -187,15 +193,8 @@ public final class TaskDatabase: Sendable {
 
 /// Syncs by name.
 enum FileSync {
-  static func file(_ path: String) throws { try sync(path, O_RDONLY) }
-
-  static func folder(of path: String) throws {
-    let folder = (path as NSString).deletingLastPathComponent
-    try sync(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY)
-  }
-
-  private static func sync(_ path: String, _ flags: Int32) throws {
-    let file = open(path, flags | O_CLOEXEC)
+  static func path(_ path: String) throws {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw TaskDatabaseError.system("opening", path) }
     defer { close(file) }
     guard fsync(file) == 0 else { throw TaskDatabaseError.system("syncing", path) }

@@ -31,6 +31,8 @@ public struct TaskDatabaseError: Error, Equatable, CustomStringConvertible {
 
   init(_ error: DatabaseError, path: String) {
     switch error.resultCode {
+    // The index of the write-ahead log is a file of its own that must grow before anything is read.
+    case _ where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: fallthrough
     case .SQLITE_FULL:
       self.init(.full, "\(path) cannot grow: the disk or the quota is full; free some space and start again")
     case .SQLITE_BUSY, .SQLITE_LOCKED:
@@ -41,7 +43,11 @@ public struct TaskDatabaseError: Error, Equatable, CustomStringConvertible {
       self.init(.unsafePermissions, "\(path) cannot be written; check its owner and permissions")
     case .SQLITE_CANTOPEN: self.init(.missing, "\(path) cannot be opened; check the path")
     case .SQLITE_CONSTRAINT: self.init(.rule, "\(path): \(error.message ?? "a rule of the schema was broken")")
-    default: self.init(.io, "\(path): \(error.message ?? "reading or writing failed") (SQLite \(error.resultCode.rawValue))")
+    default:
+      self.init(
+        .io,
+        "\(path): \(error.message ?? "reading or writing failed") (SQLite \(error.extendedResultCode.rawValue)); check the disk, its free space and the owner of the folder, and start again"
+      )
     }
   }
 

@@ -111,6 +111,7 @@ public enum TransportBenchmark {
 
 /// Takes uploads and keeps nothing.
 private struct DiscardingHandler: CoordinationHandler {
+  func settled(_ key: UploadKey) -> UploadPhase? { nil }
   func authorize(_ peer: Peer, isHello: Bool) {}
   func hello(_ hello: ClientHello, from peer: Peer) throws(TransportRefusal) -> ServerHello {
     throw .unavailable(reason: "this is a benchmark")

@@ -200,6 +200,7 @@ extension DataCommand {
 
     @Argument(help: "`synthetic:USERSxITEMSxPARTNERS`, a folder in our layout, or a table.")
     var data: String
+    @OptionGroup var reading: DataReadingOptions
 
     @Option(help: "How users are divided: a number, by:COLUMN, or as `tacit simulate --partners` says.")
     var partners: String = "by:partner"
@@ -213,7 +214,7 @@ extension DataCommand {
     func run() throws { try Failures.report { try execute() } }
 
     private func execute() throws {
-      let dataset = try DataSource.load(data, seed: seed, validation: false).dataset
+      let dataset = try DataSource.load(data, seed: seed, validation: false, options: reading.options()).dataset
       let partition: Partition
       do { partition = try dataset.partition(by: try PartitionRule(parsing: partners)) } catch {
         throw CommandFailure(.configuration, "--partners: \(error)")

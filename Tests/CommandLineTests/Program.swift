@@ -40,8 +40,15 @@ enum Program: String {
   }
 
   /// Starts the program; `finish` of the result waits for it.
-  func start(_ arguments: [String], in folder: Scratch) throws -> Running {
+  ///
+  /// - Parameters:
+  ///   - variables: added to this process's environment, without the `TACIT_` variables of whoever runs the tests.
+  ///   - input: a file for standard input; nothing by default.
+  func start(
+    _ arguments: [String], in folder: Scratch, variables: [String: String] = [:], input: String? = nil
+  ) throws -> Running {
     let process = Process()
+    process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TACIT_") }.merging(variables) { $1 }
     process.executableURL = url
     process.arguments = arguments
     process.currentDirectoryURL = folder.url
@@ -51,12 +58,14 @@ enum Program: String {
     for url in [output, errors] { try Data().write(to: url) }
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput = try input.map { try FileHandle(forReadingFrom: URL(fileURLWithPath: $0)) } ?? FileHandle.nullDevice
     try process.run()
     return Running(process: process, output: output, errors: errors)
   }
 
-  func run(_ arguments: [String], in folder: Scratch) throws -> Outcome { try start(arguments, in: folder).finish() }
+  func run(
+    _ arguments: [String], in folder: Scratch, variables: [String: String] = [:], input: String? = nil
+  ) throws -> Outcome { try start(arguments, in: folder, variables: variables, input: input).finish() }
   func run(_ arguments: String..., in folder: Scratch) throws -> Outcome { try run(arguments, in: folder) }
 
   struct Running {

@@ -70,7 +70,8 @@ import Testing
   func badTokens() throws {
     guard Program.client.isBuilt else { return }
     let scratch = try Scratch()
-    try Program.client.run("enroll", "--home", "home", "--token", "hello", in: scratch)
+    try scratch.write("hello", to: "token")
+    try Program.client.run("enroll", "--home", "home", "--token", "@token", in: scratch)
       .expectRefusal(64, saying: "no token of Tacit")
     try Program.client.run("enroll", "--home", "home", "--token", "@nowhere", in: scratch)
       .expectRefusal(66, saying: "no such file")

@@ -42,7 +42,8 @@ import Transport
     let desk = EnrolmentDesk(state: task.state, logger: TestTask.logger, clock: { clock.now })
     let invitations = try Invitations(folder: task.state.folder)
     let text = try invitations.invite(
-      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now)
+      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now
+    ).token
     let token = try EnrolmentToken(parsing: text, now: clock.now)
     let key = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: 77, count: 32)))
     let request = try CertificateRequest.create(key: .generate(), name: token.name)
@@ -61,12 +62,42 @@ import Transport
     }
   }
 
+  @Test func `an invitation stands until it is over or withdrawn, also when it was used; nothing else is one`() async throws {
+    let task = try await TestTask()
+    let clock = task.clock
+    let desk = EnrolmentDesk(state: task.state, logger: TestTask.logger, clock: { clock.now })
+    let invitations = try Invitations(folder: task.state.folder)
+    func invite(_ name: String, seconds: Double) throws -> EnrolmentToken {
+      try EnrolmentToken(
+        parsing: try invitations.invite(
+          try PartnerName(name), expires: clock.now.addingTimeInterval(seconds), now: clock.now
+        ).token,
+        now: clock.now)
+    }
+    func stands(_ token: EnrolmentToken) async throws -> Bool {
+      try await desk.isInvited(EnrolmentToken.secretHash(token.secret))
+    }
+    #expect(try await !desk.isInvited(SHA256.hash([1])))
+    let (used, withdrawn, short) = (try invite("a", seconds: 100), try invite("b", seconds: 100), try invite("c", seconds: 50))
+    for token in [used, withdrawn, short] { #expect(try await stands(token)) }
+    _ = try await apply(used, desk, seed: 90)
+    #expect(try await stands(used))
+    _ = try invite("b", seconds: 100)
+    #expect(try await !stands(withdrawn))
+    clock.advance(51)
+    #expect(try await !stands(short))
+    #expect(try await stands(used))
+    clock.advance(51)
+    #expect(try await !stands(used))
+  }
+
   @Test func `two at once with one token: one enrols`() async throws {
     let task = try await TestTask()
     let clock = task.clock
     let desk = EnrolmentDesk(state: task.state, logger: TestTask.logger, clock: { clock.now })
     let text = try Invitations(folder: task.state.folder).invite(
-      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now)
+      try PartnerName("late"), expires: clock.now.addingTimeInterval(60), now: clock.now
+    ).token
     let token = try EnrolmentToken(parsing: text, now: clock.now)
     var requests: [(SigningKey, CertificateRequest)] = []
     for seed in UInt8(100)..<110 {
@@ -90,7 +121,7 @@ import Transport
     let invitations = try Invitations(folder: task.state.folder)
     func invite(_ name: String) throws -> EnrolmentToken {
       try EnrolmentToken(
-        parsing: try invitations.invite(try PartnerName(name), expires: clock.now.addingTimeInterval(60), now: clock.now),
+        parsing: try invitations.invite(try PartnerName(name), expires: clock.now.addingTimeInterval(60), now: clock.now).token,
         now: clock.now)
     }
     var random = SystemRandomSource()
@@ -109,9 +140,10 @@ import Transport
     clock.advance(61)
     #expect(await refusal { _ = try await apply(again, desk, seed: 84) } == .invitationExpired)
     #expect(try task.state.store.partners().count == 4)
-    #expect(throws: StateFolderError.self) {
-      try invitations.invite(try PartnerName("partner-1"), expires: clock.now.addingTimeInterval(60), now: clock.now)
-    }
+    // An invitation for the name of a partner that is there enrols nobody else.
+    let renewal = try invite("partner-1")
+    #expect(await refusal { _ = try await apply(renewal, desk, seed: 85) } == .conflict)
+    #expect(try task.state.store.partners().count == 4)
   }
 
   @Test func `a partner that is revoked by another process is refused at its next call, and awaited no more`() async throws {
@@ -198,7 +230,7 @@ import Transport
   }
 
   @Test func `a ledger that is shorter than one shown before, or another of its length, is refused`() async throws {
-    let task = try await TestTask()
+    let task = try await TestTask(noise: "distributed")
     try await task.run()
     let partner = task.partners[0]
     let head = partner.ledger.head.head
@@ -212,6 +244,11 @@ import Transport
     #expect(await hello(head.size, head.head) == nil)
     #expect(await hello(head.size - 1, SHA256.hash([1])) == .ledgerRolledBack(dataset: "data"))
     #expect(await hello(head.size, SHA256.hash([1])) == .ledgerRolledBack(dataset: "data"))
+    // Under the name of another data set: no ledger is as long as the one in its key advertisement.
+    let fresh = ClientHello(
+      software: "test", ledgers: [Transport.LedgerNote(dataset: "fresh", size: 1, head: SHA256.hash([1]))])
+    #expect(
+      await refusal { _ = try await task.handler.hello(fresh, from: partner.peer) } == .ledgerRolledBack(dataset: "fresh"))
     let answer = try await task.handler.hello(
       ClientHello(software: "test", ledgers: [Transport.LedgerNote(dataset: "data", size: head.size, head: head.head)]),
       from: partner.peer)
@@ -239,7 +276,7 @@ import Transport
         _ = try await task.handler.report(statement(.pause, 2, by: partner.key, task: foreign), from: partner.peer)
       }
         == .wrongTask)
-    for number in [0, 65_537, UInt64.max] {
+    for number in [0, 1001, UInt64.max] {
       let odd = statement(.pause, number, by: partner.key, task: id)
       #expect(
         await refusal { _ = try await task.handler.report(odd, from: partner.peer) } == .malformed(field: "statement.number"))
@@ -248,6 +285,15 @@ import Transport
     let receipt = try await task.handler.report(pause, from: partner.peer)
     #expect(try await task.handler.report(pause, from: partner.peer) == receipt)
     _ = try await task.handler.report(statement(.resume, 3, by: partner.key, task: id), from: partner.peer)
+    // Consent to a plan that nobody runs.
+    let elsewhere = PartnerStatement(
+      .consent, task: id, participant: partner.participant, number: 4, plan: SHA256.hash([9]), time: 1, key: partner.key)
+    guard
+      case .stageClosed? = await refusal({ _ = try await task.handler.report(elsewhere.encoded, from: partner.peer) })
+    else {
+      Issue.record("nobody can consent to a plan that is not there")
+      return
+    }
     // The pause again, by whoever recorded it: it is old.
     #expect(await refusal { _ = try await task.handler.report(pause, from: partner.peer) } == .conflict)
     let plan = SHA256.hash(task.plan.bytes)

@@ -12,7 +12,7 @@ import Transport
     var accepted = 0
     try await task.run(until: { accepted == 17 }, afterEach: { _, _ in accepted += 1 })
     let backup = task.path + "/backup"
-    try StateBackup.write(task.state.folder, to: backup)
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
     // An unmask answer, or whatever else was journalled last.
     let last = try #require(task.partners.compactMap { $0.uploaded.last }.first)
     let bytes = try #require(FileManager.default.contents(atPath: backup + "/coordinator.sqlite"))
@@ -28,7 +28,7 @@ import Transport
     try await task.run(until: { accepted == 2 }, afterEach: { _, _ in accepted += 1 })
     try #require(try task.charges().isEmpty)
     let backup = task.path + "/backup"
-    try StateBackup.write(task.state.folder, to: backup)
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
     await task.host.dropEverything()
     let fresh = StateFolder(path: task.path + "/fresh")
     _ = try StateBackup.restore(from: backup, into: fresh, now: task.clock.now)
@@ -47,19 +47,58 @@ import Transport
     #expect(try restored.store.releases(of: task.session).first?.statement.attempt == 1)
   }
 
+  @Test func `a backup and a restoration are on disk before they are said to be there`() async throws {
+    let task = try await TestTask()
+    let manager = FileManager.default
+    struct Fault: Error {}
+    func files(_ folder: String) throws -> Set<String> {
+      Set(try manager.subpathsOfDirectory(atPath: folder).map { "\(folder)/\($0)" }).union([folder])
+    }
+    let backup = task.path + "/backup"
+    var synced: [String] = []
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now) { path in
+      // Under its final name nothing is there before everything is on disk.
+      #expect(synced.count < 5 || path == task.path || !manager.fileExists(atPath: backup))
+      synced.append(path)
+    }
+    let draft = Set(try files(backup).map { $0.replacingOccurrences(of: backup, with: backup + ".partial") })
+    #expect(draft.subtracting(synced).filter { !$0.hasSuffix("/spool") }.isEmpty)
+    #expect(synced.last == task.path)
+    // A disk that fails: there is no backup.
+    let second = task.path + "/second"
+    #expect(throws: (any Error).self) {
+      try StateBackup.write(task.state.folder, to: second, now: task.clock.now) { path in
+        if path.hasSuffix("ca.key") { throw Fault() }
+      }
+    }
+    #expect(!manager.fileExists(atPath: second) && !manager.fileExists(atPath: second + ".partial"))
+    let fresh = StateFolder(path: task.path + "/fresh")
+    var restored: [String] = []
+    _ = try StateBackup.restore(from: backup, into: fresh, now: task.clock.now) { restored.append($0) }
+    let expected = try files(fresh.path).filter { !$0.contains("/spool") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }
+    #expect(expected.subtracting(restored).isEmpty && restored.last == task.path)
+    #expect(throws: (any Error).self) {
+      try StateBackup.restore(from: backup, into: fresh, now: task.clock.now) { _ in throw Fault() }
+    }
+  }
+
   @Test func `keys are not copied into a folder that somebody else has put where the copy is made`() async throws {
     let task = try await TestTask()
     let manager = FileManager.default
     let (trap, draft) = (task.path + "/trap", task.path + "/backup.partial")
     try manager.createDirectory(atPath: trap, withIntermediateDirectories: false)
     try manager.createSymbolicLink(atPath: draft, withDestinationPath: trap)
-    #expect(throws: StateFolderError.self) { try StateBackup.write(task.state.folder, to: task.path + "/backup") }
+    #expect(throws: StateFolderError.self) {
+      try StateBackup.write(task.state.folder, to: task.path + "/backup", now: task.clock.now)
+    }
     try manager.removeItem(atPath: draft)
     try manager.createDirectory(atPath: draft, withIntermediateDirectories: false)
-    #expect(throws: StateFolderError.self) { try StateBackup.write(task.state.folder, to: task.path + "/backup") }
+    #expect(throws: StateFolderError.self) {
+      try StateBackup.write(task.state.folder, to: task.path + "/backup", now: task.clock.now)
+    }
     #expect(try manager.contentsOfDirectory(atPath: trap).isEmpty && manager.contentsOfDirectory(atPath: draft).isEmpty)
     try manager.removeItem(atPath: draft)
-    try StateBackup.write(task.state.folder, to: task.path + "/backup")
+    try StateBackup.write(task.state.folder, to: task.path + "/backup", now: task.clock.now)
     var status = stat()
     for name in ["", "/ledgers", "/ca.key", "/signing.key"] {
       #expect(lstat(task.path + "/backup" + name, &status) == 0 && status.st_mode & 0o077 == 0, "\(name)")
@@ -72,7 +111,7 @@ import Transport
     try #require(planned >= 2)
     try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
     let backup = task.path + "/backup"
-    try StateBackup.write(task.state.folder, to: backup)
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
     try await task.run()
     #expect(try await task.isFinished)
     let spent = try task.charges().count
@@ -97,7 +136,7 @@ import Transport
     let task = try await TestTask(noise: "central")
     try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
     let backup = task.path + "/backup"
-    try StateBackup.write(task.state.folder, to: backup)
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
     try await task.run()
     let spent = task.partners.map { $0.ledger.state.charges.count }
     let fresh = StateFolder(path: task.path + "/fresh")
@@ -122,7 +161,7 @@ import Transport
     let task = try await TestTask()
     try await task.run(until: { try task.state.store.hasOpenAttempt(task.session) })
     let backup = task.path + "/backup"
-    try StateBackup.write(task.state.folder, to: backup)
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
     #expect(throws: StateFolderError.self) {
       try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
     }

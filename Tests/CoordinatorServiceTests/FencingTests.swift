@@ -48,6 +48,78 @@ import Transport
     #expect(try task.charges().isEmpty)
   }
 
+  @Test func `a plan that names another signing key than the folder holds is not served`() async throws {
+    let (task, other) = (try await TestTask(), try await TestTask())
+    await task.host.dropEverything()
+    try FileManager.default.removeItem(atPath: task.state.folder.signingKey)
+    try FileManager.default.copyItem(atPath: other.state.folder.signingKey, toPath: task.state.folder.signingKey)
+    let state = try CoordinatorState.open(task.state.folder) { preconditionFailure("not sealed") }
+    let clock = task.clock
+    let next = try state.host(
+      lease: task.lease, policy: task.policy, quota: task.quota, logger: TestTask.logger, clock: { clock.now })
+    let found = await #expect(throws: HostFailure.self) { try await next.host.tick() }
+    #expect(found?.description.contains("another coordinator's key") == true)
+    #expect(next.host.sentMessages.isEmpty)
+  }
+
+  @Test func `an attempt has one noised result: another one is not kept, nor one of a process that lost its lease`() async throws
+  {
+    let task = try await TestTask()
+    let journal = StoredReleaseJournal(store: task.state.store, lease: task.lease)
+    let attempt = LedgerAttempt(session: task.session, round: 0, attempt: 0)
+    try journal.record(noisedSum: [1, -2], of: attempt)
+    try journal.record(noisedSum: [1, -2], of: attempt)
+    #expect(throws: StoreError.secondNoisedSum) { try journal.record(noisedSum: [1, -1], of: attempt) }
+    #expect(try journal.noisedSum(of: attempt) == [1, -2])
+    _ = try task.state.store.takeLease(holder: "second", now: task.clock.now.addingTimeInterval(Lease.duration + 1))
+    let next = LedgerAttempt(session: task.session, round: 0, attempt: 1)
+    #expect(throws: StoreError.fencedOff) { try journal.record(noisedSum: [3], of: next) }
+    #expect(try journal.noisedSum(of: next) == nil)
+  }
+
+  @Test func `the messages of an attempt that is over are in no file of the coordinator any more`() async throws {
+    let task = try await TestTask(noise: "central")
+    // Signatures and answers to unmask: what would yield the sum without its noise.
+    func traces() throws -> Int {
+      let files = ["", "-wal"].map { FileManager.default.contents(atPath: task.state.folder.database + $0) ?? Data() }
+      return task.partners.flatMap(\.uploaded).filter { $0.key.round == 0 && $0.key.kind != 5 }
+        .count { message in files.contains { $0.range(of: Data(message.bytes)) != nil } }
+    }
+    var accepted = 0
+    try await task.run(until: { accepted == 10 }, afterEach: { _, _ in accepted += 1 })
+    #expect(try traces() > 0)
+    try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
+    #expect(try traces() == 0)
+  }
+
+  @Test func `a suspended process on the same machine does not keep the next one from going on, and wakes up harmless`()
+    async throws
+  {
+    let task = try await TestTask(noise: "distributed")
+    task.partners[3].silentFrom = 5
+    try await task.run()
+    // The first process is stopped here: it keeps its ledger open and locked, and its memory. Its lease runs out.
+    let suspended = task.host
+    let clock = task.clock
+    let lease = try task.state.store.takeLease(holder: "standby", now: clock.now.addingTimeInterval(Lease.duration + 1))
+    let next = try task.state.host(
+      lease: lease, policy: task.policy, quota: task.quota, logger: TestTask.logger, clock: { clock.now })
+    (task.host, task.handler) = (next.host, next.handler)
+    task.partners[3].silentFrom = nil
+    for _ in 0..<9 {
+      guard try await !task.isFinished else { break }
+      clock.advance(task.policy.inputSeconds + 1)
+      try await task.run()
+    }
+    #expect(try await task.isFinished)
+    let (ledger, charges) = (try task.ledgerBytes(), try task.charges())
+    #expect(charges.count >= task.plan.plan.releases.count)
+    #expect(Set(charges.map(\.charge.attempt)).count == charges.count)
+    // It wakes up with a deadline long over.
+    await #expect(throws: HostFailure.self) { try await suspended.tick() }
+    #expect(try task.ledgerBytes() == ledger)
+  }
+
   @Test func `a plan that was ended while nobody served it is not gone on with`() async throws {
     let task = try await TestTask()
     task.partners[3].silentFrom = 5

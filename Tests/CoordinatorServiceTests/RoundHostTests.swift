@@ -174,15 +174,37 @@ import Transport
     #expect(try task.state.store.hasOpenAttempt(task.session))
   }
 
+  @Test func `a ledger that is gone is not begun anew: what was spent is not known`() async throws {
+    let task = try await TestTask()
+    var accepted = 0
+    try await task.run(until: { accepted == 6 }, afterEach: { _, _ in accepted += 1 })
+    await task.host.dropEverything()
+    let ledger = task.state.folder.ledger(of: task.plan.plan.session)
+    try FileManager.default.removeItem(atPath: ledger)
+    try await task.restart()
+    await #expect(throws: HostFailure.self) { try await task.host.tick() }
+    #expect(!FileManager.default.fileExists(atPath: ledger))
+  }
+
   @Test func `a drained process takes nothing new and leaves the attempt to the next`() async throws {
     let task = try await TestTask()
     var accepted = 0
     try await task.run(
       until: { accepted == 6 }, afterEach: { _, _ in accepted += 1 })
-    await task.host.drain()
     let partner = task.partners[3]
     let key = UploadKey(session: partner.session, round: 0, attempt: 0, kind: 4)
-    await #expect(throws: TransportRefusal.self) { _ = try await partner.send([1, 2, 3], as: key, through: task.handler) }
+    let header = UploadHeader(key: key, size: 3, sha256: SHA256.hash([1, 2, 3]))
+    guard case .receive(let sink) = try await task.handler.openUpload(header, from: partner.peer) else {
+      Issue.record("the upload is wanted")
+      return
+    }
+    try await sink.write([1, 2, 3], at: 0)
+    await task.host.drain()
+    // Neither what is there already nor what would begin now.
+    await #expect(throws: TransportRefusal.unavailable(reason: "stopping")) { _ = try await sink.finish() }
+    await #expect(throws: TransportRefusal.unavailable(reason: "stopping")) {
+      _ = try await task.handler.openUpload(header, from: partner.peer)
+    }
     #expect(try await partner.state(through: task.handler) == .draining)
     try await task.restart()
     try await task.run()

@@ -4,6 +4,7 @@ import FederatedLearning
 import Foundation
 import Operations
 import SecureAggregation
+import Synchronization
 import Testing
 import Transport
 
@@ -142,6 +143,36 @@ import Transport
     }
   }
 
+  @Test func `of two messages of one kind that arrive at the same time one counts, once; and none after the attempt's end`()
+    async throws
+  {
+    let (task, key) = try await waitingTask()
+    let partner = task.partners[3]
+    func sink(_ kind: UInt32, _ bytes: [UInt8]) async throws -> any UploadSink {
+      var other = key
+      other.kind = kind
+      let header = UploadHeader(key: other, size: UInt64(bytes.count), sha256: SHA256.hash(bytes))
+      guard case .receive(let sink) = try await task.handler.openUpload(header, from: partner.peer) else {
+        throw TransportRefusal.fault
+      }
+      try await sink.write(bytes, at: 0)
+      return sink
+    }
+    let (first, same, second) = (try await sink(7, [255, 255]), try await sink(7, [255, 255]), try await sink(7, [255, 254]))
+    let late = try await sink(6, [255, 255])
+    #expect(try await first.finish() == .refused(reason: "malformed message"))
+    #expect(try await same.finish() == .refused(reason: "malformed message"))
+    #expect(try await second.finish() == .refused(reason: "another message of this kind came before"))
+    #expect(task.monitor.registry.text().contains("tacit_refusals_total{reason=\"malformed message\"} 1\n"))
+    // Once it was judged, other bytes are a conflict before a byte is taken.
+    #expect(await refusal { _ = try await sink(7, [255, 253]) } == .conflict)
+    for _ in 0..<4 {
+      task.clock.advance(task.policy.inputSeconds + task.policy.stageSeconds + 1)
+      try await task.run()
+    }
+    #expect(try await late.finish() == .superseded)
+  }
+
   @Test func `a second call for a message that is whole and in the engine's hands cannot take its file away`() async throws {
     let (task, key) = try await waitingTask()
     let partner = task.partners[3]
@@ -159,6 +190,93 @@ import Transport
     upload.suspend()
     #expect(throws: SpoolError.busy) { try open() }
     #expect(try spool.read(upload.name, digest: SHA256.hash(bytes)) == bytes)
+  }
+
+  @Test func `an upload is synced, then named, then its folders are synced, before anybody may count on it`() async throws {
+    let bytes: [UInt8] = [1, 2, 3]
+    let session = try #require(SessionID(bytes: [UInt8](repeating: 1, count: 16)))
+    let folder = NSTemporaryDirectory() + "tacit-spool-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let seen = Mutex<[String]>([])
+    let fails = Mutex<Int?>(nil)
+    let disk = SpoolDisk { file, name in
+      let count = seen.withLock { seen in
+        // What stands in the folders at this moment says what was named already.
+        let names = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
+        let state = names.contains { $0.hasSuffix(".input") } ? "named" : "unnamed"
+        let what = name.isEmpty ? "spool" : name.hasSuffix(".part") ? "file" : "folder"
+        seen.append("\(what), \(state)")
+        return seen.count
+      }
+      if fails.withLock({ $0 }) == count { return -1 }
+      return fsync(file)
+    }
+    let spool = try UploadSpool(folder: folder, quota: UploadSpool.Quota(perParticipant: 100, total: 100), disk: disk)
+    func upload(_ round: UInt32) throws {
+      let attempt = AttemptKey(session: session, round: round, attempt: 0)
+      let upload = try spool.open(attempt, participant: 1, kind: 5, size: 3, digest: SHA256.hash(bytes))
+      try upload.write(bytes, at: 0)
+      try upload.complete()
+    }
+    try upload(0)
+    let first = try FileManager.default.contentsOfDirectory(atPath: folder)
+    spool.sweep(AttemptKey(session: session, round: 9, attempt: 0))
+    #expect(try first.count == 1 && FileManager.default.contentsOfDirectory(atPath: folder) == first)
+    #expect(seen.withLock { $0 } == ["file, unnamed", "folder, named", "spool, named"])
+    for step in 1...3 {
+      seen.withLock { $0 = [] }
+      fails.withLock { $0 = step }
+      #expect(throws: SpoolError.self) { try upload(UInt32(step)) }
+    }
+  }
+
+  @Test func `the uploads of an attempt are wanted until it is over, those of any other never`() async throws {
+    let (task, key) = try await waitingTask()
+    var other = key
+    other.attempt = 1
+    #expect(task.handler.settled(key) == nil && task.handler.settled(other) == .superseded)
+    try await task.restart()
+    try await task.host.tick()
+    #expect(task.handler.settled(key) == nil)
+    for _ in 0..<4 {
+      task.clock.advance(task.policy.inputSeconds + task.policy.stageSeconds + 1)
+      try await task.run()
+    }
+    #expect(task.handler.settled(key) == .superseded)
+  }
+
+  @Test func `every reason for which the transport refuses is counted under its own name`() async throws {
+    let task = try await TestTask()
+    let reasons =
+      RefusalReason.allCases.map(\.rawValue) + ConnectionEnd.allCases.map(\.rawValue) + [RefusalReason.attemptOver]
+    for reason in reasons { task.monitor.count(refusal: reason) }
+    let text = task.monitor.registry.text()
+    for reason in reasons { #expect(text.contains("tacit_refusals_total{reason=\"\(reason)\"} 1")) }
+    #expect(!text.contains("tacit_refusals_total{reason=\"other\"} 1"))
+  }
+
+  @Test func `a document has one name, and for any other nothing is read`() async throws {
+    let task = try await TestTask()
+    try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
+    let peer = task.partners[0].peer
+    for name in ["plan", "plan-signature", "roster", "catalogue", "release/1"] {
+      #expect(try await task.handler.document(name, for: peer).size > 0)
+    }
+    let messages = try #require(task.host.sentMessages[peer.participant])
+    let place = try #require(try task.state.store.newestPlace(task.session))
+    let last = "message/\(place.round)/\(place.attempt)/\(messages.count)"
+    #expect(try await task.handler.document(last, for: peer).size == UInt64(messages[messages.count - 1].count))
+    // From here on the database answers nothing.
+    try task.state.store.close()
+    #expect(await refusal { _ = try await task.handler.document("plan", for: peer) } == .fault)
+    for name in [
+      "message/\(place.round)/\(place.attempt)/0\(messages.count)", "message/+\(place.round)/\(place.attempt)/\(messages.count)",
+      "message/\(place.round)/\(place.attempt)", "release/01", "release/+1", "release/2", "release/", "release", "plan/1",
+      "plan/",
+      "", "/", "ledger", "../plan",
+    ] {
+      #expect(await refusal { _ = try await task.handler.document(name, for: peer) } == .unknownDocument(name: name))
+    }
   }
 
   @Test func `the spool is empty when an attempt is over`() async throws {

@@ -54,6 +54,28 @@ import Testing
     #expect(arrived.count <= 30_000 && ended == .reset && proxy.faultsDone == 1)
   }
 
+  @Test("A truncated stream ends properly and too early")
+  func truncation() throws {
+    let (arrived, ended, proxy) = try Self.pass(Self.bytes, .truncate(after: 20_000))
+    #expect(arrived == Array(Self.bytes[..<20_000]) && ended == .properly && proxy.faultsDone == 1)
+  }
+
+  @Test("A line that is unplugged passes nothing, and everything when it is plugged in again")
+  func unplugged() throws {
+    let server = try EchoEnd()
+    let proxy = try FaultyProxy(target: server.port)
+    proxy.change { $0.isUnplugged = true }
+    let line = Loopback.connect(to: proxy.port)
+    try #require(line >= 0)
+    defer { close(line) }
+    _ = Loopback.writeAll(Self.bytes, to: line)
+    shutdown(line, Int32(SHUT_WR))
+    usleep(200_000)
+    #expect(proxy.bytesUp == 0)
+    proxy.change { $0.isUnplugged = false }
+    #expect(server.receive(expecting: false).arrived == Self.bytes)
+  }
+
   @Test("A half-open line says nothing more, to nobody")
   func halfOpen() throws {
     let (arrived, ended, _) = try Self.pass(Self.bytes, .halfOpen(after: 1000))

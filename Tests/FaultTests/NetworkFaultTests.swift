@@ -1,3 +1,4 @@
+import FederatedLearning
 import Foundation
 import Glibc
 import Testing
@@ -12,10 +13,10 @@ extension FaultTests {
       var scripts: [UInt32: [(FaultyProxy.Direction, LineFault)]] = [
         1: [(.up, .delay(milliseconds: 60)), (.up, .delay(milliseconds: 60))],
         2: [(.up, .reset(after: position())), (.down, .reset(after: position()))],
-        3: [(.up, .flip(after: position()))],
-        4: [(.up, .double(after: position(), count: 40))],
-        5: [(.down, .flip(after: position()))],
-        6: [(.down, .double(after: position(), count: 100))],
+        3: [(.up, .flip(after: position())), (.up, .truncate(after: position()))],
+        4: [(.up, .double(after: position(), count: 40)), (.down, .truncate(after: position()))],
+        5: [(.down, .flip(after: position())), (.up, .truncate(after: 400))],
+        6: [(.down, .double(after: position(), count: 100)), (.down, .truncate(after: 1200))],
         7: [(.up, .reset(after: 200)), (.up, .flip(after: 600)), (.up, .double(after: 900, count: 900))],
       ]
       guard Suite.isLong else { return scripts }
@@ -69,6 +70,70 @@ extension FaultTests {
       #expect(audit.faults.isEmpty, "\(audit.faults)")
       #expect(end == "every release of the plan happened")
       #expect((federation.lines[2]?.connections ?? 0) > 1 && (federation.lines[5]?.connections ?? 0) > 1)
+      #expect(audit.rounds.last?.survivors.count == 7, "\(audit.rounds)")
+    }
+
+    /// What docs/operations.md tells about the partner that pulls its plug.
+    @Test(
+      "A partner that is unplugged after its input stays in the sum, one before is left out; both return",
+      .enabled(if: Suite.isLong))
+    func unplugged() async throws {
+      guard Suite.hasPrograms else { return }
+      let template = try await FederationTemplates.shared.template(FederationShape(rounds: 24))
+      let federation = try LiveFederation(template, pace: FederationPace(stage: 5, input: 5, gather: 60))
+      for line in federation.lines.values { line.change { $0.standing = .delay(milliseconds: 15) } }
+      try await federation.startCoordinator()
+      try federation.startPartners()
+      // Participant and the last thing that is heard of it.
+      let cases: [(who: UInt32, after: Int)] = [(2, MessageKinds.maskedInput), (6, 3)]
+      var hit: [UInt32: JournalReader.Event] = [:]
+      for (who, after) in cases {
+        let before = Set(hit.values.map(\.round))
+        try await eventually("partner \(who) sends \(MessageKinds.name(after))\n\(federation.diagnosis)", pollEvery: 1) {
+          hit[who] = federation.look().first { $0.participant == who && $0.kind == after && !before.contains($0.round) }
+          return hit[who] != nil
+        }
+        let event = try #require(hit[who])
+        federation.lines[who]?.change { $0.isUnplugged = true }
+        let began = ContinuousClock.now
+        try await eventually("the attempt goes on without partner \(who)\n\(federation.diagnosis)") {
+          federation.look()
+          return try federation.journal.attempts().contains {
+            $0.round == event.round && $0.attempt == event.attempt && !$0.isOpen
+          }
+        }
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        // Longer than any keepalive: both sides have given the connection up.
+        try await Task.sleep(for: .seconds(30))
+        federation.lines[who]?.change { $0.isUnplugged = false }
+        let outcome = try federation.journal.attempts().first { $0.round == event.round && $0.attempt == event.attempt }?.outcome
+        let released = try federation.journal.attempts().count { $0.outcome == "released" }
+        try await eventually("partner \(who) is there again\n\(federation.diagnosis)", within: 120) {
+          federation.look()
+          return federation.isOver
+            || federation.seen.contains { $0.participant == who && $0.round > event.round && $0.kind == MessageKinds.maskedInput }
+        }
+        Suite.report(
+          "partner \(who) unplugged after its \(MessageKinds.name(after)) of round \(event.round): the attempt was \(outcome ?? "?") \(String(format: "%.1f", seconds)) s later; \(released) rounds were released while it was away"
+        )
+      }
+      let end = try await federation.waitForEnd(within: 300)
+      try await federation.finishPartners()
+      try await federation.killCoordinator()
+      let audit = try federation.audit()
+      let own = cases.map { "partner \($0.who) charged \(audit.partners[$0.who]?.charges.count ?? 0)" }
+      Suite.report(
+        "unplugged: \(audit.rounds.map { $0.survivors.sorted() }); \(audit.coordinator.charges.count) charges, \(own); \(end)")
+      #expect(audit.faults.isEmpty, "\(audit.faults)")
+      #expect(end == "every release of the plan happened")
+      func survivors(_ round: Int?) -> Set<UInt32> { audit.rounds.first { $0.round == round }?.survivors ?? [] }
+      let (after, before) = (survivors(hit[2]?.round), survivors(hit[6]?.round))
+      #expect(after.contains(2), "an input that was there is not in the sum: \(audit.rounds)")
+      // It may have been quicker than the hand at the plug; then its input was there, and belongs into the sum.
+      let hasCome = federation.seen.contains {
+        $0.participant == 6 && $0.round == hit[6]?.round && $0.kind == MessageKinds.maskedInput
+      }
+      #expect(before.contains(6) == hasCome, "an input that never came is in the sum, or one that came is not: \(audit.rounds)")
       #expect(audit.rounds.last?.survivors.count == 7, "\(audit.rounds)")
     }
 

@@ -31,7 +31,7 @@ extension FaultTests {
     /// Kills the set at its moment and starts it again at once.
     ///
     /// - Returns: the attempt that was hit; `nil` when the run was over before.
-    private func hit(_ loss: Loss, _ federation: LiveFederation) async throws -> JournalReader.Attempt? {
+    func hit(_ loss: Loss, _ federation: LiveFederation) async throws -> JournalReader.Attempt? {
       var open: JournalReader.Attempt?
       var isOver = false
       try await eventually("\(loss)\n\(federation.diagnosis)", within: 120, pollEvery: 1) {
@@ -124,7 +124,7 @@ extension FaultTests {
     func deadlines() async throws {
       guard Suite.hasPrograms else { return }
       let template = try await FederationTemplates.shared.template(FederationShape())
-      let federation = try LiveFederation(template, pace: FederationPace(stage: 5, input: 5, gather: 5))
+      let federation = try LiveFederation(template, pace: FederationPace(stage: 3, input: 3, gather: 2))
       for line in federation.lines.values { line.change { $0.standing = .delay(milliseconds: 15) } }
       try await federation.startCoordinator()
       try federation.startPartners()

@@ -37,10 +37,12 @@ extension FaultTests {
       #expect(end == "every release of the plan happened")
     }
 
-    @Test("A coordinator that was restored from a backup cannot spend the same budget again")
-    func restoredCoordinator() async throws {
+    @Test(
+      "A coordinator that was restored from a backup cannot spend the same budget again",
+      arguments: ["none", "distributed"])
+    func restoredCoordinator(noise: String) async throws {
       guard Suite.hasPrograms else { return }
-      let template = try await FederationTemplates.shared.template(FederationShape(rounds: 4))
+      let template = try await FederationTemplates.shared.template(FederationShape(rounds: 4, noise: noise))
       let federation = try LiveFederation(template)
       for line in federation.lines.values { line.change { $0.standing = .delay(milliseconds: 15) } }
       try await federation.startCoordinator()
@@ -77,7 +79,7 @@ extension FaultTests {
       let attempts = try federation.journal.attempts()
       let audit = try federation.audit()
       Suite.report(
-        "restored coordinator \(words): \(charged) charges before, \(audit.coordinator.charges.count) in the restored ledger; new attempts: \(attempts.filter { !known.contains($0) }.map { $0.outcome ?? "open" })"
+        "restored coordinator (noise: \(noise)) \(words): \(charged) charges before, \(audit.coordinator.charges.count) in the restored ledger; new attempts: \(attempts.filter { !known.contains($0) }.map { $0.outcome ?? "open" })"
       )
       #expect(attempts.count { $0.outcome == "released" } == known.count { $0.outcome == "released" }, "\(attempts)")
       #expect(try federation.partnerCharges() == spent, "a partner charged for a coordinator that has forgotten what it spent")

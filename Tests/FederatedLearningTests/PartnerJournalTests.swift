@@ -172,7 +172,7 @@ internal import Testing
     let driver = try RoundDriver(world(attempts: 1))
     driver.run(releases: 2)
     while !driver.queue.isEmpty, case .roundEnd = driver.queue[0].message { driver.deliverNext() }
-    #expect(driver[1].memory.peerHeads(session: RoundWorld.session(7))[ParticipantID(2)]?.size == 3)
+    #expect(driver[1].memory.peerHeads(session: RoundWorld.session(7))[ParticipantID(2)]?.size == 4)
     try rolledBack(driver, note: note)
     if isRestarted { for participant: UInt32 in [1, 3, 4, 5] { try driver.restart(participant) } }
     driver.sent = []
@@ -187,6 +187,98 @@ internal import Testing
     #expect(driver.coordinator.accusations.allSatisfy { $0.accused == [ParticipantID(2)] })
     // The fourth abort ends the attempt, before its sender's refusal comes.
     #expect(driver.coordinator.refusals["partner refused: \(PartnerRefusal.peerLedgerRolledBack)"] == 3)
+  }
+
+  /// Partner 2 comes back with a whole, honest disk: the one of a moment ago, before its last charge.
+  private func setBack(_ driver: RoundDriver, toRecords count: Int) throws {
+    let host = driver[2]
+    let header = try PrivacyLedger.headerLine(
+      kind: .partner, holder: "holder", dataset: "data", created: 0, key: driver.world.keys[1])
+    let content = header + host.journal.lines.prefix(count - 1).flatMap { Array($0.utf8) }
+    let ledger = try PrivacyLedger(content: content, journal: WatchedJournal(), key: driver.world.keys[1])
+    #expect(ledger.state.size == count)
+    let memory = WatchedMemory()
+    driver.hosts[ParticipantID(2)] = RoundDriver.Host(
+      engine: try driver.engine(ParticipantID(2), ledger: ledger, memory: memory),
+      random: KeyedRandomSource(insecureSeed: 78), ledger: ledger, journal: WatchedJournal(), memory: memory)
+  }
+
+  @Test(arguments: [false, true])
+  func `a peer that was set back to just before its last charge gets no shares, and is named`(isRestarted: Bool) throws {
+    let driver = try RoundDriver(world(attempts: 1))
+    driver.run(releases: 2)
+    while !driver.queue.isEmpty, case .roundEnd = driver.queue[0].message { driver.deliverNext() }
+    // As it was when it advertised its keys for the second round: its peers saw this very head.
+    try setBack(driver, toRecords: 3)
+    if isRestarted { for participant: UInt32 in [1, 3, 4, 5] { try driver.restart(participant) } }
+    driver.run()
+    #expect(driver.coordinator.end == .tooManyAborts(round: 2, reason: .tooFewPartners))
+    for participant: UInt32 in [1, 3, 4, 5] { #expect(driver[participant].engine.refusals[.peerLedgerRolledBack] == 1) }
+    #expect(driver.coordinator.accusations.allSatisfy { $0.accused == [ParticipantID(2)] })
+  }
+
+  @Test func `a peer that charged and crashed before the end is not accused`() throws {
+    let driver = try RoundDriver(world(releases: 2))
+    driver.run(releases: 1)
+    // It heard nothing of the end: no outcome in its ledger, which holds one record more than it advertised.
+    driver.queue.removeAll { $0.to == ParticipantID(2) && { if case .roundEnd = $0 { true } else { false } }($0.message) }
+    try driver.restart(2)
+    driver.run()
+    #expect(driver.coordinator.end == .completed && driver.published.map(\.survivors.count) == [5, 5])
+    #expect(driver.hosts.values.allSatisfy { $0.engine.refusals.isEmpty })
+  }
+
+  @Test func `a ledger goes on when it is longer, or as long and the same, or as long where no hash is known`() {
+    let (one, other) = (SHA256.hash([1]), SHA256.hash([2]))
+    let known = LedgerHead(size: 4, head: one)
+    #expect(LedgerHead(size: 5, head: other).goesOn(from: known) && known.goesOn(from: known))
+    #expect(!LedgerHead(size: 4, head: other).goesOn(from: known) && !LedgerHead(size: 3, head: one).goesOn(from: known))
+    #expect(known.afterCharge == LedgerHead(size: 5, head: .zero))
+    #expect(!known.goesOn(from: known.afterCharge) && LedgerHead(size: 5, head: other).goesOn(from: known.afterCharge))
+    #expect(LedgerHead(size: .max, head: one).afterCharge.size == .max)
+  }
+
+  @Test func `a peer that shows no hash is refused: it could show any at its next attempt`() throws {
+    let driver = try RoundDriver(world(releases: 1, attempts: 1))
+    driver.perform(driver.coordinator.begin())
+    let start = try #require(driver.coordinator.openAttempt)
+    var lists: [AdvertisementList] = []
+    driver.rewrite = { participant, message in
+      guard case .aggregation(.advertisementList(var list)) = message, participant.rawValue == 1,
+        let index = list.advertisements.firstIndex(where: { $0.participant.rawValue == 2 })
+      else { return message }
+      let old = list.advertisements[index]
+      list.advertisements[index] = KeyAdvertisement(
+        signedBy: driver.world.keys[1], suite: .aes256CTR, context: start.context(), participant: old.participant,
+        channelPublicKey: old.channelPublicKey, maskPublicKey: old.maskPublicKey, selfMaskCommitment: old.selfMaskCommitment,
+        maskSeedCommitment: old.maskSeedCommitment, ledger: LedgerHead(size: 9, head: .zero))
+      lists.append(list)
+      return .aggregation(.advertisementList(list))
+    }
+    driver.run()
+    #expect(lists.count == 1 && driver[1].engine.refusals == [.peerLedgerRolledBack: 1])
+  }
+
+  // MARK: - A machine whose memory was copied
+
+  @Test(arguments: [NoiseMode.central, .distributed])
+  func `a partner whose memory was copied in the middle of an attempt sends the same bytes as its copy`(noise: NoiseMode) throws {
+    // The copy has what is in memory; what it draws from its system afterwards is its own.
+    func maskedInput(afterwards seed: UInt64) throws -> MaskedInput {
+      let driver = try RoundDriver(world(releases: 1, noise: noise))
+      driver.perform(driver.coordinator.begin())
+      driver.deliverNext()
+      #expect(driver.sent.count == 1 && driver.sent[0].from.rawValue == 1)
+      driver[1].random = KeyedRandomSource(insecureSeed: seed)
+      driver.run()
+      return try #require(
+        driver.sent.lazy.compactMap { sent -> MaskedInput? in
+          guard sent.from.rawValue == 1, case .aggregation(.maskedInput(let input)) = sent.message else { return nil }
+          return input
+        }.first)
+    }
+    let (original, copy) = (try maskedInput(afterwards: 1000), try maskedInput(afterwards: 2000))
+    #expect(original.packed == copy.packed)
   }
 
   @Test func `partners who were shown different ledgers of the coordinator cannot finish together`() throws {
@@ -211,12 +303,12 @@ internal import Testing
 
   @Test func `a journal that cannot be written lets nothing out`() throws {
     // Writes of one attempt: opened, coordinator's head, answer 1, peers' heads, answers 2 and 3, what is expected of the
-    // coordinator, answers 4 and 5.
-    for write in 0..<9 {
+    // coordinator, answer 4, what is expected of the peers, answer 5.
+    for write in 0..<10 {
       let driver = try RoundDriver(world(releases: 1))
       driver[3].memory.fail(at: write)
       driver.run()
-      let answers = [0, 0, 0, 1, 1, 2, 2, 3, 4][write]
+      let answers = [0, 0, 0, 1, 1, 2, 2, 3, 4, 4][write]
       #expect(driver[3].engine.refusals == [.journalUnavailable: 1], "write \(write)")
       #expect(driver.sent.filter { $0.from.rawValue == 3 && stageIndex($0.message) >= 0 }.count == answers, "write \(write)")
       // A charge without an input errs on the safe side; an input without a charge cannot be.

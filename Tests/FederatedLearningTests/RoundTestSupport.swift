@@ -206,7 +206,7 @@ final class RoundDriver {
     }
 
     func receive(_ message: CoordinatorMessage) -> [PartnerAction] { engine.receive(message, random: &random, time: 6) }
-    func train() -> [PartnerAction] { engine.train(random: &random, time: 5) }
+    func train() -> [PartnerAction] { engine.train(time: 5) }
     var newestRelease: ModelRelease? { engine.newestRelease }
   }
 

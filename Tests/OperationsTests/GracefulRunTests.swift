@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Logging
 import Operations
@@ -54,6 +55,25 @@ import Testing
     send.yield(SIGTERM)
     _ = try? await run.value
     #expect(journal.all == ["begun", "cancelled"])
+  }
+
+  @Test func `a service that nothing can cancel ends with the process`() async throws {
+    let journal = Journal()
+    let (signals, send) = AsyncStream.makeStream(of: Int32.self)
+    let busy = Busy(journal: journal)
+    let run = Task {
+      try await GracefulRun.run(
+        [busy], drainLimit: .milliseconds(20), logger: quiet, signals: signals, lastWait: .milliseconds(20)
+      ) { signal in
+        journal.add("ended at once by \(signal)")
+        busy.release()
+      }
+    }
+    await journal.wait { $0 == ["begun"] }
+    send.yield(SIGTERM)
+    await journal.wait { $0.contains("ended at once by \(SIGTERM)") }
+    busy.release()
+    _ = try? await run.value
   }
 
   @Test func `a service that is done ends the others, and one that fails is the run's error`() async throws {
@@ -114,6 +134,25 @@ import Testing
       try await gracefulShutdown()
       journal.add("asked to drain")
       while !isReleased.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(5)) }
+    }
+  }
+
+  /// Hears nothing, as training does; its threads are its own.
+  private final class Busy: Service {
+    private let journal: Journal
+    private let isReleased = Mutex(false)
+
+    init(journal: Journal) { self.journal = journal }
+
+    func release() { isReleased.withLock { $0 = true } }
+
+    func run() async throws {
+      journal.add("begun")
+      while !isReleased.withLock({ $0 }) { await withCheckedContinuation { done in later { done.resume() } } }
+    }
+
+    private func later(_ body: @escaping @Sendable () -> Void) {
+      DispatchQueue.global().asyncAfter(deadline: .now() + 0.005, execute: body)
     }
   }
 

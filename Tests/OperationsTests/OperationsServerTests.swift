@@ -42,7 +42,8 @@ import Testing
     try await serving(MetricsRegistry()) { port in
       let second = OperationsServer(
         listen: try HostPort(parsing: "127.0.0.1:\(port)"), metrics: MetricsRegistry(), logger: quiet, readiness: { .ready })
-      await #expect(throws: (any Error).self) { try await second.run() }
+      let error = await #expect(throws: OperationsListenError.self) { try await second.run() }
+      #expect(error?.description.contains("127.0.0.1:\(port)") == true && error?.description.contains("in use") == true)
     }
   }
 

@@ -71,6 +71,17 @@ private enum Key {
     #expect(failure(environment: ["TACIT_": "1", "TACIT_MINIMUM": "1"]).problems.count == 1)
   }
 
+  @Test func `variables of sister programs are left alone, misspelt ones are not`() throws {
+    let sisters = [
+      "TACIT_HOME": "/h", "TACIT_STATE": "/s", "TACIT_SHARED": "/x", "TACIT_FAULTS": "long", "TACIT_POLL_WAIT": "3s",
+    ]
+    #expect(try Settings(Key.schema, flags: ["minimum": "1"], environment: sisters)[Key.minimum] == 1)
+    let error = failure(flags: ["minimum": "1"], environment: ["TACIT_HOMES": "/h", "TACIT_SHAREDD": "/s"])
+    #expect(error.problems.count == 2)
+    #expect(error.problems[0].contains("TACIT_HOMES") && error.problems[0].contains("did you mean TACIT_HOME?"))
+    #expect(error.problems[1].contains("TACIT_SHAREDD") && error.problems[1].contains("did you mean TACIT_SHARED?"))
+  }
+
   @Test func `every bad value is named with its source, its key, what was found and what was expected`() throws {
     let path = try file("minimum: 101\nshare: .inf\nstandby: yes\n")
     let error = failure(

@@ -33,7 +33,8 @@ import Testing
       "KillSignal=SIGTERM",
       "Restart=on-failure",
     ] { #expect(lines.contains(line), "\(line)") }
-    #expect(lines.contains { $0.hasPrefix("LoadCredential=passphrase:") } && lines.contains { $0.hasPrefix("TimeoutStopSec=") })
+    #expect(
+      lines.contains { $0.hasPrefix("LoadCredential=tacit-passphrase:") } && lines.contains { $0.hasPrefix("TimeoutStopSec=") })
     let users = try String(contentsOf: Self.folder.appendingPathComponent("tacit.sysusers.conf"), encoding: .utf8)
     #expect(users.contains("\nu \(name) "))
   }

@@ -202,8 +202,33 @@ import WireProtocol
     async let others = world.finish([0, 2, 3])
     _ = try await host.run()
     _ = try await others
-    #expect(await host.counts["a release was refused: \(PartnerRefusal.wrongModel)"] == 1)
+    #expect(await host.counts["the coordinator's releases went back"] == 1)
     #expect(try PartnerModel(try world.store(1), home: world.homes[1]).model.version > 1)
+  }
+
+  /// How a coordinator says that a home is an old copy.
+  enum Accusation: CaseIterable, Sendable { case refusal, named, advertised }
+
+  @Test(arguments: Accusation.allCases)
+  func `a coordinator's word alone makes no home an old one, and nobody is told to begin a budget anew`(
+    _ accusation: Accusation
+  ) async throws {
+    let world = try await World.joined()
+    let head = SHA256.hash([1])
+    switch accusation {
+    case .refusal:
+      await world.coordinator.tamper(
+        1, .init(failure: { $0 == "hello" ? .refused(.ledgerRolledBack(dataset: "data")) : nil }))
+    case .named: await world.coordinator.setRecorded([.init(dataset: "data", size: 9, head: head)], of: 1)
+    case .advertised: await world.coordinator.setRecorded([.init(dataset: "", size: 9, head: head)], of: 1)
+    }
+    let host = try world.host(0, once: false)
+    await #expect { try await host.run() } throws: {
+      let text = "\($0)"
+      return ($0 as? PartnerError)?.kind == .untrusted && text.contains("the coordinator says that")
+        && text.contains("shows no proof") && text.contains("take what they have spent off its cap")
+        && !text.contains("enrol anew")
+    }
   }
 
   @Test func `a second process with this identity ends the first`() async throws {
@@ -227,6 +252,8 @@ import WireProtocol
     #expect(await World.eventually { await world.coordinator.isConnected(1) })
     await world.coordinator.revoke(1)
     await #expect { try await running.value } throws: { ($0 as? PartnerError)?.kind == .permission }
+    let status = try PartnerStatus(home: world.homes[0], store: try world.store(0), now: Date())
+    #expect(status.state == "revoked" && status.text.contains("it has revoked this partner"))
   }
 
   private func charges(_ world: World, _ index: Int) throws -> Int {

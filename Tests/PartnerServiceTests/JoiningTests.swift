@@ -68,7 +68,9 @@ import Transport
     let text = review.text
     #expect(review.objections == [])
     for word in [
-      "participant 1", "one user with all of the user's interactions", "add-remove", "minimum survivors 3", "round",
+      "WHAT IS NOT PROTECTED", "WHAT CANNOT BE UNDONE", "no time is fixed", "a user's vector says which items", "127.0.0.1:7443",
+      ShortFingerprint(of: review.hash).text, "participant 1", "one user with all of the user's interactions", "add-remove",
+      "minimum survivors 3", "round",
       "never your own sum", "roster fingerprint", review.roster.fingerprint.text, "p4", review.hash.hex, "your own cap",
       "ε = 10.0 at δ = 1e-06",
     ] { #expect(text.contains(word), "\(word)") }
@@ -79,6 +81,10 @@ import Transport
     switch noise {
     case .none: #expect(text.contains("ε is infinite") && text.contains("No noise is added"))
     case .central:
+      // Φ(Φ⁻¹(0.01) + μ) with the μ of (8, 1e-6), computed apart from this program.
+      #expect(abs(review.attackRate - 0.21336412) < 1e-6)
+      #expect(
+        text.contains("at most a factor of e^ε = 2981, but for a chance of δ") && text.contains("at most 21.4 % of the users"))
       #expect(text.contains("ε ≤ 8.0 at δ = 1e-06") && text.contains("the coordinator draws the noise and is trusted"))
     case .distributed:
       #expect(text.contains("ε ≤ 8.0 at δ = 1e-06") && text.contains("the coordinator, and 1 partner that work with it"))
@@ -175,10 +181,99 @@ import Transport
     let host = try world.host(0, once: false)
     let running = Task { try await host.run() }
     #expect(await World.eventually { await host.counts["refused: \(PartnerRefusal.budgetExhausted)", default: 0] > 0 })
-    await host.stop()
-    _ = try? await running.value
     let review = try Joining.review(home: world.homes[0], store: try world.store(0))
     #expect(review.warnings.contains { $0.contains("above your own cap") })
+    let status = try PartnerStatus(home: world.homes[0], store: try world.store(0), now: Date())
+    #expect(status.text.contains("refused by this home: it would overspend your cap of ε = 0.5") && status.isRunAlive)
+    // A larger cap holds from the next attempt on, without a restart.
+    try DataImporting.set(cap: PrivacyBudget(epsilon: 20, delta: 1e-6), of: .standard, in: try world.store(0))
+    await world.coordinator.expire()
+    #expect(
+      await World.eventually {
+        await world.coordinator.received.contains { sent in
+          if case .aggregation(.keyAdvertisement) = sent.message { sent.participant == 1 } else { false }
+        }
+      })
+    await host.stop()
+    _ = try? await running.value
+  }
+
+  @Test func `a plan that does not fit the cap is judged with that cap, and joined only knowingly`() async throws {
+    let world = try await World(partners: 4, PlanSetting(noise: .central))
+    try await world.fetch(0)
+    try world.importData(0, cap: nil)
+    let (home, store) = (world.homes[0], try world.store(0))
+    let cap = try PrivacyBudget(epsilon: 3, delta: 1e-6)
+    #expect(try !Joining.review(home: home, store: store).warnings.contains { $0.contains("your own cap") })
+    let review = try Joining.review(home: home, store: store, cap: cap)
+    #expect(review.warnings.contains { $0.contains("above your own cap of 3.0") } && review.text.contains("MIND"))
+    func accept(inPart: Bool) throws {
+      try Joining.accept(
+        review, dataSet: nil, cap: cap, inPart: inPart, home: home, store: store, passphrase: .none, time: 1001)
+    }
+    #expect { try accept(inPart: false) } throws: { "\($0)".contains("above your cap of ε = 3.0") && "\($0)".contains("--part") }
+    // A refusal sets nothing.
+    #expect(try store.dataSet(.standard)?.cap == nil && store.newestAcceptedPlan() == nil)
+    try accept(inPart: true)
+    #expect(try store.dataSet(.standard)?.cap == cap)
+  }
+
+  @Test func `a plan that is over cannot be joined, whoever looks at it`() async throws {
+    let world = try await World(partners: 4)
+    for index in 0..<3 { try await world.join(index, cap: nil) }
+    try await world.fetch(3)
+    try world.importData(3, cap: nil)
+    await world.coordinator.start()
+    async let others = world.finish([0, 1, 2])
+    #expect(await world.driveToEnd())
+    _ = try await others
+    // Partner 4 has never accepted it; it hears of the end all the same.
+    let host = try world.host(3, once: false)
+    let running = Task { try await host.run() }
+    #expect(try await World.eventually { try world.store(3).plans().first?.end != nil })
+    await host.stop()
+    _ = try? await running.value
+    for index in [0, 3] {
+      let review = try Joining.review(home: world.homes[index], store: try world.store(index))
+      #expect(review.text.contains("OVER") && review.end != nil)
+      #expect { try world.accept(index) } throws: { "\($0)".contains("plan 'test task' is over (") }
+      let status = try PartnerStatus(home: world.homes[index], store: try world.store(index), now: Date())
+      #expect(status.needs.contains { $0.hasPrefix("a new plan") })
+    }
+  }
+
+  @Test func `what a person decides is told while a poll waits`() async throws {
+    let world = try await World.joined()
+    await world.coordinator.setLongestPoll(.seconds(600))
+    let host = try world.host(0, once: false, pollWait: .seconds(600))
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { await world.coordinator.statements.contains { $0.kind == .consent } })
+    try Joining.state(.pause, home: world.homes[0], store: try world.store(0), passphrase: .none, time: 1002)
+    #expect(await World.eventually { await world.coordinator.statements.contains { $0.kind == .pause } })
+    // Each statement went once.
+    #expect(await world.coordinator.statements.map(\.kind) == [.consent, .pause])
+    running.cancel()
+    _ = try? await running.value
+  }
+
+  @Test func `removed data are gone, and their users come back to their own ledger`() async throws {
+    let world = try await World(partners: 4, PlanSetting(noise: .central))
+    try await world.join(0)
+    let (home, store) = (world.homes[0], try world.store(0))
+    #expect { try DataImporting.remove(.standard, from: store, time: 1002) } throws: { "\($0)".contains("is not over") }
+    try world.importData(0, file: try World.table(world.scratch.file("other.csv"), partner: 7), name: DataSetName("other"))
+    try DataImporting.remove(DataSetName("other"), from: store, time: 1002)
+    #expect(try store.dataSet(DataSetName("other"))?.isRemoved == true)
+    for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: home.path + "/" + name))
+      #expect(bytes.range(of: Data("u7-7".utf8)) == nil, "\(name)")
+    }
+    #expect { try DataImporting.remove(DataSetName("other"), from: store, time: 1003) } throws: {
+      ($0 as? PartnerError)?.kind == .missing
+    }
+    let again = try world.importData(
+      0, file: try World.table(world.scratch.file("again.csv"), partner: 7), name: DataSetName("again"))
+    #expect(again.dataSet.ledger.name.text == "other")
   }
 
   @Test func `only the partner's own rows are imported`() async throws {
@@ -209,6 +304,46 @@ import Transport
     _ = try await (ending, others)
     #expect(await World.eventually { await world.coordinator.statements.count { $0.participant == 1 } >= 2 })
     #expect(await world.coordinator.statements.filter { $0.participant == 1 }.map(\.kind).prefix(2) == [.consent, .pause])
+  }
+
+  /// How the coordinator is when a home is purged.
+  enum Reach: CaseIterable, Sendable { case there, away, lockedOut }
+
+  @Test(arguments: Reach.allCases)
+  func `purging tells the coordinator first, or says what to do when it cannot`(_ reach: Reach) async throws {
+    let world = try await World.joined()
+    let (home, store) = (world.homes[0], try world.store(0))
+    let line = FakeLine(coordinator: world.coordinator, participant: 1)
+    // Keys that do not open any more are no reason to keep the data.
+    if reach == .lockedOut { try FileManager.default.removeItem(atPath: home.identityKey) }
+    let sentence = try await Purging.run(home: home, store: store, passphrase: .none, time: 7) {
+      guard reach == .there else { throw TransportFailure.unreachable("nobody is there") }
+      _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+      for statement in try store.unsentStatements() {
+        _ = try await line.report(statement.bytes)
+        try store.mark(statement: statement.number, isTaken: true)
+      }
+    }
+    #expect(!FileManager.default.fileExists(atPath: home.transportKey))
+    #expect(try store.isPurged)
+    let isTold = await world.coordinator.statements.contains { $0.participant == 1 && $0.kind == .leave }
+    #expect(isTold == (reach == .there))
+    if reach == .there {
+      #expect(sentence == nil)
+    } else {
+      #expect(sentence?.contains("ask its people to revoke participant 1 ('p1')") == true)
+    }
+  }
+
+  @Test func `nothing is purged, and nobody has left, while another process speaks for the home`() async throws {
+    let world = try await World.joined()
+    let host = try world.host(0)
+    await #expect {
+      try await Purging.run(home: world.homes[0], store: try world.store(0), passphrase: .none, time: 7) {}
+    } throws: { ($0 as? PartnerError)?.kind == .superseded }
+    #expect(try !world.store(0).isPurged)
+    #expect(try !world.store(0).hasLeft)
+    withExtendedLifetime(host) {}
   }
 
   @Test func `who leaves is told as left, and purging leaves the ledger alone`() async throws {

@@ -16,6 +16,22 @@ import Testing
     #expect(claim.remarks.contains { $0.hasPrefix("The signed plan caps ε at 4 (δ = 10⁻⁶)") })
   }
 
+  @Test func whatWasSpentOverAllPlansOpensThePage() {
+    var report = SampleReport.complete
+    report.privacy.total = SpentTotal(epsilon: 6.598, delta: 1e-6, epsilonCap: 8, planCount: 2)
+    var claim = Claim(report)
+    #expect(claim.verdict == .bounded && claim.headline.hasPrefix("Charged for the same users over all plans (2 plans): ε ≤ 6.6"))
+    #expect(
+      claim.statement.contains("own cap over all plans is ε = 8; 1.4") && claim.statement.contains("This plan: What this run"))
+    report.privacy.guarantees = []
+    claim = Claim(report)
+    #expect(claim.statement.hasSuffix("Nothing was charged under this plan yet."))
+    report.privacy.total?.epsilonCap = 3
+    #expect(Claim(report).verdict == .overspent)
+    report.privacy.total = SpentTotal(epsilon: nil, delta: 1e-6, planCount: 1)
+    #expect(Claim(report).remarks.first?.contains("no finite ε") == true)
+  }
+
   @Test func centralNoiseSaysWhomThePartnersTrust() {
     var report = SampleReport.complete
     report.privacy.setting.noise = .central

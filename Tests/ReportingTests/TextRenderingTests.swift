@@ -18,6 +18,19 @@ import Testing
     #expect(SampleReport.complete.renderText(.full).contains("Mechanism of each release"))
   }
 
+  @Test func chargesNameTheirPlanCountFromOneAndLeaveEmptyColumnsOut() {
+    var report = SampleReport.complete
+    report.privacy.ledger?.entries = [
+      LedgerEntryExtract(index: 1, plan: "second", release: "counts", round: 0, attempt: 0, epsilonAfter: 0.5),
+      LedgerEntryExtract(index: 3, plan: "third", release: "counts", round: 4, attempt: 2, epsilonAfter: 0.8, released: false),
+    ]
+    let lines = report.renderText(.full).split(separator: "\n").map { $0.split { $0 == " " } }
+    #expect(lines.contains { $0.prefix(5) == ["Entry", "Plan", "Release", "Round", "Attempt"] && !$0.contains("Hash") })
+    #expect(lines.contains { $0.prefix(5) == ["1", "second", "counts", "1", "1"] })
+    #expect(lines.contains { $0.prefix(5) == ["3", "third", "counts", "5", "3"] })
+    #expect(!report.renderText(.full).contains("Partners in the sum  "))
+  }
+
   @Test(arguments: [60, 80, 120])
   func sentencesKeepToTheWidth(width: Int) {
     var report = SampleReport.complete

@@ -197,7 +197,7 @@ final class CrashingFederation {
     for action in actions {
       guard !partner.journal.machine.isDown else { return }
       switch action {
-      case .train: perform(partner.engine.train(random: &partner.random, time: 5), by: partner)
+      case .train: perform(partner.engine.train(time: 5), by: partner)
       case .send(let message):
         sent.append((partner.participant, message))
         if passes(partner.participant, message) { inbox.append((partner.participant, message)) }

@@ -131,6 +131,24 @@ private func kind(_ body: () throws -> Void) -> TaskDatabaseError.Kind? {
     #expect(try notes(database) == ["room"])
   }
 
+  @Test func `a copy is on disk before it has its name, and its name before it is said to be there`() throws {
+    let folder = NSTemporaryDirectory() + "tacit-copy-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let database = try TaskDatabase.open(path: folder + "/a.sqlite", kind: .coordinator, migrator: DatabaseMigrator())
+    let copy = folder + "/copy.sqlite"
+    var seen: [String] = []
+    try database.backup(
+      to: copy, prune: { _ in },
+      synchronize: { path in
+        seen.append("\((path as NSString).lastPathComponent) \(FileManager.default.fileExists(atPath: copy))")
+      })
+    #expect(seen == ["copy.sqlite.partial false", "\((folder as NSString).lastPathComponent) true"])
+    struct Fault: Error {}
+    #expect(throws: Fault.self) { try database.backup(to: copy + "2", prune: { _ in }, synchronize: { _ in throw Fault() }) }
+    #expect(!FileManager.default.fileExists(atPath: copy + "2"))
+  }
+
   @Test func `a backup holds one moment in one private file, without what is pruned`() throws {
     let database = try open(folder.file("a.sqlite"))
     try note("public", in: database)

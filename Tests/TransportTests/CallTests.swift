@@ -1,5 +1,6 @@
 import CryptoPrimitives
 import Foundation
+import GRPCCore
 import PeerIdentity
 import Synchronization
 import Testing
@@ -55,7 +56,7 @@ import Transport
   @Test(arguments: [
     TransportRefusal.unsupportedVersion(found: VersionRange(2, 3), supported: VersionRange(1, 1)), .unidentified,
     .certificateExpired,
-    .wrongTask, .notEnrolled, .revoked, .superseded, .ledgerRolledBack(dataset: "Läden 100 %"),
+    .wrongTask, .notEnrolled, .revoked, .superseded, .helloNeeded, .ledgerRolledBack(dataset: "Läden 100 %"),
     .rateLimited(retryAfter: .seconds(7)),
     .tooManyCalls(limit: 6), .tooLarge(limit: 1 << 40), .badChecksum, .badOffset(expected: 5_000_000_000), .conflict,
     .stageClosed(reason: "the round is over\n"), .unknownDocument(name: "release/9"), .badSignature(field: "statement"),
@@ -106,15 +107,47 @@ import Transport
     }
   }
 
+  @Test func `one connection carries no more streams than allowed; the next call waits for one to end`() async throws {
+    var limits = TransportLimits.brisk
+    limits.streamsPerConnection = 2
+    try await withPlainServer(limits: limits) { client, handler, _, _ in
+      // A connection learns of the limit with the server's first answer.
+      _ = await client.call("Report", [Proto.bytes(1, [1])])
+      let gate = Gate()
+      let held = (1...2).map { participant in
+        Task {
+          await client.call("Upload", metadata: RawClient.metadata(participant: "\(participant)")) { writer, _ in
+            try await writer.write(Proto.uploadHeader(size: 1, sha256: SHA256.hash([1]).bytes))
+            await gate.wait()
+            try await writer.write(Proto.chunk(0, [1]))
+          }
+        }
+      }
+      try await eventually("both are open") { handler.stored(1, key()) != nil && handler.stored(2, key()) != nil }
+      let isAnswered = Mutex(false)
+      let third = Task {
+        let answer = await client.call("Report", metadata: RawClient.metadata(participant: "3"), [Proto.bytes(1, [1, 2])])
+        isAnswered.withLock { $0 = true }
+        return answer
+      }
+      try await Task.sleep(for: .milliseconds(500))
+      #expect(!isAnswered.withLock { $0 })
+      gate.open()
+      #expect(await third.value.messages == [Proto.bytes(1, [2, 1])])
+      for call in held { #expect(await call.value.error == nil) }
+    }
+  }
+
   @Test func `every refusal has a machine name of its own`() {
     let names = [
       TransportRefusal.unsupportedVersion(found: .ours, supported: .ours), .unidentified, .certificateExpired, .wrongTask,
       .notEnrolled,
-      .revoked, .superseded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)), .tooManyCalls(limit: 1),
+      .revoked, .superseded, .helloNeeded, .ledgerRolledBack(dataset: ""), .rateLimited(retryAfter: .seconds(1)),
+      .tooManyCalls(limit: 1),
       .tooLarge(limit: 1), .badChecksum, .badOffset(expected: 0), .conflict, .stageClosed(reason: ""), .unknownDocument(name: ""),
       .badSignature(field: ""), .malformed(field: ""), .unknownMethod, .stalled, .deadlineExceeded, .invitationUnknown,
       .invitationExpired, .invitationUsed, .unavailable(reason: ""), .fault,
     ].map(\.reason)
-    #expect(Set(names).count == 26)
+    #expect(names.count == 27 && Set(names) == Set(RefusalReason.allCases.map(\.rawValue)))
   }
 }

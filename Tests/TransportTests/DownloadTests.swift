@@ -114,6 +114,29 @@ import Transport
     }
   }
 
+  @Test(arguments: ["model.part", "model.part.sha256"])
+  func `a link where a part would be is not followed: what it names stays as it is`(name: String) async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let victim = folder.appendingPathComponent("victim")
+    try Data([7, 7]).write(to: victim)
+    try FileManager.default.createSymbolicLink(at: folder.appendingPathComponent(name), withDestinationURL: victim)
+    try await TestServer.run { test in
+      test.handler.set { $0.documents["release/1"] = BytesDocument(pattern(1000)) }
+      let client = try test.client(1)
+      let found = await failure { () async throws(TransportFailure) in
+        try await client.download("release/1", limit: 1 << 20, toFile: folder.appendingPathComponent("model").path)
+      }
+      guard case .local? = found else {
+        Issue.record("found \(String(describing: found))")
+        return
+      }
+      await client.close()
+    }
+    #expect(try Data(contentsOf: victim) == Data([7, 7]))
+  }
+
   @Test func `a part that was damaged on disk is noticed and fetched anew`() async throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

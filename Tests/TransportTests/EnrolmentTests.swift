@@ -10,9 +10,19 @@ import Transport
   final class Handler: EnrolmentHandler {
     let seen = Mutex<[EnrolmentApplication]>([])
     let refusal: TransportRefusal?
-    init(refusal: TransportRefusal? = nil) { self.refusal = refusal }
+    /// Hashes of the secrets of invitations that stand.
+    let invited = Mutex<Set<Digest>>([])
+    /// How long it takes to answer.
+    let delay: Duration
+    init(refusal: TransportRefusal? = nil, delay: Duration = .zero) {
+      self.refusal = refusal
+      self.delay = delay
+    }
 
-    func enrol(_ application: EnrolmentApplication, address: String) throws(TransportRefusal) -> EnrolmentGrant {
+    func isInvited(_ secretHash: Digest) -> Bool { invited.withLock { $0.contains(secretHash) } }
+
+    func enrol(_ application: EnrolmentApplication, address: String) async throws(TransportRefusal) -> EnrolmentGrant {
+      if delay > .zero { try? await Task.sleep(for: delay) }
       seen.withLock { $0.append(application) }
       if let refusal { throw refusal }
       return EnrolmentTests.grant
@@ -139,6 +149,95 @@ import Transport
       for _ in 0..<3 { _ = await enrol(address, task.authority.fingerprint) }
       #expect(Array(refusals.all.keys) == ["rate-limited"])
     }
+  }
+
+  @Test func `whoever holds an invitation enrols while strangers have used up every try, even behind its own address`()
+    async throws
+  {
+    var limits = EnrolmentLimits()
+    (limits.burstPerAddress, limits.perSecondPerAddress) = (2, 0.0001)
+    (limits.burst, limits.perSecond) = (2, 0.0001)
+    (limits.burstPerInvitation, limits.perSecondPerInvitation) = (2, 0.0001)
+    let task = try TestTask()
+    try await run(try task.serverTLS(), limits: limits) { address, handler, refusals in
+      var stranger = application
+      stranger.secret = SecretBytes(copying: [UInt8](repeating: 9, count: 32))
+      for _ in 0..<4 { _ = await enrol(address, task.authority.fingerprint, stranger) }
+      #expect(refusals.all == ["rate-limited": 2])
+      handler.invited.withLock { _ = $0.insert(EnrolmentToken.secretHash(application.secret)) }
+      for _ in 0..<2 { #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant)) }
+      // A token that got around is no way to flood either, and takes nothing from other invitations.
+      guard case .failure(.refused(.rateLimited)) = await enrol(address, task.authority.fingerprint) else {
+        Issue.record("one invitation was tried without limit")
+        return
+      }
+      var other = application
+      other.secret = SecretBytes(copying: [UInt8](repeating: 10, count: 32))
+      handler.invited.withLock { _ = $0.insert(EnrolmentToken.secretHash(other.secret)) }
+      #expect(await enrol(address, task.authority.fingerprint, other) == .success(Self.grant))
+    }
+  }
+
+  @Test func `strangers who hold all connections from a few addresses make room for another address, not for themselves`()
+    async throws
+  {
+    var limits = EnrolmentLimits()
+    (limits.connections, limits.connectionsPerAddress) = (6, 6)
+    // Nothing but the limit closes a silent connection.
+    limits.handshake = .seconds(3600)
+    let task = try TestTask()
+    try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
+      let origins: [UInt32] = [2, 2, 2, 3, 3, 3]
+      var strangers = try origins.map { try Stranger(from: $0, to: address) }
+      defer { for stranger in strangers { stranger.hangUp() } }
+      // All six stand once a seventh of theirs is turned away; it takes no room from the other strangers.
+      try await eventually("every connection is taken") {
+        // The listener may have met a seventh before one of the six.
+        for (index, origin) in origins.enumerated() where strangers[index].isHungUpOn() {
+          strangers[index].hangUp()
+          strangers[index] = try Stranger(from: origin, to: address)
+        }
+        let seventh = try Stranger(from: 2, to: address)
+        defer { seventh.hangUp() }
+        return seventh.isHungUpOn() && strangers.allSatisfy { !$0.isHungUpOn() }
+      }
+      #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
+      #expect(strangers.filter { $0.isHungUpOn() }.count <= 2)
+      #expect(refusals["connection-limit"] >= 2)
+    }
+  }
+
+  @Test func `another version is refused, and nothing takes longer than it may`() async throws {
+    var limits = EnrolmentLimits()
+    limits.call = .milliseconds(500)
+    try await run(nil, handler: Handler(delay: .seconds(3600)), limits: limits) { address, handler, _ in
+      var later = application
+      later.versions = VersionRange(2, 3)
+      #expect(
+        await enrol(address, nil, later)
+          == .failure(.refused(.unsupportedVersion(found: VersionRange(2, 3), supported: .ours))))
+      #expect(handler.seen.withLock { $0.isEmpty })
+      #expect(await enrol(address, nil) == .failure(.refused(.deadlineExceeded)))
+    }
+  }
+
+  @Test func `however many callers there are, no more of them are remembered than there is room for`() throws {
+    let buckets = TokenBuckets<Int>(burst: 1, perSecond: 0.1, capacity: 2)
+    let start = ContinuousClock.now
+    try buckets.take(1, now: start)
+    try buckets.take(2, now: start)
+    #expect(throws: TransportRefusal.rateLimited(retryAfter: .seconds(10))) { try buckets.take(3, now: start) }
+    // Whoever was quiet for long enough is forgotten, and makes room.
+    try buckets.take(3, now: start + .seconds(11))
+    #expect(throws: TransportRefusal.rateLimited(retryAfter: .seconds(10))) { try buckets.take(3, now: start + .seconds(11)) }
+  }
+
+  @Test func `callers are counted by address, those with IPv6 by the network of one customer`() {
+    #expect(CallerOrigin.of("ipv4:192.0.2.1:443") == CallerOrigin.of("ipv4:192.0.2.1:9"))
+    #expect(CallerOrigin.of("ipv4:192.0.2.1:443") != CallerOrigin.of("ipv4:192.0.2.2:443"))
+    #expect(CallerOrigin.of("ipv6:[2001:db8::1]:443") == CallerOrigin.of("ipv6:[2001:db8::ffff:2]:9"))
+    #expect(CallerOrigin.of("ipv6:[2001:db8::1]:443") != CallerOrigin.of("ipv6:[2001:db8:0:1::1]:443"))
+    #expect(CallerOrigin.of(address: "2001:db8::1") == CallerOrigin.of("ipv6:[2001:db8::1]:443"))
   }
 
   @Test func `malformed applications are refused`() async throws {

@@ -17,6 +17,8 @@ final class FakeHandler: CoordinationHandler {
     var reportAnswer: Result<[UInt8], TransportRefusal>?
     var uploadLimit: UInt64 = 1 << 30
     var verdict = UploadPhase.accepted
+    /// Uploads that are of no use any more.
+    var settled: [UploadKey: UploadPhase] = [:]
     /// Called before a sink writes; may suspend.
     var beforeWrite: (@Sendable (UInt64) async -> Void)?
   }
@@ -46,7 +48,8 @@ final class FakeHandler: CoordinationHandler {
     }
     return ServerHello(
       version: 1, software: "fake", task: String(repeating: "a", count: 32), recordedLedgers: hello.ledgers,
-      coordinatorLedger: LedgerNote(dataset: "", size: 3, head: SHA256.hash([3])), clock: 1_700_000_000_000)
+      coordinatorLedger: LedgerNote(dataset: "", size: 3, head: SHA256.hash([3])), newestStatement: 12,
+      clock: 1_700_000_000_000)
   }
 
   func poll(_ query: PollQuery, from peer: Peer) async throws(TransportRefusal) -> PollAnswer {
@@ -125,6 +128,8 @@ final class FakeHandler: CoordinationHandler {
     if case .receiving = upload.phase { return .receive(upload) }
     return .settled(upload.phase)
   }
+
+  func settled(_ key: UploadKey) -> UploadPhase? { state.withLock { $0.settled[key] } }
 
   func stored(_ participant: UInt32, _ key: UploadKey) -> StoredUpload? {
     state.withLock { $0.uploads[Name(participant: participant, key: key)] }

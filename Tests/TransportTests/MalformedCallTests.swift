@@ -46,6 +46,9 @@ import Transport
     add("Hello", Proto.varint(1, 3) + Proto.varint(2, 2))
     add("Hello", versions + Proto.bytes(3, [UInt8](repeating: 65, count: 129)))
     add("Hello", versions + Proto.bytes(4, Proto.bytes(1, [65])))
+    func ledger(_ name: String) -> [UInt8] { Proto.bytes(4, Proto.bytes(1, Array(name.utf8)) + Proto.bytes(3, zeros)) }
+    add("Hello", versions + (0..<65).flatMap { ledger("data-\($0)") })
+    add("Hello", versions + ledger("data") + ledger("data"))
     add("Download", [])
     add("Download", Proto.bytes(1, Array("plan\n".utf8)))
     add("Download", Proto.bytes(1, [65]) + Proto.varint(2, 4))
@@ -83,6 +86,11 @@ import Transport
       let answer = await client.call("Report", [Proto.bytes(1, [UInt8](repeating: 1, count: 5 << 20))])
       #expect(answer.error != nil)
       try await eventually("it is counted") { refusals["malformed"] == 1 }
+      // Not one of them is held whole in memory: gRPC ends the stream before this program's own limit on chunks sees it.
+      let header = Proto.uploadHeader(size: 3 << 20, sha256: SHA256.hash([1]).bytes)
+      let chunk = await client.call("Upload", [header, Proto.chunk(0, [UInt8](repeating: 1, count: 3 << 20))])
+      #expect(chunk.error != nil)
+      #expect(refusals["too-large"] == 0)
       #expect(await client.call("Report", [Proto.bytes(1, [1, 2])]).messages == [Proto.bytes(1, [2, 1])])
     }
   }

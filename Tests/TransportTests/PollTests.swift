@@ -100,6 +100,51 @@ import Transport
     }
   }
 
+  @Test func `a poll is held no longer than the server allows, and a process has one at a time`() async throws {
+    var limits = TransportLimits.brisk
+    limits.longestPoll = .seconds(1)
+    try await TestServer.run(limits: limits) { test in
+      let client = try test.client(1)
+      let answer = try await client.poll(PollQuery(session: session, after: nil, wait: .seconds(3000)))
+      #expect(answer.envelopes.isEmpty)
+      await client.close()
+    }
+    try await TestServer.run { test in
+      let client = try test.client(1)
+      async let first = failure { () async throws(TransportFailure) in
+        try await client.poll(PollQuery(session: session, after: nil, wait: .seconds(50)))
+      }
+      try await eventually("the poll is held") { test.handler.heldPolls == 1 }
+      async let second = failure { () async throws(TransportFailure) in
+        try await client.poll(PollQuery(session: session, after: nil, wait: .seconds(50)))
+      }
+      #expect(await first == .refused(.tooManyCalls(limit: TransportLimits().callsPerParticipant)))
+      test.handler.publish(envelope(1, [1]))
+      #expect(await second == nil)
+      await client.close()
+    }
+  }
+
+  @Test(arguments: ["again", "back", "size"]) func `a coordinator that repeats, turns back or lies about a size is not believed`(
+    lie: String
+  ) async throws {
+    try await TestServer.run { test in
+      let second = MessageCursor(round: 1, attempt: 2, ordinal: 2)
+      switch lie {
+      case "again": for _ in 0..<2 { test.handler.publish(envelope(2, [1])) }
+      case "back": for ordinal in [UInt32(2), 1] { test.handler.publish(envelope(ordinal, [1])) }
+      default:
+        test.handler.publish(MessageEnvelope(cursor: second, size: 9, sha256: SHA256.hash([1]), content: .inline([1])))
+      }
+      let client = try test.client(1)
+      let found = await failure { () async throws(TransportFailure) in
+        try await client.poll(PollQuery(session: session, after: nil, wait: .zero))
+      }
+      #expect(found == .badAnswer(lie == "size" ? "field envelopes.inline" : "field envelopes.cursor"))
+      await client.close()
+    }
+  }
+
   @Test func `a newer process of the same partner supersedes the older one`() async throws {
     try await TestServer.run { test in
       let old = try test.client(1)

@@ -101,6 +101,8 @@ extension TransportLimits {
     limits.reauthorization = .milliseconds(50)
     limits.callsPerSecond = 1e5
     limits.callBurst = 1e5
+    limits.writesPerSecond = 1e5
+    limits.writeBurst = 1e5
     return limits
   }
 }

@@ -146,10 +146,11 @@ import Transport
     let task = try TestTask()
     let (certificate, _) = try task.clientCertificate(1)
     let (server, serverKey) = try task.serverCertificate()
-    #expect(throws: TLSMaterialError.self) {
+    let found = #expect(throws: TLSMaterialError.self) {
       try ClientTLS(
         certificatePEM: certificate.pem, privateKeyPEM: TLSKey.generate().pem, authorityPEM: task.authority.certificatePEM)
     }
+    #expect(found?.description == "The private key does not belong to the certificate.")
     let tls = try ServerTLS(certificatePEM: server.pem, privateKeyPEM: serverKey.pem, authorityPEM: task.authority.certificatePEM)
     #expect(throws: TLSMaterialError.self) { try tls.reload(certificatePEM: server.pem, privateKeyPEM: TLSKey.generate().pem) }
   }
@@ -159,9 +160,10 @@ import Transport
     limits.handshake = .seconds(2)
     try await TestServer.run(limits: limits) { test in
       // A connection that says nothing.
-      let silent = try OpenSSL.connectSilently(test.address)
-      defer { close(silent) }
+      let silent = try Stranger(from: 1, to: test.address)
+      defer { silent.hangUp() }
       try await eventually("silence is counted") { test.refusals["tls-timeout"] == 1 }
+      try await eventually("silence is closed") { silent.isHungUpOn() }
       try OpenSSL.sendPlaintext(test.address)
       try await eventually("plaintext is counted") { test.refusals["tls-not-tls"] == 1 }
       guard let openssl = OpenSSL() else {
@@ -217,9 +219,18 @@ import Transport
   @Test func `connections above the limit are closed`() async throws {
     var limits = TransportLimits.brisk
     limits.connections = 2
+    // Nothing but the limit closes a silent connection.
+    limits.handshake = .seconds(3600)
     try await TestServer.run(limits: limits) { test in
       let clients = try (0..<2).map { try test.client($0) }
       for client in clients { _ = try await client.report([1]) }
+      // Strangers of another address do not push out partners that have shown their certificate.
+      for _ in 0..<2 {
+        let stranger = try Stranger(from: 2, to: test.address)
+        try await eventually("the stranger is closed") { stranger.isHungUpOn() }
+        stranger.hangUp()
+      }
+      #expect(test.refusals.all == ["connection-limit": 2])
       let refused = try await attempt(try test.task.clientTLS(9), test.address)
       #expect(refused != nil)
       #expect(test.refusals["connection-limit"] >= 1)

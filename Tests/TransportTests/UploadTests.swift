@@ -180,6 +180,7 @@ import Transport
   @Test func `a partner that sends nothing is cut off and makes room`() async throws {
     var limits = TransportLimits.brisk
     limits.stall = .seconds(5)
+    limits.paceWindow = .seconds(3600)
     limits.concurrentUploads = 1
     try await withPlainServer(limits: limits) { client, handler, refusals, _ in
       let header = Proto.uploadHeader(size: 4, sha256: SHA256.hash([1, 2, 3, 4]).bytes)
@@ -201,6 +202,22 @@ import Transport
       #expect(handler.stored(2, key())?.bytes == [1, 2, 3, 4])
       #expect(await silent.reason == "stalled")
       #expect(refusals.all == ["stalled": 1])
+    }
+  }
+
+  @Test func `an upload that takes longer than any may is ended, and an empty chunk is no progress`() async throws {
+    var limits = TransportLimits.brisk
+    (limits.stall, limits.paceWindow, limits.transfer) = (.seconds(3600), .seconds(3600), .seconds(1))
+    try await withPlainServer(limits: limits) { client, _, refusals, _ in
+      let header = Proto.uploadHeader(size: 4, sha256: SHA256.hash([1, 2, 3, 4]).bytes)
+      let endless = await client.call("Upload") { writer, _ in
+        try await writer.write(header)
+        try await Task.sleep(for: .seconds(3600))
+      }
+      #expect(endless.reason == "deadline-exceeded")
+      let empty = await client.call("Upload", [header, Proto.chunk(0, [])])
+      #expect(empty.reason == "malformed" && empty.detail == "chunk.data")
+      #expect(refusals.all == ["deadline-exceeded": 1, "malformed": 1])
     }
   }
 

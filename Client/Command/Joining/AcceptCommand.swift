@@ -17,56 +17,61 @@ struct AcceptCommand: AsyncParsableCommand {
   @OptionGroup var home: HomeOptions
   @OptionGroup var passphrase: PassphraseOptions
   @OptionGroup var connection: ConnectionOptions
-  @Option(help: "The plan's hash or its beginning, as `review` shows it; the newest when left out.") var plan: String?
+  @OptionGroup var plan: PlanOption
   @Option(name: .customLong("data"), help: "Which data set takes part, when there are several.") var dataSet: String?
   @Option(
     help: ArgumentHelp(
       "The most that the data set may ever spend, over all plans: EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta"))
   var cap: BudgetArgument?
+  @Flag(help: "Join although the cap stops this home before the plan's end.") var part = false
   @Flag(help: "Do not ask.") var yes = false
 
   func run() async throws { try await ClientFailures.report { try await execute() } }
 
   private func execute() async throws {
     let (home, store) = try home.open()
-    let review = try Joining.review(try chosen(store), home: home, store: store)
+    let hash = try plan.hash(store)
+    var review = try Joining.review(hash, home: home, store: store, cap: cap?.budget)
     Console.output(review.text)
     Console.output("\nplan hash  \(review.hash.hex)")
     let cap = try askedCap(review)
-    if !yes {
-      guard Terminal.isInteractive else {
-        throw CommandFailure(
-          .usage, "nothing was accepted: there is no terminal to answer on; read the plan above, then give --yes")
-      }
-      guard Terminal.ask("Join this plan? Type yes:") == "yes" else {
-        throw CommandFailure(.usage, "nothing was accepted")
-      }
+    if cap != self.cap?.budget {
+      // What was read above was judged without this cap.
+      review = try Joining.review(review.hash, home: home, store: store, cap: cap)
+      for line in review.warnings { Console.output("MIND: \(line)") }
     }
+    if !yes { try ask(review) }
     try Joining.accept(
-      review, dataSet: try dataSet.map { try DataSetName($0) }, cap: cap, home: home, store: store,
+      review, dataSet: try dataSet.map { try DataSetName($0) }, cap: cap, inPart: part || !yes, home: home, store: store,
       passphrase: passphrase.source, time: PartnerHome.now)
     Console.output("Accepted: the consent is recorded and signed.")
     try await Statements.send(home, store, passphrase.source, connection)
   }
 
-  private func chosen(_ store: PartnerStore) throws -> Digest? {
-    guard let plan else { return nil }
-    let matches = try store.plans().filter { $0.hash.hex.hasPrefix(plan.lowercased()) }
-    guard plan.count >= 8, matches.count == 1 else {
+  /// The data sets that could take part under this command's options.
+  private func fitting(_ review: PlanReview) -> [PlanReview.Spending] {
+    review.dataSets.filter { data in data.fitsCatalogue && (dataSet.map { $0 == data.dataSet.text } ?? true) }
+  }
+
+  /// A plan that does not fit the cap takes another word than one that does.
+  private func ask(_ review: PlanReview) throws {
+    guard Terminal.isInteractive else {
       throw CommandFailure(
-        .usage,
-        "no single plan of this home begins with '\(plan)' (give at least 8 digits); the home has: \(try store.plans().map { String($0.hash.hex.prefix(16)) }.joined(separator: ", "))"
-      )
+        .usage, "nothing was accepted: there is no terminal to answer on; read the plan above, then give --yes")
     }
-    return matches[0].hash
+    guard review.end == nil, review.objections.isEmpty else { return }
+    let isWhole = part || fitting(review).allSatisfy(\.isWithinCap) || review.plan.privacy.noise == .none
+    let (question, word) =
+      isWhole
+      ? ("Join this plan?", "yes") : ("The whole plan does not fit your cap. Join as far as the cap goes?", "part")
+    guard Terminal.ask("\(question) Type \(word):") == word else { throw CommandFailure(.usage, "nothing was accepted") }
   }
 
   /// The partner's own cap: from the flag, from the terminal, or the one that the data set has; never the plan's by itself.
   private func askedCap(_ review: PlanReview) throws -> PrivacyBudget? {
     if let cap { return cap.budget }
-    let fitting = review.dataSets.filter { data in
-      data.fitsCatalogue && (dataSet.map { $0 == data.dataSet.text } ?? true)
-    }
+    let fitting = fitting(review)
+    guard review.end == nil, review.objections.isEmpty else { return nil }
     guard Terminal.isInteractive, !yes, review.plan.privacy.noise != .none, fitting.count == 1, fitting[0].cap == nil else {
       return nil
     }
@@ -87,7 +92,9 @@ enum Statements {
       guard
         let caller = try PartnerCaller(
           home: home, store: store, passphrase: passphrase, insecureLoopback: connection.insecureLoopback, logger: Logs.logger())
-      else { return Console.output("`run` speaks for this home: it tells the coordinator within seconds.") }
+      else {
+        return Console.output("`run` speaks for this home: it tells the coordinator within seconds, or when it next reaches it.")
+      }
       let refusals = try await caller.sendStatements()
       for refusal in refusals { Console.error("tacit-client: the coordinator does not take it: \(refusal)") }
       if refusals.isEmpty { Console.output("The coordinator has been told.") }

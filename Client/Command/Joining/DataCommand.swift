@@ -11,7 +11,7 @@ internal import Recommender
 struct DataCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data", abstract: "Bring your own interactions into the home, and say what they may spend.",
-    subcommands: [Import.self, Cap.self])
+    subcommands: [Import.self, List.self, Cap.self, Remove.self])
 
   enum HoldOut: String, ExpressibleByArgument, CaseIterable { case last, none }
 
@@ -28,7 +28,8 @@ struct DataCommand: AsyncParsableCommand {
 
     @Argument(help: "A folder in our layout, a table (CSV or TSV, plain or gz), or MovieLens' own files.") var path: String
     @OptionGroup var home: HomeOptions
-    @Option(help: "What to call the data set; it has a budget and a ledger of its own.") var name = DataSetName.standard.text
+    @Option(help: "What to call the data set; users that were imported before stay on the ledger that counts them.") var name =
+      DataSetName.standard.text
     @Option(
       help: ArgumentHelp(
         "Which column is what, for instance user=customer,item=sku,time=ts,weight=qty,event=action.", valueName: "mapping"))
@@ -56,6 +57,7 @@ struct DataCommand: AsyncParsableCommand {
     private func execute() throws {
       let (home, store) = try home.open()
       _ = try Joining.enrolment(of: store, home)
+      try Joining.refusePurged(store, home)
       guard let plan = try store.plans().first else {
         throw CommandFailure(
           .noInput,
@@ -92,19 +94,69 @@ struct DataCommand: AsyncParsableCommand {
 
   struct Cap: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Set the most that a data set may ever spend, over all plans. What is spent stays spent.")
+      abstract: "Set the most that the users of a data set may ever spend, over all plans. What is spent stays spent.",
+      discussion: "The cap is that of their ledger: it holds for every data set that the ledger counts, from the next attempt on."
+    )
 
     @Argument(help: ArgumentHelp("EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta")) var cap: BudgetArgument
     @OptionGroup var home: HomeOptions
     @Option(help: "Which data set.") var name = DataSetName.standard.text
+    @Flag(help: "Do not ask.") var yes = false
+
+    func run() async throws { try await ClientFailures.report { try execute() } }
+
+    private func execute() throws {
+      let (home, store) = try home.open()
+      try Joining.refusePurged(store, home)
+      if let known = try store.dataSet(try DataSetName(name))?.cap, known != cap.budget,
+        known.epsilon < cap.budget.epsilon || known.delta < cap.budget.delta
+      {
+        try Stating.confirm(
+          "This raises the cap of '\(name)' from ε = \(known.epsilon) at δ = \(known.delta) to ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta): its users are promised less than before. Raise it?",
+          yes)
+      }
+      try DataImporting.set(cap: cap.budget, of: try DataSetName(name), in: store)
+      Console.output("'\(name)' may spend at most ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta), over all plans.")
+      Console.output("A running `run` takes it up with the next attempt.")
+    }
+  }
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show every data set with what its users have spent and may spend.")
+
+    @OptionGroup var home: HomeOptions
+    @Option(help: "text or json.") var format: OutputFormat = .text
+
+    func run() async throws { try await ClientFailures.report { try execute() } }
+
+    private func execute() throws {
+      let (home, store) = try home.open()
+      let dataSets = try PartnerStatus(home: home, store: store, now: Date()).dataSets
+      if format == .json { return try Console.outputJSON(dataSets) }
+      for data in dataSets { Console.output(data.text) }
+      if dataSets.isEmpty { Console.output("no data; import them with: tacit-client data import FILE") }
+    }
+  }
+
+  struct Remove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Erase the users and events of one data set; the ledger that counts them stays.",
+      discussion:
+        "So that the same users cannot come back with a new budget, a keyed digest of each identifier stays in the home until `purge`. Models that were released stay."
+    )
+
+    @Argument(help: "Which data set, as `data list` shows it.") var name: String
+    @OptionGroup var home: HomeOptions
+    @Flag(help: "Do not ask.") var yes = false
 
     func run() async throws { try await ClientFailures.report { try execute() } }
 
     private func execute() throws {
       let (_, store) = try home.open()
-      try DataImporting.set(cap: cap.budget, of: try DataSetName(name), in: store)
-      Console.output("'\(name)' may spend at most ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta), over all plans.")
-      Console.output("A running `run` takes it up when it starts again.")
+      try Stating.confirm("Erase the users and events of '\(name)'?", yes)
+      try DataImporting.remove(try DataSetName(name), from: store, time: PartnerHome.now)
+      Console.output("Erased: the users and events of '\(name)'. Its ledger stays: it says what was spent.")
     }
   }
 }

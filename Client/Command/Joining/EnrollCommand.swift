@@ -10,9 +10,11 @@ struct EnrollCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "enroll",
     abstract: "Become a partner with a one-time token: keys are made here, and what the coordinator shows is pinned.",
-    discussion: "Without a passphrase the key files rest on their permissions (0600), which are checked at every start.")
+    discussion:
+      "Without a passphrase the key files rest on their permissions (0600), which are checked at every start. A home that has enrolled and was away for longer than its certificate lasts gets a new certificate in the same way, with a token for its own name; everything else in it stays as it is."
+  )
 
-  @Option(help: "The token that the coordinator's people gave you, or @FILE.") var token: String
+  @Option(help: "@FILE with the token that the coordinator's people gave you, or - for standard input.") var token: String
   @OptionGroup var home: HomeOptions
   @OptionGroup var passphrase: PassphraseOptions
   @Flag(help: "Plaintext, for trying out on one machine: refuses any address but 127.0.0.0/8 and ::1.")
@@ -26,42 +28,65 @@ struct EnrollCommand: AsyncParsableCommand {
     let task: String
     let participant: UInt32
     let name: String
+    /// Whether the home had enrolled before, and only its certificate is new.
+    let isRenewal: Bool
     let fingerprint: String
     let coordinatorFingerprint: String
+    let rosterVersion: UInt64?
     let rosterFingerprint: String?
   }
 
   private func execute() async throws {
     let path = try home.path()
-    let enrolment = try await Enrolling.enrol(
+    let (enrolment, isRenewal) = try await Enrolling.enrol(
       token: try text(), home: path, passphrase: passphrase.source, now: Date(),
       call: Enrolling.overNetwork(insecureLoopback: insecureLoopback, logger: Logs.logger()))
     let own = ShortFingerprint(of: SHA256.hash(enrolment.identity.bytes)).text
     let coordinator = ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes)).text
     let (opened, store) = try home.open()
-    let roster = try Joining.rosterFingerprint(home: opened, store: store)
+    let roster = try Joining.pinnedRoster(home: opened, store: store)
     if format == .json {
       return try Console.outputJSON(
         Document(
-          home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name, fingerprint: own,
-          coordinatorFingerprint: coordinator, rosterFingerprint: roster))
+          home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name,
+          isRenewal: isRenewal, fingerprint: own, coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
+          rosterFingerprint: roster?.fingerprint))
+    }
+    if isRenewal {
+      return Console.output(
+        "The home \(path) of participant \(enrolment.participant) ('\(enrolment.name)') has a new certificate; all else is as it was. Go on with: tacit-client run --home \(path)"
+      )
     }
     Console.output(
       """
       Enrolled as participant \(enrolment.participant) ('\(enrolment.name)') of task \(enrolment.task).
         your key         \(own)
         the coordinator  \(coordinator)
-        the roster       \(roster ?? "-")
+        the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
   }
 
   private func text() throws -> String {
-    guard token.hasPrefix("@") else { return token }
+    if token == "-" {
+      let data = (try? FileHandle.standardInput.read(upToCount: Self.byteCountMax)) ?? Data()
+      return String(decoding: data, as: UTF8.self)
+    }
+    guard token.hasPrefix("@") else {
+      Console.error(
+        "tacit-client: a token on the command line can be seen by others on this machine; it is good for one enrolment and a short time, but --token @FILE or --token - shows it to nobody"
+      )
+      return token
+    }
     let file = String(token.dropFirst())
-    guard let data = FileManager.default.contents(atPath: file) else {
+    do {
+      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
+      return String(decoding: try handle.read(upToCount: Self.byteCountMax) ?? Data(), as: UTF8.self)
+    } catch {
       throw CommandFailure(.noInput, "\(file): no such file, or it cannot be read; expected a file with a token")
     }
-    return String(decoding: data, as: UTF8.self)
   }
+
+  /// A token has some hundred characters.
+  private static let byteCountMax = 1 << 16
 }

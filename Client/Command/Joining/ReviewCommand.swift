@@ -14,6 +14,7 @@ struct ReviewCommand: AsyncParsableCommand {
   @OptionGroup var home: HomeOptions
   @OptionGroup var passphrase: PassphraseOptions
   @OptionGroup var connection: ConnectionOptions
+  @OptionGroup var plan: PlanOption
   @Flag(help: "Do not ask the coordinator: show what is in the home.") var offline = false
   @Flag(help: "The same for programs.") var json = false
 
@@ -21,11 +22,15 @@ struct ReviewCommand: AsyncParsableCommand {
 
   private func execute() async throws {
     let (home, store) = try home.open()
-    let hash = offline ? nil : try await PlanFetching.fetch(home, store, passphrase.source, connection)
+    let named = try plan.hash(store)
+    let hash = offline || named != nil ? named : try await PlanFetching.fetch(home, store, passphrase.source, connection)
     let review = try Joining.review(hash, home: home, store: store)
     if json { return try Console.outputJSON(review.document) }
     Console.output(review.text)
     guard review.objections.isEmpty else { return }
+    if let end = review.end {
+      return Console.output("\nThis plan is over (\(end)). Nothing can be joined until the coordinator makes a new plan.")
+    }
     Console.output("\nTo join: tacit-client accept --home \(home.path) --plan \(review.hash.hex.prefix(16))")
   }
 }

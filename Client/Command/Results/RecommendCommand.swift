@@ -13,6 +13,7 @@ struct RecommendCommand: AsyncParsableCommand {
     discussion: "Everything happens at home: the released model knows items only, the user's history is read from the shard.")
 
   @OptionGroup var home: HomeOptions
+  @OptionGroup var plan: PlanOption
   @Option(help: "Id of a user in your data.") var user: String
   @Option(help: "Length of the list.") var top = 10
   @Flag(help: "Say which items of the user's own history carried each recommendation.") var explain = false
@@ -35,7 +36,7 @@ struct RecommendCommand: AsyncParsableCommand {
 
   private func execute() throws {
     let (home, store) = try home.open()
-    let model = try PartnerModel(store, home: home)
+    let model = try PartnerModel(store, home: home, plan: try plan.hash(store))
     let history = try model.history(of: user, in: store)
     let names = ItemNames(ids: model.catalogue.itemIDs, titles: model.catalogue.titles)
     let list = RecommendationList(
@@ -51,5 +52,6 @@ struct RecommendCommand: AsyncParsableCommand {
       "For user \(user), who has \(history.items.count) item\(history.items.count == 1 ? "" : "s") (\(model.plan.algorithm.name), model after \(model.model.version) of \(model.plan.releases.count) releases):"
     )
     for line in list.lines { Console.output(line) }
+    Console.output("\n\(model.origin)")
   }
 }

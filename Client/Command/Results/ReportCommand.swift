@@ -18,6 +18,7 @@ struct ReportCommand: AsyncParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, html, json }
 
   @OptionGroup var home: HomeOptions
+  @OptionGroup var plan: PlanOption
   @Option(help: "text, html or json.") var format: Format = .text
   @Option(help: "Write to this file instead of the terminal.") var output: String?
   @Flag(help: "Sign it with this partner's identity: tacit verify FILE finds any change. Text becomes one page then.") var sign =
@@ -28,7 +29,7 @@ struct ReportCommand: AsyncParsableCommand {
 
   private func execute() throws {
     let (home, store) = try home.open()
-    let report = try report(try LedgerOfPlan(home: home, store: store), home)
+    let report = try report(try LedgerOfPlan(home: home, store: store, plan: try plan.hash(store)), home)
     let text = try sign ? signed(report, home, store) : plain(report)
     guard let output else { return Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
     try AtomicFile.write(text, to: output)
@@ -56,19 +57,27 @@ struct ReportCommand: AsyncParsableCommand {
 
   private func report(_ own: LedgerOfPlan, _ home: PartnerHome) throws -> RunReport {
     let (plan, state, cap) = (own.plan, own.state, own.cap)
-    let charges = state.charges.filter { $0.charge.plan == own.planHash }
-    let spent = cap.map { state.recorded.epsilon(delta: $0.delta) }
-    let isWhole = charges.count == state.charges.count
+    let charges = own.charges
+    let delta = cap?.delta ?? plan.privacy.delta
+    let spent = state.recorded.epsilon(delta: delta)
+    let planCount = Set(state.charges.map(\.charge.plan)).count
     var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
-      remaining: cap.flatMap { cap in spent.map { max(0, cap.epsilon - $0) } }
+      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex, remaining: nil,
+      planName: { planCount > 1 ? own.planNames[$0.charge.plan] ?? "\($0.charge.plan.hex.prefix(8))…" : nil }
     ).report()
+    // What the plan's cap leaves; the partner's own cap stands with the total.
+    if let planCap = privacy.cap, let guarantee = privacy.principalGuarantee {
+      privacy.ledger?.epsilonRemaining = max(0, planCap.epsilon - guarantee.epsilonUpper)
+    }
+    privacy.total = SpentTotal(
+      epsilon: spent.isFinite ? spent : nil, delta: delta, epsilonCap: cap?.epsilon,
+      planCount: planCount)
     privacy.covered = [
       "Every release of the plan that this partner's masked input may have entered, and every attempt that came to nothing after it."
     ]
-    if !isWhole, let cap, let spent {
+    if charges.count < state.charges.count {
       privacy.covered.append(
-        "The same data were in other plans too: over all of them ε is at most \(ReportNumber.upperBound(spent)) at δ = \(cap.delta), against coordinator and colluding partners where noise is distributed."
+        "The total over all plans covers the same users in other plans and data sets too, against coordinator and colluding partners where noise is distributed; the other figures are of this plan."
       )
     }
     privacy.notCovered = [

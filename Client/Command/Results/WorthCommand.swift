@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CommandSupport
+internal import CryptoPrimitives
 internal import Foundation
 internal import PartnerService
 
@@ -11,6 +12,7 @@ struct WorthCommand: AsyncParsableCommand {
     discussion: "Computed at home from exact counts; nothing of it leaves the machine, and no budget is spent.")
 
   @OptionGroup var home: HomeOptions
+  @OptionGroup var plan: PlanOption
   @Option(help: "Initial values of your own model.") var seed: UInt64 = 1
   @Option(help: "text or json.") var format: OutputFormat = .text
 
@@ -28,6 +30,7 @@ struct WorthCommand: AsyncParsableCommand {
       let high: Double
     }
     let algorithm: String
+    let plan: String
     let modelVersion: Int
     let users: Int
     let rows: [Row]
@@ -35,11 +38,11 @@ struct WorthCommand: AsyncParsableCommand {
 
   private func execute() throws {
     let (home, store) = try home.open()
-    let worth = try Worth(home: home, store: store, seed: seed)
+    let worth = try Worth(home: home, store: store, plan: try plan.hash(store), seed: seed)
     if format == .json {
       return try Console.outputJSON(
         Document(
-          algorithm: worth.algorithm, modelVersion: worth.modelVersion, users: worth.users,
+          algorithm: worth.algorithm, plan: worth.plan.hex, modelVersion: worth.modelVersion, users: worth.users,
           rows: worth.rows.map { row in
             .init(
               method: row.method,
@@ -57,7 +60,7 @@ struct WorthCommand: AsyncParsableCommand {
       "\(worth.algorithm), model version \(worth.modelVersion), on \(worth.users) of your users with held-out events\n")
     Console.output(table.text)
     Console.output(
-      "\nlisted ranks the held-out item against 99 others, full against everything the user has not seen; ± is half a 95 % interval. Exact figures of your own data: they are for you alone."
+      "\n\(worth.origin)\nlisted ranks the held-out item against 99 others, full against everything the user has not seen; ± is half a 95 % interval. Exact figures of your own data: they are for you alone."
     )
   }
 }

@@ -59,25 +59,33 @@ struct LeaveCommand: AsyncParsableCommand {
 struct PurgeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "purge",
-    abstract: "Erase the shard, the models and the keys; the ledgers stay.",
+    abstract: "Leave the task for good, tell the coordinator, and erase the shard, the models and the keys; the ledgers stay.",
     discussion:
       "Rows and key files are overwritten before they are removed. Copies that a file system, a disk's controller or a backup keeps are out of reach."
   )
 
   @OptionGroup var home: HomeOptions
+  @OptionGroup var passphrase: PassphraseOptions
+  @OptionGroup var connection: ConnectionOptions
   @Flag(help: "Do not ask.") var yes = false
 
-  func run() async throws { try await ClientFailures.report { try execute() } }
+  func run() async throws { try await ClientFailures.report { try await execute() } }
 
-  private func execute() throws {
+  private func execute() async throws {
     let (home, store) = try home.open()
-    guard let lock = try HomeLock(home) else {
-      throw CommandFailure(.temporary, "another process speaks for the home \(home.path); end it first")
+    try Stating.confirm("Leave the task for good, and erase the data and the keys in \(home.path)?", yes)
+    let untold = try await Purging.run(
+      home: home, store: store, passphrase: passphrase.source, time: PartnerHome.now
+    ) {
+      let caller = try PartnerCaller(
+        home: home, store: store, passphrase: passphrase.source, insecureLoopback: connection.insecureLoopback,
+        logger: Logs.logger())
+      for refusal in try await caller?.sendStatements() ?? [] {
+        Console.error("tacit-client: the coordinator does not take it: \(refusal)")
+      }
     }
-    defer { withExtendedLifetime(lock) {} }
-    try Stating.confirm("Erase the data and the keys in \(home.path)?", yes)
-    try Joining.purge(home: home, store: store)
     Console.output("Erased: the shard, the models and the keys. The ledgers stay: they say what was spent.")
+    if let untold { Console.error("tacit-client: \(untold)") }
   }
 }
 

@@ -1,10 +1,12 @@
 internal import ArgumentParser
 internal import CommandSupport
-internal import Dispatch
 internal import Foundation
 internal import Logging
+internal import Operations
 internal import PartnerService
 internal import PeerIdentity
+internal import ServiceLifecycle
+internal import Synchronization
 
 /// `tacit-client run`: the partner's daemon.
 struct RunCommand: AsyncParsableCommand {
@@ -12,57 +14,53 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Take part in every round of the accepted plan; goes on for as long as it takes.",
     discussion:
-      "Waits for a plan to be accepted, and for a coordinator that does not answer. Ends with 75 when another process speaks for this partner."
+      "Waits for a plan to be accepted, and for a coordinator that does not answer. Ends with 75 when another process speaks for this partner. `check-config --sample` prints all settings; SIGTERM ends at the next safe point, a second one at once."
   )
 
-  @OptionGroup var home: HomeOptions
-  @OptionGroup var passphrase: PassphraseOptions
-  @OptionGroup var connection: ConnectionOptions
-  @OptionGroup var running: RunningOptions
+  @OptionGroup var settings: SettingsOptions
 
   func run() async throws { try await ClientFailures.report { try await execute() } }
 
   private func execute() async throws {
-    let logger = Logs.logger(running.logLevel.level)
-    let home = try PartnerHome(at: try home.path())
-    let host = try running.host(
-      home, passphrase.source, connection, logger, workers: running.workers ?? ProcessInfo.processInfo.activeProcessorCount)
-    let signals = StopSignals { Task { await host.stop() } }
-    defer { withExtendedLifetime(signals) {} }
-    let ending = try await host.run()
-    try running.conclude(ending, home)
+    let configuration = try PartnerConfiguration(try settings.read())
+    let logger = LineLogHandler.logger(
+      label: "tacit-client", level: configuration.logLevel.level, format: configuration.logFormat)
+    let home = try PartnerHome(at: try configuration.homePath())
+    let monitor = PartnerMonitor(home: home, store: try PartnerStore(home))
+    let service = PartnerRunService(
+      host: try configuration.host(
+        home, settings.passphrase(configuration), logger, workers: configuration.workers, monitor: monitor))
+    var services: [any Service] = []
+    if let address = configuration.metricsListen {
+      services.append(
+        OperationsServer(listen: address, metrics: monitor.registry, logger: logger, readiness: { monitor.readiness }))
+    }
+    try await GracefulRun.run(services + [service], drainLimit: configuration.drain, logger: logger)
+    try service.ending.map { try PartnerRunService.conclude($0, home) }
   }
 }
 
-/// What `run` and its many-in-one-process sister share.
-struct RunningOptions: ParsableArguments {
-  @Flag(help: "End with the plan instead of waiting for the next one.") var once = false
-  @Option(help: "Threads for local training; as many as there are cores when left out.") var workers: Int?
-  @Option(help: "Seconds that one question waits at the coordinator.") var pollSeconds = 30
-  @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel = LogLevel(.info)
+/// A partner's host as a service: a signal asks it to end at its next safe point.
+final class PartnerRunService: Service {
+  private let host: PartnerHost
+  private let ended = Mutex<PartnerEnding?>(nil)
 
-  func validate() throws {
-    guard workers.map({ (1...1024).contains($0) }) ?? true else {
-      throw ValidationError("--workers is \(workers ?? 0), expected 1 to 1024.")
-    }
-    guard (1...60).contains(pollSeconds) else { throw ValidationError("--poll-seconds is \(pollSeconds), expected 1 to 60.") }
-  }
+  init(host: PartnerHost) { self.host = host }
 
-  func host(
-    _ home: PartnerHome, _ passphrase: PassphraseSource, _ connection: ConnectionOptions, _ logger: Logger, workers: Int
-  ) throws -> PartnerHost {
-    var options = PartnerHost.Options()
-    options.once = once
-    options.workers = workers
-    options.pollWait = .seconds(pollSeconds)
-    return try PartnerHost(home: home, passphrase: passphrase, options: options, logger: logger) { enrolment, credentials in
-      try CoordinatorLine.overNetwork(
-        enrolment, credentials, insecureLoopback: connection.insecureLoopback, logger: logger)
+  /// How the work came to its end; `nil` while it goes on.
+  var ending: PartnerEnding? { ended.withLock { $0 } }
+
+  func run() async throws {
+    let ending = try await withGracefulShutdownHandler {
+      try await host.run()
+    } onGracefulShutdown: { [host] in
+      Task { await host.stop() }
     }
+    ended.withLock { $0 = ending }
   }
 
   /// What an ending means to whoever started the program.
-  func conclude(_ ending: PartnerEnding, _ home: PartnerHome) throws {
+  static func conclude(_ ending: PartnerEnding, _ home: PartnerHome) throws {
     switch ending {
     case .finished(let reason, true): Console.output("\(home.path): the plan is over: \(reason)")
     case .finished(let reason, false): throw CommandFailure(.stopped, "\(home.path): the plan ended early: \(reason)")
@@ -72,34 +70,19 @@ struct RunningOptions: ParsableArguments {
   }
 }
 
-/// A level of logs on the command line.
-struct LogLevel: ExpressibleByArgument {
-  let level: Logger.Level
-
-  init(_ level: Logger.Level) { self.level = level }
-
-  init?(argument: String) {
-    guard let level = Logger.Level(rawValue: argument.lowercased()) else { return nil }
-    self.level = level
-  }
-
-  var defaultValueDescription: String { level.rawValue }
-}
-
-/// SIGTERM and SIGINT: the first asks for an end, the second ends the process.
-final class StopSignals {
-  private let sources: [any DispatchSourceSignal]
-
-  init(_ stop: @escaping @Sendable () -> Void) {
-    sources = [SIGTERM, SIGINT].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        signal(number, SIG_DFL)
-        stop()
-      }
-      source.resume()
-      return source
+extension PartnerConfiguration {
+  /// The daemon of one home.
+  func host(
+    _ home: PartnerHome, _ passphrase: PassphraseSource, _ logger: Logger, workers: Int, monitor: PartnerMonitor? = nil
+  ) throws -> PartnerHost {
+    var options = PartnerHost.Options()
+    options.once = isOnce
+    options.workers = workers
+    options.pollWait = pollWait
+    return try PartnerHost(home: home, passphrase: passphrase, options: options, logger: logger) { enrolment, credentials in
+      let line = try CoordinatorLine.overNetwork(
+        enrolment, credentials, insecureLoopback: isInsecureLoopback, logger: logger)
+      return monitor.map { line.observed(by: $0) } ?? line
     }
   }
 }

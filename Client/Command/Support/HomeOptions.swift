@@ -3,6 +3,7 @@ internal import CommandSupport
 internal import DifferentialPrivacy
 internal import Foundation
 internal import Logging
+internal import Operations
 internal import PartnerService
 internal import PeerIdentity
 
@@ -12,10 +13,13 @@ struct HomeOptions: ParsableArguments {
 
   func path() throws -> String {
     guard let path = home ?? ProcessInfo.processInfo.environment["TACIT_HOME"], !path.isEmpty else {
-      throw CommandFailure(.usage, "no home is given; name the partner's folder with --home DIR, or in TACIT_HOME")
+      throw Self.missing
     }
     return path
   }
+
+  static let missing = CommandFailure(
+    .usage, "no home is given; name the partner's folder with --home DIR, or in TACIT_HOME")
 
   func open() throws -> (home: PartnerHome, store: PartnerStore) {
     let home = try PartnerHome(at: try path())
@@ -69,11 +73,7 @@ enum Terminal {
 
 /// Where the programs' logs go: standard error, one line each.
 enum Logs {
-  static func logger(_ level: Logger.Level = .warning) -> Logger {
-    var logger = Logger(label: "tacit-client") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = level
-    return logger
-  }
+  static func logger() -> Logger { LineLogHandler.logger(label: "tacit-client", level: .warning, format: .text) }
 }
 
 extension PartnerHome {

@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 public import DataImport
 public import DifferentialPrivacy
 public import FederatedLearning
@@ -33,12 +34,16 @@ public enum DataImporting {
   ///   - only: the partner's own rows, where the file holds rows of others too.
   ///   - holdsOut: whether the last event of each user (or a folder's test items) is kept out of training, to judge models on
   ///     at home (`worth`) and for the plan's evaluation.
-  ///   - cap: the most that these data may ever spend, over all plans; may be decided later, with the consent.
+  ///   - cap: the most that the users of these data may ever spend, over all plans; may be decided later, with the consent.
+  ///     Users that were imported before have a ledger with its cap.
   /// - Throws: `DataImportError`, `DatasetError`, or `PartnerError` when the file holds rows of others and `only` is not given.
   public static func run(
     path: String, options: ImportOptions, catalogue reference: CatalogueReference, only: Selection?, holdsOut: Bool,
     name: DataSetName, cap: PrivacyBudget?, into store: PartnerStore, time: Int
   ) throws -> Result {
+    guard try !store.isPurged else {
+      throw PartnerError(.usage, "this home was purged: it takes no data any more; enrol a new one")
+    }
     let catalogue = try Documents.catalogue(reference, in: store)
     var options = options
     options.catalogue = catalogue
@@ -61,16 +66,44 @@ public enum DataImporting {
       negatives: holdsOut ? dataset.negatives : nil)
     try store.record(data, named: name, catalogue: reference.hash, cap: cap, time: time)
     guard let record = try store.dataSet(name) else { preconditionFailure("a data set that was recorded is there") }
+    var report = imported.report
+    if let note = note(on: record) { report.notes.append(note) }
     return Result(
-      dataSet: record, report: imported.report, heldOutUsers: data.heldOut.count { !$0.isEmpty }, usersOfOthers: own.others)
+      dataSet: record, report: report, heldOutUsers: data.heldOut.count { !$0.isEmpty }, usersOfOthers: own.others)
   }
 
-  /// Sets what a data set may spend at most, over all plans.
+  /// What a person should know when older data count these users already.
+  private static func note(on record: DataSetRecord) -> String? {
+    guard record.ledger.name != record.name else { return nil }
+    let cap = record.cap.map { "whose cap is ε = \($0.epsilon) at δ = \($0.delta)" } ?? "which has no cap of your own yet"
+    return
+      "users of these data were imported before: '\(record.name)' is counted by the ledger '\(record.ledger.name)', \(cap); what that ledger has spent is spent for these data too"
+  }
+
+  /// Sets what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
   public static func set(cap: PrivacyBudget, of name: DataSetName, in store: PartnerStore) throws {
     guard try store.dataSet(name) != nil else {
       throw PartnerError(.missing, "there is no data set '\(name)'; import it with: tacit-client data import FILE")
     }
     try store.set(cap: cap, of: name)
+  }
+
+  /// Erases the users and events of a data set; its ledger stays, and goes on counting its users if they are imported again.
+  ///
+  /// - Throws: `PartnerError` when there is none, or when a plan that was accepted and is not over trains on it.
+  public static func remove(_ name: DataSetName, from store: PartnerStore, time: Int) throws {
+    guard let record = try store.dataSet(name), !record.isRemoved else {
+      let known = try store.dataSets().filter { !$0.isRemoved }.map(\.name.text).joined(separator: ", ")
+      throw PartnerError(.missing, "there is no data set '\(name)' (there are: \(known.isEmpty ? "none" : known))")
+    }
+    let hasEnded = try store.hasLeft || store.isRevoked
+    if !hasEnded, let plan = try store.acceptedPlans().first(where: { $0.dataSet == name && $0.end == nil }) {
+      throw PartnerError(
+        .usage,
+        "'\(try PlanFile(bytes: plan.bytes).plan.task)' (\(plan.hash.hex.prefix(16))…) trains on '\(name)' and is not over; remove the data after its end, or leave the task: tacit-client leave"
+      )
+    }
+    try store.remove(name, time: time)
   }
 
   private static func selected(

@@ -32,11 +32,15 @@ public struct PartnerHome: Sendable, Equatable {
   /// - Throws: `PartnerError` when the folder cannot be made, or when others can read it.
   public static func create(at path: String) throws -> PartnerHome {
     let path = trimmed(path)
+    var isFolder: ObjCBool = true
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      throw PartnerError(.usage, "\(path) is a file, expected the partner's folder or a name for a new one; give another --home")
+    }
     do {
       try FileManager.default.createDirectory(
         atPath: path + "/ledgers", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
-      throw PartnerError(.io, "the home \(path) cannot be made: \(error.localizedDescription)")
+      throw PartnerError(.io, "the home \(path) cannot be made; check the path, the disk and the owner of the folder around it")
     }
     return try PartnerHome(at: path)
   }
@@ -47,7 +51,7 @@ public struct PartnerHome: Sendable, Equatable {
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
       throw PartnerError(
-        .missing, "there is no home at \(path); make one with: tacit-client enroll --token TOKEN --home \(path)")
+        .missing, "there is no home at \(path); make one with: tacit-client enroll --token @FILE --home \(path)")
     }
     guard status.st_uid == geteuid() else {
       throw PartnerError(.permission, "the home \(path) belongs to user \(status.st_uid), expected user \(geteuid())")
@@ -108,7 +112,10 @@ public final class HomeLock: Sendable {
   /// Lets others speak for the home; nothing happens when it was released before.
   public func release() {
     file.withLock { file in
-      if file >= 0 { close(file) }
+      guard file >= 0 else { return }
+      // A child that is just being started may hold a copy of the descriptor for a moment.
+      flock(file, LOCK_UN)
+      close(file)
       file = -1
     }
   }

@@ -14,11 +14,15 @@ final class ActiveTask {
   let hash: Digest
   let session: SessionID
   let dataSet: DataSetName
+  /// Which ledger counts its users; other data sets may be on it.
+  let ledgerName: DataSetName
   let ledger: PrivacyLedger
   let algorithm: any FederatedAlgorithm
   var engine: PartnerEngine
   /// The last message that was handled.
   var cursor: MessageCursor
+  /// What the engine wants sent and the coordinator has not settled, oldest first.
+  var pending: [PendingMessage] = []
   /// What the ledger's end looked like when it was opened, in words; `nil` when it was whole.
   let recovery: String?
 
@@ -37,7 +41,7 @@ final class ActiveTask {
     let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
     let algorithm = try AlgorithmRegistry.make(
       plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
-    let opened = try OwnLedger.open(record, home: home, holder: enrolment.name, key: keys.identity, time: time)
+    let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
     let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
     let shard = PartnerShard(
       interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
@@ -48,6 +52,7 @@ final class ActiveTask {
     hash = stored.hash
     self.session = session
     dataSet = name
+    ledgerName = record.ledger.name
     ledger = opened.ledger
     recovery = opened.recovery
     self.algorithm = algorithm

@@ -4,7 +4,7 @@ public import Logging
 internal import PeerIdentity
 internal import Storage
 internal import TaskDatabase
-internal import Transport
+package import Transport
 
 /// A connection, and how it learns of a renewed certificate.
 public struct CoordinatorLine: Sendable {
@@ -52,41 +52,76 @@ public struct PartnerCredentials: Sendable {
   func authorityPEM() throws -> String { String(decoding: try HomeFile.read(home.authority), as: UTF8.self) }
 }
 
+/// How long a partner's daemon has met nothing but connections that it does not trust, or that do not trust it.
+///
+/// A coordinator between two certificates, or a clock that is minutes behind, passes: only what lasts is told to a person.
+package struct Distrust {
+  /// How long it must last.
+  package static let patience: Duration = .seconds(3600)
+  private var since: ContinuousClock.Instant?
+  /// Whether waiting cannot help.
+  package private(set) var isFinal = false
+
+  package init() {}
+
+  /// For a command, which does not wait.
+  static var final: Distrust {
+    var distrust = Distrust()
+    distrust.isFinal = true
+    return distrust
+  }
+
+  /// - Parameter hasExpired: whether this partner's certificate has run out, by its own clock.
+  package mutating func note(_ failure: TransportFailure, hasExpired: Bool, now: ContinuousClock.Instant = .now) {
+    guard case .notTrusted = failure else { return reset() }
+    let since = since ?? now
+    self.since = since
+    isFinal = hasExpired || now - since >= Self.patience
+  }
+
+  /// Something else was met.
+  mutating func reset() { self = Distrust() }
+}
+
 /// Which failures end a partner's daemon, and what to tell its person; all others are waited out.
 enum FatalFailure {
-  static func error(for failure: TransportFailure, home: PartnerHome, distrusts: Int) -> PartnerError? {
+  static func error(for failure: TransportFailure, home: PartnerHome, distrust: Distrust) -> PartnerError? {
     switch failure {
-    case .refused(let refusal): return error(for: refusal)
+    case .refused(let refusal): return error(for: refusal, home)
     case .notTrusted(let reason):
-      // A certificate that just ran out, or a coordinator between two of its own: worth a few tries.
-      guard distrusts >= 5 else { return nil }
+      guard distrust.isFinal else { return nil }
       return PartnerError(
         .permission,
-        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, ask the coordinator for a new invitation"
+        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
       )
     case .local(let reason): return PartnerError(.io, "this side failed: \(reason)")
     case .unreachable, .deadlineExceeded, .badAnswer, .cancelled: return nil
     }
   }
 
-  private static func error(for refusal: TransportRefusal) -> PartnerError? {
+  private static func error(for refusal: TransportRefusal, _ home: PartnerHome) -> PartnerError? {
     switch refusal {
     case .superseded:
       PartnerError(
         .superseded,
-        "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew"
+        "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew. \(Greeting.newHome)"
       )
     case .ledgerRolledBack(let dataset):
       PartnerError(
-        .rolledBack,
-        "the coordinator has seen a longer ledger of '\(dataset)' than the one in this home: it was restored from a backup or cloned. Go on with the newest home, or leave the task and enrol anew"
+        .untrusted,
+        "the coordinator says that it has seen a longer ledger\(dataset.isEmpty ? " of this partner than any in this home" : " '\(dataset)' than the one in this home"). \(Greeting.wordAgainstHome)"
       )
     case .revoked: PartnerError(.permission, "the coordinator has revoked this partner; ask its people")
     case .notEnrolled, .unidentified, .wrongTask:
-      PartnerError(.permission, "the coordinator does not know this partner: \(refusal)")
+      PartnerError(
+        .permission,
+        "the coordinator does not know this partner: \(refusal) If it was restored from a backup, ask its people for a new invitation of the same name"
+      )
     case .certificateExpired:
       PartnerError(
-        .permission, "this partner's certificate ran out before it was renewed; ask the coordinator for a new invitation")
+        .permission,
+        "this partner's certificate ran out before it was renewed; ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
+      )
     case .unsupportedVersion: PartnerError(.unavailable, "\(refusal); install the version that the coordinator asks for")
     default: nil
     }

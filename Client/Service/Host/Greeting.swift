@@ -8,17 +8,18 @@ enum Greeting {
   /// Says hello, and checks that this home is not older than what itself or the coordinator has seen of it.
   ///
   /// - Parameter open: ledgers that this process has open for writing.
-  /// - Throws: `PartnerError` of kind `rolledBack` or `untrusted`; `TransportFailure`.
+  /// - Throws: `PartnerError`: `rolledBack` by what this home has written itself, `untrusted` when the coordinator says so or serves
+  ///   another task; `TransportFailure`.
   static func exchange(
     _ connection: any CoordinatorConnection, home: PartnerHome, store: PartnerStore, enrolment: Enrolment,
     open: [DataSetName: LedgerState] = [:]
   ) async throws -> ServerHello {
     var notes: [Transport.LedgerNote] = []
     var states: [String: LedgerState] = [:]
-    for record in try store.dataSets() {
+    for (record, _) in try store.ledgers() {
       let path = home.ledger(of: record.name)
       let state = try open[record.name] ?? OwnLedger.read(path, key: enrolment.identity)
-      if let head = record.ledgerHead, !(state?.isExtension(of: head) ?? false) {
+      if let head = record.head, !(state?.isExtension(of: head) ?? false) {
         throw PartnerError(
           .rolledBack,
           "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
@@ -37,15 +38,31 @@ enum Greeting {
       let head = LedgerHead(size: shown.size, head: shown.head)
       // A key advertisement names no data set: one of the ledgers must contain what was shown in it.
       let own = shown.dataset.isEmpty ? Array(states.values) : [states[shown.dataset]].compactMap { $0 }
-      guard own.contains(where: { $0.isExtension(of: head) }) else {
-        throw PartnerError(
-          .rolledBack,
-          "this partner has shown a ledger of '\(shown.dataset)' with \(shown.size) records, which is not in this home: it was restored from a backup or cloned. Nothing is answered from here; go on with the newest home, or leave the task and enrol anew"
-        )
-      }
+      guard own.contains(where: { $0.reaches(head) }) else { throw setBack(shown) }
     }
+    // A coordinator that was restored from a backup has lost what was said since.
+    try store.sendAgain(after: answer.newestStatement)
     return answer
   }
+
+  /// What the coordinator says of this partner's ledgers and this home does not hold, in words.
+  private static func setBack(_ shown: Transport.LedgerNote) -> PartnerError {
+    let ledger = shown.dataset.isEmpty ? "a ledger" : "the ledger '\(shown.dataset)'"
+    let seen =
+      shown.head == .zero
+      ? "this partner has sent a masked input on the strength of \(ledger) with \(shown.size) records or more, and no ledger in this home has as many"
+      : "this partner has shown \(ledger) with \(shown.size) records, which is not in this home"
+    return PartnerError(.untrusted, "the coordinator says that \(seen). \(wordAgainstHome)")
+  }
+
+  /// What to do when the coordinator calls a home old. Its word is not signed by this partner: whoever believed a lie and began
+  /// anew would give the users of this home a second budget.
+  static let wordAgainstHome =
+    "It shows no proof, and nothing is answered from here. If this home was restored from a backup or cloned, go on with the newest home; if not, keep this one and ask the coordinator's people what happened. \(newHome)"
+
+  /// What nobody must forget who begins anew.
+  static let newHome =
+    "A new home counts the same users from nothing: keep the ledgers of the old one, and take what they have spent off its cap"
 
   /// Sends what the person decided and the coordinator has not confirmed.
   ///
@@ -53,16 +70,18 @@ enum Greeting {
   static func sendStatements(_ connection: any CoordinatorConnection, _ store: PartnerStore) async throws -> [String] {
     var refusals: [String] = []
     for statement in try store.unsentStatements() {
+      var isTaken = true
       do {
         _ = try await connection.report(statement.bytes)
       } catch {
+        isTaken = false
         switch error {
         case .refused(.stageClosed(let reason)): refusals.append(reason)
         case .refused(.conflict), .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")
         default: throw error
         }
       }
-      try store.markSent(statement: statement.number)
+      try store.mark(statement: statement.number, isTaken: isTaken)
     }
     return refusals
   }

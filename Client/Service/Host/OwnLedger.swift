@@ -4,7 +4,7 @@ internal import Foundation
 internal import SecureAggregation
 internal import Storage
 
-/// A data set's ledger: read by anybody at this partner, written by one process.
+/// A ledger of this partner: read by anybody at this partner, written by one process.
 enum OwnLedger {
   /// What a ledger says, read without locking it.
   ///
@@ -19,16 +19,16 @@ enum OwnLedger {
     return verification.state
   }
 
-  /// Opens a data set's ledger for writing, and starts it when the data set has none.
+  /// Opens a ledger for writing, and starts it when there is none.
   ///
   /// - Throws: `PartnerError` of kind `rolledBack` when the file is shorter than, or no extension of, what this home has
   ///   written; `StorageError`, `LedgerError`.
   static func open(
-    _ record: DataSetRecord, home: PartnerHome, holder: String, key: SigningKey, time: Int
+    _ record: OwnLedgerRecord, home: PartnerHome, holder: String, key: SigningKey, time: Int
   ) throws -> (ledger: PrivacyLedger, recovery: String?) {
     let path = home.ledger(of: record.name)
     guard HomeFile.exists(path) else {
-      guard record.ledgerHead == nil else {
+      guard record.head == nil else {
         throw PartnerError(
           .rolledBack,
           "the ledger \(path) is missing, though this home has charged it: a ledger is never started again; put the file back"
@@ -39,7 +39,7 @@ enum OwnLedger {
       return (ledger, nil)
     }
     let opened = try PrivacyLedger.open(at: path, key: key)
-    if let head = record.ledgerHead, !opened.ledger.state.isExtension(of: head) {
+    if let head = record.head, !opened.ledger.state.isExtension(of: head) {
       throw PartnerError(
         .rolledBack,
         "the ledger \(path) is not the one that this home has written up to record \(head.size): the file was replaced by an older or another one; put the newest back"

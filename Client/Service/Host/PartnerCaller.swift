@@ -18,7 +18,7 @@ public final class PartnerCaller: Sendable {
     home: PartnerHome, store: PartnerStore, passphrase: PassphraseSource, insecureLoopback: Bool, logger: Logger
   ) throws {
     guard let lock = try HomeLock(home) else { return nil }
-    guard try !store.isPurged else { throw PartnerError(.usage, "the home \(home.path) was purged: its keys and data are gone") }
+    try Joining.refusePurged(store, home)
     self.lock = lock
     self.home = home
     self.store = store
@@ -36,9 +36,28 @@ public final class PartnerCaller: Sendable {
   public func fetchPlan() async throws -> Digest {
     try await call { connection in
       do {
-        return try await Documents.fetch(from: connection, into: store, enrolment: enrolment, time: now)
+        let hash = try await Documents.fetch(from: connection, into: store, enrolment: enrolment, time: now)
+        // Whether it is over stands in no document.
+        let answer = try await connection.poll(PollQuery(session: [], after: nil, wait: .zero))
+        if case .finished(let reason) = answer.state, let plan = answer.planHash { try store.noteEnd(of: plan, reason) }
+        return hash
       } catch TransportFailure.refused(.unknownDocument) {
         throw PartnerError(.missing, "the coordinator has no plan yet; ask its people, or try again later")
+      }
+    }
+  }
+
+  /// Pins a new signing key of the coordinator, whose fingerprint a person was told.
+  ///
+  /// - Throws: `PartnerError` of kind `untrusted` when anything does not hold; nothing is changed then. `TransportFailure`.
+  public func trust(_ fingerprint: ShortFingerprint) async throws -> Enrolment {
+    try await call { connection in
+      do {
+        return try await KeyTrust.fetch(fingerprint, from: connection, into: store, enrolment: enrolment, time: now)
+      } catch TransportFailure.refused(.unknownDocument) {
+        throw PartnerError(
+          .untrusted,
+          "the coordinator has only the key that this home has pinned, and that is not the one whose fingerprint you gave")
       }
     }
   }
@@ -55,12 +74,14 @@ public final class PartnerCaller: Sendable {
   private func call<Result>(_ body: (any CoordinatorConnection) async throws -> Result) async throws -> Result {
     do {
       _ = try await Greeting.exchange(connection, home: home, store: store, enrolment: enrolment)
+      try store.note(isRevoked: false)
       let result = try await body(connection)
       await connection.close()
       return result
     } catch {
       await connection.close()
-      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrusts: 5) {
+      if case TransportFailure.refused(.revoked) = error { try? store.note(isRevoked: true) }
+      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrust: .final) {
         throw fatal
       }
       throw error

@@ -53,7 +53,7 @@ public enum Documents {
     let bytes = try await connection.download("roster", limit: rosterBytesMax)
     let roster = try PinnedRoster.read(bytes, enrolment: enrolment)
     if let known = try store.newestRoster() {
-      let pinned = try PinnedRoster.read(known, enrolment: enrolment)
+      let pinned = try PinnedRoster.read(known, enrolment: enrolment, known: true)
       guard roster.version >= pinned.version else {
         throw PartnerError(
           .untrusted,
@@ -69,8 +69,18 @@ public enum Documents {
   }
 
   /// A plan that the pinned coordinator signed.
-  static func checkedPlan(_ bytes: [UInt8], _ signature: Signature, _ enrolment: Enrolment) throws -> PlanFile {
-    guard PlanSignature.verifies(signature, of: bytes, by: enrolment.coordinatorKey) else {
+  ///
+  /// - Parameter known: the plan is in this home already, and may be of an earlier key of the coordinator.
+  static func checkedPlan(
+    _ bytes: [UInt8], _ signature: Signature, _ enrolment: Enrolment, known: Bool = false
+  ) throws -> PlanFile {
+    let isOfEarlierKey = enrolment.earlierKeys.contains { PlanSignature.verifies(signature, of: bytes, by: $0) }
+    guard PlanSignature.verifies(signature, of: bytes, by: enrolment.coordinatorKey) || (known && isOfEarlierKey) else {
+      if isOfEarlierKey {
+        throw PartnerError(
+          .untrusted,
+          "the plan is signed by an earlier key of the coordinator, so that nobody can join it now; wait for a new plan")
+      }
       throw PartnerError(
         .untrusted,
         "the plan is not signed by the coordinator's key that this home pinned when it enrolled; do not join it, and ask the coordinator's people on another channel"

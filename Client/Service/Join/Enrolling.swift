@@ -10,18 +10,19 @@ public enum Enrolling {
   /// The one call of the enrolment listener; replaceable, so that tests can play coordinators that lie.
   public typealias Call = @Sendable (_ token: EnrolmentToken, _ application: EnrolmentApplication) async throws -> EnrolmentGrant
 
-  /// Enrols a home.
+  /// Enrols a home; one that has enrolled already gets a new certificate, when the token is for its own partner.
   ///
   /// - Parameters:
   ///   - passphrase: seals the key files; `.none` leaves them to file permissions.
   ///   - now: for the token's and the certificate's validity.
   ///   - call: by default the network's.
-  /// - Throws: `PartnerError` when the home has enrolled already, or when the answer does not fit the token;
+  /// - Returns: who the home is, and whether it was before and only its certificate is new.
+  /// - Throws: `PartnerError` when the home has enrolled as another partner, or when the answer does not fit the token;
   ///   `PeerIdentityError` for the token; `TransportFailure` when nobody answers.
   @discardableResult
   public static func enrol(
     token text: String, home path: String, passphrase: PassphraseSource, now: Date, call: Call
-  ) async throws -> Enrolment {
+  ) async throws -> (enrolment: Enrolment, isRenewal: Bool) {
     let token = try EnrolmentToken(parsing: text, now: now)
     let home = try PartnerHome.create(at: path)
     guard let lock = try HomeLock(home) else {
@@ -30,25 +31,66 @@ public enum Enrolling {
     defer { withExtendedLifetime(lock) {} }
     let store = try PartnerStore(home)
     if let known = try store.enrolment() {
-      throw PartnerError(
-        .usage,
-        "the home \(home.path) has enrolled already, as participant \(known.participant) ('\(known.name)') of task \(known.task); a home is one partner: give another --home"
-      )
+      try await renew(known, token, home, store, passphrase: passphrase, now: now, call: call)
+      return (known, true)
     }
     let keys = try PartnerKeys.makeOrRead(home, passphrase: passphrase)
-    let request = try CertificateRequest.create(key: keys.transport, name: token.name)
-    let grant = try await call(
-      token,
-      EnrolmentApplication(
-        software: PartnerSoftware.name, secret: token.secret, certificateRequest: request.der,
-        verificationKey: keys.identity.verificationKey.bytes,
-        proof: EnrolmentProof.sign(secret: token.secret, request: request.der, key: keys.identity).bytes))
+    let grant = try await apply(token, keys, call)
     let checked = try await check(grant, token: token, keys: keys, now: now)
     try HomeFile.write(Array(grant.authorityPEM.utf8), to: home.authority)
     try HomeFile.write(Array(grant.certificatePEM.utf8), to: home.certificate)
     try store.record(roster: grant.roster, version: checked.roster.version, time: Int(now.timeIntervalSince1970))
     try store.record(checked.enrolment)
-    return checked.enrolment
+    return (checked.enrolment, false)
+  }
+
+  /// Exchanges a token for a new certificate of the partner that this home is; everything else that the home has pinned stays.
+  private static func renew(
+    _ known: Enrolment, _ token: EnrolmentToken, _ home: PartnerHome, _ store: PartnerStore, passphrase: PassphraseSource,
+    now: Date, call: Call
+  ) async throws {
+    guard token.caFingerprint == known.authority, token.name.text == known.name else {
+      throw PartnerError(
+        .usage,
+        "the home \(home.path) has enrolled already, as participant \(known.participant) ('\(known.name)') of task \(known.task), and the token is for '\(token.name)'\(token.caFingerprint == known.authority ? "" : " of another task"); a home is one partner: give another --home"
+      )
+    }
+    guard try !store.isPurged, try !store.hasLeft else {
+      throw PartnerError(
+        .usage,
+        "the home \(home.path) has \(try store.isPurged ? "been purged" : "left the task"), and gets no new certificate; to take part again, ask for an invitation under a new name and give another --home"
+      )
+    }
+    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    guard keys.identity.verificationKey == known.identity else {
+      throw PartnerError(.data, "\(home.identityKey) is not the identity that this home enrolled with; put the right file back")
+    }
+    let grant = try await apply(token, keys, call)
+    let anchor = try await checkCertificate(grant, token: token, keys: keys, now: now)
+    guard anchor.taskID == known.task, grant.participant == known.participant else {
+      throw PartnerError(
+        .untrusted,
+        "the coordinator knows this home as participant \(grant.participant), but it enrolled as \(known.participant): was the coordinator restored from a backup that is older than this home? Nothing was changed; ask its people, and enrol a new --home that takes the ledgers along"
+      )
+    }
+    try HomeFile.write(Array(grant.certificatePEM.utf8), to: home.certificate)
+  }
+
+  private static func apply(_ token: EnrolmentToken, _ keys: PartnerKeys, _ call: Call) async throws -> EnrolmentGrant {
+    let request = try CertificateRequest.create(key: keys.transport, name: token.name)
+    do {
+      return try await call(
+        token,
+        EnrolmentApplication(
+          software: PartnerSoftware.name, secret: token.secret, certificateRequest: request.der,
+          verificationKey: keys.identity.verificationKey.bytes,
+          proof: EnrolmentProof.sign(secret: token.secret, request: request.der, key: keys.identity).bytes))
+    } catch TransportFailure.refused(.conflict) {
+      throw PartnerError(
+        .permission,
+        "the coordinator knows another partner by the name '\(token.name)', or this home's identity by another name; use the home that enrolled as '\(token.name)', or ask for an invitation under a name that nobody has"
+      )
+    }
   }
 
   /// The network's call.
@@ -62,13 +104,17 @@ public enum Enrolling {
     }
   }
 
-  private static func check(
+  private static func refuse(_ what: String) -> PartnerError {
+    PartnerError(
+      .untrusted, "the coordinator's answer is not what the token promises: \(what); do not go on, and ask its people")
+  }
+
+  /// Checks authority and certificate.
+  ///
+  /// - Returns: the authority that the token names.
+  private static func checkCertificate(
     _ grant: EnrolmentGrant, token: EnrolmentToken, keys: PartnerKeys, now: Date
-  ) async throws -> (enrolment: Enrolment, roster: SignedRoster) {
-    func refuse(_ what: String) -> PartnerError {
-      PartnerError(
-        .untrusted, "the coordinator's answer is not what the token promises: \(what); do not go on, and ask its people")
-    }
+  ) async throws -> TrustAnchor {
     let anchor = try TrustAnchor(pem: grant.authorityPEM)
     guard anchor.fingerprint == token.caFingerprint else {
       throw refuse(
@@ -81,6 +127,13 @@ public enum Enrolling {
       throw refuse("the certificate names participant \(named.participant), the answer \(grant.participant)")
     }
     guard keys.transport.matches(certificate) else { throw refuse("the certificate is for another key") }
+    return anchor
+  }
+
+  private static func check(
+    _ grant: EnrolmentGrant, token: EnrolmentToken, keys: PartnerKeys, now: Date
+  ) async throws -> (enrolment: Enrolment, roster: SignedRoster) {
+    let anchor = try await checkCertificate(grant, token: token, keys: keys, now: now)
     guard let coordinatorKey = VerificationKey(bytes: grant.coordinatorKey) else { throw refuse("its signing key is no key") }
     let enrolment = Enrolment(
       task: anchor.taskID, participant: grant.participant, name: token.name.text, identity: keys.identity.verificationKey,

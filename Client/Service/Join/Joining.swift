@@ -4,15 +4,21 @@ internal import FederatedLearning
 internal import Foundation
 public import PeerIdentity
 internal import Recommender
+internal import SecureAggregation
 
 /// Reading a plan and saying yes to it, or resting, or leaving: what the person at a partner decides.
 public enum Joining {
   /// The review of a plan that is in this home.
   ///
-  /// - Parameter hash: which; the newest when `nil`.
-  /// - Throws: `PartnerError` when there is none, or when its signature does not hold.
-  public static func review(_ hash: Digest? = nil, home: PartnerHome, store: PartnerStore) throws -> PlanReview {
+  /// - Parameters:
+  ///   - hash: which; the newest when `nil`.
+  ///   - cap: the cap that would hold for data sets that have none yet, so that the review judges what would be accepted.
+  /// - Throws: `PartnerError` when there is none, when its signature does not hold, or when the home was purged.
+  public static func review(
+    _ hash: Digest? = nil, home: PartnerHome, store: PartnerStore, cap: PrivacyBudget? = nil
+  ) throws -> PlanReview {
     let enrolment = try enrolment(of: store, home)
+    try refusePurged(store, home)
     guard let plan = try hash.map({ try store.plan($0) }) ?? store.plans().first else {
       throw PartnerError(
         .missing, "this home has seen no plan yet; the coordinator has none, or has not been asked: tacit-client review")
@@ -21,31 +27,43 @@ public enum Joining {
       throw PartnerError(.missing, "this home has no roster; enrol into a new one")
     }
     return try PlanReview(
-      planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment,
-      dataSets: try store.dataSets().map { ($0, try OwnLedger.read(home.ledger(of: $0.name), key: enrolment.identity)) })
+      planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment, end: plan.end,
+      proposed: cap,
+      dataSets: try store.dataSets().filter { !$0.isRemoved }.map {
+        ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity))
+      })
   }
 
   /// Records the consent to a plan, signed with the partner's identity, with the data set that takes part and its cap.
   ///
   /// - Parameters:
   ///   - cap: the partner's own cap for the data set over all plans; needed when it has none yet.
+  ///   - inPart: whether the partner means to join though its cap stops it before the plan's end.
   ///   - time: seconds since 1970.
   /// - Returns: the statement; whoever speaks for the home sends it.
-  /// - Throws: `PartnerError` when something speaks against the plan, or when there is no data set or cap.
+  /// - Throws: `PartnerError` when something speaks against the plan, when it is over or does not fit the cap, or when there is no
+  ///   data set or cap.
   @discardableResult
   public static func accept(
-    _ review: PlanReview, dataSet: DataSetName?, cap: PrivacyBudget?, home: PartnerHome, store: PartnerStore,
-    passphrase: PassphraseSource, time: Int
+    _ review: PlanReview, dataSet: DataSetName?, cap: PrivacyBudget?, inPart: Bool = false, home: PartnerHome,
+    store: PartnerStore, passphrase: PassphraseSource, time: Int
   ) throws -> PartnerStatement {
+    if let end = try store.plan(review.hash)?.end ?? review.end {
+      throw PartnerError(
+        .usage,
+        "plan '\(review.plan.task)' is over (\(end)): there is nothing to join any more; wait for a new plan, and look for it with: tacit-client review"
+      )
+    }
     if let objection = review.objections.first {
       throw PartnerError(.untrusted, "this plan cannot be accepted: \(objection)")
     }
     try refuseAfterEnd(store)
     let record = try chosen(dataSet, for: review.plan, in: store)
+    try refuseChange(to: record, of: review, in: store)
     guard cap ?? record.cap != nil || review.plan.privacy.noise == .none else {
       throw PartnerError(
         .usage,
-        "the data set '\(record.name)' has no cap of your own; say the most that it may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
+        "the data set '\(record.name)' has no cap of your own on its ledger; say the most that its users may ever spend, over all plans, with --cap EPSILON,DELTA (this plan's own cap is \(review.plan.privacy.epsilon),\(review.plan.privacy.delta))"
       )
     }
     if review.plan.privacy.noise == .none, let own = cap ?? record.cap {
@@ -57,8 +75,26 @@ public enum Joining {
     if let cap, let known = record.cap, cap != known {
       throw PartnerError(
         .usage,
-        "the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
+        "the ledger '\(record.ledger.name)' of the data set '\(record.name)' has the cap ε = \(known.epsilon) at δ = \(known.delta) already; change it knowingly with: tacit-client data cap"
       )
+    }
+    if let cap = cap ?? record.cap {
+      let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
+      let spent = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
+      // A cap that is too small from the start is warned of by the review; one that is used up leaves nothing to decide.
+      if spent > 0, let least = PlanReview.leastEpsilon(after: ledger, review.plan, delta: cap.delta), least > cap.epsilon {
+        throw PartnerError(
+          .usage,
+          "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
+        )
+      }
+      let after = PlanReview.epsilon(after: ledger, review.plan, delta: cap.delta)
+      if !inPart, !PlanReview.fits(after, cap) {
+        throw PartnerError(
+          .usage,
+          "the whole plan would bring the ledger '\(record.ledger.name)' to \(PlanReview.epsilonText(after)), above your cap of ε = \(cap.epsilon): this home would refuse the rounds that do not fit, and the others might have to wait for nothing; give a larger cap if you mean to join to the end, or --part to join as far as the cap goes"
+        )
+      }
     }
     let keys = try PartnerKeys.read(home, passphrase: passphrase)
     // The roster that the person has seen, not one that a daemon fetched meanwhile.
@@ -93,8 +129,14 @@ public enum Joining {
   /// - Throws: `PartnerError` when the home has not enrolled.
   public static func enrolment(of store: PartnerStore, _ home: PartnerHome) throws -> Enrolment {
     guard let enrolment = try store.enrolment() else {
+      if HomeFile.exists(home.certificate) {
+        throw PartnerError(
+          .missing,
+          "the home \(home.path) has a certificate, but its database knows no enrolment: the database was replaced, or an enrolment was interrupted; restore a backup, or enrol again with the same token"
+        )
+      }
       throw PartnerError(
-        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token TOKEN --home \(home.path)")
+        .missing, "the home \(home.path) has not enrolled; do it with: tacit-client enroll --token @FILE --home \(home.path)")
     }
     return enrolment
   }
@@ -113,10 +155,25 @@ public enum Joining {
     }
   }
 
+  /// The newest roster that this home has pinned, by what people compare on the phone; `nil` when there is none.
+  public static func pinnedRoster(home: PartnerHome, store: PartnerStore) throws -> (version: UInt64, fingerprint: String)? {
+    let enrolment = try enrolment(of: store, home)
+    return try store.newestRoster().map {
+      let roster = try PinnedRoster.read($0, enrolment: enrolment, known: true)
+      return (roster.version, roster.fingerprint.text)
+    }
+  }
+
   /// The fingerprint of the newest roster that this home has pinned; `nil` when there is none.
   public static func rosterFingerprint(home: PartnerHome, store: PartnerStore) throws -> String? {
-    let enrolment = try enrolment(of: store, home)
-    return try store.newestRoster().map { try PinnedRoster.read($0, enrolment: enrolment).fingerprint.text }
+    try pinnedRoster(home: home, store: store)?.fingerprint
+  }
+
+  /// - Throws: `PartnerError` when keys and data of the home are gone.
+  public static func refusePurged(_ store: PartnerStore, _ home: PartnerHome) throws {
+    guard try store.isPurged else { return }
+    throw PartnerError(
+      .usage, "the home \(home.path) was purged: its keys and data are gone, only the ledgers are left; enrol a new home")
   }
 
   private static func refuseAfterEnd(_ store: PartnerStore) throws {
@@ -124,6 +181,18 @@ public enum Joining {
     if try store.hasLeft {
       throw PartnerError(.usage, "this partner has left the task; it can come back only by a new invitation")
     }
+  }
+
+  /// A plan that has begun goes on with the data set that it began with: peers hold this partner to the ledger that they saw, and
+  /// would abort every attempt that shows another.
+  private static func refuseChange(to record: DataSetRecord, of review: PlanReview, in store: PartnerStore) throws {
+    guard let standing = try store.plan(review.hash)?.dataSet, standing != record.name,
+      let session = SessionID(hex: review.plan.session), try store.highWaterMark(session: session) != nil
+    else { return }
+    throw PartnerError(
+      .usage,
+      "this plan was accepted with the data set '\(standing)' and has begun; it cannot go on with '\(record.name)': accept the next plan with it"
+    )
   }
 
   /// The named data set, or the only one that fits the plan.
@@ -134,13 +203,19 @@ public enum Joining {
         throw PartnerError(
           .missing, "there is no data set '\(name)' (there are: \(all.map(\.name.text).joined(separator: ", ")))")
       }
+      guard !record.isRemoved else {
+        throw PartnerError(
+          .usage, "the data set '\(name)' was removed; import it again under a new name (its users stay on their ledger)")
+      }
       guard record.catalogue == plan.catalogue.hash else {
         throw PartnerError(
-          .data, "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name")
+          .data,
+          "the data set '\(name)' was imported for another catalogue than this plan's; import it again under a new name (its users stay on the ledger '\(record.ledger.name)')"
+        )
       }
       return record
     }
-    let fitting = all.filter { $0.catalogue == plan.catalogue.hash }
+    let fitting = all.filter { $0.catalogue == plan.catalogue.hash && !$0.isRemoved }
     guard let only = fitting.first else {
       throw PartnerError(
         .missing, "no data are imported for this plan's catalogue yet; do it with: tacit-client data import FILE")

@@ -21,38 +21,50 @@ public struct PlanReview: Sendable {
   public let objections: [String]
   /// What a reader must not miss, one sentence each.
   public let warnings: [String]
+  /// How the plan ended, in words; `nil` while it may go on, as far as this home knows.
+  public let end: String?
 
   public var plan: TrainingPlan { planFile.plan }
 
   /// One data set's budget before and after this plan.
   public struct Spending: Sendable, Equatable {
     public let dataSet: DataSetName
-    /// The partner's own cap over all plans; `nil` while it has not decided.
+    /// What counts for its users; other data sets with users of it are counted there too.
+    public let ledger: DataSetName
+    /// The partner's own cap over all plans, or the one that it would set; `nil` while it has not decided.
     public let cap: PrivacyBudget?
+    /// Whether the data set has the cap already.
+    public let isCapSet: Bool
     /// ε of all charges so far, at the cap's δ (the plan's while there is no cap).
     public let spent: Double
     /// ε when every release of this plan is charged once.
     public let spentAfterPlan: Double
     public let fitsCatalogue: Bool
+
+    /// Whether the whole plan stays within the cap; `false` without a finite ε, `true` without a cap.
+    public var isWithinCap: Bool { cap.map { PlanReview.fits(spentAfterPlan, $0) } ?? true }
   }
 
   /// Reads and checks the documents of a plan.
   ///
   /// - Parameters:
   ///   - rosterBytes: the signed roster as it came.
-  ///   - ledgers: the state of each data set's ledger; `nil` where nothing was charged yet.
+  ///   - end: how the plan ended, when it has.
+  ///   - cap: holds for data sets without a cap of their own.
+  ///   - dataSets: with the state of each one's ledger; `nil` where nothing was charged yet.
   /// - Throws: `PartnerError` when plan or roster are not signed by the pinned key, or cannot be read.
   public init(
     planBytes: [UInt8], signature: Signature, rosterBytes: [UInt8], enrolment: Enrolment,
-    dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
+    end: String? = nil, proposed cap: PrivacyBudget? = nil, dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
   ) throws {
     planFile = try Documents.checkedPlan(planBytes, signature, enrolment)
     roster = try PinnedRoster.read(rosterBytes, enrolment: enrolment)
     self.signature = signature
     self.enrolment = enrolment
+    self.end = end
     hash = SHA256.hash(planBytes)
     let plan = planFile.plan
-    self.dataSets = dataSets.map { Self.spending($0.record, $0.ledger, plan) }
+    self.dataSets = dataSets.map { Self.spending($0.record, $0.ledger, plan, proposed: cap) }
     objections = Self.objections(plan, roster, enrolment)
     warnings = Self.warnings(plan, self.dataSets)
   }
@@ -115,30 +127,48 @@ public struct PlanReview: Sendable {
       warnings.append("ε = \(plan.privacy.epsilon) is a weak guarantee (above 10).")
     }
     for data in dataSets {
-      guard let cap = data.cap else { continue }
-      if data.spentAfterPlan > cap.epsilon {
-        warnings.append(
-          "The whole plan would bring '\(data.dataSet)' to \(epsilonText(data.spentAfterPlan)), above your own cap of \(cap.epsilon): this partner will refuse the releases that do not fit."
-        )
-      }
+      guard let cap = data.cap, data.fitsCatalogue, !data.isWithinCap else { continue }
+      warnings.append(
+        "The whole plan would bring '\(data.dataSet)' to \(epsilonText(data.spentAfterPlan)), above your own cap of \(cap.epsilon): this partner will refuse the releases that do not fit."
+      )
     }
     return warnings
   }
 
   /// Composition of what the ledger holds with every release of the plan, once each.
-  private static func spending(_ record: DataSetRecord, _ ledger: LedgerState?, _ plan: TrainingPlan) -> Spending {
-    let delta = record.cap?.delta ?? plan.cap?.delta ?? 1e-6
-    let spent = ledger?.recorded.epsilon(delta: delta) ?? 0
-    var after = Double.infinity
-    let events = plan.releases.map { $0.event(plan.privacy) }
-    if spent.isFinite, !events.contains(nil) {
-      var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
-      let isComposable = events.compactMap { $0 }.allSatisfy { (try? summary.add($0)) != nil }
-      if isComposable, !summary.isEmpty { after = Accounting.epsilon(for: summary, delta: delta) }
-    }
+  private static func spending(
+    _ record: DataSetRecord, _ ledger: LedgerState?, _ plan: TrainingPlan, proposed: PrivacyBudget?
+  ) -> Spending {
+    let cap = record.cap ?? proposed
+    let delta = cap?.delta ?? plan.cap?.delta ?? 1e-6
     return Spending(
-      dataSet: record.name, cap: record.cap, spent: spent, spentAfterPlan: after,
+      dataSet: record.name, ledger: record.ledger.name, cap: cap, isCapSet: record.cap != nil,
+      spent: ledger?.recorded.epsilon(delta: delta) ?? 0, spentAfterPlan: epsilon(after: ledger, plan, delta: delta),
       fitsCatalogue: record.catalogue == plan.catalogue.hash)
+  }
+
+  /// ε at δ when every release of the plan that the ledger has not charged yet is charged once; infinite without noise.
+  static func epsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double {
+    let charged = Set((ledger?.charges ?? []).filter { $0.charge.attempt.session.hex == plan.session }.map(\.charge.release))
+    let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
+    guard !events.contains(nil), !(ledger?.recorded.epsilon(delta: delta).isInfinite ?? false) else { return .infinity }
+    var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
+    let isComposable = events.compactMap { $0 }.allSatisfy { (try? summary.add($0)) != nil }
+    return isComposable && !summary.isEmpty ? Accounting.epsilon(for: summary, delta: delta) : .infinity
+  }
+
+  /// Whether ε stays within a cap; machines differ in the last bits.
+  static func fits(_ epsilon: Double, _ cap: PrivacyBudget) -> Bool { epsilon <= cap.epsilon * (1 + 1e-9) }
+
+  /// ε at δ when the cheapest release of the plan is charged on top of the ledger; `nil` for plans without noise.
+  static func leastEpsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double? {
+    let events = Set(plan.releases.compactMap { $0.event(plan.privacy) })
+    if ledger?.recorded.epsilon(delta: delta).isInfinite == true { return events.isEmpty ? nil : .infinity }
+    return events.map { event in
+      var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
+      guard (try? summary.add(event)) != nil else { return Double.infinity }
+      return Accounting.epsilon(for: summary, delta: delta)
+    }.min()
   }
 
   /// ε rounded up, so that no more is promised than holds.
@@ -149,15 +179,18 @@ public struct PlanReview: Sendable {
 
 /// The signed roster as this partner holds it.
 enum PinnedRoster {
+  /// - Parameter known: the roster is in this home already, and may be of an earlier key of the coordinator.
   /// - Throws: `PartnerError` when the roster is not the coordinator's, or of another task.
-  static func read(_ bytes: [UInt8], enrolment: Enrolment) throws -> SignedRoster {
+  static func read(_ bytes: [UInt8], enrolment: Enrolment, known: Bool = false) throws -> SignedRoster {
     let roster: SignedRoster
     do { roster = try SignedRoster(decoding: bytes) } catch {
       throw PartnerError(.untrusted, "the coordinator sent a roster that cannot be read: \(error)")
     }
-    guard roster.isSigned(by: enrolment.coordinatorKey) else {
+    guard ([enrolment.coordinatorKey] + (known ? enrolment.earlierKeys : [])).contains(where: { roster.isSigned(by: $0) }) else {
       throw PartnerError(
-        .untrusted, "the roster is not signed by the coordinator's key that this home pinned when it enrolled; do not go on")
+        .untrusted,
+        "the roster is not signed by the coordinator's key that this home has pinned; do not go on, unless its people tell you on the phone that they made a new key: then read its fingerprint together and run: tacit-client trust --fingerprint FINGERPRINT"
+      )
     }
     guard roster.taskID == enrolment.task else {
       throw PartnerError(.untrusted, "the roster is of task \(roster.taskID), expected \(enrolment.task)")

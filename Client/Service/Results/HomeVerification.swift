@@ -33,7 +33,7 @@ public struct HomeVerification {
     try checkRoster()
     let plans = try store.plans().filter(\.isAccepted)
     let files = plans.compactMap { checkPlan($0) }
-    for record in try store.dataSets() { checkLedger(record, home, files) }
+    for (record, dataSets) in try store.ledgers() { checkLedger(record, dataSets, home, files) }
     for file in files {
       checkCharges(file)
       try checkReleases(file)
@@ -62,7 +62,7 @@ public struct HomeVerification {
   private mutating func checkRoster() throws {
     guard let bytes = try store.newestRoster() else { return say(.failed, "roster", "is missing") }
     do {
-      let roster = try PinnedRoster.read(bytes, enrolment: enrolment)
+      let roster = try PinnedRoster.read(bytes, enrolment: enrolment, known: true)
       say(.ok, "roster", "version \(roster.version), signed by the pinned coordinator; fingerprint \(roster.fingerprint.text)")
     } catch { say(.failed, "roster", "\(error)") }
   }
@@ -71,7 +71,7 @@ public struct HomeVerification {
   private mutating func checkPlan(_ stored: StoredPlan) -> PlanFile? {
     let subject = "plan \(stored.hash.hex.prefix(16))…"
     let file: PlanFile
-    do { file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment) } catch {
+    do { file = try Documents.checkedPlan(stored.bytes, stored.signature, enrolment, known: true) } catch {
       say(.failed, subject, "\(error)")
       return nil
     }
@@ -95,11 +95,13 @@ public struct HomeVerification {
     return file
   }
 
-  private mutating func checkLedger(_ record: DataSetRecord, _ home: PartnerHome, _ plans: [PlanFile]) {
-    let subject = "ledger of '\(record.name)'"
+  private mutating func checkLedger(
+    _ record: OwnLedgerRecord, _ dataSets: [DataSetName], _ home: PartnerHome, _ plans: [PlanFile]
+  ) {
+    let subject = "ledger of \(dataSets.map { "'\($0)'" }.joined(separator: ", "))"
     let path = home.ledger(of: record.name)
     guard HomeFile.exists(path) else {
-      return record.ledgerHead == nil
+      return record.head == nil
         ? say(.note, subject, "there is none: nothing was ever charged")
         : say(.failed, subject, "is missing, though this home has charged it")
     }
@@ -108,7 +110,7 @@ public struct HomeVerification {
       EvidenceRules(
         plan: SHA256.hash(file.bytes), roster: file.plan.verificationKeys, threshold: file.plan.aggregation.threshold)
     }
-    let verification = LedgerVerifier(key: enrolment.identity, knownHead: record.ledgerHead, rules: rules).verify(bytes)
+    let verification = LedgerVerifier(key: enrolment.identity, knownHead: record.head, rules: rules).verify(bytes)
     for finding in verification.findings { say(finding.isFault ? .failed : .note, subject, finding.description) }
     for limit in verification.limits where !limits.contains(limit) && !limit.hasPrefix("Charges were not") {
       limits.append(limit)
@@ -161,7 +163,9 @@ public struct HomeVerification {
     guard let session = SessionID(hex: plan.session) else { return }
     let releases = try store.releases(session: session)
     for release in releases {
-      guard release.isSigned(by: enrolment.coordinatorKey), release.planHash == hash, release.session == session else {
+      guard let key = VerificationKey(hex: plan.coordinatorKey), enrolment.knows(key), release.isSigned(by: key),
+        release.planHash == hash, release.session == session
+      else {
         return say(
           .failed, subject, "the release of round \(release.round + 1) is not signed by the pinned coordinator for this plan")
       }

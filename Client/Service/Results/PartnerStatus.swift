@@ -7,15 +7,28 @@ internal import SecureAggregation
 
 /// Where a partner stands, from its own home alone.
 public struct PartnerStatus: Encodable, Sendable {
-  struct Data: Encodable, Sendable {
-    let name: String
+  public struct Data: Encodable, Sendable {
+    public let name: String
+    let ledger: String
     let users: Int
     let events: Int
+    /// ISO 8601.
+    let importedAt: String
+    let isRemoved: Bool
     /// `nil` where there is no finite ε.
     let epsilonSpent: Double?
     let capEpsilon: Double?
     let capDelta: Double?
     let ledgerRecords: Int
+
+    /// For a terminal.
+    public var text: String {
+      let cap =
+        capEpsilon.flatMap { epsilon in capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } } ?? "no cap of your own"
+      let content = isRemoved ? "removed" : "\(users) users, \(events) events, imported \(importedAt)"
+      return
+        "'\(name)': \(content); spent \(PlanReview.epsilonText(epsilonSpent ?? .infinity)), \(cap); ledger '\(ledger)' of \(ledgerRecords) records"
+    }
   }
 
   struct Plan: Encodable, Sendable {
@@ -32,11 +45,14 @@ public struct PartnerStatus: Encodable, Sendable {
   public let task: String
   public let participant: UInt32
   public let name: String
-  /// `running`, `idle`, `paused`, `left` or `purged`.
+  /// `running`, `idle`, `paused`, `left`, `revoked` or `purged`.
   public let state: String
+  /// Whether a `run` speaks for this home, whatever the state.
+  public let isRunAlive: Bool
   let certificateUntil: String?
+  let rosterVersion: UInt64?
   let rosterFingerprint: String?
-  let dataSets: [Data]
+  public let dataSets: [Data]
   let plans: [Plan]
   let unsentStatements: Int
   /// What a person has to do before `run` can take part, one sentence each.
@@ -50,29 +66,50 @@ public struct PartnerStatus: Encodable, Sendable {
     name = enrolment.name
     let isPurged = try store.isPurged
     let isHeld = try HomeLock(home) == nil
+    isRunAlive = isHeld
+    let hasEnded = try isPurged || store.hasLeft || store.isRevoked
     state =
-      isPurged ? "purged" : try store.hasLeft ? "left" : try store.isPaused ? "paused" : isHeld ? "running" : "idle"
+      isPurged
+      ? "purged"
+      : try store.hasLeft ? "left" : try store.isRevoked ? "revoked" : try store.isPaused ? "paused" : isHeld ? "running" : "idle"
     let certificate = (try? HomeFile.read(home.certificate)).flatMap {
       try? IssuedCertificate(pem: String(decoding: $0, as: UTF8.self))
     }
     certificateUntil = certificate?.notAfter.formatted(.iso8601)
-    rosterFingerprint = try Joining.rosterFingerprint(home: home, store: store)
+    let roster = try Joining.pinnedRoster(home: home, store: store)
+    rosterVersion = roster?.version
+    rosterFingerprint = roster?.fingerprint
     let records = try store.dataSets()
     dataSets = try records.map { record in
-      let ledger = try OwnLedger.read(home.ledger(of: record.name), key: enrolment.identity)
+      let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: enrolment.identity)
       let spent = ledger?.recorded.epsilon(delta: record.cap?.delta ?? 1e-6) ?? 0
       return Data(
-        name: record.name.text, users: record.users, events: record.events, epsilonSpent: spent.isFinite ? spent : nil,
+        name: record.name.text, ledger: record.ledger.name.text, users: record.users, events: record.events,
+        importedAt: Date(timeIntervalSince1970: TimeInterval(record.importedAt)).formatted(.iso8601),
+        isRemoved: record.isRemoved, epsilonSpent: spent.isFinite ? spent : nil,
         capEpsilon: record.cap?.epsilon, capDelta: record.cap?.delta, ledgerRecords: ledger?.size ?? 0)
     }
     let stored = try store.plans()
     plans = try stored.map { try Self.plan($0, store) }
     unsentStatements = try store.unsentStatements().count
     var needs: [String] = []
-    if !isPurged {
+    if try store.isRevoked { needs.append("the coordinator: it has revoked this partner; ask its people") }
+    if !hasEnded {
+      let waiting = stored.first { $0.end == nil }.flatMap { $0.isAccepted ? nil : $0 }
       if stored.isEmpty { needs.append("a plan: tacit-client review") }
-      if !stored.isEmpty, records.isEmpty { needs.append("data: tacit-client data import FILE") }
-      if !stored.isEmpty, !stored.contains(where: \.isAccepted) { needs.append("a consent: tacit-client accept") }
+      if let waiting {
+        let task = try PlanFile(bytes: waiting.bytes).plan.task
+        if !records.contains(where: { !$0.isRemoved }) { needs.append("data: tacit-client data import FILE") }
+        needs.append(
+          "a decision: plan '\(task)' (\(waiting.hash.hex.prefix(16))…) waits; look at it with tacit-client review, join it with tacit-client accept"
+        )
+      } else if !stored.isEmpty, !stored.contains(where: { $0.end == nil }) {
+        needs.append("a new plan: what this home knows is over; the coordinator makes one, and tacit-client review fetches it")
+      }
+      if try store.isPaused { needs.append("an end of the pause: tacit-client resume") }
+      if stored.contains(where: { $0.isAccepted && $0.end == nil }), !isHeld {
+        needs.append("the daemon: nothing is answered while tacit-client run is not alive")
+      }
       if let certificate, certificate.notAfter < now {
         needs.append(
           "a certificate: it ran out on \(certificate.notAfter.formatted(.iso8601)); ask the coordinator for a new invitation")
@@ -95,18 +132,12 @@ public struct PartnerStatus: Encodable, Sendable {
   /// For a terminal.
   public var text: String {
     var lines = [
-      "partner     \(participant) ('\(name)') of task \(task): \(state)",
+      "partner     \(participant) ('\(name)') of task \(task): \(state)"
+        + (state == "running" || state == "idle" ? "" : isRunAlive ? " (run is alive)" : " (run is not alive)"),
       "certificate \(certificateUntil.map { "until \($0)" } ?? "none")",
-      "roster      \(rosterFingerprint ?? "none")",
+      "roster      \(rosterVersion.flatMap { version in rosterFingerprint.map { "version \(version), fingerprint \($0)" } } ?? "none")",
     ]
-    for data in dataSets {
-      let cap =
-        data.capEpsilon.flatMap { epsilon in data.capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } }
-        ?? "no cap of your own"
-      lines.append(
-        "data        '\(data.name)': \(data.users) users, \(data.events) events; spent \(PlanReview.epsilonText(data.epsilonSpent ?? .infinity)), \(cap); ledger of \(data.ledgerRecords) records"
-      )
-    }
+    lines += dataSets.map { "data        \($0.text)" }
     for plan in plans {
       let consent = plan.isAccepted ? "accepted with '\(plan.dataSet ?? "-")'" : "not accepted"
       lines.append(

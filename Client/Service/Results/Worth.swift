@@ -1,3 +1,4 @@
+public import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import Recommender
@@ -27,10 +28,16 @@ public struct Worth: Sendable {
   /// Releases that are in the joint model.
   public let modelVersion: Int
   public let algorithm: String
+  /// Hash of the plan of the joint model.
+  public let plan: Digest
+  /// Which plan the joint model is of, in words.
+  public let origin: String
 
   /// Judges for a home, with the newest released model and the data set that takes part.
-  public init(home: PartnerHome, store: PartnerStore, seed: UInt64 = 1) throws {
-    let joint = try PartnerModel(store, home: home)
+  ///
+  /// - Parameter plan: another plan's model than the newest released.
+  public init(home: PartnerHome, store: PartnerStore, plan: Digest? = nil, seed: UInt64 = 1) throws {
+    let joint = try PartnerModel(store, home: home, plan: plan)
     try self.init(joint, data: try store.localData(of: joint.dataSet, itemCount: joint.plan.catalogue.itemCount), seed: seed)
   }
 
@@ -62,6 +69,8 @@ public struct Worth: Sendable {
     ]
     modelVersion = joint.model.version
     algorithm = joint.plan.algorithm.name
+    plan = joint.planHash
+    origin = joint.origin
   }
 
   /// The plan's algorithm as a plan without noise configures it: what this partner could do with its data alone.

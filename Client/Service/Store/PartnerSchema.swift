@@ -5,8 +5,26 @@ enum PartnerSchema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1: a partner") { try $0.execute(sql: first) }
+    migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
+    migrator.registerMigration("3: a budget belongs to people") { try $0.execute(sql: second) }
+    migrator.registerMigration("4: data sets can be removed") { try $0.execute(sql: removal) }
     return migrator
   }
+
+  /// Keys that signed before the pinned one, each with the succession that ended its time.
+  private static let earlierKeys = """
+    CREATE TABLE earlierKey (
+      number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, succession BLOB NOT NULL, trustedAt INTEGER NOT NULL
+    );
+    """
+
+  /// Who was in a data set that was removed, as keyed digests: a new import of the same users finds their ledger.
+  private static let removal = """
+    ALTER TABLE dataSet ADD COLUMN removedAt INTEGER;
+    CREATE TABLE formerUser (
+      ledger TEXT NOT NULL REFERENCES ledger, digest BLOB NOT NULL, PRIMARY KEY (ledger, digest)
+    ) WITHOUT ROWID;
+    """
 
   private static let first = """
     -- Who this partner is in the task, and what it pinned when it enrolled.
@@ -56,5 +74,19 @@ enum PartnerSchema {
       session TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL, event TEXT NOT NULL, time INTEGER NOT NULL,
       PRIMARY KEY (session, round, attempt)
     ) WITHOUT ROWID;
+    """
+
+  private static let second = """
+    -- What people have spent and may spend. Data sets that share users share a ledger; it is called as the first of them.
+    CREATE TABLE ledger (
+      name TEXT PRIMARY KEY, capEpsilon REAL, capDelta REAL, size INTEGER NOT NULL DEFAULT 0, head BLOB
+    ) WITHOUT ROWID;
+    INSERT INTO ledger SELECT name, capEpsilon, capDelta, ledgerSize, ledgerHead FROM dataSet;
+    ALTER TABLE dataSet ADD COLUMN ledger TEXT REFERENCES ledger;
+    UPDATE dataSet SET ledger = name;
+    ALTER TABLE dataSet DROP COLUMN capEpsilon;
+    ALTER TABLE dataSet DROP COLUMN capDelta;
+    ALTER TABLE dataSet DROP COLUMN ledgerSize;
+    ALTER TABLE dataSet DROP COLUMN ledgerHead;
     """
 }

@@ -31,9 +31,11 @@ public final class PartnerStore: Sendable {
         guard let identity = VerificationKey(hex: row["identity"]), let key = VerificationKey(hex: row["coordinatorKey"]),
           let authority = Digest(hex: row["authority"])
         else { throw PartnerError(.data, "the enrolment in \(database.description) is damaged; restore a backup of the home") }
+        let earlier = try String.fetchAll(database, sql: "SELECT key FROM earlierKey ORDER BY number")
         return Enrolment(
           task: row["task"], participant: row["participant"], name: row["name"], identity: identity, coordinatorKey: key,
-          authority: authority, trainingAddress: row["trainingAddress"], enrolledAt: row["enrolledAt"])
+          earlierKeys: earlier.compactMap { VerificationKey(hex: $0) }, authority: authority,
+          trainingAddress: row["trainingAddress"], enrolledAt: row["enrolledAt"])
       }
     }
   }
@@ -71,14 +73,22 @@ public final class PartnerStore: Sendable {
     case hasLeft = "left"
     /// There after keys and shard were erased.
     case isPurged = "purged"
-    /// What the daemon last said about itself, as JSON.
-    case daemon
+    /// There after the coordinator has said that it revoked this partner, until it answers again.
+    case isRevoked = "revoked"
+    /// Keys the digests of users whose data were removed.
+    case formerUserKey = "former-user-key"
   }
 
   /// Whether attempts are not answered at the partner's own wish.
   public var isPaused: Bool { get throws { try setting(.isPaused) != nil } }
   public var hasLeft: Bool { get throws { try setting(.hasLeft) != nil } }
   public var isPurged: Bool { get throws { try setting(.isPurged) != nil } }
+  /// Whether the coordinator has revoked this partner, by its own last word.
+  public var isRevoked: Bool { get throws { try setting(.isRevoked) != nil } }
+
+  func note(isRevoked: Bool) throws {
+    if try self.isRevoked != isRevoked { try set(.isRevoked, to: isRevoked ? "1" : nil) }
+  }
 
   // MARK: - Statements
 
@@ -114,15 +124,31 @@ public final class PartnerStore: Sendable {
   }
 
   /// Statements that the coordinator has not confirmed, oldest first.
-  func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
+  package func unsentStatements() throws -> [(number: Int64, bytes: [UInt8])] {
     try database.read { database in
       try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
         .map { (number: $0["number"], bytes: Array($0["bytes"] as Data)) }
     }
   }
 
-  func markSent(statement number: Int64) throws {
-    try database.write { try $0.execute(sql: "UPDATE statement SET isSent = 1 WHERE number = ?", arguments: [number]) }
+  /// Notes that the coordinator has a statement (1), or that it will not take it (2), and sending it again changes nothing.
+  package func mark(statement number: Int64, isTaken: Bool) throws {
+    try database.write {
+      try $0.execute(sql: "UPDATE statement SET isSent = ? WHERE number = ?", arguments: [isTaken ? 1 : 2, number])
+    }
+  }
+
+  /// Statements after this number that the coordinator had taken are to be sent again: it does not have them any more.
+  func sendAgain(after number: UInt64) throws {
+    let number = Int64(clamping: number)
+    func lost(in database: Database) throws -> Int {
+      try Int.fetchOne(
+        database, sql: "SELECT count(*) FROM statement WHERE number > ? AND isSent = 1", arguments: [number]) ?? 0
+    }
+    guard try database.read(lost) > 0 else { return }
+    try database.write {
+      try $0.execute(sql: "UPDATE statement SET isSent = 0 WHERE number > ? AND isSent = 1", arguments: [number])
+    }
   }
 
   // MARK: - Roster
@@ -149,7 +175,9 @@ public struct Enrolment: Sendable, Equatable {
   /// The partner's own identity, as the roster names it.
   public let identity: VerificationKey
   /// The key that signs plans, rosters, rounds and releases.
-  public let coordinatorKey: VerificationKey
+  public internal(set) var coordinatorKey: VerificationKey
+  /// Keys that signed before it (`KeyTrust`): what they signed stays verifiable in this home, and nothing new of theirs is taken.
+  public internal(set) var earlierKeys: [VerificationKey] = []
   /// SHA-256 of the certificate authority's certificate.
   public let authority: Digest
   /// host:port of the training listener.

@@ -2,6 +2,7 @@ public import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import GRDB
+internal import PeerIdentity
 internal import SecureAggregation
 internal import TaskDatabase
 
@@ -18,6 +19,9 @@ public struct StoredPlan: Sendable {
   public let end: String?
 
   public var isAccepted: Bool { consent != nil }
+
+  /// The number of the statement that accepted it: later consents have larger ones.
+  var consentNumber: UInt64 { consent.flatMap { PartnerStatement(decoding: $0) }?.number ?? 0 }
 }
 
 extension PartnerStore {
@@ -43,11 +47,38 @@ extension PartnerStore {
     try database.read { try Row.fetchAll($0, sql: "SELECT * FROM plan ORDER BY receivedAt DESC, hash").map(Self.plan) }
   }
 
-  /// The plan that was accepted last.
-  public func newestAcceptedPlan() throws -> StoredPlan? { try plans().first(where: \.isAccepted) }
+  /// The plans that this partner has accepted, the newest consent first.
+  public func acceptedPlans() throws -> [StoredPlan] {
+    try plans().filter(\.isAccepted).sorted { $0.consentNumber > $1.consentNumber }
+  }
 
-  func recordEnd(of plan: Digest, _ sentence: String) throws {
+  /// The plan that was accepted last.
+  public func newestAcceptedPlan() throws -> StoredPlan? { try acceptedPlans().first }
+
+  /// The plan whose hash begins with `prefix`, at least 8 hexadecimal digits.
+  ///
+  /// - Throws: `PartnerError` when there is none, or more than one.
+  public func plan(beginningWith prefix: String) throws -> StoredPlan {
+    let plans = try plans()
+    let matches = plans.filter { $0.hash.hex.hasPrefix(prefix.lowercased()) }
+    guard prefix.count >= 8, matches.count == 1 else {
+      let known = plans.map { "\($0.hash.hex.prefix(16))\($0.isAccepted ? "" : " (not accepted)")" }.joined(separator: ", ")
+      throw PartnerError(
+        .usage,
+        "no single plan of this home begins with '\(prefix)' (give at least 8 digits); the home has \(known.isEmpty ? "none" : known)"
+      )
+    }
+    return matches[0]
+  }
+
+  /// Keeps how a plan ended; the first word counts.
+  ///
+  /// - Returns: whether that is new; `false` for a plan that this home has not seen.
+  @discardableResult
+  func noteEnd(of plan: Digest, _ sentence: String) throws -> Bool {
+    guard let known = try self.plan(plan), known.end == nil else { return false }
     try database.write { try $0.execute(sql: "UPDATE plan SET end = ? WHERE hash = ?", arguments: [sentence, plan.hex]) }
+    return true
   }
 
   private static func plan(_ row: Row) throws -> StoredPlan {

@@ -14,7 +14,7 @@ struct BackupCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await CoordinatorFailures.report {
-      try StateBackup.write(state.folder, to: output)
+      try StateBackup.write(state.folder, to: output, now: Date())
       Console.output("\(state.folder.path) is copied to \(output)")
     }
   }

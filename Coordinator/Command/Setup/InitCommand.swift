@@ -29,6 +29,10 @@ struct InitCommand: AsyncParsableCommand {
       for address in [training, enrolment] where address.port == 0 {
         throw CommandFailure(.usage, "\(address) has port 0, which nobody can dial; expected 1 to 65535")
       }
+      guard training != enrolment else {
+        throw CommandFailure(
+          .usage, "training and enrolment both have the address \(training); expected two, for instance ports 7443 and 7444")
+      }
       guard (1...8760).contains(certificateHours) else {
         throw CommandFailure(.usage, "--certificate-hours is \(certificateHours); expected 1 to 8760")
       }
@@ -46,6 +50,7 @@ struct InitCommand: AsyncParsableCommand {
       Console.output("task        \(name) (\(created.authority.taskID))")
       Console.output("state       \(folder.path), private keys \(secret == nil ? "kept by file permissions" : "sealed")")
       Console.output("authority   SHA-256 \(created.authority.fingerprint.hex)")
+      Console.output("serve       will listen on port \(training.port) for training and \(enrolment.port) for enrolment")
       Console.output("next        tacit-coordinator invite NAME --state \(folder.path)")
     }
   }
@@ -53,7 +58,10 @@ struct InitCommand: AsyncParsableCommand {
 
 struct InviteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "invite", abstract: "Make a one-time token for a partner; of the secret in it only the hash is kept.")
+    commandName: "invite", abstract: "Make a one-time token for a partner; of the secret in it only the hash is kept.",
+    discussion:
+      "For the name of a partner that has enrolled, the token gives that partner, and nobody else, a new certificate: after its home was away for longer than its certificate lasts."
+  )
 
   @Argument(help: "Name of the partner: letters, digits, . _ -") var name: String
   @Option(help: "How long the token is good for, in hours.") var hours = 168
@@ -65,30 +73,69 @@ struct InviteCommand: AsyncParsableCommand {
       let partner = try PartnerName(name)
       let invitation = try Invitations(folder: state.folder).invite(
         partner, expires: Date().addingTimeInterval(Double(hours) * 3600))
-      Console.output(invitation)
-      Console.error(
-        "Whoever holds this token can enrol as '\(name)', once. Send it on a channel that you trust; then: tacit-client enroll --token …"
-      )
+      Console.output(invitation.token)
+      switch invitation.kind {
+      case .enrolment:
+        Console.error(
+          "Whoever holds this token can enrol as '\(name)', once. Send it on a channel that you trust; then: tacit-client enroll --token @FILE"
+        )
+      case .renewal:
+        Console.error(
+          "'\(name)' has enrolled already: this token gives its home a new certificate, once, and nobody else anything; there: tacit-client enroll --token @FILE --home HOME"
+        )
+      }
     }
   }
 }
 
 struct RevokeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "revoke", abstract: "Withdraw a partner's access, at once, and its open invitations.")
+    commandName: "revoke", abstract: "Withdraw a partner's access, at once and for good, and its open invitations.",
+    discussion:
+      "There is no way back: its name and number are never given again, and it could only enrol anew under another name, as another partner. What it contributed stays in the models that were released. A plan that needs it cannot go on."
+  )
 
   @Argument(help: "Name of the partner.") var name: String
   @OptionGroup var state: StateOptions
+  @Flag(help: "Do not ask.") var yes = false
 
   func run() async throws {
     try await CoordinatorFailures.report {
-      let opened = try state.open()
-      guard let partner = try opened.store.revoke(name: name, now: Date()) else {
-        throw CommandFailure(.noInput, "no partner '\(name)' has enrolled; its open invitations, if any, are withdrawn")
+      let view = try RosterView(folder: state.folder)
+      let now = Date()
+      let open = view.invitations.filter {
+        $0.name == name && $0.participant == nil && $0.withdrawnAt == nil && $0.expiresAt > now
       }
-      let roster = try opened.issueRoster(now: Date())
+      guard let partner = view.partners.first(where: { $0.name == name }) else {
+        guard !open.isEmpty else {
+          throw CommandFailure(.noInput, "nobody of the name '\(name)' has enrolled or is invited; see: tacit-coordinator roster")
+        }
+        _ = try state.open().store.revoke(name: name, now: now)
+        return Console.output(
+          "\(open.count) invitation\(open.count == 1 ? "" : "s") withdrawn; no partner '\(name)' has enrolled")
+      }
+      if let revokedAt = partner.revokedAt {
+        return Console.output(
+          "'\(name)' (\(partner.participant)) is revoked since \(revokedAt.formatted(.iso8601)); nothing was done")
+      }
+      let status = try StatusView(folder: state.folder, now: now)
+      var question = "Revoke '\(name)' (\(partner.participant)) for good?"
+      if status.end == nil, let needed = status.neededPartners,
+        status.partners.contains(where: { $0.name == name && $0.isInPlan })
+      {
+        let left = status.partners.filter { $0.isInPlan && !$0.isRevoked && !$0.hasLeft && $0.name != name }.count
+        question +=
+          " The active plan needs \(needed) partners, and \(left) will be left"
+          + (left < needed ? ": it cannot go on." : ".")
+      }
+      try Confirmation.ask(question, yes: yes)
+      let opened = try state.open()
+      guard try opened.store.revoke(name: name, now: now) != nil else {
+        throw CommandFailure(.noInput, "no partner '\(name)' has enrolled")
+      }
+      let roster = try opened.issueRoster(now: now)
       Console.output(
-        "'\(partner.name)' (\(partner.participant)) is revoked; roster \(roster.version), fingerprint \(roster.fingerprint)")
+        "'\(name)' (\(partner.participant)) is revoked; roster \(roster.version), fingerprint \(roster.fingerprint)")
     }
   }
 }
@@ -97,15 +144,31 @@ struct RotateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rotate",
     abstract:
-      "Make a new key and certificate for the server, and sign the roster anew; a running server takes them up within seconds.")
+      "Make a new key and certificate for the server, and sign the roster anew; a running server takes them up within seconds.",
+    discussion:
+      "With --signing-key, a new key for plans, rosters and releases: between plans only, and not beside a running server. Every partner then compares the new key's fingerprint with you on the phone and runs: tacit-client trust --fingerprint FINGERPRINT."
+  )
 
   @OptionGroup var state: StateOptions
+  @Flag(help: "Make a new signing key instead, which the old one vouches for.") var signingKey = false
 
   func run() async throws {
     try await CoordinatorFailures.report {
       let opened = try state.open()
       let isSealed = try SealedFile.isSealed(kind: "authority", path: opened.folder.authorityKey)
-      try opened.issueServerCertificate(passphrase: isSealed ? try state.passphrase.source.read() : nil, now: Date())
+      let passphrase = isSealed ? try state.passphrase.source.read() : nil
+      if signingKey {
+        let rotated = try opened.rotateSigningKey(passphrase: passphrase, now: Date())
+        let key = ShortFingerprint(of: SHA256.hash(rotated.signingKey.verificationKey.bytes))
+        let roster = try rotated.newestRoster()
+        Console.output("signing key replaced; its fingerprint is \(key)")
+        Console.output("roster      \(roster.map { "\($0.version), fingerprint \($0.fingerprint)" } ?? "-")")
+        Console.output(
+          "next        start serve, read the fingerprint to every partner on the phone; each runs: tacit-client trust --fingerprint FINGERPRINT"
+        )
+        return
+      }
+      try opened.issueServerCertificate(passphrase: passphrase, now: Date())
       let roster = try opened.issueRoster(now: Date())
       Console.output("server certificate replaced; roster \(roster.version), fingerprint \(roster.fingerprint)")
     }

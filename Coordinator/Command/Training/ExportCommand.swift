@@ -9,15 +9,20 @@ struct ExportCommand: AsyncParsableCommand {
     abstract: "Write plan, ledger and newest model as a run folder for tacit verify, recommend and evaluate.")
 
   @Argument(help: "The folder to make, for instance runs/network.") var output: String
+  @Option(help: "Which plan, counted from 1; by default the newest.") var plan: Int?
   @Option(help: "Data that tacit evaluate will judge by, if there are any in one place.") var data = "none"
   @Option(help: "How those data are divided among partners.") var partners = "1"
   @OptionGroup var state: StateOptions
 
   func run() async throws {
     try await CoordinatorFailures.report {
-      let count = try RunExport(folder: state.folder).write(to: output, data: data, partners: partners)
-      Console.output("\(count) releases written to \(output)")
-      Console.output("verify    tacit verify \(output)")
+      let outcome = try RunExport(folder: state.folder, plan: plan).write(to: output, data: data, partners: partners)
+      Console.output("\(outcome.releases) releases of plan \(outcome.plan) written to \(outcome.path)")
+      if !outcome.isPlanOver {
+        Console.output(
+          "the plan is not over: the folder keeps the name of one that is not whole; export again later, to another name")
+      }
+      Console.output("verify    tacit verify \(outcome.path)")
     }
   }
 }

@@ -12,14 +12,25 @@ struct PlanCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
     abstract: "Make and sign a plan for the enrolled partners from a file of settings; it becomes the active one.",
-    discussion: "A running server takes it up within a second. --sample prints a settings file with every key explained.")
+    discussion:
+      "A running server takes it up within a second, and stops one that is ended with --end. --sample prints a settings file with every key explained."
+  )
 
   @Argument(help: "The settings file (YAML).") var settings: String?
   @Flag(help: "Print a settings file with every key.") var sample = false
   @Flag(help: "Make the plan and show it, but keep nothing.") var dryRun = false
-  @Option(help: "End the active plan, for this reason; its ledger stays.") var end: String?
-  @Option(help: "Write the plan's bytes to this file as well.") var output: String?
+  @Option(help: "End the active plan, for this reason, which the partners read; its ledger stays.") var end: String?
+  @Option(help: "Write the plan's bytes to this new file as well.") var output: String?
   @OptionGroup var state: StateOptions
+
+  func validate() throws {
+    if dryRun, output != nil {
+      throw ValidationError("--dry-run keeps nothing, and a plan that is not kept is never run: leave --output out.")
+    }
+    if end != nil, settings != nil || dryRun || output != nil {
+      throw ValidationError("--end ends the active plan and makes none; make the next one with a second command.")
+    }
+  }
 
   func run() async throws {
     try await CoordinatorFailures.report {
@@ -29,29 +40,38 @@ struct PlanCommand: AsyncParsableCommand {
       guard let settings else {
         throw CommandFailure(.usage, "no settings are given; expected: tacit-coordinator plan SETTINGS.yaml (see --sample)")
       }
+      if let output, FileManager.default.fileExists(atPath: output) {
+        throw CommandFailure(.cannotCreate, "\(output) exists and is left as it is; choose another name, or remove it first")
+      }
       let maker = PlanMaker(opened)
       var random = SystemRandomSource()
       let draft = try maker.draft(settingsFile: settings, random: &random)
-      if let output { try draft.file.bytes.withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: output)) } }
       if !dryRun { try maker.activate(draft, now: Date()) }
-      let plan = draft.file.plan
-      Console.output(PlanSummary.text(plan))
-      Console.output("session     \(plan.session)")
+      Console.output(PlanSummary.text(draft.file.plan))
+      Console.output("session     \(draft.file.plan.session)")
       Console.output("plan hash   \(SHA256.hash(draft.file.bytes).hex)")
       Console.output("to compare  \(ShortFingerprint(of: SHA256.hash(draft.file.bytes)))")
+      if let roster = try draft.signedRoster {
+        Console.output("roster      \(roster.version), fingerprint \(roster.fingerprint)")
+      }
+      if let output { try draft.file.bytes.withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: output)) } }
       Console.output(dryRun ? "not kept    (--dry-run)" : "next        every partner runs: tacit-client review, then accept")
     }
   }
 
   private func finish(_ opened: CoordinatorState, because reason: String) throws {
-    if let lease = try opened.store.leaseState(now: Date()) {
-      throw CommandFailure(.temporary, "a coordinator (\(lease.holder)) serves this plan now; stop it first")
-    }
     guard let plan = try opened.store.newestPlan(), plan.endedAt == nil else {
       throw CommandFailure(.noInput, "no plan is active")
     }
-    _ = try opened.store.end(session: plan.session, because: reason, now: Date())
+    let server = try opened.store.leaseState(now: Date())
+    guard try opened.store.end(session: plan.session, because: reason, now: Date()) else {
+      throw CommandFailure(.noInput, "plan \(plan.number) was over already")
+    }
     Console.output("plan \(plan.number) is over: \(reason)")
+    if let server {
+      Console.output(
+        "\(server.holder) stops it within seconds; what masked inputs may have left by then stays charged")
+    }
   }
 }
 
@@ -74,12 +94,30 @@ struct CheckPlanCommand: AsyncParsableCommand {
   }
 }
 
-/// A plan in one line.
+/// A plan in a few lines.
 enum PlanSummary {
   static func text(_ plan: TrainingPlan) -> String {
     let privacy = plan.privacy
-    return
-      "task \(plan.task): \(plan.algorithm.name), \(plan.roster.count) partners, \(plan.releases.count) releases, noise \(privacy.noise.rawValue)"
-      + (privacy.noise == .none ? "" : ", at most ε = \(privacy.epsilon) at δ = \(privacy.delta)")
+    let needed = plan.neededPartners
+    let count = plan.roster.count
+    let away = count - needed
+    var lines = [
+      "task \(plan.task): \(plan.algorithm.name), \(count) partners, \(plan.releases.count) releases, noise \(privacy.noise.rawValue)"
+        + (privacy.noise == .none ? "" : ", at most ε = \(privacy.epsilon) at δ = \(privacy.delta)"),
+      "partners    \(plan.roster.map(\.name).joined(separator: ", "))",
+      "rounds      need \(needed) of \(count) partners (threshold \(plan.aggregation.threshold), minimum \(plan.aggregation.minimumSurvivors)): "
+        + (away == 0
+          ? "one partner away stops every round"
+          : "up to \(away) may be away"),
+      "attempts    at most \(plan.aggregation.maximumAttempts) for each round; when the last comes to nothing, the plan is over",
+    ]
+    let ratios = plan.noiseRatios
+    if let least = ratios.min(), let most = ratios.max() {
+      let size = least == most ? Text.significant(least) : "\(Text.significant(least)) to \(Text.significant(most))"
+      lines.append(
+        "noise       on each number of a sum, standard deviation \(size) times the most by which one user can move the sum"
+          + (privacy.noise == .distributed ? "; every partner adds its share, \(plan.aggregation.colluders) may collude" : ""))
+    }
+    return lines.joined(separator: "\n")
   }
 }

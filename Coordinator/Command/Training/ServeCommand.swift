@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import CommandSupport
 internal import CoordinatorService
 internal import Foundation
-internal import Logging
 internal import Operations
 internal import PeerIdentity
 
@@ -17,10 +16,15 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     try await CoordinatorFailures.report {
       let configuration = try CoordinatorConfiguration(try settings.read())
-      let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
-      let logger = LineLogHandler.logger(label: "tacit-coordinator", level: level, format: configuration.logFormat)
+      let logger = LineLogHandler.logger(
+        label: "tacit-coordinator", level: configuration.logLevel.level, format: configuration.logFormat)
+      for warning in configuration.warnings {
+        logger.warning("an address is not the one that partners were told", [.reason: .text(warning)])
+      }
       var options = PassphraseOptions()
       options.passphraseFile = configuration.passphraseFile
+      // Says what is wrong with the folder before a missing key would.
+      _ = try CoordinatorState.description(of: configuration.state)
       let isSealed = try SealedFile.isSealed(kind: "authority", path: configuration.state.authorityKey)
       let passphrase = isSealed ? try options.source.read() : nil
       let state = try CoordinatorState.open(configuration.state) {

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 package import Foundation
 package import Logging
 internal import Operations
@@ -17,6 +17,13 @@ public struct EnrolmentDesk: EnrolmentHandler {
     self.clock = clock
   }
 
+  public func isInvited(_ secretHash: Digest) async throws(TransportRefusal) -> Bool {
+    do { return try state.store.isInvitation(secretHash, now: clock()) } catch {
+      logger.error("an enrolment failed", [.error: LogValue(error)])
+      throw .fault
+    }
+  }
+
   public func enrol(_ application: EnrolmentApplication, address: String) async throws(TransportRefusal) -> EnrolmentGrant {
     guard application.versions.newestCommon(with: .ours) != nil else {
       throw .unsupportedVersion(found: application.versions, supported: .ours)
@@ -31,15 +38,17 @@ public struct EnrolmentDesk: EnrolmentHandler {
     let now = clock()
     let verdict: EnrolmentVerdict
     do {
-      verdict = try state.store.redeem(
-        secretHash: EnrolmentToken.secretHash(application.secret), verificationKey: key,
-        application: SHA256.hash(key.bytes + request.der), now: now,
-        issue: { participant, name in
-          let issued = try state.authority.issueClient(
-            request: request, participant: participant, name: try PartnerName(name),
-            lifetime: .seconds(state.task.certificateHours * 3600), now: now)
-          return (issued.pem, issued.fingerprint, issued.serial, issued.notAfter)
-        }, sign: state.rosterSigner(now: now))
+      verdict = try await Commits.run { [state] in
+        try state.store.redeem(
+          secretHash: EnrolmentToken.secretHash(application.secret), verificationKey: key,
+          application: SHA256.hash(key.bytes + request.publicKeyBytes), now: now,
+          issue: { participant, name in
+            let issued = try state.authority.issueClient(
+              request: request, participant: participant, name: try PartnerName(name),
+              lifetime: .seconds(state.task.certificateHours * 3600), now: now)
+            return (issued.pem, issued.fingerprint, issued.serial, issued.notAfter)
+          }, sign: state.rosterSigner(now: now))
+      }.get()
     } catch {
       logger.error("an enrolment failed", [.error: LogValue(error)])
       throw .fault
@@ -47,13 +56,20 @@ public struct EnrolmentDesk: EnrolmentHandler {
     switch verdict {
     case .enrolled(let participant, let certificate, let roster):
       logger.notice("a partner has enrolled", [.participant: LogValue(participant)])
-      return EnrolmentGrant(
-        participant: participant, certificatePEM: certificate, authorityPEM: state.authority.certificatePEM,
-        coordinatorKey: state.signingKey.verificationKey.bytes, roster: roster)
+      return grant(participant, certificate, roster)
+    case .renewed(let participant, let certificate, let roster):
+      logger.notice("a partner that was invited again has a new certificate", [.participant: LogValue(participant)])
+      return grant(participant, certificate, roster)
     case .invitationUnknown: throw .invitationUnknown
     case .invitationExpired: throw .invitationExpired
     case .invitationUsed: throw .invitationUsed
     case .identityKnown: throw .conflict
     }
+  }
+
+  private func grant(_ participant: UInt32, _ certificate: String, _ roster: [UInt8]) -> EnrolmentGrant {
+    EnrolmentGrant(
+      participant: participant, certificatePEM: certificate, authorityPEM: state.authority.certificatePEM,
+      coordinatorKey: state.signingKey.verificationKey.bytes, roster: roster)
   }
 }

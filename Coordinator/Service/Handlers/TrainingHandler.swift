@@ -26,9 +26,10 @@ public struct TrainingHandler: CoordinationHandler {
   // MARK: - Who calls
 
   public func authorize(_ peer: Peer, isHello: Bool) async throws(TransportRefusal) {
-    let access = try storage {
-      try state.store.access(
-        participant: peer.participant, certificate: checksCertificates ? peer.certificateFingerprint : nil, now: clock())
+    let certificate = checksCertificates ? peer.certificateFingerprint : nil
+    var access = try storage { try state.store.access(participant: peer.participant, certificate: certificate, now: clock()) }
+    if access.verdict == .unknown, let certificate, try await adopt(certificate, of: peer) {
+      access = try storage { try state.store.access(participant: peer.participant, certificate: certificate, now: clock()) }
     }
     switch access.verdict {
     case .granted: break
@@ -36,7 +37,23 @@ public struct TrainingHandler: CoordinationHandler {
     case .revoked: throw .revoked
     case .expired: throw .certificateExpired
     }
-    guard isHello || access.instance == peer.instance.bytes else { throw .superseded }
+    if isHello { return }
+    guard let instance = access.instance else { throw .helloNeeded }
+    guard instance == peer.instance.bytes else { throw .superseded }
+  }
+
+  /// Takes a certificate that was issued after the backup from which this database was restored.
+  private func adopt(_ certificate: Digest, of peer: Peer) async throws(TransportRefusal) -> Bool {
+    let isKept = try await commit { [state, clock] in
+      try state.store.adopt(
+        certificate: certificate, serial: peer.serial, participant: peer.participant, notAfter: peer.notAfter, now: clock())
+    }
+    if isKept {
+      logger.notice(
+        "a certificate that the restored database did not know is taken",
+        [.participant: LogValue(peer.participant), .serial: .text(peer.serial)])
+    }
+    return isKept
   }
 
   public func hello(_ hello: ClientHello, from peer: Peer) async throws(TransportRefusal) -> ServerHello {
@@ -47,7 +64,7 @@ public struct TrainingHandler: CoordinationHandler {
     // As many as one hello may name: whoever invents another at every hello does not fill the disk.
     guard Set(known.map(\.dataset)).union(hello.ledgers.map(\.dataset)).count <= 64 else { throw .malformed(field: "ledgers") }
     let shown = hello.ledgers.map { (dataset: $0.dataset, size: $0.size, head: $0.head) }
-    if let dataset = try storage({ try state.store.record(ledgers: shown, of: peer.participant) }) {
+    if let dataset = try await commit({ [state] in try state.store.record(ledgers: shown, of: peer.participant) }) {
       logger.warning(
         "a partner shows a ledger that is shorter than before, or another", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: dataset)
@@ -59,12 +76,14 @@ public struct TrainingHandler: CoordinationHandler {
       logger.warning("a partner shows no ledger as long as one before", [.participant: LogValue(peer.participant)])
       throw .ledgerRolledBack(dataset: shown.first?.dataset ?? "")
     }
-    try storage { try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
+    try await commit { [state] in try state.store.set(instance: peer.instance.bytes, of: peer.participant) }
     host.outbox.see(peer.participant, at: clock())
     return ServerHello(
       version: version, software: Self.software, task: state.authority.taskID,
       recordedLedgers: known.map { Transport.LedgerNote(dataset: $0.dataset, size: $0.size, head: $0.head) },
-      coordinatorLedger: await host.ledgerNote, clock: Int64(clock().timeIntervalSince1970 * 1000))
+      coordinatorLedger: await host.ledgerNote,
+      newestStatement: try storage { try state.store.newestStatement(of: peer.participant) },
+      clock: Int64(clock().timeIntervalSince1970 * 1000))
   }
 
   // MARK: - What the coordinator has to say
@@ -99,31 +118,35 @@ public struct TrainingHandler: CoordinationHandler {
   }
 
   private func find(_ name: String, for peer: Peer) throws(TransportRefusal) -> any DocumentSource {
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    if parts.count == 4, parts[0] == "message", let round = UInt32(parts[1]), let attempt = UInt32(parts[2]),
-      let ordinal = UInt32(parts[3]),
-      let message = host.outbox.message(MessageCursor(round: round, attempt: attempt, ordinal: ordinal), to: peer.participant)
-    {
+    // A name is judged before anything is read: plans and models are large.
+    guard let name = DocumentName(parsing: name) else { throw .unknownDocument(name: name) }
+    switch name {
+    case .message(let cursor):
+      guard let message = host.outbox.message(cursor, to: peer.participant) else { break }
       // By its digest: one model goes to everybody.
       return documents.shelve(message.digest.hex, message.bytes)
+    case .roster:
+      if let roster = try storage({ try state.store.newestRoster() }) { return BytesDocument(roster.bytes) }
+    case .keySuccession:
+      let successions = try storage { try state.store.successions() }
+      if !successions.isEmpty { return BytesDocument(successions.flatMap(\.encoded)) }
+    case .release(let version):
+      guard host.outbox.announcement.newestRelease == version, let plan = try newestPlan(),
+        let release = try storage({ try state.store.newestRelease(of: plan.session) }), release.statement.version == version,
+        let bytes = release.document
+      else { break }
+      return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+    case .plan:
+      if let plan = try newestPlan() { return documents.shelve("\(plan.session)/plan", plan.bytes) }
+    case .planSignature:
+      if let plan = try newestPlan() { return BytesDocument(plan.signature.bytes) }
+    case .catalogue:
+      if let plan = try newestPlan() { return documents.shelve("\(plan.session)/catalogue", plan.catalogue) }
     }
-    if name == "roster" {
-      guard let roster = try storage({ try state.store.newestRoster() }) else { throw .unknownDocument(name: name) }
-      return BytesDocument(roster.bytes)
-    }
-    guard let plan = try storage({ try state.store.newestPlan() }) else { throw .unknownDocument(name: name) }
-    switch name {
-    case "plan": return documents.shelve("\(plan.session)/plan", plan.bytes)
-    case "plan-signature": return BytesDocument(plan.signature.bytes)
-    case "catalogue": return documents.shelve("\(plan.session)/catalogue", plan.catalogue)
-    default: break
-    }
-    guard parts.count == 2, parts[0] == "release", let version = UInt32(parts[1]),
-      let release = try storage({ try state.store.newestRelease(of: plan.session) }), release.statement.version == version,
-      let bytes = release.document
-    else { throw .unknownDocument(name: name) }
-    return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+    throw .unknownDocument(name: name.description)
   }
+
+  private func newestPlan() throws(TransportRefusal) -> PlanRecord? { try storage { try state.store.newestPlan() } }
 
   // MARK: - What partners have to say
 
@@ -152,6 +175,8 @@ public struct TrainingHandler: CoordinationHandler {
     } catch { throw TransportRefusal(error as? SpoolError) }
   }
 
+  public func settled(_ key: UploadKey) -> UploadPhase? { host.outbox.isOpen(AttemptKey(key)) ? nil : .superseded }
+
   public func renewCertificate(_ request: [UInt8], from peer: Peer) async throws(TransportRefusal) -> RenewedCertificate {
     guard let request = try? CertificateRequest(der: request) else { throw .malformed(field: "certificate_request") }
     guard let partner = try storage({ try state.store.partner(peer.participant) }) else { throw .notEnrolled }
@@ -161,7 +186,7 @@ public struct TrainingHandler: CoordinationHandler {
         request: request, participant: peer.participant, name: name, lifetime: .seconds(state.task.certificateHours * 3600),
         now: now)
     else { throw .fault }
-    let isKept = try storage {
+    let isKept = try await commit { [state] in
       try state.store.renew(
         participant: peer.participant, used: peer.certificateFingerprint, certificate: issued.fingerprint, serial: issued.serial,
         notAfter: issued.notAfter)
@@ -180,14 +205,14 @@ public struct TrainingHandler: CoordinationHandler {
     }
     guard content.isSigned(by: partner.verificationKey) else { throw .badSignature(field: "statement") }
     // Partners count theirs from 1; whoever states more than a person ever could fills a disk.
-    guard (1...65_536).contains(content.number) else { throw .malformed(field: "statement.number") }
+    guard (1...Self.statementsMax).contains(content.number) else { throw .malformed(field: "statement.number") }
     if content.kind == .consent {
       let plans = try storage { try state.store.plans() }
       guard plans.contains(where: { $0.hash == content.plan && $0.endedAt == nil }) else {
         throw .stageClosed(reason: "the plan is not active")
       }
     }
-    let isKept = try storage {
+    let isKept = try await commit { [state, clock] in
       try state.store.add(
         statement: statement, number: content.number, kind: content.kind.rawValue, plan: content.plan, of: peer.participant,
         now: clock())
@@ -197,12 +222,62 @@ public struct TrainingHandler: CoordinationHandler {
     return SHA256.hash(statement).bytes
   }
 
+  /// Statements that one partner can make.
+  static let statementsMax: UInt64 = 1000
+
+  /// A transaction that waits for the disk, one after the other: the threads of calls are few, and polls need them.
+  private func commit<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws(TransportRefusal) -> T {
+    let result: Result<T, any Error> = await Commits.run(body)
+    return try storage { try result.get() }
+  }
+
   /// The store's own faults are the coordinator's, and say nothing to a peer.
   private func storage<T>(_ body: () throws -> T) throws(TransportRefusal) -> T {
     do { return try body() } catch {
       logger.error("the database cannot be used", [.error: LogValue(error)])
       throw (error as? TaskDatabaseError)?.kind == .full || (error as? TaskDatabaseError)?.kind == .busy
         ? .unavailable(reason: "storage") : .fault
+    }
+  }
+}
+
+/// What partners may download. Every document has one name: numbers have no leading zeros and no sign.
+enum DocumentName: Equatable, CustomStringConvertible {
+  case plan
+  case planSignature
+  case roster
+  case keySuccession
+  case catalogue
+  case release(UInt32)
+  case message(MessageCursor)
+
+  /// - Returns: `nil` for any other text.
+  init?(parsing text: String) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    let numbers = parts.dropFirst().compactMap { UInt32($0) }
+    switch (parts[0], numbers.count) {
+    case ("plan", 0): self = .plan
+    case ("plan-signature", 0): self = .planSignature
+    case ("roster", 0): self = .roster
+    case ("key-succession", 0): self = .keySuccession
+    case ("catalogue", 0): self = .catalogue
+    case ("release", 1): self = .release(numbers[0])
+    case ("message", 3):
+      self = .message(MessageCursor(round: numbers[0], attempt: numbers[1], ordinal: numbers[2]))
+    default: return nil
+    }
+    guard description == text else { return nil }
+  }
+
+  var description: String {
+    switch self {
+    case .plan: "plan"
+    case .planSignature: "plan-signature"
+    case .roster: "roster"
+    case .keySuccession: "key-succession"
+    case .catalogue: "catalogue"
+    case .release(let version): "release/\(version)"
+    case .message(let cursor): Outbox.name(cursor)
     }
   }
 }

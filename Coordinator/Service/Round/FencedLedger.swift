@@ -4,7 +4,7 @@ internal import Storage
 
 /// A ledger's file that takes lines only while this process holds the lease.
 ///
-/// The kernel's lock on the file ends at the machine; the lease does not. Each line is written inside a transaction that
+/// The kernel's lock on the file ends at the machine, and a suspended process keeps it; the lease does neither. Each line is written inside a transaction that
 /// compares the fencing token, so that nobody can take the lease between the comparison and the sync of the line.
 final class FencedLedger: LedgerJournal {
   private let file: LedgerFile
@@ -20,7 +20,7 @@ final class FencedLedger: LedgerJournal {
   /// - Throws: `StoreError.fencedOff`, `StorageError`, `LedgerError`.
   static func open(at path: String, key: SigningKey, store: CoordinatorStore, lease: Lease) throws -> PrivacyLedger {
     // Opening may cut off a torn end, which belongs to the holder of the lease as well.
-    let file = try store.write(lease) { _ in try LedgerFile.open(at: path) }
+    let file = try store.write(lease) { _ in try LedgerFile.openFenced(at: path) }
     return try PrivacyLedger(
       content: file.content, journal: FencedLedger(file: file, store: store, lease: lease), key: key)
   }

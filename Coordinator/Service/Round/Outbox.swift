@@ -26,6 +26,8 @@ final class Outbox: Sendable {
   private struct State {
     var announcement = Announcement()
     var open: AttemptKey?
+    /// Whether the attempt in `open` is over: its messages stay until the next one is opened.
+    var isOver = false
     var messages: [UInt32: [Message]] = [:]
     /// The end of the attempt before, by its place.
     var farewell: (key: AttemptKey, message: Message, ordinals: [UInt32: UInt32])?
@@ -46,7 +48,7 @@ final class Outbox: Sendable {
   private let state = Mutex(State())
 
   /// The longest message that travels inside an answer, and the most bytes of messages in one answer.
-  static let inlineBytesMax = 256 << 10
+  static let inlineBytesMax = MessageEnvelope.inlineBytesMax
   static let answerBytesMax = 1 << 20
 
   // MARK: - The round's side
@@ -61,9 +63,16 @@ final class Outbox: Sendable {
   func open(_ key: AttemptKey) {
     wake(nil) { state in
       state.open = key
+      state.isOver = false
       state.messages = [:]
     }
   }
+
+  /// The attempt under way is over.
+  func close() { state.withLock { $0.isOver = true } }
+
+  /// Whether messages of this attempt are wanted.
+  func isOpen(_ key: AttemptKey) -> Bool { state.withLock { $0.open == key && !$0.isOver } }
 
   /// The place that the next message to this participant gets.
   func nextOrdinal(of participant: UInt32) -> UInt32 {
@@ -200,11 +209,26 @@ final class Outbox: Sendable {
 
   func see(_ participant: UInt32, at now: Date) { state.withLock { $0.lastSeen[participant] = now.timeIntervalSince1970 } }
 
+  /// The clock was set: whoever called a moment ago still did.
+  func clockMoved(by step: Double, now: Date) {
+    // Calls since then may have been noted by the new time already.
+    state.withLock { state in state.lastSeen = state.lastSeen.mapValues { min($0 + step, now.timeIntervalSince1970) } }
+  }
+
   /// Whoever holds a poll open, or called a moment ago.
   func present(at now: Date) -> Set<UInt32> {
     state.withLock { state in
       let recent = state.lastSeen.filter { now.timeIntervalSince1970 - $0.value < Self.presence }.map(\.key)
       return Set(recent).union(state.waiting.values.map(\.participant))
+    }
+  }
+
+  /// When every participant that ever called this process was last there.
+  func lastSeen(at now: Date) -> [UInt32: Date] {
+    state.withLock { state in
+      var seen = state.lastSeen.mapValues { Date(timeIntervalSince1970: $0) }
+      for waiter in state.waiting.values { seen[waiter.participant] = now }
+      return seen
     }
   }
 

@@ -3,6 +3,7 @@ internal import Dispatch
 internal import FederatedLearning
 internal import Foundation
 internal import Logging
+internal import Operations
 internal import Recommender
 internal import SecureAggregation
 internal import Storage
@@ -25,6 +26,8 @@ public actor RoundHost {
     let workers: Int
     let logger: Logger
     let clock: @Sendable () -> Date
+    /// Seconds since some moment, by a clock that nobody sets; `nil` where `clock` itself is one (tests).
+    let uptime: (@Sendable () -> Double)?
   }
 
   nonisolated let outbox = Outbox()
@@ -38,6 +41,10 @@ public actor RoundHost {
   private var isDraining = false
   private var failure: (any Error)?
   private var lastLook: Date?
+  private var live: LiveView?
+  /// What was last seen of `Parts.clock` above `Parts.uptime`, in seconds.
+  private var clockOffset: Double?
+  private var lastErasure: Date?
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -51,9 +58,12 @@ public actor RoundHost {
   public func tick() throws {
     if let failure { throw failure }
     do {
-      try lookForPlan()
-      if !isDraining { try runner?.tick(now: parts.clock()) }
+      let now = readClock()
+      try lookForPlan(now: now)
+      if !isDraining { try runner?.tick(now: now) }
+      eraseLog(now: now)
     } catch { throw fail(error) }
+    show(now: parts.clock())
     parts.monitor.set(
       polls: outbox.pollCount, ledgerRecords: ledger?.state.size ?? 0, spoolBytes: parts.spool.bytesReserved)
   }
@@ -84,16 +94,69 @@ public actor RoundHost {
       "plan \(plan.number), release \(attempt.round + 1), attempt \(attempt.attempt + 1), stage \(runner.openStage.map { "\($0)" } ?? "release")"
   }
 
-  /// A new plan may have been made by a command beside this process.
-  private func lookForPlan() throws {
+  /// Writes down what `status` shows of this process.
+  private func show(now: Date) {
+    if let live, now >= live.writtenAt, now.timeIntervalSince(live.writtenAt) < LiveView.pause { return }
+    let present = outbox.present(at: now)
+    let view = LiveView(
+      writtenAt: now, progress: runner?.progress ?? RunProgress(.idle, "no plan is active"),
+      seen: outbox.lastSeen(at: now).sorted { $0.key < $1.key }.map {
+        LiveView.Seen(participant: $0.key, lastSeen: $0.value, isConnected: present.contains($0.key))
+      })
+    view.write(to: parts.folder)
+    live = view
+  }
+
+  /// The time for the runner. Waiting is measured by it, so that a clock that somebody set moves what is waited for along: no stage
+  /// ends early, and none lasts for ever.
+  private func readClock() -> Date {
     let now = parts.clock()
-    guard runner == nil || runner?.end != nil else { return }
+    guard let uptime = parts.uptime?() else { return now }
+    let offset = now.timeIntervalSince1970 - uptime
+    guard let known = clockOffset else {
+      clockOffset = offset
+      return now
+    }
+    let step = offset - known
+    // Clocks are slewed all the time; that much is nobody's loss.
+    guard abs(step) >= 0.5 else { return now }
+    clockOffset = offset
+    runner?.clockMoved(by: step)
+    outbox.clockMoved(by: step, now: now)
+    parts.logger.warning("the clock of this machine was set", [.seconds: LogValue(Int(step))])
+    return now
+  }
+
+  /// An erasure that failed at the end of an attempt is tried again until it is done.
+  private func eraseLog(now: Date) {
+    if let lastErasure, abs(now.timeIntervalSince(lastErasure)) < Self.erasurePause { return }
+    do {
+      try parts.store.erase()
+    } catch {
+      lastErasure = now
+      parts.logger.error(
+        "the journal of an attempt that is over could not be erased from the database's log; it is tried again",
+        [.error: LogValue(error)])
+    }
+  }
+
+  /// Seconds between two tries.
+  private static let erasurePause: Double = 10
+
+  /// A plan may have been made, or ended, by a command beside this process.
+  private func lookForPlan(now: Date) throws {
     if let lastLook, now.timeIntervalSince(lastLook) < 1, now >= lastLook { return }
     lastLook = now
+    if let runner, let plan, runner.end == nil {
+      guard !isDraining, let reason = try parts.store.end(of: plan.session) else { return }
+      try runner.stop(because: reason, now: now)
+    }
     guard let newest = try parts.store.newestPlan(), newest.session != plan?.session else { return }
     // The last plan is kept when it is over, so that late partners hear of its end.
     let planFile = try newest.planFile()
     guard VerificationKey(hex: planFile.plan.coordinatorKey) == parts.signingKey.verificationKey else {
+      // A plan that was over before the signing key was rotated: nothing of it goes on.
+      if newest.endedAt != nil { return }
       throw HostFailure.journal("the plan names another coordinator's key than this folder holds")
     }
     let ledger = try openLedger(of: newest, planFile.plan)
@@ -166,7 +229,7 @@ public actor RoundHost {
     while let runner, !inbox.isEmpty {
       let batch = Array(inbox.prefix(Self.batchMax))
       do {
-        let phases = try runner.take(batch.map(\.message), now: parts.clock())
+        let phases = try runner.take(batch.map(\.message), now: readClock())
         inbox.removeFirst(batch.count)
         for (item, phase) in zip(batch, phases) { item.answer.resume(returning: phase) }
       } catch { fail(error) }

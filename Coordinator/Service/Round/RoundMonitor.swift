@@ -3,6 +3,7 @@ internal import Foundation
 public import Operations
 internal import SecureAggregation
 internal import Synchronization
+internal import Transport
 
 /// What an operator watches: counts of messages, bytes, seconds and partners; never of users, never a value of an update.
 public final class RoundMonitor: Sendable {
@@ -57,16 +58,10 @@ public final class RoundMonitor: Sendable {
 
   static let brokenJournal = "journal not whole"
 
-  /// Machine reasons of refused calls, and the engine's reasons for refused messages.
-  private static let refusalReasons =
-    [
-      "unsupported-version", "unidentified", "certificate-expired", "wrong-task", "not-enrolled", "revoked", "superseded",
-      "ledger-rolled-back", "rate-limited", "too-many-calls", "too-large", "bad-checksum", "bad-offset", "conflict",
-      "stage-closed",
-      "unknown-document", "bad-signature", "malformed", "unknown-method", "stalled", "deadline-exceeded", "invitation-unknown",
-      "invitation-expired", "invitation-used", "unavailable", "fault",
-    ] + CoordinatorRefusal.allCases.map(\.rawValue) + AggregatorRefusal.allCases.map(\.rawValue)
-    + RoundRunner.ownRefusals
+  /// Machine reasons of refused calls, uploads and connections (the transport's own list), and the engine's for refused messages.
+  package static let refusalReasons =
+    RefusalReason.allCases.map(\.rawValue) + [RefusalReason.attemptOver] + ConnectionEnd.allCases.map(\.rawValue)
+    + CoordinatorRefusal.allCases.map(\.rawValue) + AggregatorRefusal.allCases.map(\.rawValue) + RoundRunner.ownRefusals
 
   func setBudget(spent: Double?, cap: Double?) { budget.withLock { $0 = (spent, cap) } }
   func count(input stage: AggregationStage) { accepted.increment("\(stage)") }

@@ -20,8 +20,9 @@ public final class UploadSpool: Sendable {
     }
   }
 
-  private let folder: String
+  fileprivate let folder: String
   private let quota: Quota
+  fileprivate let disk: SpoolDisk
   private let reserved = Mutex<[String: Reservation]>([:])
 
   private struct Reservation {
@@ -32,9 +33,13 @@ public final class UploadSpool: Sendable {
   }
 
   /// - Throws: `SpoolError` when the folder cannot be made or read.
-  public init(folder: String, quota: Quota) throws {
+  public convenience init(folder: String, quota: Quota) throws { try self.init(folder: folder, quota: quota, disk: .system) }
+
+  /// - Parameter disk: tests bring one that fails, or that remembers.
+  package init(folder: String, quota: Quota, disk: SpoolDisk) throws {
     self.folder = folder
     self.quota = quota
+    self.disk = disk
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -74,7 +79,7 @@ public final class UploadSpool: Sendable {
       if mkdir("\(folder)/\(directory)", 0o700) != 0, errno != EEXIST {
         throw SpoolError.system("making the folder of an attempt")
       }
-      return try SpooledUpload(spool: self, folder: folder, stem: stem, size: size, digest: digest)
+      return try SpooledUpload(spool: self, stem: stem, size: size, digest: digest)
     } catch {
       forget(stem)
       throw error
@@ -85,12 +90,29 @@ public final class UploadSpool: Sendable {
   ///
   /// - Throws: `SpoolError.failed` when the file is gone or holds other bytes.
   package func read(_ name: String, digest: Digest) throws -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
+    guard let bytes = Self.contents("\(folder)/\(name)") else {
       throw SpoolError.failed("the spooled upload \(name) is gone")
     }
-    let bytes = Array(data)
     guard SHA256.hash(bytes) == digest else { throw SpoolError.failed("the spooled upload \(name) is damaged") }
     return bytes
+  }
+
+  /// A whole file, in memory once; `nil` when it cannot be read to its end.
+  private static func contents(_ path: String) -> [UInt8]? {
+    let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { return nil }
+    defer { Glibc.close(file) }
+    let size = lseek(file, 0, SEEK_END)
+    guard size >= 0 else { return nil }
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
+      while count < buffer.count {
+        let read = pread(file, buffer.baseAddress.map { $0 + count }, buffer.count - count, off_t(count))
+        if read < 0, errno == EINTR { continue }
+        guard read > 0 else { return }
+        count += read
+      }
+    }
+    return bytes.count == Int(size) ? bytes : nil
   }
 
   /// Removes one upload, whole or not.
@@ -103,10 +125,16 @@ public final class UploadSpool: Sendable {
   /// Removes everything but the uploads of one attempt: what the journal names, and what is still arriving.
   func sweep(keeping attempt: AttemptKey?) {
     let kept = attempt.map(Self.directory)
-    for directory in Self.names(in: folder) where directory != kept {
-      for file in Self.names(in: "\(folder)/\(directory)") { remove("\(directory)/\(file)") }
-      rmdir("\(folder)/\(directory)")
-    }
+    for directory in Self.names(in: folder) where directory != kept { sweep(directory) }
+  }
+
+  /// Removes the uploads of one attempt, and no others: a process that was suspended here and lost its lease meanwhile must not take
+  /// away what the next one receives.
+  package func sweep(_ attempt: AttemptKey) { sweep(Self.directory(attempt)) }
+
+  private func sweep(_ directory: String) {
+    for file in Self.names(in: "\(folder)/\(directory)") { remove("\(directory)/\(file)") }
+    rmdir("\(folder)/\(directory)")
   }
 
   /// How much of a message has arrived, in an earlier call or an earlier process.
@@ -142,6 +170,16 @@ public final class UploadSpool: Sendable {
   }
 }
 
+/// The call that makes things durable, replaceable so that tests see it happen or fail.
+package struct SpoolDisk: Sendable {
+  /// A descriptor and its name below the spool ("": the spool itself); what `fsync` returns.
+  package var synchronize: @Sendable (Int32, String) -> Int32
+
+  package init(synchronize: @escaping @Sendable (Int32, String) -> Int32) { self.synchronize = synchronize }
+
+  package static let system = SpoolDisk { file, _ in fsync(file) }
+}
+
 /// One upload that is written by one call.
 package final class SpooledUpload: Sendable {
   /// Name of the whole file, as the journal refers to it.
@@ -160,9 +198,9 @@ package final class SpooledUpload: Sendable {
     var isComplete = false
   }
 
-  fileprivate init(spool: UploadSpool, folder: String, stem: String, size: UInt64, digest: Digest) throws {
+  fileprivate init(spool: UploadSpool, stem: String, size: UInt64, digest: Digest) throws {
     self.spool = spool
-    self.folder = folder
+    folder = spool.folder
     self.stem = stem
     self.size = size
     self.digest = digest
@@ -230,23 +268,27 @@ package final class SpooledUpload: Sendable {
   package func complete() throws {
     try state.withLock { state in
       precondition(state.offset == size, "an upload is complete when all of it is there")
-      guard fsync(state.file) == 0 else { throw SpoolError.system("syncing an upload") }
+      try synchronize(state.file, stem + ".part")
       Glibc.close(state.file)
       state.file = -1
       guard rename("\(folder)/\(stem).part", "\(folder)/\(name)") == 0 else { throw SpoolError.system("naming an upload") }
-      let directory = Glibc.open(
-        (("\(folder)/\(name)") as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      guard directory >= 0 else { throw SpoolError.system("opening the folder of an attempt") }
-      defer { Glibc.close(directory) }
-      guard fsync(directory) == 0 else { throw SpoolError.system("syncing the folder of an attempt") }
       // The attempt's folder is new, too.
-      let spool = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      guard spool >= 0 else { throw SpoolError.system("opening the spool") }
-      defer { Glibc.close(spool) }
-      guard fsync(spool) == 0 else { throw SpoolError.system("syncing the spool") }
+      try synchronizeFolder((name as NSString).deletingLastPathComponent)
+      try synchronizeFolder("")
       state.isComplete = true
     }
     // It stays reserved: a second call for the same message must not rename what the journal is about to refer to.
+  }
+
+  private func synchronizeFolder(_ name: String) throws {
+    let directory = Glibc.open("\(folder)/\(name)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw SpoolError.system("opening a folder of the spool") }
+    defer { Glibc.close(directory) }
+    try synchronize(directory, name)
+  }
+
+  private func synchronize(_ file: Int32, _ name: String) throws {
+    guard spool.disk.synchronize(file, name) == 0 else { throw SpoolError.system("syncing the spool") }
   }
 
   /// Leaves what is there for the next call.

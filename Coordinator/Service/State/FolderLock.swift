@@ -19,5 +19,9 @@ final class FolderLock: Sendable {
     self.file = file
   }
 
-  deinit { close(file) }
+  deinit {
+    // A child that is just being started may hold a copy of the descriptor for a moment.
+    flock(file, LOCK_UN)
+    close(file)
+  }
 }

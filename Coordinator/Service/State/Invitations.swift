@@ -15,21 +15,23 @@ public struct Invitations {
     store = try CoordinatorStore(path: folder.database)
   }
 
-  /// - Returns: the token's text, which nothing keeps.
-  /// - Throws: `StateFolderError` when a partner of this name is enrolled.
-  public func invite(_ name: PartnerName, expires: Date, now: Date = Date()) throws -> String {
+  /// An invitation for a new partner, or, when a partner of this name has enrolled, for a new certificate of that one.
+  ///
+  /// - Returns: the token's text, which nothing keeps, and what it is good for.
+  /// - Throws: `StateFolderError` when a partner of this name was revoked.
+  public func invite(_ name: PartnerName, expires: Date, now: Date = Date()) throws -> (token: String, kind: InvitationKind) {
     var random = SystemRandomSource()
     let token = try EnrolmentToken(
       name: name, trainingAddress: try HostPort(parsing: task.trainingAddress),
       enrolmentAddress: try HostPort(parsing: task.enrolmentAddress), caFingerprint: anchor.fingerprint, expires: expires,
       random: &random)
     guard
-      try store.invite(
+      let kind = try store.invite(
         name: name.text, secretHash: EnrolmentToken.secretHash(token.secret), expires: token.expires, now: now)
     else {
       throw StateFolderError(
-        .exists, "a partner '\(name)' has enrolled already, and names are never used twice; choose another name")
+        .exists, "the partner '\(name)' was revoked, and names are never used twice; choose another name")
     }
-    return token.text
+    return (token.text, kind)
   }
 }

@@ -1,9 +1,12 @@
+internal import CryptoPrimitives
 public import PeerIdentity
 
 /// Who is in a task, read without a private key.
 public struct RosterView {
   public let roster: SignedRoster?
   public let partners: [PartnerRecord]
+  /// Numbers of partners that have left by their own word.
+  public let left: Set<UInt32>
   public let invitations: [InvitationRecord]
 
   /// - Throws: `StateFolderError`, `TaskDatabaseError`, `PeerIdentityError`.
@@ -12,6 +15,7 @@ public struct RosterView {
     let store = try CoordinatorStore(path: folder.database)
     roster = try store.newestRoster().map { try SignedRoster(decoding: $0.bytes) }
     partners = try store.partners()
+    left = Set(try store.standings(plan: .zero).filter(\.value.hasLeft).keys)
     invitations = try store.invitations()
   }
 }

@@ -11,13 +11,26 @@ public struct RunExport {
   private let store: CoordinatorStore
   private let plan: PlanRecord
 
-  /// - Throws: `StateFolderError` when there is no plan.
-  public init(folder: StateFolder) throws {
+  /// - Parameter number: which plan, counted from 1; by default the newest.
+  /// - Throws: `StateFolderError` when there is no such plan.
+  public init(folder: StateFolder, plan number: Int? = nil) throws {
     _ = try CoordinatorState.description(of: folder)
     self.folder = folder
     store = try CoordinatorStore(path: folder.database)
-    guard let plan = try store.newestPlan() else { throw StateFolderError(.missing, "no plan was ever made here") }
+    let plans = try store.plans()
+    guard let newest = plans.last else { throw StateFolderError(.missing, "no plan was ever made here") }
+    guard let plan = number.map({ number in plans.first { $0.number == number } }) ?? newest else {
+      throw StateFolderError(.missing, "there is no plan \(number ?? 0) here; expected 1 to \(newest.number)")
+    }
     self.plan = plan
+  }
+
+  /// What was written, and where.
+  public struct Outcome: Sendable, Equatable {
+    public let path: String
+    public let plan: Int
+    public let releases: Int
+    public let isPlanOver: Bool
   }
 
   /// What `settings.json` of a run says, for commands that look for the data.
@@ -32,9 +45,8 @@ public struct RunExport {
   /// - Parameters:
   ///   - data: where `tacit evaluate` finds data to judge by, if anybody has some.
   ///   - partners: how those data are divided.
-  /// - Returns: how many releases are in it.
   /// - Throws: `StorageError`, `StateFolderError`.
-  public func write(to path: String, data: String, partners: String) throws -> Int {
+  public func write(to path: String, data: String, partners: String) throws -> Outcome {
     let planFile = try plan.planFile()
     let ledgerPath = folder.ledger(of: plan.session.hex)
     guard let ledger = FileManager.default.contents(atPath: ledgerPath) else {
@@ -70,9 +82,9 @@ public struct RunExport {
     }
     guard plan.endedAt != nil else {
       try run.interrupt(reason: "the plan is not over; this is what was released so far")
-      return releases.count
+      return Outcome(path: run.currentPath, plan: plan.number, releases: releases.count, isPlanOver: false)
     }
     try run.finish()
-    return releases.count
+    return Outcome(path: run.currentPath, plan: plan.number, releases: releases.count, isPlanOver: true)
   }
 }

@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 internal import FederatedLearning
 public import Foundation
 internal import PeerIdentity
@@ -13,13 +13,18 @@ public enum StateBackup {
   /// Writes a new folder.
   ///
   /// - Throws: `StateFolderError`, `TaskDatabaseError`.
-  public static func write(_ folder: StateFolder, to path: String) throws {
+  public static func write(_ folder: StateFolder, to path: String, now: Date) throws {
+    try write(folder, to: path, now: now, synchronize: Self.synchronize)
+  }
+
+  /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
+  package static func write(_ folder: StateFolder, to path: String, now: Date, synchronize: (String) throws -> Void) throws {
     _ = try CoordinatorState.description(of: folder)
     let manager = FileManager.default
     guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
     let draft = StateFolder(path: path + ".partial")
-    let parent = (path as NSString).deletingLastPathComponent
-    do { try manager.createDirectory(atPath: parent.isEmpty ? "." : parent, withIntermediateDirectories: true) } catch {
+    let parent = SyncedFile.parent(of: path)
+    do { try manager.createDirectory(atPath: parent, withIntermediateDirectories: true) } catch {
       throw wrapped(error, path)
     }
     // Made here and by nobody else: a folder or link that stands there already may be another user's, who would then hold the keys.
@@ -35,14 +40,14 @@ public enum StateBackup {
       for name in files { try manager.copyItem(atPath: "\(folder.path)/\(name)", toPath: "\(draft.path)/\(name)") }
       // First the database, then the ledgers: a ledger may be ahead of the state, never behind it.
       let store = try CoordinatorStore(path: folder.database)
-      try store.backup(to: draft.database)
+      try store.backup(to: draft.database, now: now)
       try store.close()
       for name in try manager.contentsOfDirectory(atPath: folder.ledgers).sorted() where name.hasSuffix(".ledger") {
         try manager.copyItem(atPath: "\(folder.ledgers)/\(name)", toPath: "\(draft.ledgers)/\(name)")
       }
-      try synchronize(draft)
+      try contents(of: draft).forEach(synchronize)
       try manager.moveItem(atPath: draft.path, toPath: path)
-      sync()
+      try synchronize(parent.isEmpty ? "." : parent)
     } catch {
       try? manager.removeItem(atPath: draft.path)
       throw wrapped(error, path)
@@ -55,12 +60,42 @@ public enum StateBackup {
     public var ledgersKept: [String] = []
     /// Sessions whose plan cannot go on, because releases happened after the backup.
     public var plansEnded: [String] = []
+    /// When the backup was made; `nil` for one that does not say.
+    public var backedUpAt: Date?
+    /// Whether the folder's own database could be read: revocations and enrolments after the backup are known then.
+    public var isReplacedStateKnown = false
+    /// Names of partners that were revoked after the backup.
+    public var revocationsKept: [String] = []
+    /// Names of partners that enrolled after the backup.
+    public var enrolmentsKept: [String] = []
+    /// Names whose open invitations were withdrawn, because they may have been used after the backup.
+    public var invitationsWithdrawn: [String] = []
   }
 
   /// Restores a backup into `folder`: a new one, or one whose database is lost or damaged. Nobody may serve it meanwhile.
   ///
-  /// - Throws: `StateFolderError` when the folder belongs to another task, is served, or two ledgers contradict each other.
-  public static func restore(from path: String, into folder: StateFolder, now: Date) throws -> Outcome {
+  /// A new roster is signed, newer than any that partners can have seen. Certificates that were issued after the backup are taken
+  /// until all of them are over.
+  ///
+  /// - Parameter passphrase: asked for when the signing key is sealed.
+  /// - Throws: `StateFolderError` when the folder belongs to another task, is served, or two ledgers contradict each other;
+  ///   `PeerIdentityError` when the signing key does not open. Nothing is changed then.
+  public static func restore(
+    from path: String, into folder: StateFolder, now: Date, passphrase: () throws -> SecretBytes = noPassphrase
+  ) throws -> Outcome {
+    try restore(from: path, into: folder, now: now, synchronize: Self.synchronize, passphrase: passphrase)
+  }
+
+  /// For keys that are not sealed.
+  public static func noPassphrase() throws -> SecretBytes {
+    throw StateFolderError(.unsafe, "the signing key of the backup is sealed; give its passphrase")
+  }
+
+  /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
+  package static func restore(
+    from path: String, into folder: StateFolder, now: Date, synchronize: (String) throws -> Void,
+    passphrase: () throws -> SecretBytes = noPassphrase
+  ) throws -> Outcome {
     let manager = FileManager.default
     let backup = StateFolder(path: path)
     let task = try CoordinatorState.description(of: backup)
@@ -72,14 +107,27 @@ public enum StateBackup {
       }
     }
     // A damaged database cannot say who serves it; then the operator's word must do.
+    var known: KnownState?
     if manager.fileExists(atPath: folder.database), let store = try? CoordinatorStore(path: folder.database) {
-      let lease = try store.leaseState(now: now)
-      try store.close()
+      let lease = try? store.leaseState(now: now)
+      known = try? store.knownState()
+      // Whatever stands in its log goes into its one file: should this restoration be interrupted, the next one reads it again.
+      try? store.closeWhole()
       if let lease {
         throw StateFolderError(.exists, "a coordinator (\(lease.holder)) serves \(folder.path) now; stop it first")
       }
     }
+    let seed = try SealedFile.read(kind: CoordinatorState.KeyKind.signing, path: backup.signingKey, passphrase: passphrase)
+    let key = SigningKey(seed: seed)
+    guard known?.earlierKeys.contains(key.verificationKey) != true else {
+      throw StateFolderError(
+        .exists,
+        "the signing key of \(folder.path) was rotated after the backup \(path) was made, and partners would refuse the old key; restore a newer backup, or into a new folder if there is none"
+      )
+    }
+    let sign = CoordinatorState.rosterSigner(taskID: anchor.taskID, key: key, now: now)
     var outcome = Outcome()
+    outcome.isReplacedStateKnown = known != nil
     do {
       for made in [folder.path, folder.ledgers, folder.spool] {
         try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -89,28 +137,47 @@ public enum StateBackup {
         if try restoreLedger(name, from: backup, to: folder) { outcome.ledgersKept.append(name) }
       }
       for name in files { try replace("\(folder.path)/\(name)", with: "\(backup.path)/\(name)") }
-      for suffix in ["-wal", "-shm", "-journal"] { try? manager.removeItem(atPath: folder.database + suffix) }
-      try replace(folder.database, with: backup.database)
+      // The database takes its place when everything in it is as it must be: nobody can serve it before.
+      let draft = folder.database + ".restoring"
+      for suffix in ["", "-wal", "-shm", "-journal"] { try? manager.removeItem(atPath: draft + suffix) }
+      try manager.copyItem(atPath: backup.database, toPath: draft)
+      let store = try CoordinatorStore(path: draft)
+      try store.checkIntegrity()
+      try endPlan(in: store, folder: folder, now: now, &outcome)
+      let recovered = try store.recover(known, certificateSeconds: task.certificateHours * 3600, now: now, sign: sign)
+      outcome.backedUpAt = recovered.backedUpAt
+      outcome.revocationsKept = recovered.revoked
+      outcome.enrolmentsKept = recovered.added
+      outcome.invitationsWithdrawn = recovered.withdrawn
+      try store.closeWhole()
+      for suffix in ["-wal", "-shm", "-journal"] {
+        for database in [folder.database, draft] { try? manager.removeItem(atPath: database + suffix) }
+      }
+      try synchronize(draft)
+      try move(draft, to: folder.database)
       for name in (try? manager.contentsOfDirectory(atPath: folder.spool)) ?? [] {
         try manager.removeItem(atPath: "\(folder.spool)/\(name)")
       }
-      try synchronize(folder)
+      try contents(of: folder).forEach(synchronize)
+      let parent = (folder.path as NSString).deletingLastPathComponent
+      try synchronize(parent.isEmpty ? "." : parent)
     } catch { throw wrapped(error, folder.path) }
-    let store = try CoordinatorStore(path: folder.database)
-    try store.checkIntegrity()
-    if let plan = try store.newestPlan(), plan.endedAt == nil,
-      let ahead = try releasesAhead(of: plan, in: store, folder: folder), ahead > 0
-    {
-      _ = try store.end(
-        session: plan.session,
-        because:
-          "restored from a backup: \(ahead) release\(ahead == 1 ? "" : "s") after it stand in the ledger, their models are lost",
-        now: now)
-      outcome.plansEnded.append(plan.session.hex)
-    }
-    try store.close()
-    sync()
     return outcome
+  }
+
+  /// Ends the plan when its ledger knows releases whose models are lost.
+  private static func endPlan(
+    in store: CoordinatorStore, folder: StateFolder, now: Date, _ outcome: inout Outcome
+  ) throws {
+    guard let plan = try store.newestPlan(), plan.endedAt == nil,
+      let ahead = try releasesAhead(of: plan, in: store, folder: folder), ahead > 0
+    else { return }
+    _ = try store.end(
+      session: plan.session,
+      because:
+        "restored from a backup: \(ahead) release\(ahead == 1 ? "" : "s") after it stand in the ledger, their models are lost",
+      now: now)
+    outcome.plansEnded.append(plan.session.hex)
   }
 
   /// Everything but database, ledgers and spool.
@@ -150,20 +217,25 @@ public enum StateBackup {
     let draft = path + ".restoring"
     try? manager.removeItem(atPath: draft)
     try manager.copyItem(atPath: source, toPath: draft)
+    try move(draft, to: path)
+  }
+
+  private static func move(_ draft: String, to path: String) throws {
     guard rename(draft, path) == 0 else { throw StateFolderError(.system, "\(path) cannot be replaced; check its owner") }
   }
 
-  /// Makes everything in a state folder durable.
-  private static func synchronize(_ folder: StateFolder) throws {
-    let manager = FileManager.default
+  /// Every file and folder of a state folder.
+  private static func contents(of folder: StateFolder) throws -> [String] {
     var paths = [folder.path, folder.ledgers]
-    for parent in paths { paths += try manager.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
-    for path in paths {
-      let file = open(path, O_RDONLY | O_CLOEXEC)
-      guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
-      defer { close(file) }
-      guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
-    }
+    for parent in paths { paths += try FileManager.default.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
+    return paths
+  }
+
+  private static func synchronize(_ path: String) throws {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
+    defer { close(file) }
+    guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
   }
 
   private static func wrapped(_ error: any Error, _ path: String) -> any Error {

@@ -21,6 +21,7 @@ public struct StateFolder: Sendable, Equatable {
   public var ledgers: String { path + "/ledgers" }
   public var spool: String { path + "/spool" }
   var lock: String { path + "/serve.lock" }
+  var live: String { path + "/live.json" }
 
   public func ledger(of session: String) -> String { "\(ledgers)/\(session).ledger" }
 }
@@ -77,6 +78,11 @@ public struct CoordinatorState: Sendable {
     if let content = try? manager.contentsOfDirectory(atPath: folder.path), !content.isEmpty {
       throw StateFolderError(.exists, "\(folder.path) is not empty; choose a new folder for a new task")
     }
+    // A name or an address that no certificate can hold is found before anything is written.
+    let authority = try CertificateAuthority.create(task: task.name, validDays: authorityDays, now: now)
+    _ = try authority.issueServer(
+      hosts: task.hosts, request: try CertificateRequest.create(key: TLSKey.generate(), name: try PartnerName("coordinator")),
+      lifetime: .seconds(task.certificateHours * 3600), now: now)
     for path in [folder.path, folder.ledgers, folder.spool] {
       do {
         try manager.createDirectory(
@@ -84,7 +90,6 @@ public struct CoordinatorState: Sendable {
         try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
       } catch { throw StateFolderError(.system, "\(path) cannot be made; check the path and its owner") }
     }
-    let authority = try CertificateAuthority.create(task: task.name, validDays: authorityDays, now: now)
     var random = SystemRandomSource()
     let signingKey = SigningKey(random: &random)
     try SealedFile.write(authority.keyPEM, kind: KeyKind.authority, to: folder.authorityKey, passphrase: passphrase)
@@ -98,6 +103,9 @@ public struct CoordinatorState: Sendable {
     let state = CoordinatorState(folder: folder, task: task, authority: authority, signingKey: signingKey, store: store)
     try state.issueServerCertificate(passphrase: passphrase, now: now)
     try state.issueRoster(now: now)
+    // The names in the folder are synced with every file; its own name stands in its parent.
+    try SyncedFile.synchronize(folder: folder.path)
+    try SyncedFile.synchronize(folder: SyncedFile.parent(of: folder.path))
     return state
   }
 
@@ -115,11 +123,31 @@ public struct CoordinatorState: Sendable {
       return answer
     }
     let authorityKey = try SealedFile.read(kind: KeyKind.authority, path: folder.authorityKey, passphrase: ask)
-    let authority = try CertificateAuthority(certificatePEM: try text(folder.authority), keyPEM: authorityKey)
+    let authority: CertificateAuthority
+    do { authority = try CertificateAuthority(certificatePEM: try text(folder.authority), keyPEM: authorityKey) } catch {
+      throw named(folder.authority, error)
+    }
+    let store = try CoordinatorStore(path: folder.database)
+    try endRotation(in: folder, store: store, passphrase: ask)
     let seed = try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: ask)
     return CoordinatorState(
-      folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed),
-      store: try CoordinatorStore(path: folder.database))
+      folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed), store: store)
+  }
+
+  /// Whether `serve` would find here what it needs, without opening a key: the folder, who may enter it, and the files in it.
+  ///
+  /// - Returns: what is public about the task, and whether its keys are sealed with a passphrase.
+  /// - Throws: `StateFolderError`, `PeerIdentityError`, `TaskDatabaseError`.
+  public static func check(_ folder: StateFolder) throws -> (task: TaskDescription, isSealed: Bool) {
+    try checkPermissions(folder)
+    let task = try description(of: folder)
+    for path in [folder.authority, folder.serverCertificate] { _ = try text(path) }
+    let keys = [
+      (KeyKind.authority, folder.authorityKey), (KeyKind.signing, folder.signingKey), (KeyKind.server, folder.serverKey),
+    ]
+    let sealed = try keys.map { try SealedFile.isSealed(kind: $0.0, path: $0.1) }
+    _ = try CoordinatorStore(path: folder.database)
+    return (task, sealed.contains(true))
   }
 
   /// Name and addresses, without touching a key.
@@ -130,6 +158,10 @@ public struct CoordinatorState: Sendable {
     }
     guard let task = try? JSONDecoder().decode(TaskDescription.self, from: data) else {
       throw StateFolderError(.damaged, "\(folder.description) cannot be read; restore it from a backup")
+    }
+    // An empty one in its place would know no partner, no plan and no spending.
+    guard FileManager.default.fileExists(atPath: folder.database) else {
+      throw StateFolderError(.missing, "\(folder.database) is missing, though the task is there; restore it from a backup")
     }
     return task
   }
@@ -149,7 +181,15 @@ public struct CoordinatorState: Sendable {
   public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes)
   {
     let key = try SealedFile.read(kind: KeyKind.server, path: folder.serverKey, passphrase: passphrase)
-    return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key)
+    do { return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key) } catch {
+      throw Self.named(folder.serverCertificate, error)
+    }
+  }
+
+  /// What is wrong with a certificate, with the file that it stands in.
+  private static func named(_ path: String, _ error: any Error) -> any Error {
+    guard let error = error as? PeerIdentityError else { return error }
+    return StateFolderError(.damaged, "\(path): \(error.description); restore it from a backup")
   }
 
   /// Signs the roster of the partners as they are now, as the next version.
@@ -159,6 +199,10 @@ public struct CoordinatorState: Sendable {
   }
 
   func rosterSigner(now: Date) -> (UInt64, [PartnerRecord]) throws -> [UInt8] {
+    Self.rosterSigner(taskID: authority.taskID, key: signingKey, now: now)
+  }
+
+  static func rosterSigner(taskID: String, key: SigningKey, now: Date) -> (UInt64, [PartnerRecord]) throws -> [UInt8] {
     { version, partners in
       let entries = try partners.map {
         PeerIdentity.RosterEntry(
@@ -166,7 +210,7 @@ public struct CoordinatorState: Sendable {
           status: $0.isActive ? .active : .revoked, enrolledAt: Int($0.enrolledAt.timeIntervalSince1970))
       }
       return try SignedRoster.sign(
-        taskID: authority.taskID, entries: entries, issued: Int(now.timeIntervalSince1970), version: version, key: signingKey
+        taskID: taskID, entries: entries, issued: Int(now.timeIntervalSince1970), version: version, key: key
       ).encoded()
     }
   }
@@ -185,14 +229,17 @@ public struct CoordinatorState: Sendable {
 
   private static func checkPermissions(_ folder: StateFolder) throws {
     guard let attributes = try? FileManager.default.attributesOfItem(atPath: folder.path),
+      attributes[.type] as? FileAttributeType == .typeDirectory,
       let permissions = (attributes[.posixPermissions] as? NSNumber)?.intValue,
       let owner = (attributes[.ownerAccountID] as? NSNumber)?.uint32Value
     else {
       throw StateFolderError(.missing, "there is no state folder \(folder.path); make one with: tacit-coordinator init")
     }
-    guard permissions & 0o077 == 0, owner == geteuid() else {
-      throw StateFolderError(
-        .unsafe, "\(folder.path) can be entered by others or belongs to someone else; run: chmod 700 \(folder.path)")
+    guard owner == geteuid() else {
+      throw StateFolderError(.unsafe, "\(folder.path) belongs to another user; run this as its owner (sudo -u USER …)")
+    }
+    guard permissions & 0o077 == 0 else {
+      throw StateFolderError(.unsafe, "\(folder.path) can be entered by others; run: chmod 700 \(folder.path)")
     }
   }
 
@@ -204,9 +251,6 @@ public struct CoordinatorState: Sendable {
   }
 
   static func write(_ text: String, to path: String) throws {
-    do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-    } catch { throw StateFolderError(.system, "\(path) cannot be written; check the disk and the owner of the folder") }
+    try SyncedFile.write(Array(text.utf8), to: path)
   }
 }

@@ -9,6 +9,11 @@ enum CoordinatorSchema {
       try database.execute(sql: plans)
       try database.execute(sql: rounds)
     }
+    migrator.registerMigration("2 successions of the signing key") { database in
+      try database.execute(
+        sql: "CREATE TABLE successions (number INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT NULL) STRICT")
+    }
+    migrator.registerMigration("3 refusals of partners") { try $0.execute(sql: refusals) }
     return migrator
   }
 
@@ -54,6 +59,20 @@ enum CoordinatorSchema {
       size INTEGER NOT NULL,
       head BLOB NOT NULL,
       PRIMARY KEY (participant, dataset)
+    ) STRICT;
+    """
+
+  /// The last attempt of a plan that each partner refused; `stands` while it would refuse the next one for the same reason.
+  private static let refusals = """
+    CREATE TABLE refusals (
+      session BLOB NOT NULL REFERENCES plans,
+      participant INTEGER NOT NULL REFERENCES participants,
+      round INTEGER NOT NULL,
+      attempt INTEGER NOT NULL,
+      reason INTEGER NOT NULL,
+      refusedAt INTEGER NOT NULL,
+      stands INTEGER NOT NULL,
+      PRIMARY KEY (session, participant)
     ) STRICT;
     """
 

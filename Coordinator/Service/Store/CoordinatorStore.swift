@@ -1,6 +1,7 @@
 internal import CryptoPrimitives
 public import Foundation
 internal import GRDB
+internal import Synchronization
 internal import TaskDatabase
 
 /// What a coordinator must not forget, in SQLite; every transaction is synced before its method returns.
@@ -10,6 +11,10 @@ internal import TaskDatabase
 /// inside the transaction: a process that was taken for dead and wakes up again can write nothing.
 public final class CoordinatorStore: Sendable {
   let database: TaskDatabase
+  /// How partners stand to the plan that was asked for last, and the newest statement that went into it; rows are never taken away.
+  let standings = Mutex<(plan: Digest, newest: Int64, standings: [UInt32: PartnerStanding])?>(nil)
+  /// Whether the database's log may hold the journal of an attempt that is over: of a process before this one as well.
+  let isErasureDue = Mutex(true)
 
   /// - Throws: `TaskDatabaseError`.
   public init(path: String) throws {
@@ -17,10 +22,13 @@ public final class CoordinatorStore: Sendable {
   }
 
   /// Copies everything but what could reveal an un-noised sum: the journal of an open attempt stays here.
-  public func backup(to path: String) throws {
+  public func backup(to path: String, now: Date) throws {
     try database.backup(to: path) { copy in
       try copy.execute(sql: "DELETE FROM events")
       try copy.execute(sql: "UPDATE lease SET expiresAt = 0")
+      // Which processes said hello last is of no use there: honest ones that said it since must not be taken for clones.
+      try copy.execute(sql: "UPDATE participants SET instance = NULL")
+      try Self.set(.backedUpAt, to: Int64(now.timeIntervalSince1970), in: copy)
       // An attempt that was open is over in the copy: whoever restores it must not go on with it.
       try copy.execute(
         sql:
@@ -32,6 +40,12 @@ public final class CoordinatorStore: Sendable {
   public func checkIntegrity() throws { try database.checkIntegrity() }
 
   public func close() throws { try database.close() }
+
+  /// Closes a database that is to be moved: everything is in its one file.
+  func closeWhole() throws {
+    try database.emptyLog()
+    try database.close()
+  }
 
   /// Lets every write fail from here on, or no longer: lets tests play a disk that takes nothing.
   package func set(isReadOnly: Bool) throws { try database.set(isReadOnly: isReadOnly) }

@@ -1,5 +1,6 @@
 public import Foundation
 internal import GRDB
+internal import Synchronization
 internal import TaskDatabase
 
 /// The right to run rounds on one state folder, for a limited time.
@@ -20,21 +21,58 @@ public struct Lease: Sendable, Equatable {
   }
 }
 
+/// Whether the holder of a lease still renews it, by the watcher's own clock: the clocks of two machines may differ by more than a lease
+/// lasts, and one that is behind must not be taken for dead.
+public final class LeaseWatch: Sendable {
+  private struct Seen {
+    let token: Int64
+    let expires: Double
+    let since: ContinuousClock.Instant
+  }
+  private let seen = Mutex<Seen?>(nil)
+  private let clock: @Sendable () -> ContinuousClock.Instant
+
+  public convenience init() { self.init(clock: { .now }) }
+
+  /// - Parameter clock: tests bring their own.
+  package init(clock: @escaping @Sendable () -> ContinuousClock.Instant) { self.clock = clock }
+
+  /// Whether the lease was released, or has not changed for as long as it lasts.
+  func isSilent(token: Int64, expires: Double) -> Bool {
+    guard expires > 0 else { return true }
+    let now = clock()
+    return seen.withLock { seen in
+      if let known = seen, known.token == token, known.expires == expires {
+        return now - known.since >= .seconds(Lease.duration)
+      }
+      seen = Seen(token: token, expires: expires, since: now)
+      return false
+    }
+  }
+}
+
 extension CoordinatorStore {
   /// Takes the lease.
   ///
   /// - Parameters:
   ///   - holder: names the process, for people: host and process number.
+  ///   - watch: what the caller has seen of the lease by a clock of its own, which then decides alone; without one the clocks of the two
+  ///     machines must agree.
   ///   - isDead: whether a holder is known to be gone, so that its time need not be waited for.
   /// - Throws: `StoreError.leaseHeld` while another's time is not over.
-  public func takeLease(holder: String, now: Date, isDead: (String) -> Bool = { _ in false }) throws -> Lease {
+  public func takeLease(
+    holder: String, now: Date, watch: LeaseWatch? = nil, isDead: (String) -> Bool = { _ in false }
+  ) throws -> Lease {
     try database.write { database in
       let row = try Row.fetchOne(database, sql: "SELECT holder, token, expiresAt FROM lease WHERE id = 1")
       var token: Int64 = 1
       if let row {
         let expires = Date(timeIntervalSince1970: row["expiresAt"])
         // A clock that was set back must not keep the folder locked for longer than a lease lasts.
-        guard expires <= now || expires > now.addingTimeInterval(2 * Lease.duration) || isDead(row["holder"]) else {
+        let isOver =
+          watch?.isSilent(token: row["token"], expires: row["expiresAt"])
+          ?? (expires <= now || expires > now.addingTimeInterval(2 * Lease.duration))
+        guard isOver || isDead(row["holder"]) else {
           throw StoreError.leaseHeld(by: row["holder"], until: expires)
         }
         token = row["token"] + 1

@@ -1,6 +1,8 @@
 public import CryptoPrimitives
+internal import FederatedLearning
 public import Foundation
 internal import GRDB
+internal import SecureAggregation
 internal import TaskDatabase
 
 /// A partner that has enrolled.
@@ -90,8 +92,11 @@ extension CoordinatorStore {
 
   /// The process of this participant that said hello last; those before it are refused from here on.
   public func set(instance: [UInt8], of participant: UInt32) throws {
-    try database.write {
-      try $0.execute(
+    try database.write { database in
+      let known = try Data.fetchOne(
+        database, sql: "SELECT instance FROM participants WHERE participant = ?", arguments: [participant])
+      if known != Data(instance) { try Self.askAgain(participant, in: database) }
+      try database.execute(
         sql: "UPDATE participants SET instance = ? WHERE participant = ?", arguments: [Data(instance), participant])
     }
   }
@@ -144,7 +149,12 @@ extension CoordinatorStore {
   }
 
   static func issueRoster(now: Date, in database: Database, sign: (UInt64, [PartnerRecord]) throws -> [UInt8]) throws -> [UInt8] {
-    let version = (try newestRoster(in: database)?.version ?? 0) + 1
+    try issueRoster(version: (try newestRoster(in: database)?.version ?? 0) + 1, now: now, in: database, sign: sign)
+  }
+
+  static func issueRoster(
+    version: UInt64, now: Date, in database: Database, sign: (UInt64, [PartnerRecord]) throws -> [UInt8]
+  ) throws -> [UInt8] {
     let partners = try Row.fetchAll(database, sql: "SELECT * FROM participants ORDER BY participant").map(PartnerRecord.init)
     let bytes = try sign(version, partners)
     try database.execute(
@@ -165,7 +175,8 @@ extension CoordinatorStore {
     }
   }
 
-  /// Keeps the longest ledgers that a participant has shown.
+  /// Keeps the longest ledgers that a participant has shown. A head of zero stands for one that is not known: the participant has
+  /// charged since (`LedgerHead.afterCharge`).
   ///
   /// - Returns: `nil`, or the data set whose ledger is shorter than one shown before, or as long and another; nothing of
   ///   this call is kept then.
@@ -188,9 +199,10 @@ extension CoordinatorStore {
       database, sql: "SELECT size, head FROM partnerLedgers WHERE participant = ? AND dataset = ?",
       arguments: [participant, ledger.dataset])
     if let row {
-      let size = UInt64(bitPattern: row["size"] as Int64)
-      if ledger.size < size || (ledger.size == size && ledger.head.data != row["head"] as Data) { return false }
-      if ledger.size == size { return true }
+      let known = LedgerHead(size: UInt64(bitPattern: row["size"] as Int64), head: try Digest(column: row["head"], "head"))
+      let shown = LedgerHead(size: ledger.size, head: ledger.head)
+      guard shown.goesOn(from: known) else { return false }
+      if shown == known { return true }
     }
     try database.execute(
       sql: "INSERT OR REPLACE INTO partnerLedgers (participant, dataset, size, head) VALUES (?, ?, ?, ?)",

@@ -3,6 +3,7 @@ public import FederatedLearning
 public import Foundation
 internal import GRDB
 public import SecureAggregation
+internal import Synchronization
 internal import TaskDatabase
 
 /// A signed plan with what partners download beside it.
@@ -75,11 +76,18 @@ extension CoordinatorStore {
     try database.read { try Row.fetchOne($0, sql: "SELECT * FROM plans ORDER BY number DESC LIMIT 1").map(PlanRecord.init) }
   }
 
+  /// Why the plan of this session is over; `nil` while it is not.
+  public func end(of session: SessionID) throws -> String? {
+    try database.read {
+      try String.fetchOne($0, sql: "SELECT end FROM plans WHERE session = ? AND endedAt IS NOT NULL", arguments: [session.data])
+    }
+  }
+
   public func plans() throws -> [PlanRecord] {
     try database.read { try Row.fetchAll($0, sql: "SELECT * FROM plans ORDER BY number").map(PlanRecord.init) }
   }
 
-  /// Ends a plan that nobody runs, by the operator's decision.
+  /// Ends a plan by the operator's decision. A process that serves it sees that within a second, and stops what is open.
   ///
   /// - Returns: `false` when the session is none that could be ended.
   public func end(session: SessionID, because reason: String, now: Date) throws -> Bool {
@@ -111,28 +119,44 @@ extension CoordinatorStore {
         arguments: [
           participant, Int64(bitPattern: number), Int(kind), plan.data, Data(bytes), Int64(now.timeIntervalSince1970),
         ])
+      try Self.askAgain(participant, in: database)
       return true
     }
   }
 
+  /// Number of the newest statement of a partner; 0 when it has made none.
+  public func newestStatement(of participant: UInt32) throws -> UInt64 {
+    try database.read {
+      let number = try Int64.fetchOne(
+        $0, sql: "SELECT max(number) FROM statements WHERE participant = ?", arguments: [participant])
+      return UInt64(bitPattern: number ?? 0)
+    }
+  }
+
   /// How every partner stands to a plan, from its statements: 1 consent, 2 pause, 3 resume, 4 leave (`PartnerStatement.Kind`).
+  ///
+  /// Asked several times a second: one look at the newest row, unless there is a new one.
   public func standings(plan: Digest) throws -> [UInt32: PartnerStanding] {
     try database.read { database in
-      var standings: [UInt32: PartnerStanding] = [:]
-      for row in try Row.fetchAll(database, sql: "SELECT participant, kind, plan FROM statements ORDER BY participant, number") {
-        var standing = standings[row["participant"]] ?? PartnerStanding()
-        switch row["kind"] as Int {
-        case 1:
-          // Whoever consents again after leaving takes part again.
-          standing.hasLeft = false
-          if row["plan"] as Data == plan.data { standing.hasConsented = true }
-        case 2: standing.isPaused = true
-        case 3: standing.isPaused = false
-        default: standing.hasLeft = true
-        }
-        standings[row["participant"]] = standing
-      }
-      return standings
+      let newest = try Int64.fetchOne(database, sql: "SELECT max(rowid) FROM statements") ?? 0
+      if let known = standings.withLock({ $0 }), known.plan == plan, known.newest == newest { return known.standings }
+      let rows = try Row.fetchAll(
+        database,
+        sql: """
+          SELECT participant, max(kind = 1 AND plan = ?) AS hasConsented,
+            max(iif(kind = 2, number, 0)) > max(iif(kind = 3, number, 0)) AS isPaused,
+            max(iif(kind = 4, number, 0)) > max(iif(kind = 1, number, 0)) AS hasLeft
+          FROM statements GROUP BY participant
+          """, arguments: [plan.data])
+      let found = Dictionary(
+        uniqueKeysWithValues: rows.map { row in
+          (
+            row["participant"] as UInt32,
+            PartnerStanding(hasConsented: row["hasConsented"], isPaused: row["isPaused"], hasLeft: row["hasLeft"])
+          )
+        })
+      standings.withLock { $0 = (plan, newest, found) }
+      return found
     }
   }
 }

@@ -70,16 +70,16 @@ extension CoordinatorStore {
 }
 
 /// The release journal of one process: writes only while it holds the lease.
-final class StoredReleaseJournal: ReleaseJournal {
+package final class StoredReleaseJournal: ReleaseJournal {
   private let store: CoordinatorStore
   private let lease: Lease
 
-  init(store: CoordinatorStore, lease: Lease) {
+  package init(store: CoordinatorStore, lease: Lease) {
     self.store = store
     self.lease = lease
   }
 
-  func noisedSum(of attempt: LedgerAttempt) throws -> [Int64]? {
+  package func noisedSum(of attempt: LedgerAttempt) throws -> [Int64]? {
     let entries = try store.database.read {
       try Data.fetchOne(
         $0, sql: "SELECT entries FROM noisedSums WHERE session = ? AND round = ? AND attempt = ?",
@@ -92,7 +92,7 @@ final class StoredReleaseJournal: ReleaseJournal {
     }
   }
 
-  func record(noisedSum: [Int64], of attempt: LedgerAttempt) throws {
+  package func record(noisedSum: [Int64], of attempt: LedgerAttempt) throws {
     let entries = noisedSum.map(\.littleEndian).withUnsafeBytes { Data($0) }
     try store.write(lease) { database in
       let standing = try Data.fetchOne(

@@ -3,6 +3,7 @@ internal import FederatedLearning
 internal import Foundation
 internal import GRDB
 package import SecureAggregation
+internal import Synchronization
 internal import TaskDatabase
 
 /// Which attempt of which run.
@@ -106,9 +107,11 @@ extension CoordinatorStore {
 
   /// Keeps what the engine accepted, in order, together with the ledger heads that partners showed in it.
   func append(
-    _ events: [JournalEvent], ledgers: [(participant: UInt32, head: LedgerHead)], to key: AttemptKey, _ lease: Lease
+    _ events: [JournalEvent], ledgers: [(participant: UInt32, head: LedgerHead)], refusals: [RefusalChange] = [],
+    to key: AttemptKey, _ lease: Lease
   ) throws {
     try write(lease) { database in
+      try Self.keep(refusals, in: key, time: Int64(events.last?.time ?? 0), in: database)
       for event in events {
         var (generation, participant, kind): (Int?, UInt32?, UInt32?) = (nil, nil, nil)
         var (payload, file, digest): (Data?, String?, Data?) = (nil, nil, nil)
@@ -198,7 +201,34 @@ extension CoordinatorStore {
       }
     }
     // The journal of a sum with central noise could yield the sum without: its rows are overwritten, and its log emptied.
-    if key != nil { try? database.emptyLog() }
+    // When that fails now, it is tried again: `erase`.
+    if key != nil {
+      isErasureDue.withLock { $0 = true }
+      try? erase()
+    }
+  }
+
+  /// Empties the log after an attempt, if that has not been done.
+  func erase() throws {
+    guard isErasureDue.withLock({ $0 }) else { return }
+    try database.emptyLog()
+    isErasureDue.withLock { $0 = false }
+  }
+
+  /// Attempts of this plan that came to nothing, and how the last of them ended.
+  package func failedAttempts(of session: SessionID) throws -> (
+    count: Int, last: (round: UInt32, attempt: UInt32, outcome: String)?
+  ) {
+    try database.read { database in
+      let rows = try Row.fetchAll(
+        database,
+        sql: """
+          SELECT a.round, a.attempt, a.outcome FROM attempts a
+          LEFT JOIN releases r ON r.session = a.session AND r.round = a.round AND r.attempt = a.attempt
+          WHERE a.session = ? AND a.endedAt IS NOT NULL AND r.session IS NULL ORDER BY a.round, a.attempt
+          """, arguments: [session.data])
+      return (rows.count, rows.last.map { ($0["round"], $0["attempt"], $0["outcome"] ?? "") })
+    }
   }
 
   /// Counts since the state folder was made, by name.

@@ -20,6 +20,18 @@ public struct SignedLedgerHead: Sendable, Hashable {
   }
 }
 
+extension LedgerHead {
+  /// The least that a holder can show once it has charged: one record more, whose hash nobody else knows and which stands as
+  /// `Digest.zero`.
+  public var afterCharge: LedgerHead { LedgerHead(size: size == .max ? size : size + 1, head: .zero) }
+
+  /// Whether a ledger with this head may be the one that `known` was seen of, later: longer, or as long with the same head
+  /// (any head where none is known). Only who has the records can say more (`LedgerState.reaches(_:)`).
+  public func goesOn(from known: LedgerHead) -> Bool {
+    size > known.size || (size == known.size && (known.head == .zero || self == known))
+  }
+}
+
 /// Proof that a holder keeps two ledgers where there should be one: two signed heads of one size.
 ///
 /// Heads of different sizes prove nothing by themselves; then ask for the longer ledger and see whether it is an

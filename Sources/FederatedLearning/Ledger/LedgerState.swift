@@ -54,6 +54,11 @@ public struct LedgerState: Sendable {
     other.size >= 1 && other.size <= size && digests[Int(other.size) - 1] == other.head
   }
 
+  /// Whether this ledger holds what others know of it: an extension of `known`, or as many records where they know no hash.
+  public func reaches(_ known: LedgerHead) -> Bool {
+    known.head == .zero ? UInt64(size) >= known.size : isExtension(of: known)
+  }
+
   /// The charge of one release of one attempt.
   public func charge(_ attempt: LedgerAttempt, release: Int) -> Standing? {
     positions[ChargeKey(attempt: attempt, release: release)].map { charges[$0] }

@@ -53,6 +53,8 @@ public struct CoordinatorEngine: Sendable {
     var inputCount = 0
     /// Who left by its own word before its input came.
     var refused: Set<ParticipantID> = []
+    /// What partners showed of their ledgers when they advertised keys.
+    var ledgers: [ParticipantID: LedgerHead] = [:]
     /// Whose refusal was taken: one each.
     var spoken: Set<ParticipantID> = []
   }
@@ -104,6 +106,10 @@ public struct CoordinatorEngine: Sendable {
 
   /// The start of the attempt under way, which the host journals before it sends it.
   public var openAttempt: RoundStart? { current?.start }
+
+  /// What a partner showed of its ledger in the open attempt; a masked input of it proves that the ledger has grown since
+  /// (`LedgerHead.afterCharge`).
+  public func advertisedLedger(of participant: ParticipantID) -> LedgerHead? { current?.ledgers[participant] }
 
   /// How the open stage stands; `nil` between attempts, and once the sum is being opened.
   ///
@@ -222,6 +228,7 @@ public struct CoordinatorEngine: Sendable {
         return nil
       }
       switch message {
+      case .keyAdvertisement(let keys): current?.ledgers[sender] = keys.ledger
       case .maskedInput: current?.inputCount += 1
       case .abort:
         refusals["partner aborted", default: 0] += 1

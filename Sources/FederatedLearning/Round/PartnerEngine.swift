@@ -43,13 +43,13 @@ public struct PartnerEngine: ~Copyable {
   let algorithm: any FederatedAlgorithm
   private let workers: Int
   let ledger: PrivacyLedger
-  private let cap: PrivacyBudget?
+  private var cap: PrivacyBudget?
   let journal: any PartnerJournal
   /// How far this partner has come; it never answers an attempt at or below it again.
   var highWaterMark: AttemptMark?
   /// The least ledger of the coordinator that this partner goes on with (`PartnerJournal.coordinatorHead`).
   var coordinatorLedger: LedgerHead?
-  /// The longest ledgers that peers advertised.
+  /// The least ledgers of the peers that this partner goes on with (`PartnerJournal.peerHeads`).
   var peerLedgers: [ParticipantID: LedgerHead]
   var attempt: Attempt?
   var aggregation: ClientSession?
@@ -59,6 +59,8 @@ public struct PartnerEngine: ~Copyable {
     let context: AttemptContext
     let release: PlannedRelease
     let model: ItemModel
+    /// Coins of sampling, rounding and noise; of one key with the session's own secrets.
+    var coins: KeyedRandomSource
     /// Whether `train` was asked for and has not run: a charge is made for a masked input that can leave, or not at all.
     var awaitsTraining = false
     /// What secure aggregation has taken; a message that comes again changes nothing.
@@ -149,15 +151,17 @@ public struct PartnerEngine: ~Copyable {
     self.attempt?.handled.append(message)
     // The session has verified the signatures under these heads; its answer is still here.
     if case .advertisementList(let list) = message, let refusal = remember(list.advertisements) { return refusal }
+    if case .consistencySignatures(let signatures) = message, let refusal = witness(signatures) { return refusal }
     return follow(action)
   }
 
   /// Trains on the shard and prepares the masked input; the answer to `.train`.
   ///
   /// - Parameter time: seconds since 1970 for the ledger entry.
-  public mutating func train(random: inout some RandomSource, time: Int) -> [PartnerAction] {
+  public mutating func train(time: Int) -> [PartnerAction] {
     guard let attempt, attempt.awaitsTraining else { return [] }
     self.attempt?.awaitsTraining = false
+    var coins = attempt.coins
     let plan = planFile.plan
     let release = attempt.release
     let pipeline = UpdatePipeline(
@@ -165,9 +169,9 @@ public struct PartnerEngine: ~Copyable {
     let bits = release.modulusBits
     let input: RingVector
     if let encoding = release.encoding, let noise = release.noise {
-      let contribution = pipeline.clippedSum(encoding, random: &random, workers: workers)
+      let contribution = pipeline.clippedSum(encoding, random: &coins, workers: workers)
       if let share = noise.share {
-        input = RingVector(noised: contribution.noised(with: share, random: &random), modulusBits: bits)
+        input = RingVector(noised: contribution.noised(with: share, random: &coins), modulusBits: bits)
       } else {
         input = RingVector(exact: contribution, modulusBits: bits)
       }
@@ -235,15 +239,18 @@ public struct PartnerEngine: ~Copyable {
     guard release.encoding != nil || shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
     guard allows(release) else { return refuse(.budgetExhausted, start) }
     let context = start.context()
-    attempt = Attempt(start: start, context: context, release: release, model: model)
+    // One key for all that is drawn in an attempt. A machine whose memory was copied with the masks in it has the same coins
+    // too, and sends the same bytes as its copy: never two inputs under one mask (decision 0010).
+    var root = KeyedRandomSource(key: random.bytes(32))
+    let source = KeyedRandomSource(key: root.bytes(32))
+    attempt = Attempt(
+      start: start, context: context, release: release, model: model, coins: KeyedRandomSource(key: root.bytes(32)))
     guard plan.aggregation.isSecure else {
       attempt?.awaitsTraining = true
       return [.train]
     }
     guard let parameters = try? plan.parameters(of: release) else { return refuse(.wrongPlan, start) }
     let head = ledger.head.head
-    // A stream of its own for the session, keyed afresh: the session outlives this call.
-    let source: any RandomSource = (random as? SystemRandomSource) ?? KeyedRandomSource(key: random.bytes(32))
     guard
       var session = try? ClientSession(
         parameters: parameters, context: context, participant: participant, signingKey: signingKey, roster: roster,
@@ -287,6 +294,11 @@ public struct PartnerEngine: ~Copyable {
   private var maximumUsers: Int {
     planFile.plan.roster.first { $0.participant == participant.rawValue }?.maximumUsers ?? 0
   }
+
+  /// Sets what this partner lets its data set spend, over all plans; holds from the next charge on.
+  ///
+  /// - Parameter cap: the plan's cap when `nil`.
+  public mutating func setCap(_ cap: PrivacyBudget?) { self.cap = cap ?? planFile.plan.cap }
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
   /// a partner with a larger budget of its own still holds the coordinator to the plan.

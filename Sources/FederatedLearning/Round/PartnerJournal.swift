@@ -32,7 +32,8 @@ public protocol PartnerJournal: AnyObject, Sendable {
   func coordinatorHead(session: SessionID) throws -> LedgerHead?
   /// Replaces it.
   func record(coordinatorHead: LedgerHead, session: SessionID) throws
-  /// The longest ledgers that peers advertised.
+  /// The longest ledgers that peers advertised, or, after they signed a survivor set, one record more, whose hash is not known
+  /// yet and stands as `Digest.zero`.
   func peerHeads(session: SessionID) throws -> [ParticipantID: LedgerHead]
   /// Replaces the heads of the peers that are named, and leaves the others.
   func record(peerHeads: [ParticipantID: LedgerHead], session: SessionID) throws

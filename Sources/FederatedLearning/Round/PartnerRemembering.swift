@@ -81,7 +81,7 @@ extension PartnerEngine {
   /// Whether the coordinator's ledger goes on from the one that this partner knows.
   func goesOn(with head: LedgerHead) -> Bool {
     guard let known = coordinatorLedger else { return true }
-    return head.size > known.size || (head.size == known.size && (known.head == .zero || head == known))
+    return head.goesOn(from: known)
   }
 
   /// - Returns: whether it is on disk that this partner goes on with `head` and nothing shorter.
@@ -113,17 +113,35 @@ extension PartnerEngine {
     var suspects: [ParticipantID] = []
     for advertisement in advertisements where advertisement.participant != participant {
       let (peer, head) = (advertisement.participant, advertisement.ledger)
-      guard let known = peerLedgers[peer] else {
-        longer[peer] = head
+      // No record hashes to zero, which stands for "not known yet": whoever shows it could show anything next time.
+      guard head.head != .zero, peerLedgers[peer].map(head.goesOn) ?? true else {
+        suspects.append(peer)
         continue
       }
-      if head.size > known.size { longer[peer] = head } else if head != known { suspects.append(peer) }
+      if head != peerLedgers[peer] { longer[peer] = head }
     }
     guard suspects.isEmpty else {
       guard let context = attempt?.context else { return [] }
       let abort = Abort(context: context, reason: .refusedByClient, suspects: suspects)
       return [.send(.aggregation(.abort(abort)))] + refuse(.peerLedgerRolledBack)
     }
+    return keep(longer)
+  }
+
+  /// Whoever signed the survivor set has sent a masked input, and charged its ledger before: one that does not show the charge at
+  /// its next advertisement was set back to before it.
+  ///
+  /// - Returns: what to do instead of unmasking, or `nil`.
+  mutating func witness(_ signatures: ConsistencySignatures) -> [PartnerAction]? {
+    var longer: [ParticipantID: LedgerHead] = [:]
+    for signer in signatures.entries.map(\.participant) where signer != participant {
+      // What it advertised in this attempt: nothing else is kept of a peer between the two messages.
+      longer[signer] = peerLedgers[signer]?.afterCharge
+    }
+    return keep(longer)
+  }
+
+  private mutating func keep(_ longer: [ParticipantID: LedgerHead]) -> [PartnerAction]? {
     guard !longer.isEmpty else { return nil }
     do { try journal.record(peerHeads: longer, session: session) } catch { return refuse(.journalUnavailable) }
     peerLedgers.merge(longer) { $1 }

@@ -54,31 +54,6 @@ enum WholeNumber {
   }
 }
 
-/// The known name that is closest to a mistyped one. (`CommandSupport.NearestName` does the same for the engine's settings;
-/// that target needs the whole engine, this one none of it.)
-enum NearestKey {
-  static func match(_ name: String, among known: [String]) -> String? {
-    let candidates = known.map { (name: $0, distance: distance(Array(name.lowercased()), Array($0.lowercased()))) }
-    guard let best = candidates.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
-    return best.distance <= max(name.count, best.name.count) / 2 ? best.name : nil
-  }
-
-  /// Levenshtein distance.
-  private static func distance(_ left: [Character], _ right: [Character]) -> Int {
-    var row = Array(0...right.count)
-    for (i, character) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, other) in right.enumerated() {
-        let substitution = diagonal + (character == other ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(substitution, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[right.count]
-  }
-}
-
 /// At most 60 characters of text that came from outside, in quotes, with what a terminal would obey replaced.
 func quoted(_ text: String) -> String {
   let shown = text.unicodeScalars.prefix(60).map { scalar -> Character in

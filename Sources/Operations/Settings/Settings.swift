@@ -1,7 +1,9 @@
+internal import CommandSupport
+
 /// The values of a program's settings, from flags, environment, file and defaults, in this order of precedence.
 ///
 /// Reading is strict: a key that the program does not know, in the file, among the flags or among the variables that begin
-/// with `TACIT_`, is refused with the nearest name that it knows; a bad value is refused even where a better source
+/// with `TACIT_`, is refused with the nearest name that it knows (variables of sister programs are left alone); a bad value is refused even where a better source
 /// overrides it.
 public struct Settings: Sendable {
   private struct Entry: Sendable {
@@ -31,23 +33,26 @@ public struct Settings: Sendable {
       candidates[name, default: []].append((text, .flag(name)))
     }
     for (variable, text) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix(SettingsSchema.variablePrefix) {
-      guard !schema.otherVariables.contains(variable) else { continue }
       guard let setting = schema.settings.first(where: { SettingName.variable(of: $0.name) == variable }) else {
-        problems.append(Self.unknownVariable(variable, in: schema))
+        if !schema.otherVariables.contains(variable) { problems.append(Self.unknownVariable(variable, in: schema)) }
         continue
       }
       candidates[setting.name, default: []].append((text, .environment(variable)))
     }
+    var isFileRead = true
     if let path = file ?? environment[SettingsSchema.fileVariable] {
       do throws(SettingsError) {
-        for line in try SettingsFile.read(path) {
+        for line in try SettingsFile.read(path, example: schema.exampleLine) {
           guard schema.setting(named: line.name) != nil else {
             problems.append(Self.unknown(quoted(line.name), line.name, in: schema, source: "\(path), line \(line.line)"))
             continue
           }
           candidates[line.name, default: []].append((line.text, .file(path: path, line: line.line)))
         }
-      } catch { problems += error.problems }
+      } catch {
+        problems += error.problems
+        isFileRead = false
+      }
     }
 
     var entries: [String: Entry] = [:]
@@ -69,9 +74,13 @@ public struct Settings: Sendable {
         guard let read = setting.read(text) else { preconditionFailure("the default of \(setting.name) cannot be read") }
         entries[setting.name] = Entry(value: read.value, text: read.text, source: .builtIn)
       case .required:
-        problems.append(
-          "\(setting.name) is not set: give --\(setting.name), \(SettingName.variable(of: setting.name)) or \(setting.name) in the configuration file; expected \(setting.expected)"
-        )
+        // What a file that could not be read would have set is not known.
+        guard isFileRead else { continue }
+        let places =
+          schema.isFileOnly
+          ? "write \(setting.name) into the file"
+          : "give --\(setting.name), \(SettingName.variable(of: setting.name)) or \(setting.name) in the configuration file"
+        problems.append("\(setting.name) is not set: \(places); expected \(setting.expected)")
       case .optional: break
       }
     }
@@ -137,14 +146,15 @@ public struct Settings: Sendable {
     }.joined(separator: "\n")
   }
 
-  /// `KEY=VALUE` words of a repeated flag (`--set lease-time=30s`) as flags.
+  /// `KEY=VALUE` words of a repeated flag (`--set log-level=debug`) as flags.
   ///
   /// - Throws: `SettingsError`.
   public static func flags(from words: [String]) throws -> [String: String] {
     var flags: [String: String] = [:]
     for word in words {
       guard let equals = word.firstIndex(of: "=") else {
-        throw SettingsError(problems: ["the command line: \(quoted(word)) is not KEY=VALUE, expected for example lease-time=30s"])
+        throw SettingsError(problems: ["the command line: \(quoted(word)) is not KEY=VALUE, expected for example log-level=debug"]
+        )
       }
       let name = String(word[..<equals])
       guard flags.updateValue(String(word[word.index(after: equals)...]), forKey: name) == nil else {
@@ -155,15 +165,17 @@ public struct Settings: Sendable {
   }
 
   private static func unknown(_ shown: String, _ name: String, in schema: SettingsSchema, source: String) -> String {
-    "\(source): \(shown) is no setting of \(schema.program)"
-      + hint(NearestKey.match(name, among: schema.settings.map(\.name)), else: "check-config lists all")
+    if let place = schema.elsewhere[name] { return "\(source): \(shown) is \(place)" }
+    return "\(source): \(shown) is no setting of \(schema.program)"
+      + hint(NearestName.match(name, among: schema.settings.map(\.name)), else: "\(schema.lister) lists all")
   }
 
   private static func unknownVariable(_ variable: String, in schema: SettingsSchema) -> String {
     "environment variable \(quoted(variable)) is no setting of \(schema.program)"
       + hint(
-        NearestKey.match(variable, among: schema.settings.map { SettingName.variable(of: $0.name) }),
-        else: "check-config lists all settings; unset it")
+        NearestName.match(
+          variable, among: schema.settings.map { SettingName.variable(of: $0.name) } + schema.otherVariables.sorted()),
+        else: "\(schema.lister) lists all settings; unset it")
   }
 
   private static func hint(_ nearest: String?, else other: String) -> String {

@@ -9,8 +9,9 @@ enum SettingsFile {
     let line: Int
   }
 
+  /// - Parameter example: a good line, for sentences.
   /// - Throws: `SettingsError`.
-  static func read(_ path: String) throws(SettingsError) -> [Line] {
+  static func read(_ path: String, example: String) throws(SettingsError) -> [Line] {
     guard let file = FileHandle(forReadingAtPath: path), let data = try? file.read(upToCount: byteCountMax + 1) ?? Data() else {
       throw SettingsError(problems: ["the configuration file \(path) cannot be read, expected a YAML file; check the path"])
     }
@@ -21,11 +22,11 @@ enum SettingsFile {
     let root: Node?
     do { root = try Yams.compose(yaml: text) } catch {
       throw SettingsError(
-        problems: ["\(path): not read as YAML (\(oneLine("\(error)"))), expected lines such as lease-time: 30s"])
+        problems: ["\(path): not read as YAML (\(oneLine("\(error)"))), expected lines such as \(example)"])
     }
     guard let root, root.scalar?.string != "" else { return [] }
     guard case .mapping(let mapping) = root else {
-      throw SettingsError(problems: ["\(path), line \(line(root)): no mapping, expected lines such as lease-time: 30s"])
+      throw SettingsError(problems: ["\(path), line \(line(root)): no mapping, expected lines such as \(example)"])
     }
     var lines: [Line] = []
     var problems: [String] = []

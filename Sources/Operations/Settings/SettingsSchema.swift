@@ -1,6 +1,6 @@
 /// The settings that one program knows.
 public struct SettingsSchema: Sendable {
-  /// Every environment variable that begins so must be one of the schema's.
+  /// Every environment variable that begins so must be one of the schema's, or one that a sister program knows.
   public static let variablePrefix = "TACIT_"
   /// Names the configuration file when no flag does.
   public static let fileVariable = "TACIT_CONFIG"
@@ -8,20 +8,37 @@ public struct SettingsSchema: Sendable {
   public let program: String
   public let settings: [any SettingDeclaration]
   let otherVariables: Set<String>
+  let isFileOnly: Bool
+  /// The command that lists every setting, for sentences.
+  let lister: String
+  /// Names that people look for here and that belong elsewhere, with where.
+  let elsewhere: [String: String]
 
-  /// - Parameter otherVariables: variables with the prefix that are no settings; `TACIT_CONFIG` and, for the tests,
-  ///   `TACIT_SHARED` are always among them.
+  /// - Parameters:
+  ///   - otherVariables: further variables with the prefix that are no settings, besides `SisterVariables`.
+  ///   - isFileOnly: nothing but a file sets them: sentences name neither flags nor variables.
+  ///   - lister: the command that lists every setting.
+  ///   - elsewhere: names that belong to another place, with a word about it.
   /// - Precondition: names differ.
-  public init(program: String, _ settings: [any SettingDeclaration], otherVariables: Set<String> = []) {
+  public init(
+    program: String, _ settings: [any SettingDeclaration], otherVariables: Set<String> = [], isFileOnly: Bool = false,
+    lister: String = "check-config", elsewhere: [String: String] = [:]
+  ) {
     precondition(Set(settings.map(\.name)).count == settings.count, "two settings of \(program) have one name")
     self.program = program
+    self.isFileOnly = isFileOnly
+    self.lister = lister
+    self.elsewhere = elsewhere
     self.settings = settings
-    self.otherVariables = otherVariables.union([Self.fileVariable, "TACIT_SHARED"])
+    self.otherVariables = otherVariables.union(SisterVariables.names)
   }
 
   /// A configuration file in which every setting stands with its explanation; defaults are commented out.
   public var sampleFile: String {
-    var lines = ["# Settings of \(program). Flags (--NAME) and variables (TACIT_NAME) take precedence over this file."]
+    var lines = [
+      "# Settings of \(program)."
+        + (isFileOnly ? "" : " Flags (--NAME) and variables (TACIT_NAME) take precedence over this file.")
+    ]
     for setting in settings {
       lines += ["", "# \(setting.help)", "# Expected: \(setting.expected)."]
       switch setting.presence {
@@ -31,6 +48,12 @@ public struct SettingsSchema: Sendable {
       }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// A line of a file as this program reads it, for sentences: `drain: 15s`.
+  var exampleLine: String {
+    for setting in settings { if case .default(let text) = setting.presence { return "\(setting.name): \(text)" } }
+    return "\(settings.first?.name ?? "name"): value"
   }
 
   func setting(named name: String) -> (any SettingDeclaration)? { settings.first { $0.name == name } }

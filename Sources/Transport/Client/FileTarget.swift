@@ -2,7 +2,7 @@ internal import CryptoPrimitives
 internal import Glibc
 internal import Synchronization
 
-/// A download into a file. `PATH.part` holds what came so far, behind it in `PATH.part.sha256` stands which document it is a part of; a later
+/// A download into a file; links are not followed. `PATH.part` holds what came so far, behind it in `PATH.part.sha256` stands which document it is a part of; a later
 /// process goes on there. The file appears under its name when it is whole, verified and synced.
 final class FileTarget: DownloadTarget {
   private let path: String
@@ -12,7 +12,7 @@ final class FileTarget: DownloadTarget {
 
   init(path: String) throws(TransportFailure) {
     self.path = path
-    let descriptor = Glibc.open(path + ".part", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    let descriptor = Glibc.open(path + ".part", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw .local("cannot write \(path).part: \(String(cString: strerror(errno)))") }
     file = Mutex(descriptor)
   }
@@ -73,7 +73,7 @@ final class FileTarget: DownloadTarget {
   }
 
   private func readNote() -> String? {
-    let file = Glibc.open(note, O_RDONLY | O_CLOEXEC)
+    let file = Glibc.open(note, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard file >= 0 else { return nil }
     defer { _ = Glibc.close(file) }
     var buffer = [UInt8](repeating: 0, count: 65)
@@ -82,7 +82,7 @@ final class FileTarget: DownloadTarget {
   }
 
   private func writeNote(_ text: String) throws {
-    let file = Glibc.open(note, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    let file = Glibc.open(note, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { throw SystemFault(doing: "writing", note) }
     defer { _ = Glibc.close(file) }
     try Self.write(Array(text.utf8), to: file, at: 0, note)

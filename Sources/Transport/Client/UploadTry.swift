@@ -9,6 +9,9 @@ struct UploadTry: Sendable {
   let metadata: Metadata
   let stall: Duration
 
+  /// Small enough that a slow line delivers some of them before the server takes the turn back: only whole chunks are kept.
+  private static let chunkBytes: UInt64 = 256 << 10
+
   func run(
     _ client: Tacit_V1_Coordination.Client<ClientLine.Transport>, _ options: CallOptions
   ) async throws -> UploadPhase {
@@ -21,7 +24,7 @@ struct UploadTry: Sendable {
       guard let start = await offsets.first(where: { _ in true }) else { return }
       var position = start
       while position < header.size {
-        let count = Int(min(1 << 20, header.size - position))
+        let count = Int(min(Self.chunkBytes, header.size - position))
         let bytes: [UInt8]
         do {
           bytes = try await payload.read(at: position, count: count)

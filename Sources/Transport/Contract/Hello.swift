@@ -67,17 +67,22 @@ public struct ServerHello: Sendable, Hashable {
   public var recordedLedgers: [LedgerNote]
   /// The coordinator's own ledger, when a plan is active.
   public var coordinatorLedger: LedgerNote?
+  /// Number of the participant's newest statement that the coordinator holds; 0 when it holds none. Those after it were lost, with
+  /// a database that had to be restored from a backup, or never arrived.
+  public var newestStatement: UInt64
   /// The coordinator's clock, milliseconds since 1970; a hint about skew, never trusted.
   public var clock: Int64
 
   public init(
-    version: UInt32, software: String, task: String, recordedLedgers: [LedgerNote], coordinatorLedger: LedgerNote?, clock: Int64
+    version: UInt32, software: String, task: String, recordedLedgers: [LedgerNote], coordinatorLedger: LedgerNote?,
+    newestStatement: UInt64, clock: Int64
   ) {
     self.version = version
     self.software = software
     self.task = task
     self.recordedLedgers = recordedLedgers
     self.coordinatorLedger = coordinatorLedger
+    self.newestStatement = newestStatement
     self.clock = clock
   }
 }

@@ -1,9 +1,9 @@
 /// Bounds of the coordination listener. Every one of them is checked before the bytes in question are kept.
 public struct TransportLimits: Sendable {
-  /// Largest chunk of an upload or download, bytes. Protocol limit: 1 MiB.
+  /// Largest chunk of an upload, bytes. Protocol limit: 1 MiB.
   public var chunkBytes = 1 << 20
-  /// Largest message that travels inside a poll's answer, bytes. Protocol limit: 256 KiB.
-  public var inlineBytes = 256 << 10
+  /// Chunks of a download, bytes: what waits for each partner's line while a model goes out to all of them. At most `chunkBytes`.
+  public var downloadChunkBytes = 128 << 10
   /// Flow-control window of each stream and connection: what a peer may send ahead of the reader, bytes.
   public var windowBytes = 4 << 20
   /// Uploads that are received at one time; further ones wait for their turn, in order.
@@ -17,7 +17,13 @@ public struct TransportLimits: Sendable {
   public var callsPerSecond = 50.0
   /// Calls that it may start at once after a pause.
   public var callBurst = 200.0
-  /// Connections in all; further ones are closed unanswered.
+  /// Calls of each kind that let the coordinator write to its disk (`Hello`, `Report`, `RenewCertificate`): so many at once after a
+  /// pause…
+  public var writeBurst = 10.0
+  /// …and so many per second in the long run, for each participant. Every one of them waits for the disk, which all share.
+  public var writesPerSecond = 1.0
+  /// Connections in all; beyond them the address with the most connections that have not shown a certificate gives up its oldest of
+  /// those; when there is none, or the newcomer is of that address, the newcomer is closed unanswered.
   public var connections = 4096
   /// Connections from one address (IPv6: one /64), where many partners may sit behind one; further ones are closed unanswered.
   public var connectionsPerAddress = 1024
@@ -31,6 +37,11 @@ public struct TransportLimits: Sendable {
   public var handshake: Duration = .seconds(10)
   /// Longest time in which an upload or download makes no progress.
   public var stall: Duration = .seconds(30)
+  /// Whoever holds a turn to upload and sends less than `paceBytes` in `paceWindow` gives the turn back (`stalled`); what came is kept,
+  /// and the upload goes on in a later turn, behind those who wait. The least rate of 280 kbit/s bounds how long a turn can be held:
+  /// a masked input of 4 MB for two and a half minutes.
+  public var paceWindow: Duration = .seconds(30)
+  public var paceBytes = 1 << 20
   /// Longest duration of a call that is neither poll, upload nor download.
   public var unaryCall: Duration = .seconds(30)
   /// Longest duration of an upload or download.
@@ -49,16 +60,20 @@ public struct TransportLimits: Sendable {
 
 /// Bounds of the enrolment listener: it answers strangers.
 public struct EnrolmentLimits: Sendable {
-  /// Tries per address, where many partners may sit behind one: so many at once… A token's secret has 256 bits, so that these
-  /// limits stand against load and not against guessing.
+  /// Tries of strangers per address: so many at once… Whoever shows the secret of an invitation that stands is no stranger and does not
+  /// draw from these; a token's secret has 256 bits, so that they stand against load and not against guessing.
   public var burstPerAddress = 20.0
   /// …and so many per second in the long run.
   public var perSecondPerAddress = 1.0 / 3
-  /// Tries in all: so many at once…
+  /// Tries of all strangers: so many at once…
   public var burst = 50.0
   /// …and so many per second in the long run.
   public var perSecond = 2.0
-  /// Connections in all.
+  /// Tries with one invitation: so many at once…
+  public var burstPerInvitation = 8.0
+  /// …and so many per second in the long run.
+  public var perSecondPerInvitation = 1.0 / 3
+  /// Connections in all; beyond them the address with the most gives up its oldest.
   public var connections = 256
   /// Connections from one address (IPv6: one /64); further ones are closed unanswered.
   public var connectionsPerAddress = 32

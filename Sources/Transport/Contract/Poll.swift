@@ -29,8 +29,11 @@ public struct MessageEnvelope: Sendable, Hashable {
   public var sha256: Digest
   public var content: Content
 
+  /// Largest message that travels inside a poll's answer, bytes: a limit of the protocol.
+  public static let inlineBytesMax = 256 << 10
+
   public enum Content: Sendable, Hashable {
-    /// At most `TransportLimits.inlineBytes`.
+    /// At most `MessageEnvelope.inlineBytesMax`.
     case inline([UInt8])
     /// Name of the document that holds the message.
     case document(String)

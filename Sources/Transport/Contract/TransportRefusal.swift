@@ -16,6 +16,8 @@ public enum TransportRefusal: Error, Sendable, Hashable {
   case revoked
   /// A newer process of the same participant said hello.
   case superseded
+  /// No process of the participant has said hello to this coordinator: it was restored from a backup, or the participant is new.
+  case helloNeeded
   /// The partner's ledger is shorter than, or different from, one that it showed before.
   case ledgerRolledBack(dataset: String)
   /// - Parameter retryAfter: at least one second.

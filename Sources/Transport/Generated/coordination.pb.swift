@@ -109,6 +109,9 @@ nonisolated struct Tacit_V1_HelloResponse: Sendable {
   /// milliseconds since 1970, a hint
   var clock: Int64 = 0
 
+  /// number of this participant's newest statement that the coordinator holds; 0: none
+  var newestStatement: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -794,7 +797,7 @@ nonisolated extension Tacit_V1_HelloRequest: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Tacit_V1_HelloResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".HelloResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}software\0\u{1}task\0\u{3}recorded_ledgers\0\u{3}coordinator_ledger\0\u{1}clock\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}software\0\u{1}task\0\u{3}recorded_ledgers\0\u{3}coordinator_ledger\0\u{1}clock\0\u{3}newest_statement\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -808,6 +811,7 @@ nonisolated extension Tacit_V1_HelloResponse: SwiftProtobuf.Message, SwiftProtob
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.recordedLedgers) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._coordinatorLedger) }()
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.clock) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.newestStatement) }()
       default: break
       }
     }
@@ -836,6 +840,9 @@ nonisolated extension Tacit_V1_HelloResponse: SwiftProtobuf.Message, SwiftProtob
     if self.clock != 0 {
       try visitor.visitSingularInt64Field(value: self.clock, fieldNumber: 6)
     }
+    if self.newestStatement != 0 {
+      try visitor.visitSingularUInt64Field(value: self.newestStatement, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -846,6 +853,7 @@ nonisolated extension Tacit_V1_HelloResponse: SwiftProtobuf.Message, SwiftProtob
     if lhs.recordedLedgers != rhs.recordedLedgers {return false}
     if lhs._coordinatorLedger != rhs._coordinatorLedger {return false}
     if lhs.clock != rhs.clock {return false}
+    if lhs.newestStatement != rhs.newestStatement {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

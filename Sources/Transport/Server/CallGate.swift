@@ -21,6 +21,8 @@ final class CallGate: Sendable {
   private let logger: Logger
   private let count: @Sendable (String) -> Void
   private let buckets: TokenBuckets<UInt32>
+  /// Of their own for each kind, so that a partner that greets anew does not use up what its statements need.
+  private let writes: TokenBuckets<Write>
   private let draining = Atomic<Bool>(false)
   private let now: @Sendable () -> Date
 
@@ -38,19 +40,27 @@ final class CallGate: Sendable {
     self.count = count
     calls = RunningCalls(limits: limits)
     buckets = TokenBuckets(burst: limits.callBurst, perSecond: limits.callsPerSecond, capacity: 1 << 16)
+    writes = TokenBuckets(burst: limits.writeBurst, perSecond: limits.writesPerSecond, capacity: 1 << 16)
+  }
+
+  private struct Write: Hashable {
+    let participant: UInt32
+    let kind: WritingCall
   }
 
   var isDraining: Bool { draining.load(ordering: .acquiring) }
 
   /// Answers a call, or refuses it with a counted reason.
   ///
-  /// - Parameter body: cancelled when the call is cut off; what it throws then does not matter.
+  /// - Parameters:
+  ///   - writes: what the call lets the handler write, if anything.
+  ///   - body: cancelled when the call is cut off; what it throws then does not matter.
   func answer<Result: Sendable>(
-    _ kind: CallKind, isHello: Bool = false, metadata: Metadata, context: ServerContext,
+    _ kind: CallKind, writes: WritingCall? = nil, metadata: Metadata, context: ServerContext,
     _ body: @escaping @Sendable (Peer, RunningCall) async throws -> Result
   ) async throws -> Result {
     do {
-      return try await admit(kind, isHello: isHello, metadata: metadata, context: context, body)
+      return try await admit(kind, writes: writes, metadata: metadata, context: context, body)
     } catch let refusal as TransportRefusal {
       count(refusal.reason)
       throw refusal.rpcError
@@ -68,8 +78,14 @@ final class CallGate: Sendable {
     for call in calls.all { call.end(.refused(.unavailable(reason: "it is stopping"))) }
   }
 
-  /// Asks the handler about all callers again.
+  /// An upload was answered `superseded`.
+  func countClosed() { count(RefusalReason.attemptOver) }
+
+  /// Asks the handler about all callers again, and whether what they send is still wanted.
   func reauthorize() async {
+    for call in calls.all {
+      if let key = call.upload, let phase = handler.settled(key) { call.end(.settled(phase)) }
+    }
     let moment = now()
     await calls.reauthorize { peer in
       if Int64(moment.timeIntervalSince1970) > peer.notAfter { return .certificateExpired }
@@ -83,11 +99,13 @@ final class CallGate: Sendable {
   }
 
   private func admit<Result: Sendable>(
-    _ kind: CallKind, isHello: Bool, metadata: Metadata, context: ServerContext,
+    _ kind: CallKind, writes call: WritingCall?, metadata: Metadata, context: ServerContext,
     _ body: @escaping @Sendable (Peer, RunningCall) async throws -> Result
   ) async throws -> Result {
+    let isHello = call == .hello
     let peer = try identify(metadata, context, isHello: isHello)
     try buckets.take(peer.participant)
+    if let call { try writes.take(Write(participant: peer.participant, kind: call)) }
     guard !isDraining else { throw TransportRefusal.unavailable(reason: "it is stopping") }
     try await handler.authorize(peer, isHello: isHello)
     let call = try calls.begin(peer, kind: kind)
@@ -116,6 +134,7 @@ final class CallGate: Sendable {
     switch call.ending {
     case .refused(let refusal): return refusal
     case .abandoned: return RPCError(code: .cancelled, message: "The caller went away.")
+    case .settled(let phase): return SettledUpload(phase: phase)
     case nil: break
     }
     switch error {
@@ -128,6 +147,18 @@ final class CallGate: Sendable {
       return TransportRefusal.fault
     }
   }
+}
+
+/// The calls that end in a write to the coordinator's disk at the caller's wish; uploads have turns instead.
+enum WritingCall {
+  case hello
+  case report
+  case renewal
+}
+
+/// An upload ended before its last byte, with an answer all the same.
+struct SettledUpload: Error {
+  let phase: UploadPhase
 }
 
 extension CallGate {

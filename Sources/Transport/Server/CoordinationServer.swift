@@ -56,7 +56,8 @@ public final class CoordinationServer: Sendable {
         address: listen, isInsecure: anchor == nil, windowBytes: limits.windowBytes, messageBytes: 2 * limits.chunkBytes,
         streams: limits.streamsPerConnection, keepaliveTime: limits.keepaliveTime, keepaliveTimeout: limits.keepaliveTimeout,
         drain: limits.drain),
-      handshake: handshake, service: CoordinationService(gate: gate, handler: handler), logger: logger, count: onRefusal)
+      handshake: handshake, service: CoordinationService(gate: gate, handler: handler, pace: handshake.pace), logger: logger,
+      count: onRefusal)
   }
 
   /// Listens until `beginGracefulShutdown` or cancellation.

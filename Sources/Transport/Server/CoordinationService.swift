@@ -13,9 +13,11 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   let gate: CallGate
   let handler: any CoordinationHandler
   private let uploads: UploadDesk
+  private let pace: OutboundPace
 
-  init(gate: CallGate, handler: any CoordinationHandler) {
+  init(gate: CallGate, handler: any CoordinationHandler, pace: OutboundPace) {
     self.gate = gate
+    self.pace = pace
     self.handler = handler
     uploads = UploadDesk(handler: handler, limits: gate.limits)
   }
@@ -23,7 +25,7 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   func hello(
     request: StreamingServerRequest<Tacit_V1_HelloRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_HelloResponse> {
-    try await answer(request, context, isHello: true) { message, peer in
+    try await answer(request, context, writes: .hello) { message, peer in
       let hello = try message.contract()
       guard let version = VersionRange.ours.newestCommon(with: hello.versions) else {
         throw TransportRefusal.unsupportedVersion(found: hello.versions, supported: .ours)
@@ -66,7 +68,10 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
             }
           })
         while position < document.size {
-          let count = Int(min(UInt64(gate.limits.chunkBytes), document.size - position))
+          // Whoever reads slowly has one chunk waiting for it, not the document.
+          await pace.room(on: context.remotePeer)
+          try Task.checkCancellation()
+          let count = Int(min(UInt64(min(gate.limits.downloadChunkBytes, gate.limits.chunkBytes)), document.size - position))
           let bytes = try await document.read(at: position, count: count)
           try await writer.write(.with { $0.chunk = Tacit_V1_Chunk(offset: position, bytes: bytes) })
           position += UInt64(count)
@@ -89,10 +94,17 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
     request: StreamingServerRequest<Tacit_V1_UploadPart>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_UploadState> {
     StreamingServerResponse { writer in
-      try await gate.answer(.upload, metadata: request.metadata, context: context) { peer, call in
-        try await uploads.receive(request.messages, from: peer, call: call) { phase in
-          try await writer.write(Tacit_V1_UploadState(phase))
+      do {
+        return try await gate.answer(.upload, metadata: request.metadata, context: context) { peer, call in
+          try await uploads.receive(request.messages, from: peer, call: call) { phase in
+            if phase == .superseded { gate.countClosed() }
+            try await writer.write(Tacit_V1_UploadState(phase))
+          }
+          return [:]
         }
+      } catch let settled as SettledUpload {
+        gate.countClosed()
+        try await writer.write(Tacit_V1_UploadState(settled.phase))
         return [:]
       }
     }
@@ -101,7 +113,7 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   func renewCertificate(
     request: StreamingServerRequest<Tacit_V1_RenewRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_RenewResponse> {
-    try await answer(request, context) { message, peer in
+    try await answer(request, context, writes: .renewal) { message, peer in
       let csr = try WireField.bytes(message.certificateRequest, "certificate_request", counts: 1...8192)
       let renewed = try await handler.renewCertificate(csr, from: peer)
       return .with {
@@ -114,7 +126,7 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
   func report(
     request: StreamingServerRequest<Tacit_V1_ReportRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_ReportResponse> {
-    try await answer(request, context) { message, peer in
+    try await answer(request, context, writes: .report) { message, peer in
       let statement = try WireField.bytes(message.statement, "statement", counts: 1...16_384)
       let answer = try await handler.report(statement, from: peer)
       return .with { $0.answer = Data(answer) }
@@ -123,10 +135,10 @@ struct CoordinationService: Tacit_V1_Coordination.StreamingServiceProtocol {
 
   /// A call with one message in and one out.
   private func answer<Request: Sendable, Answer: Sendable>(
-    _ request: StreamingServerRequest<Request>, _ context: ServerContext, kind: CallKind = .unary, isHello: Bool = false,
+    _ request: StreamingServerRequest<Request>, _ context: ServerContext, kind: CallKind = .unary, writes: WritingCall? = nil,
     _ body: @escaping @Sendable (Request, Peer) async throws -> Answer
   ) async throws -> StreamingServerResponse<Answer> {
-    let message = try await gate.answer(kind, isHello: isHello, metadata: request.metadata, context: context) { peer, _ in
+    let message = try await gate.answer(kind, writes: writes, metadata: request.metadata, context: context) { peer, _ in
       try await body(try await single(request), peer)
     }
     return StreamingServerResponse(single: ServerResponse(message: message))

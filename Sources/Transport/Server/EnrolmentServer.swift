@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 internal import GRPCCore
 public import Logging
 public import PeerIdentity
@@ -52,6 +53,7 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
   private let count: @Sendable (String) -> Void
   private let all: TokenBuckets<Bool>
   private let perAddress: TokenBuckets<String>
+  private let perInvitation: TokenBuckets<Digest>
 
   init(handler: any EnrolmentHandler, limits: EnrolmentLimits, logger: Logger, count: @escaping @Sendable (String) -> Void) {
     self.handler = handler
@@ -60,17 +62,18 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
     self.count = count
     all = TokenBuckets(burst: limits.burst, perSecond: limits.perSecond, capacity: 1)
     perAddress = TokenBuckets(burst: limits.burstPerAddress, perSecond: limits.perSecondPerAddress, capacity: 8192)
+    // Strangers cannot fill it: only what the handler knows gets here.
+    perInvitation = TokenBuckets(
+      burst: limits.burstPerInvitation, perSecond: limits.perSecondPerInvitation, capacity: 1 << 16)
   }
 
   func enrol(
     request: StreamingServerRequest<Tacit_V1_EnrolRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_EnrolResponse> {
     do {
-      // Own address first: a stranger who tries too often must not use up what the others have.
-      try perAddress.take(Self.origin(context.remotePeer))
-      try all.take(true)
       let grant = try await withTimeLimit(limits.call) {
         let application = try await single(request).contract()
+        try await admit(application, from: CallerOrigin.of(context.remotePeer))
         guard VersionRange.ours.newestCommon(with: application.versions) != nil else {
           throw TransportRefusal.unsupportedVersion(found: application.versions, supported: .ours)
         }
@@ -84,6 +87,16 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
     }
   }
 
+  /// Limits how often is tried. Whoever shows an invitation that stands draws on that invitation alone: no number of strangers, not even
+  /// behind its own address, can use up its tries.
+  private func admit(_ application: EnrolmentApplication, from origin: String) async throws(TransportRefusal) {
+    let hash = EnrolmentToken.secretHash(application.secret)
+    if try await handler.isInvited(hash) { return try perInvitation.take(hash) }
+    // Own address first: a stranger who tries too often must not use up what the others have.
+    try perAddress.take(origin)
+    try all.take(true)
+  }
+
   private func outcome(of error: any Error) -> TransportRefusal? {
     switch error {
     case let refusal as TransportRefusal: return refusal
@@ -95,19 +108,22 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
       return .fault
     }
   }
+}
 
+/// What callers are counted under.
+package enum CallerOrigin {
   /// What an address is counted under: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
-  static func origin(_ remotePeer: String) -> String {
+  package static func of(_ remotePeer: String) -> String {
     // "ipv4:192.0.2.1:443", "ipv6:[2001:db8::1]:443"
     guard remotePeer.hasPrefix("ipv6:["), let end = remotePeer.lastIndex(of: "]") else {
       return remotePeer.lastIndex(of: ":").map { String(remotePeer[..<$0]) } ?? remotePeer
     }
     let text = String(remotePeer[..<end].dropFirst("ipv6:[".count))
-    return origin(ofAddress: text)
+    return of(address: text)
   }
 
   /// The same for an address without a port.
-  static func origin(ofAddress text: String) -> String {
+  package static func of(address text: String) -> String {
     guard case .ipv6(let bytes)? = try? HostPort.Host(parsing: text) else { return text }
     return "\(bytes.prefix(8))"
   }

@@ -1,5 +1,6 @@
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
+internal import Glibc
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -155,7 +156,7 @@ final class Listener: Sendable {
   /// The innermost reason.
   private static func cause(of error: any Error) -> String {
     if let error = error as? RuntimeError, let cause = error.cause { return self.cause(of: cause) }
-    if let error = error as? IOError { return "\(error)" }
+    if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
     return "\(error)"
   }
 }

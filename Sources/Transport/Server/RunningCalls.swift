@@ -18,6 +18,8 @@ final class RunningCall: Sendable {
     case refused(TransportRefusal)
     /// The caller is not there any more, or its deadline passed.
     case abandoned
+    /// The upload is of no use any more: its answer stands.
+    case settled(UploadPhase)
   }
 
   let peer: Peer
@@ -32,6 +34,10 @@ final class RunningCall: Sendable {
     var cancel: (@Sendable () -> Void)?
     /// `nil` while the call waits for something that is not the caller's to do.
     var progress: ContinuousClock.Instant?
+    /// How fast the caller of an upload sends, once it holds a turn.
+    var pace: UploadPace
+    /// What an upload is for, once its header is there.
+    var upload: UploadKey?
   }
 
   init(peer: Peer, kind: CallKind, limits: TransportLimits, now: ContinuousClock.Instant = .now) {
@@ -49,7 +55,8 @@ final class RunningCall: Sendable {
       deadline = now + limits.transfer
       stall = limits.stall
     }
-    state = Mutex(State(ending: nil, cancel: nil, progress: now))
+    let pace = UploadPace(window: limits.paceWindow, bytes: limits.paceBytes)
+    state = Mutex(State(ending: nil, cancel: nil, progress: now, pace: pace, upload: nil))
   }
 
   /// Something moved; from now on the caller is waited for.
@@ -57,6 +64,27 @@ final class RunningCall: Sendable {
 
   /// The caller has done what it can; time without movement is not its fault.
   func pause() { state.withLock { $0.progress = nil } }
+
+  /// The next part of an upload that holds a turn is waited for.
+  func awaitPart(now: ContinuousClock.Instant = .now) {
+    state.withLock { state in
+      state.progress = now
+      state.pace.wait(from: now)
+    }
+  }
+
+  /// A part of an upload is there; what is done with it is not the caller's time.
+  func received(_ count: Int, now: ContinuousClock.Instant = .now) {
+    state.withLock { state in
+      state.progress = nil
+      state.pace.receive(count, at: now)
+    }
+  }
+
+  /// What an upload is for.
+  var upload: UploadKey? { state.withLock { $0.upload } }
+
+  func announce(_ key: UploadKey) { state.withLock { $0.upload = key } }
 
   /// Cuts the call off; the first reason counts.
   func end(_ ending: Ending) {
@@ -71,9 +99,11 @@ final class RunningCall: Sendable {
   func endIfLate(now: ContinuousClock.Instant) {
     if now >= deadline {
       end(.refused(.deadlineExceeded))
-    } else if let stall, let progress = state.withLock({ $0.progress }), now >= progress + stall {
-      end(.refused(.stalled))
+      return
     }
+    let (progress, isTooSlow) = state.withLock { ($0.progress, $0.pace.isTooSlow(at: now)) }
+    guard let stall, let progress else { return }
+    if isTooSlow || now >= progress + stall { end(.refused(.stalled)) }
   }
 
   var ending: Ending? { state.withLock { $0.ending } }

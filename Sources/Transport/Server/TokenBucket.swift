@@ -33,20 +33,20 @@ struct TokenBucket: Sendable {
 }
 
 /// One bucket per name (participant, address); never more than `capacity` of them.
-final class TokenBuckets<Name: Hashable & Sendable>: Sendable {
+package final class TokenBuckets<Name: Hashable & Sendable>: Sendable {
   private let burst: Double
   private let perSecond: Double
   private let capacity: Int
   private let buckets = Mutex<[Name: TokenBucket]>([:])
 
-  init(burst: Double, perSecond: Double, capacity: Int) {
+  package init(burst: Double, perSecond: Double, capacity: Int) {
     self.burst = burst
     self.perSecond = perSecond
     self.capacity = capacity
   }
 
   /// - Throws: `rateLimited`; also when there are too many names that are all busy.
-  func take(_ name: Name, now: ContinuousClock.Instant = .now) throws(TransportRefusal) {
+  package func take(_ name: Name, now: ContinuousClock.Instant = .now) throws(TransportRefusal) {
     let wait: Duration? = buckets.withLock { buckets in
       if buckets[name] == nil, buckets.count >= capacity {
         for (other, bucket) in buckets {

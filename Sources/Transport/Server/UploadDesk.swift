@@ -32,6 +32,7 @@ final class UploadDesk: Sendable {
       throw TransportRefusal.malformed(field: "header")
     }
     let header = try message.contract()
+    call.announce(header.key)
     call.pause()
     try await alone(Name(participant: peer.participant, key: header.key), call) {
       try await slots.withSlot {
@@ -63,17 +64,17 @@ final class UploadDesk: Sendable {
       hasher.update(try await sink.read(at: hashed, count: count))
       hashed += UInt64(count)
     }
-    call.progress()
     try await answer(.receiving(offset: position))
     while position < header.size {
+      call.awaitPart()
       guard let part = try await parts.next() else { throw TransportRefusal.malformed(field: "size") }
       guard case .chunk(let chunk)? = part.part else { throw TransportRefusal.malformed(field: "chunk") }
+      call.received(chunk.data.count)
       let bytes = try chunk.bytes(expectedOffset: position, limit: limits.chunkBytes)
       guard UInt64(bytes.count) <= header.size - position else { throw TransportRefusal.tooLarge(limit: header.size) }
       hasher.update(bytes)
       try await sink.write(bytes, at: position)
       position += UInt64(bytes.count)
-      call.progress()
     }
     guard hasher.finalize() == header.sha256 else {
       await sink.discard()

@@ -45,6 +45,8 @@ final class ClientHandshake: Sendable {
   /// Called on the connection's event loop, before it is connected.
   func install(on channel: any Channel) -> EventLoopFuture<Void> {
     guard let makeHandler else { return channel.eventLoop.makeSucceededVoidFuture() }
+    // What was wrong with the connection before says nothing about this one, which may merely find nobody.
+    problem.set(nil)
     return channel.eventLoop.makeCompletedFuture {
       let tls = try makeHandler()
       try channel.pipeline.syncOperations.addHandler(tls, position: .first)

@@ -56,6 +56,7 @@ extension Tacit_V1_HelloResponse {
     task = hello.task
     recordedLedgers = hello.recordedLedgers.map { Tacit_V1_LedgerNote($0) }
     if let ledger = hello.coordinatorLedger { coordinatorLedger = Tacit_V1_LedgerNote(ledger) }
+    newestStatement = hello.newestStatement
     clock = hello.clock
   }
 
@@ -66,6 +67,6 @@ extension Tacit_V1_HelloResponse {
       recordedLedgers: try Tacit_V1_LedgerNote.contracts(recordedLedgers, "recorded_ledgers", datasetLength: 0...128),
       coordinatorLedger: hasCoordinatorLedger
         ? try coordinatorLedger.contract("coordinator_ledger", datasetLength: 0...0) : nil,
-      clock: clock)
+      newestStatement: newestStatement, clock: clock)
   }
 }

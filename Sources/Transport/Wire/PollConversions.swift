@@ -51,7 +51,9 @@ extension Tacit_V1_MessageEnvelope {
     let content: MessageEnvelope.Content
     switch self.content {
     case .inline(let data):
-      guard UInt64(data.count) == size, data.count <= 256 << 10 else { throw MalformedField(field: "envelopes.inline") }
+      guard UInt64(data.count) == size, data.count <= MessageEnvelope.inlineBytesMax else {
+        throw MalformedField(field: "envelopes.inline")
+      }
       content = .inline([UInt8](data))
     case .document(let name):
       content = .document(try WireField.text(name, "envelopes.document", counts: 1...256))

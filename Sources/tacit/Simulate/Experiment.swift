@@ -142,14 +142,16 @@ struct Experiment {
 /// The data of a run by its name on the command line.
 enum DataSource {
   /// `synthetic`, a folder in our layout, or a file.
-  static func load(_ name: String, seed: UInt64, validation: Bool) throws -> (dataset: Dataset, notes: [String]) {
+  static func load(
+    _ name: String, seed: UInt64, validation: Bool, options: ImportOptions = ImportOptions()
+  ) throws -> (dataset: Dataset, notes: [String]) {
     var dataset: Dataset
     var notes: [String] = []
     if name == "synthetic" || name.hasPrefix("synthetic:") {
       dataset = try synthetic(name, seed: seed)
     } else {
       do {
-        let imported = try DatasetImporter.load(path: name)
+        let imported = try DatasetImporter.load(path: name, options: options)
         dataset = imported.dataset
         notes = imported.report.dropped.map { "\($0.count) rows dropped: \($0.reason) (first: \($0.firstExample))" }
       } catch { throw CommandFailure(.data, "\(error)") }

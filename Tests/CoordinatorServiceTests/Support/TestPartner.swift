@@ -104,7 +104,9 @@ final class TestPartner {
   ///
   /// - Returns: whether there was anything.
   func step(through handler: TrainingHandler, after: (UInt32) async throws -> Void = { _ in }) async throws -> Bool {
-    try await handler.authorize(peer, isHello: false)
+    do { try await handler.authorize(peer, isHello: false) } catch TransportRefusal.helloNeeded {
+      try await hello(through: handler)
+    }
     let answer = try await handler.poll(PollQuery(session: session, after: cursor, wait: .zero), from: peer)
     for envelope in answer.envelopes {
       cursor = envelope.cursor
@@ -129,7 +131,7 @@ final class TestPartner {
     while !waiting.isEmpty {
       switch waiting.removeFirst() {
       case .send(let reply): replies.append(reply)
-      case .train: waiting = (engine?.train(random: &random, time: time) ?? []) + waiting
+      case .train: waiting = (engine?.train(time: time) ?? []) + waiting
       }
     }
     return replies

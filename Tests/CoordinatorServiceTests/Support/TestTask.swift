@@ -37,6 +37,8 @@ final class TestTask {
 
   static let itemCount = 12
   static var logger: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+  /// What the host and the handler say.
+  let log = LogLines()
 
   /// - Parameters:
   ///   - settings: further lines of the plan's settings.
@@ -54,7 +56,7 @@ final class TestTask {
     let desk = EnrolmentDesk(state: state, logger: Self.logger, clock: { clock.now })
     for number in 1...count {
       let name = try PartnerName("partner-\(number)")
-      let token = try invitations.invite(name, expires: clock.now.addingTimeInterval(3600), now: clock.now)
+      let token = try invitations.invite(name, expires: clock.now.addingTimeInterval(3600), now: clock.now).token
       partners.append(try await TestPartner(token: token, desk: desk, number: number, clock: clock))
     }
     let items = (0..<Self.itemCount).map { "item-\($0)\tTitle \($0)" }
@@ -73,8 +75,10 @@ final class TestTask {
     plan = draft.file
     self.policy = policy
     lease = try state.store.takeLease(holder: "first", now: clock.now)
+    let log = log
+    let said = Logger(label: "test") { _ in LineRecorder(lines: log) }
     (host, handler, monitor) = try state.host(
-      lease: lease, policy: policy, quota: quota, logger: Self.logger, clock: { clock.now })
+      lease: lease, policy: policy, quota: quota, logger: said, clock: { clock.now })
     for partner in partners { try await partner.join(plan, through: handler, task: state.authority.taskID) }
   }
 

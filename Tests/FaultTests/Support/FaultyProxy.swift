@@ -8,6 +8,8 @@ enum LineFault: Sendable, Equatable, CustomStringConvertible {
   case delay(milliseconds: UInt32)
   /// The connection is reset, in both directions.
   case reset(after: Int)
+  /// What follows never comes, and the stream ends as if that were all.
+  case truncate(after: Int)
   /// Nothing is forwarded any more and nothing is closed: neither side is told.
   case halfOpen(after: Int)
   /// `count` bytes are left out; what follows goes on.
@@ -21,6 +23,7 @@ enum LineFault: Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .delay(let milliseconds): "delay of \(milliseconds) ms"
     case .reset(let after): "reset after \(after) bytes"
+    case .truncate(let after): "truncated after \(after) bytes"
     case .halfOpen(let after): "half-open after \(after) bytes"
     case .omit(let after, let count): "\(count) bytes left out after \(after)"
     case .double(let after, let count): "\(count) bytes repeated after \(after)"
@@ -40,6 +43,8 @@ final class FaultyProxy: Sendable {
     var next: [(Direction, LineFault)] = []
     /// For connections without an entry.
     var standing: LineFault?
+    /// Nothing passes, in any direction, and nobody is told; it goes on when the cable is back.
+    var isUnplugged = false
     /// New connections are closed at once, as if nobody listened.
     var isClosed = false
   }
@@ -154,7 +159,10 @@ final class FaultyProxy: Sendable {
       let delayed: LineFault? = if case .delay = planned?.fault { planned?.fault } else { nil }
       let fault = planned?.direction == direction ? planned?.fault : delayed
       Thread.detachNewThread { [weak self] in
-        Pump(pair: pair, direction: direction, fault: fault) { bytes, isFault in
+        Pump(
+          pair: pair, direction: direction, fault: fault,
+          isUnplugged: { [weak self] in self?.script.withLock { $0.isUnplugged } ?? false }
+        ) { bytes, isFault in
           self?.state.withLock { state in
             if direction == .up { state.bytesUp += bytes } else { state.bytesDown += bytes }
             if isFault { state.faultsDone += 1 }
@@ -194,10 +202,11 @@ final class FaultyProxy: Sendable {
     let pair: Pair
     let direction: Direction
     let fault: LineFault?
+    let isUnplugged: () -> Bool
     /// Bytes that were forwarded, and whether the fault happened with them.
     let report: (Int, Bool) -> Void
 
-    private enum Verdict { case goOn, end, swallow }
+    private enum Verdict { case goOn, end, swallow, cut }
 
     func run() {
       let (source, sink) = direction == .up ? (pair.client, pair.server) : (pair.server, pair.client)
@@ -209,6 +218,7 @@ final class FaultyProxy: Sendable {
         // Waiting is done in `poll`: a thread that sits in `read` would keep another one from resetting the socket.
         var wanted = pollfd(fd: source, events: Int16(POLLIN), revents: 0)
         _ = poll(&wanted, 1, -1)
+        while isUnplugged() { usleep(5000) }
         let count = recv(source, &buffer, buffer.count, Int32(MSG_DONTWAIT))
         if count < 0, errno == EINTR || errno == EAGAIN { continue }
         guard count > 0 else { break }
@@ -223,6 +233,13 @@ final class FaultyProxy: Sendable {
           return
         }
         guard Loopback.writeAll(piece, to: sink) else { break }
+        if verdict == .cut {
+          report(piece.count, true)
+          // Both sides see a proper end; what still comes is swallowed, so that no reset overtakes it.
+          for descriptor in [source, sink] { shutdown(descriptor, Int32(SHUT_WR)) }
+          isSwallowing = true
+          continue
+        }
         report(piece.count, verdict == .swallow)
         if verdict == .swallow { isSwallowing = true }
       }
@@ -242,6 +259,10 @@ final class FaultyProxy: Sendable {
         usleep(milliseconds * 1000)
         return (.goOn, true)
       case .reset(let after): return due(after) == nil ? (.goOn, false) : (.end, true)
+      case .truncate(let after):
+        guard let offset = due(after) else { return (.goOn, false) }
+        piece.removeSubrange(offset...)
+        return (.cut, true)
       case .halfOpen(let after):
         guard let offset = due(after) else { return (.goOn, false) }
         piece.removeSubrange(offset...)
@@ -306,12 +327,14 @@ enum Loopback {
     return descriptor
   }
 
-  /// A port that is free now; another process may take it before it is used, so that whoever uses it tries again.
+  /// A port that is free now, and that the kernel gives to no outgoing connection while the coordinator is away.
   static func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    defer { close(descriptor) }
-    guard let port = bind(descriptor, port: 0) else { throw SuiteError("no free port on 127.0.0.1") }
-    return port
+    for _ in 0..<1000 {
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+      defer { close(descriptor) }
+      if let port = bind(descriptor, port: UInt16.random(in: 10_000..<32_000)) { return port }
+    }
+    throw SuiteError("no free port on 127.0.0.1")
   }
 
   /// Resets a connection at once. Closing would need every thread to have let go of the descriptor first, and

@@ -1,4 +1,5 @@
 import CryptoPrimitives
+import DifferentialPrivacy
 import FederatedLearning
 import Recommender
 import SecureAggregation
@@ -18,6 +19,8 @@ struct FederationAudit {
   let plan: PlanFile
   let coordinator: LedgerState
   let partners: [UInt32: LedgerState]
+  /// Of the copies of some homes, by participant.
+  let clones: [UInt32: LedgerState]
   /// What does not hold, in sentences; empty when everything holds.
   private(set) var faults: [String] = []
   private(set) var rounds: [Round] = []
@@ -27,7 +30,11 @@ struct FederationAudit {
   /// - Parameters:
   ///   - shards: what every partner trains on.
   ///   - partnerLedgers: bytes; a partner that never charged anything may have none.
-  init(plan: PlanFile, coordinatorLedger: [UInt8], partnerLedgers: [UInt32: [UInt8]], shards: [UInt32: Interactions]) throws {
+  ///   - cloneLedgers: of copies of homes that ran beside them; together with the original they count as one partner.
+  init(
+    plan: PlanFile, coordinatorLedger: [UInt8], partnerLedgers: [UInt32: [UInt8]], cloneLedgers: [UInt32: [UInt8]] = [:],
+    shards: [UInt32: Interactions]
+  ) throws {
     self.plan = plan
     var found: [String] = []
     func state(_ bytes: [UInt8], key: String, _ whose: String) throws -> LedgerState {
@@ -43,6 +50,12 @@ struct FederationAudit {
       partners[entry.participant] = try state(bytes, key: entry.verificationKey, entry.name)
     }
     self.partners = partners
+    var clones: [UInt32: LedgerState] = [:]
+    for entry in plan.plan.roster {
+      guard let bytes = cloneLedgers[entry.participant] else { continue }
+      clones[entry.participant] = try state(bytes, key: entry.verificationKey, "a copy of \(entry.name)")
+    }
+    self.clones = clones
     faults = found
     checkCharges()
     if plan.plan.privacy.noise == .none { try follow(shards) }
@@ -56,12 +69,19 @@ struct FederationAudit {
         faults.append("\(whose) charged \(standing.charge.attempt) twice")
       }
     }
+    for (participant, clone) in clones {
+      for standing in clone.charges
+      where partners[participant]?.charge(standing.charge.attempt, release: standing.charge.release) != nil {
+        faults.append("partner \(participant) and its copy both charged \(standing.charge.attempt)")
+      }
+    }
+    checkCoverage()
     var released: [Int: Int] = [:]
     for standing in coordinator.charges {
       guard case .released(let digest)? = standing.outcome?.result else { continue }
       released[standing.charge.attempt.round, default: 0] += 1
       if digest == nil { faults.append("the coordinator's ledger does not say what \(standing.charge.attempt) published") }
-      let charged = partners.values.count { $0.charge(standing.charge.attempt, release: standing.charge.release) != nil }
+      let charged = self.charged(round: standing.charge.attempt.round, attempt: standing.charge.attempt.attempt).count
       if charged < standing.outcome?.survivors ?? 0 {
         faults.append(
           "\(standing.charge.attempt) released a sum over \(standing.outcome?.survivors ?? 0) partners, but only \(charged) of them charged it"
@@ -69,6 +89,35 @@ struct FederationAudit {
       }
     }
     for (round, count) in released where count > 1 { faults.append("round \(round) was released \(count) times") }
+  }
+
+  /// ε is never under-counted: what any partner paid for, the coordinator counts, too, at the same price, and its total is what
+  /// its charges compose to.
+  private mutating func checkCoverage() {
+    for (participant, state) in Array(partners) + Array(clones) {
+      for standing in state.charges where standing.charge.plan == SHA256.hash(plan.bytes) {
+        let ours = coordinator.charge(standing.charge.attempt, release: standing.charge.release)
+        if ours?.charge.event != standing.charge.event {
+          faults.append("partner \(participant) charged \(standing.charge.attempt), which the coordinator does not count alike")
+        }
+      }
+    }
+    guard plan.plan.privacy.noise != .none else { return }
+    var composition = PrivacyLossSummary()
+    for standing in coordinator.charges {
+      guard case .accounted(let event) = standing.charge.event, (try? composition.add(event)) != nil else {
+        faults.append("\(standing.charge.attempt) was charged without an event that can be counted")
+        continue
+      }
+    }
+    let delta = plan.plan.privacy.delta
+    let (stated, recomputed) = (coordinator.recorded.epsilon(delta: delta), Accounting.epsilon(for: composition, delta: delta))
+    if !(abs(stated - recomputed) <= 1e-9 * recomputed) {
+      faults.append("the coordinator's ledger counts ε = \(stated), its charges compose to \(recomputed)")
+    }
+    if stated > plan.plan.privacy.epsilon * (1 + 1e-9) {
+      faults.append("ε = \(stated) was spent of \(plan.plan.privacy.epsilon)")
+    }
   }
 
   /// Recomputes every released sum and the model (plans without noise).
@@ -89,7 +138,7 @@ struct FederationAudit {
       let release = settings.releases[attempt.round]
       let trainer = algorithm.trainer(for: release.step, model: model)
       var sums: [UInt32: [Int64]] = [:]
-      for (participant, state) in partners where state.charge(attempt, release: attempt.round) != nil {
+      for participant in charged(round: attempt.round, attempt: attempt.attempt) {
         guard let shard = shards[participant] else { throw SuiteError("no shard of partner \(participant)") }
         var sum = [Double](repeating: 0, count: release.dimension)
         // The seed of Protocols/training-round.md: one stream per plan, round and partner.
@@ -134,11 +183,20 @@ struct FederationAudit {
     return coordinator.recorded.epsilon(delta: plan.plan.privacy.delta)
   }
 
+  /// Digest of what an attempt released; `nil` when it released nothing.
+  func releasedDigest(round: Int, attempt: Int) -> Digest? {
+    for standing in coordinator.charges
+    where standing.charge.attempt.round == round && standing.charge.attempt.attempt == attempt {
+      if case .released(let digest)? = standing.outcome?.result { return digest }
+    }
+    return nil
+  }
+
   /// Partners whose own ledger has a charge of an attempt.
   func charged(round: Int, attempt: Int) -> Set<UInt32> {
     Set(
-      partners.filter { _, state in
+      (Array(partners) + Array(clones)).filter { _, state in
         state.charges.contains { $0.charge.attempt.round == round && $0.charge.attempt.attempt == attempt }
-      }.keys)
+      }.map(\.key))
   }
 }

@@ -85,6 +85,7 @@ actor FederationTemplates {
   static let shared = FederationTemplates()
 
   private var templates: [FederationShape: Task<FederationTemplate, any Error>] = [:]
+  private var simulations: [FederationShape: Task<String, any Error>] = [:]
 
   /// Where everything of this suite lies; gone when the process ends.
   static let root: String = {
@@ -105,6 +106,18 @@ actor FederationTemplates {
     return try await task.value
   }
 
+  /// The run folder that the simulator makes of a shape.
+  func simulation(_ shape: FederationShape) async throws -> String {
+    if let task = simulations[shape] { return try await task.value }
+    let output = "\(Self.root)/simulation-\(simulations.count + 1)"
+    let task = Task {
+      try await CommandRunner(folder: Self.root)(.tacit, ["simulate"] + shape.simulation + ["--output", output])
+      return output
+    }
+    simulations[shape] = task
+    return try await task.value
+  }
+
   private static func setUp(_ shape: FederationShape, in folder: String) async throws -> FederationTemplate {
     let setup = try FederationSetup(folder: folder)
     let names = try await setup.split(shape)
@@ -113,8 +126,7 @@ actor FederationTemplates {
     let coordinator = try await setup.serve()
     // Numbers are given in the order of enrolment.
     for (index, name) in names.enumerated() {
-      let token = try await setup.invite(name)
-      try await setup.run(.client, "enroll", "--token", token, "--home", template.home(UInt32(index + 1)))
+      try await setup.enroll(name, home: template.home(UInt32(index + 1)))
     }
     try await setup.makePlan(
       shape, users: try template.shards().sorted { $0.key < $1.key }.map { (names[Int($0.key) - 1], $0.value.userCount) })
@@ -179,6 +191,23 @@ struct FederationSetup: Sendable {
       throw SuiteError("invite printed no token: \(output)")
     }
     return String(token)
+  }
+
+  /// Strangers are let in at a bounded rate: whoever is told to wait waits, as a person would.
+  func enroll(_ name: String, home: String) async throws {
+    let token = try await invite(name)
+    for _ in 0..<60 {
+      let process = try ChildProcess(
+        ChildProcess.Program.client.path, ["enroll", "--token", token, "--home", home],
+        name: "command-\(UUID().uuidString.prefix(8))", in: folder)
+      let end = try await process.finish()
+      if end == .exited(0) { return }
+      guard process.errors.contains("too many calls") else {
+        throw SuiteError("\(name) cannot enrol: \(end): \(process.lastWords)")
+      }
+      try await Task.sleep(for: .seconds(1))
+    }
+    throw SuiteError("\(name) was told to wait for a minute")
   }
 
   func makePlan(_ shape: FederationShape, users: [(name: String, count: Int)]) async throws {

@@ -1,3 +1,4 @@
+import CryptoPrimitives
 import Foundation
 import GRDB
 
@@ -44,8 +45,27 @@ struct JournalReader {
     try read { try String.fetchOne($0, sql: "SELECT end FROM plans ORDER BY number DESC LIMIT 1") } ?? nil
   }
 
-  /// Attempts with a noised sum that is not public yet.
-  func noisedSums() throws -> Int { try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM noisedSums") ?? 0 } ?? 0 }
+  /// A noised sum that is not public yet.
+  struct NoisedSum: Hashable, Sendable {
+    let round: Int
+    let attempt: Int
+    /// SHA-256 of its bytes, as the ledger names it when it is released.
+    let digest: Digest
+  }
+
+  func noisedSums() throws -> [NoisedSum] {
+    let rows = try read { database in
+      try Row.fetchAll(database, sql: "SELECT round, attempt, entries FROM noisedSums").map { row in
+        (row["round"] as Int, row["attempt"] as Int, Array(row["entries"] as Data))
+      }
+    }
+    return (rows ?? []).map { NoisedSum(round: $0.0, attempt: $0.1, digest: SHA256.hash($0.2)) }
+  }
+
+  /// Whether a noised sum stands that is not public yet: cheaper than to read it.
+  func hasNoisedSum() throws -> Bool {
+    try read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM noisedSums)") ?? false } ?? false
+  }
 
   /// Released model bytes by version.
   func models() throws -> [Int: [UInt8]] {

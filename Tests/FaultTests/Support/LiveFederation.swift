@@ -231,7 +231,9 @@ final class LiveFederation: Sendable {
   // MARK: - Afterwards
 
   /// Everything that was left behind, judged. Call it when the processes are gone.
-  func audit() throws -> FederationAudit {
+  ///
+  /// - Parameter clones: copies of homes that ran, by participant.
+  func audit(clones: [UInt32: String] = [:]) throws -> FederationAudit {
     let plan = try PlanFile(bytes: try journal.plan())
     func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map { Array($0) } }
     guard let coordinator = bytes("\(stateFolder)/ledgers/\(plan.plan.session).ledger") else {
@@ -240,7 +242,8 @@ final class LiveFederation: Sendable {
     var partners: [UInt32: [UInt8]] = [:]
     for participant in participants { partners[participant] = bytes("\(home(participant))/ledgers/data.ledger") }
     var audit = try FederationAudit(
-      plan: plan, coordinatorLedger: coordinator, partnerLedgers: partners, shards: try template.shards())
+      plan: plan, coordinatorLedger: coordinator, partnerLedgers: partners,
+      cloneLedgers: clones.compactMapValues { bytes("\($0)/ledgers/data.ledger") }, shards: try template.shards())
     // Every masked input that the coordinator ever took was charged at its partner, and no partner sent two.
     for event in seen where event.kind == 5 {
       guard let participant = event.participant else { continue }
@@ -274,6 +277,28 @@ extension LiveFederation {
       do { end = try await process.finish(within: seconds) } catch { throw SuiteError("\(error)\n\(diagnosis)") }
       guard end == .exited(0) else { throw SuiteError("partner \(participant) ended with \(end): \(process.lastWords)") }
     }
+  }
+}
+
+extension LiveFederation {
+  /// Byte for byte what `tacit simulate` trains on the same data, when nobody is missing in any sum (plans without noise).
+  func matchesSimulation() async throws -> Bool {
+    let run = CommandRunner(folder: folder)
+    let simulated = try await FederationTemplates.shared.simulation(template.shape)
+    let exported = "\(folder)/export-\(UUID().uuidString.prefix(8))"
+    try await run(.coordinator, "export", exported, "--state", stateFolder)
+    guard let ours = FileManager.default.contents(atPath: exported + "/items.safetensors"),
+      let theirs = FileManager.default.contents(atPath: simulated + "/items.safetensors")
+    else { throw SuiteError("a run folder has no items.safetensors") }
+    return ours == theirs
+  }
+
+  /// What `tacit verify` says about plan, ledger and releases, with the ε that it computes itself.
+  func verifyExport() async throws {
+    let run = CommandRunner(folder: folder)
+    let exported = "\(folder)/export-\(UUID().uuidString.prefix(8))"
+    try await run(.coordinator, "export", exported, "--state", stateFolder)
+    try await run(.tacit, "verify", exported)
   }
 }
 

@@ -5,6 +5,7 @@ import PartnerService
 import PeerIdentity
 import Recommender
 import SecureAggregation
+import Testing
 import Transport
 import WireProtocol
 
@@ -20,6 +21,8 @@ actor FakeCoordinator {
     var document: @Sendable (String, [UInt8]) -> [UInt8] = { $1 }
     /// Fails a call by its name, as often as it returns a failure.
     var failure: @Sendable (String) -> TransportFailure? = { _ in nil }
+    /// Loses the answer to an upload that was taken, as often as it returns a failure.
+    var lost: @Sendable () -> TransportFailure? = { nil }
   }
 
   nonisolated let authority: CertificateAuthority
@@ -41,6 +44,7 @@ actor FakeCoordinator {
   private var documents: [UInt32: [UInt8]] = [:]
   private var instances: [UInt32: InstanceID] = [:]
   var recordedLedgers: [UInt32: [Transport.LedgerNote]] = [:]
+  private var advertised: [UInt32: LedgerHead] = [:]
   private(set) var statements: [PartnerStatement] = []
   /// Messages that partners sent, in order.
   private(set) var received: [(participant: UInt32, message: PartnerMessage)] = []
@@ -54,9 +58,19 @@ actor FakeCoordinator {
     key = SigningKey(random: &random)
   }
 
+  /// The longest that a poll waits for news.
+  private var longestPoll: Duration = .milliseconds(200)
+
+  func setLongestPoll(_ duration: Duration) { longestPoll = duration }
   func setLifetime(_ lifetime: Duration) { self.lifetime = lifetime }
   func tamper(_ participant: UInt32, _ tampering: Tampering) { tamperings[participant] = tampering }
   func setRecorded(_ notes: [Transport.LedgerNote], of participant: UInt32) { recordedLedgers[participant] = notes }
+  /// As a coordinator does that was restored from a backup: it knows of no process, and of no statement since.
+  func restore() {
+    instances = [:]
+    statements = []
+  }
+
   func revoke(_ participant: UInt32) { tamperings[participant] = Tampering(failure: { _ in .refused(.revoked) }) }
 
   // MARK: - Enrolment
@@ -74,14 +88,18 @@ actor FakeCoordinator {
     guard let key = VerificationKey(bytes: application.verificationKey), let proof = Signature(bytes: application.proof),
       EnrolmentProof.verifies(proof, secret: application.secret, request: application.certificateRequest, key: key)
     else { throw TransportFailure.refused(.badSignature(field: "proof")) }
-    let participant = UInt32(members.count + 1)
+    let known = members.first { $0.name == token.name }
+    if let known, known.verificationKey != key { throw TransportFailure.refused(.conflict) }
+    let participant = known?.participant ?? UInt32(members.count + 1)
     let certificate = try authority.issueClient(
       request: CertificateRequest(der: application.certificateRequest), participant: participant, name: token.name,
       lifetime: lifetime, now: Date())
-    members.append(
-      PeerIdentity.RosterEntry(
-        participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
-    rosterVersion += 1
+    if known == nil {
+      members.append(
+        PeerIdentity.RosterEntry(
+          participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
+      rosterVersion += 1
+    }
     return EnrolmentGrant(
       participant: participant, certificatePEM: certificate.pem, authorityPEM: authority.certificatePEM,
       coordinatorKey: self.key.verificationKey.bytes, roster: try roster())
@@ -99,6 +117,8 @@ actor FakeCoordinator {
       taskID: authority.taskID, entries: Array(members.prefix(Int(version))), issued: 2000, version: version, key: key
     ).encoded()
   }
+
+  func planHash() throws -> Digest { try SHA256.hash(#require(planFile).bytes) }
 
   func isConnected(_ participant: UInt32) -> Bool { instances[participant] != nil }
 
@@ -197,7 +217,8 @@ actor FakeCoordinator {
   private func admit(_ participant: UInt32, _ instance: InstanceID, _ call: String) throws(TransportFailure) {
     if let failure = tamperings[participant]?.failure(call) { throw failure }
     if call == "hello" { instances[participant] = instance }
-    guard instances[participant] == instance else { throw .refused(.superseded) }
+    guard let newest = instances[participant] else { throw .refused(.helloNeeded) }
+    guard newest == instance else { throw .refused(.superseded) }
   }
 
   func hello(_ hello: ClientHello, _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> ServerHello {
@@ -209,11 +230,12 @@ actor FakeCoordinator {
     }
     return ServerHello(
       version: 1, software: "fake", task: authority.taskID, recordedLedgers: known, coordinatorLedger: nil,
+      newestStatement: statements.last { $0.participant == participant }?.number ?? 0,
       clock: Int64(Date().timeIntervalSince1970 * 1000))
   }
 
   func poll(_ query: PollQuery, _ participant: UInt32, _ instance: InstanceID) async throws(TransportFailure) -> PollAnswer {
-    let deadline = ContinuousClock.now + min(query.wait, .milliseconds(200))
+    let deadline = ContinuousClock.now + min(query.wait, longestPoll)
     while true {
       try admit(participant, instance, "poll")
       let envelopes = (outbox[participant] ?? []).filter { envelope in query.after.map { envelope.cursor > $0 } ?? true }
@@ -226,6 +248,7 @@ actor FakeCoordinator {
         return tamperings[participant]?.poll(answer) ?? answer
       }
       try? await Task.sleep(for: .milliseconds(3))
+      if Task.isCancelled { throw .cancelled }
     }
   }
 
@@ -252,8 +275,23 @@ actor FakeCoordinator {
     guard (key.round, key.attempt) == place, engine?.openAttempt != nil else { return .superseded }
     guard let answer = engine?.receive(message, from: ParticipantID(participant), time: 3000) else { return .superseded }
     perform(answer.actions)
+    if let failure = tamperings[participant]?.lost() { throw failure }
     if case .refused(let reason) = answer.verdict { return .refused(reason: reason) }
+    witness(message, of: participant)
     return .accepted
+  }
+
+  /// Keeps what a message says about its sender's ledger, as the real coordinator does.
+  private func witness(_ message: PartnerMessage, of participant: UInt32) {
+    let head: LedgerHead
+    switch message {
+    case .aggregation(.keyAdvertisement(let keys)): head = keys.ledger
+    case .aggregation(.maskedInput): head = (advertised[participant] ?? .empty).afterCharge
+    default: return
+    }
+    advertised[participant] = head
+    recordedLedgers[participant, default: []].removeAll { $0.dataset.isEmpty }
+    recordedLedgers[participant, default: []].append(Transport.LedgerNote(dataset: "", size: head.size, head: head.head))
   }
 
   func renew(_ request: [UInt8], _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> RenewedCertificate {

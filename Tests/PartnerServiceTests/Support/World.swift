@@ -104,21 +104,26 @@ final class World: Sendable {
 
   @discardableResult
   func importData(
-    _ index: Int, file: String? = nil, only: DataImporting.Selection? = nil, cap: PrivacyBudget? = World.cap,
-    holdsOut: Bool = true
+    _ index: Int, file: String? = nil, name: DataSetName = .standard, only: DataImporting.Selection? = nil,
+    cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
   ) throws -> DataImporting.Result {
     let store = try store(index)
     guard let plan = try store.plans().first else { preconditionFailure("the plan was fetched") }
     return try DataImporting.run(
       path: try file ?? Self.table(scratch.file("events-\(index).csv"), partner: index), options: ImportOptions(),
-      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: .standard, cap: cap,
+      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, cap: cap,
       into: store, time: 1000)
   }
 
-  func accept(_ index: Int) throws {
+  /// - Parameters:
+  ///   - plan: the newest when `nil`.
+  ///   - data: the only one that fits when `nil`.
+  ///   - inPart: whether a plan that does not fit the cap is joined as far as the cap goes.
+  func accept(_ index: Int, plan: Digest? = nil, data: DataSetName? = nil, inPart: Bool = true) throws {
     let store = try store(index)
     try Joining.accept(
-      try Joining.review(home: homes[index], store: store), dataSet: nil, cap: nil, home: homes[index], store: store,
+      try Joining.review(plan, home: homes[index], store: store), dataSet: data, cap: nil, inPart: inPart, home: homes[index],
+      store: store,
       passphrase: .none, time: 1001)
   }
 
@@ -135,13 +140,15 @@ final class World: Sendable {
     return path
   }
 
-  func host(_ index: Int, once: Bool = true, clock: @escaping @Sendable () -> Date = { Date() }) throws -> PartnerHost {
+  func host(
+    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), clock: @escaping @Sendable () -> Date = { Date() }
+  ) throws -> PartnerHost {
     var options = PartnerHost.Options()
     options.once = once
     options.idlePause = .milliseconds(20)
     options.firstPause = .milliseconds(5)
     options.longestPause = .milliseconds(50)
-    options.pollWait = .milliseconds(200)
+    options.pollWait = pollWait
     let (coordinator, participant) = (coordinator, UInt32(index + 1))
     return try PartnerHost(
       home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },

@@ -1,0 +1,177 @@
+internal import CryptoPrimitives
+public import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import GRDB
+internal import Recommender
+public import SecureAggregation
+internal import TaskDatabase
+
+/// One data set of a partner, as the database knows it; the events themselves are read by `localData(of:itemCount:)`.
+public struct DataSetRecord: Sendable {
+  public let name: DataSetName
+  /// The hash of the catalogue that its items are numbered by.
+  public let catalogue: String
+  /// Private outside of this machine, as is `events`.
+  public let users: Int
+  public let events: Int
+  public let importedAt: Int
+  /// Seconds since 1970; `nil` while the data are there.
+  public let removedAt: Int?
+  /// What counts for its users.
+  public let ledger: OwnLedgerRecord
+
+  /// The most that the ledger's users may ever spend.
+  public var cap: PrivacyBudget? { ledger.cap }
+  /// Whether its users and events were erased; the ledger that counts them stays.
+  public var isRemoved: Bool { removedAt != nil }
+}
+
+/// What the users of one or more data sets have spent and may spend, as the database knows it; the ledger itself is a file.
+public struct OwnLedgerRecord: Sendable {
+  /// The data set that it was begun for.
+  public let name: DataSetName
+  /// The most that its users may ever spend, over all plans; the partner's own decision, `nil` until it is made.
+  public let cap: PrivacyBudget?
+  /// The longest head that this home has written of it.
+  public let head: LedgerHead?
+}
+
+/// A budget belongs to people, not to files: a data set with a user of an older one is counted by the older one's ledger.
+extension PartnerStore {
+  /// Keeps an imported data set, all of it or nothing, and finds the ledger of its users: the one that counts any of them
+  /// already, or a new one.
+  ///
+  /// Users are the same when their identifiers are, byte for byte. All data sets of the home are looked at, removed ones too
+  /// (`remove`); `eraseShard` forgets them all, and after it the home takes no data and charges nothing.
+  ///
+  /// - Throws: `PartnerError` when there is a data set of this name, when two ledgers count its users, or when the cap is not the
+  ///   one that their ledger has.
+  func record(_ data: LocalData, named name: DataSetName, catalogue: String, cap: PrivacyBudget?, time: Int) throws {
+    try database.write { database in
+      guard try Row.fetchOne(database, sql: "SELECT 1 FROM dataSet WHERE name = ?", arguments: [name.text]) == nil else {
+        throw PartnerError(
+          .usage,
+          "there is a data set '\(name)' already; data are imported once: choose another name with --name; users that were imported before stay on the ledger that counts them"
+        )
+      }
+      try database.execute(
+        sql: "INSERT INTO dataSet (name, catalogue, users, events, importedAt) VALUES (?, ?, ?, ?, ?)",
+        arguments: [
+          name.text, catalogue, data.userIDs.count,
+          data.train.count + data.heldOut.reduce(0) { $0 + $1.count }, time,
+        ])
+      let insert = try database.makeStatement(sql: "INSERT INTO shardUser VALUES (?, ?, ?, ?, ?, ?, ?)")
+      for user in data.userIDs.indices {
+        try insert.execute(arguments: [
+          name.text, user, data.userIDs[user], Self.bytes(data.train.history(of: user)),
+          Self.bytes(data.train.weights(of: user)), Self.bytes(data.heldOut[user][...]),
+          Self.bytes((data.negatives?[user] ?? [])[...]),
+        ])
+      }
+      let ledger = try Self.ledger(of: name, cap: cap, in: database)
+      try database.execute(sql: "UPDATE dataSet SET ledger = ? WHERE name = ?", arguments: [ledger, name.text])
+    }
+  }
+
+  /// The ledger that counts users of a data set which was just recorded; made when nobody of them was seen before.
+  private static func ledger(of name: DataSetName, cap: PrivacyBudget?, in database: Database) throws -> String {
+    let present = try String.fetchAll(
+      database,
+      sql: """
+        SELECT DISTINCT older.ledger FROM dataSet AS older
+        JOIN shardUser AS known ON known.dataSet = older.name
+        JOIN shardUser AS imported ON imported.name = known.name
+        WHERE imported.dataSet = ? AND older.name <> imported.dataSet
+        ORDER BY older.ledger
+        """, arguments: [name.text])
+    let known = Set(present).union(try formerLedgers(ofUsersIn: name, in: database)).sorted()
+    guard let ledger = known.first else {
+      try database.execute(
+        sql: "INSERT INTO ledger (name, capEpsilon, capDelta) VALUES (?, ?, ?)",
+        arguments: [name.text, cap?.epsilon, cap?.delta])
+      return name.text
+    }
+    guard known.count == 1 else {
+      throw PartnerError(
+        .data,
+        "these data hold users of the ledgers \(known.map { "'\($0)'" }.joined(separator: " and ")), expected users of one: what is charged here could not be counted for all of them; import the users of each ledger apart"
+      )
+    }
+    guard let cap else { return ledger }
+    let standing = try Row.fetchOne(database, sql: "SELECT * FROM ledger WHERE name = ?", arguments: [ledger]).flatMap(Self.cap)
+    if let standing, standing != cap {
+      throw PartnerError(
+        .usage,
+        "these data hold users of the ledger '\(ledger)', whose cap is ε = \(standing.epsilon) at δ = \(standing.delta), not ε = \(cap.epsilon) at δ = \(cap.delta): leave --cap out, and change the ledger's cap knowingly with: tacit-client data cap"
+      )
+    }
+    try set(cap: cap, ofLedger: ledger, in: database)
+    return ledger
+  }
+
+  public func dataSets() throws -> [DataSetRecord] {
+    try database.read { try Row.fetchAll($0, sql: Self.dataSetQuery + " ORDER BY importedAt, dataSet.name").map(Self.dataSet) }
+  }
+
+  public func dataSet(_ name: DataSetName) throws -> DataSetRecord? {
+    try database.read { database in
+      try Row.fetchOne(database, sql: Self.dataSetQuery + " WHERE dataSet.name = ?", arguments: [name.text]).map(Self.dataSet)
+    }
+  }
+
+  /// Every ledger with the data sets that it counts, oldest first.
+  public func ledgers() throws -> [(ledger: OwnLedgerRecord, dataSets: [DataSetName])] {
+    var result: [(ledger: OwnLedgerRecord, dataSets: [DataSetName])] = []
+    for record in try dataSets() {
+      if let index = result.firstIndex(where: { $0.ledger.name == record.ledger.name }) {
+        result[index].dataSets.append(record.name)
+      } else {
+        result.append((record.ledger, [record.name]))
+      }
+    }
+    return result
+  }
+
+  /// Sets what the users of a data set may spend at most: the cap of their ledger, and so of every data set on it.
+  func set(cap: PrivacyBudget, of name: DataSetName) throws {
+    try database.write { database in
+      guard
+        let ledger = try String.fetchOne(database, sql: "SELECT ledger FROM dataSet WHERE name = ?", arguments: [name.text])
+      else { return }
+      try Self.set(cap: cap, ofLedger: ledger, in: database)
+    }
+  }
+
+  private static func set(cap: PrivacyBudget, ofLedger ledger: String, in database: Database) throws {
+    try database.execute(
+      sql: "UPDATE ledger SET capEpsilon = ?, capDelta = ? WHERE name = ?", arguments: [cap.epsilon, cap.delta, ledger])
+  }
+
+  /// Remembers how far a ledger has come; a shorter one is not recorded.
+  func record(ledgerHead head: LedgerHead, of ledger: DataSetName) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "UPDATE ledger SET size = ?, head = ? WHERE name = ? AND size < ?",
+        arguments: [Int64(clamping: head.size), Data(head.head.bytes), ledger.text, Int64(clamping: head.size)])
+    }
+  }
+
+  private static let dataSetQuery = """
+    SELECT dataSet.*, ledger.name AS ledgerName, capEpsilon, capDelta, size, head
+    FROM dataSet JOIN ledger ON ledger.name = dataSet.ledger
+    """
+
+  private static func dataSet(_ row: Row) throws -> DataSetRecord {
+    let head = (row["head"] as Data?).flatMap { LedgerHead(size: row["size"] as Int64, bytes: $0) }
+    return DataSetRecord(
+      name: try DataSetName(row["name"]), catalogue: row["catalogue"], users: row["users"], events: row["events"],
+      importedAt: row["importedAt"], removedAt: row["removedAt"],
+      ledger: OwnLedgerRecord(name: try DataSetName(row["ledgerName"]), cap: try cap(row), head: head))
+  }
+
+  private static func cap(_ row: Row) throws -> PrivacyBudget? {
+    guard let epsilon = row["capEpsilon"] as Double?, let delta = row["capDelta"] as Double? else { return nil }
+    return try PrivacyBudget(epsilon: epsilon, delta: delta)
+  }
+}

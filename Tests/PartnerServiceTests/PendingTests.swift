@@ -1,0 +1,49 @@
+import FederatedLearning
+import Foundation
+import PartnerService
+import SecureAggregation
+import Testing
+import Transport
+
+/// What was charged is sent until the coordinator says what became of it.
+@Suite struct PendingTests {
+  @Test(arguments: [TransportFailure.refused(.helloNeeded), .badAnswer("a torn frame")])
+  func `a charged masked input leaves after the next hello when its call failed for good`(_ failure: TransportFailure)
+    async throws
+  {
+    let world = try await World.joined()
+    let uploads = Counter()
+    // Its keys, its shares, and then its masked input, three times in vain.
+    await world.coordinator.tamper(
+      1, .init(failure: { call in call == "upload" && (2...4).contains(uploads.next()) ? failure : nil }))
+    // No deadline ends a stage here: everybody's message must come.
+    _ = try await world.run()
+    let first = try #require(await world.coordinator.releases.first)
+    #expect(first.survivors.count == 4)
+    #expect(await Self.inputs(world).count == 1)
+    #expect(try Self.charges(world) == 1)
+  }
+
+  @Test func `a masked input whose answer was lost is sent again as the same bytes`() async throws {
+    let world = try await World.joined()
+    let answers = Counter()
+    await world.coordinator.tamper(
+      1, .init(lost: { answers.next() == 2 ? .badAnswer("a torn frame") : nil }))
+    _ = try await world.run()
+    #expect(await world.coordinator.releases.first?.survivors.count == 4)
+    let inputs = await Self.inputs(world)
+    #expect(inputs.count == 2 && inputs.first == inputs.last)
+    #expect(try Self.charges(world) == 1)
+  }
+
+  private static func inputs(_ world: World) async -> [PartnerMessage] {
+    await world.coordinator.received.filter { $0.participant == 1 }.map(\.message).filter {
+      if case .aggregation(.maskedInput) = $0 { true } else { false }
+    }
+  }
+
+  private static func charges(_ world: World) throws -> Int? {
+    let bytes = try #require(FileManager.default.contents(atPath: world.homes[0].ledger(of: .standard)))
+    return LedgerVerifier().verify(Array(bytes)).state?.charges.count
+  }
+}
