@@ -116,6 +116,17 @@ extension PrivacyDocument {
       rows: rows)
   }
 
+  /// Curves over the same values of δ: one row each, and no gaps.
+  private func curveByDelta(_ guarantees: [Guarantee]) -> DocumentTable {
+    DocumentTable(
+      caption: "Points of the (ε, δ) curve",
+      columns: [.init("δ", numeric: false)] + guarantees.map { .init("ε, at most: \(words.label($0.against))") },
+      rows: guarantees[0].curve.indices.map { index in
+        [.init(ReportNumber.delta(guarantees[0].curve[index].delta))]
+          + guarantees.map { .init(ReportNumber.upperBound($0.curve[index].epsilon)) }
+      })
+  }
+
   /// A user may be at more partners than one; the headline's ε is for the most that the plan allows.
   private var partnersTable: DocumentTable? {
     let rows = privacy.guarantees.flatMap { guarantee in
@@ -139,6 +150,11 @@ extension PrivacyDocument {
     let guarantees = privacy.guarantees.filter { !$0.curve.isEmpty }
     let all = Array(Set(guarantees.flatMap { $0.curve.map(\.epsilon) })).sorted()
     guard !all.isEmpty else { return nil }
+    if let first = guarantees.first, guarantees.count > 1,
+      guarantees.allSatisfy({ $0.curve.map(\.delta) == first.curve.map(\.delta) })
+    {
+      return curveByDelta(guarantees)
+    }
     let stride = (all.count + 14) / 15
     let shown = all.enumerated().filter { $0.offset.isMultiple(of: stride) }.map(\.element)
     return DocumentTable(

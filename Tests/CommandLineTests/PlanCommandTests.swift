@@ -57,7 +57,7 @@ import Testing
       (["--rate", "0.05"], "expects 500 users"),
       (["--target-epsilon", "0.1", "--zipf", "1.2"], "drown in noise"),
       (["--noise", "central"], "partners trust the coordinator"),
-      (["--colluders", "4", "--minimum-survivors", "5", "--threshold", "6"], "one honest partner adds all the noise"),
+      (["--colluders", "6", "--minimum-survivors", "7", "--threshold", "7"], "one honest partner adds all the noise"),
     ])
   func warning(arguments: [String], words: String) throws {
     guard Program.tacit.isBuilt else { return }

@@ -80,6 +80,10 @@ import Testing
       let refused = try Program.tacit.run("report", "first", "--partner", "partner-2", in: scratch)
       #expect(refused.status == 4 && refused.errors.contains(sentence), "\(refused.errors)")
     }
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    try scratch.write(lines.dropLast(2).map { $0 + "\n" }.joined(), to: ledger)
+    let cut = try Program.tacit.run("report", "first", "--partner", "partner-2", in: scratch)
+    #expect(cut.status == 4 && cut.errors.contains("the ledger lost records"), "\(cut.errors)")
     try scratch.remove(ledger)
     #expect(try Program.tacit.run("report", "first", "--partner", "partner-2", in: scratch).status == 66)
     let stranger = try Program.tacit.run("report", "first", "--partner", "partner-22", in: scratch)

@@ -32,7 +32,7 @@ import Testing
       figures[1].summary
         == "After 9 charges ε is at most 3.972; the plan caps it at 4; 1 of the charges were for aborted attempts."
     )
-    #expect(figures[2].summary == "Of the plan's cap of 4, 0.02879 is left after 9 charges.")
+    #expect(figures[2].summary == "Of the plan's cap of 4, 0.02880 is left after 9 charges.")
     #expect(figures[0].summary == "Federated, private: 7 of 7 partners are better off together than alone.")
     #expect(figures[6].summary.hasPrefix("local training: 4.31\u{a0}s; advertise keys: 2.10\u{a0}ms;"))
   }

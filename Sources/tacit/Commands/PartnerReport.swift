@@ -86,12 +86,28 @@ struct PartnerReport {
       key: VerificationKey(hex: entry.verificationKey), plan: hash,
       rules: [EvidenceRules(plan: hash, roster: roster, threshold: plan.aggregation.threshold)]
     ).verify(try RunFiles.read(path, of: folder))
-    guard verification.isSound, let state = verification.state else {
-      let first = verification.findings.first { $0.isFault }?.description ?? "it cannot be read"
+    // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
+    let fault = verification.findings.first { finding in
+      finding.isFault || (folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
+    }
+    guard fault == nil, let state = verification.state else {
+      let first = fault?.description ?? "it cannot be read"
       throw CommandFailure(.notVerified, "\(path): \(first); no report is made from a ledger that does not verify")
     }
     guard state.header.holder == partner else {
       throw CommandFailure(.notVerified, "\(path): is the ledger of '\(state.header.holder)', expected that of '\(partner)'")
+    }
+    // The run's report counted the charges when the ledger was whole.
+    if let bytes = FileManager.default.contents(atPath: folder.reportJSON), let report = try? RunReport(json: bytes),
+      let row = report.privacy.spending?.first(where: { $0.kind == .partner && $0.name == partner })
+    {
+      let found = state.charges.count { $0.refund != .proven }
+      guard found == row.charges else {
+        throw CommandFailure(
+          .notVerified,
+          "\(path): found \(found) charges, but the run's report counts \(row.charges): the ledger lost records or was changed; no report is made from it"
+        )
+      }
     }
     return state
   }
