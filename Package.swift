@@ -111,7 +111,8 @@ let package = Package(
     library(
       "CommandSupport",
       [
-        "DifferentialPrivacy", "Recommender", "FederatedLearning", "Storage", "DataImport", "ModelExport", "Reporting",
+        "CryptoPrimitives", "DifferentialPrivacy", "Recommender", "FederatedLearning", "Storage", "DataImport", "ModelExport",
+        "Reporting",
         argumentParser,
       ]),
 

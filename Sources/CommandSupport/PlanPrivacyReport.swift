@@ -1,4 +1,4 @@
-internal import DifferentialPrivacy
+public import DifferentialPrivacy
 public import FederatedLearning
 internal import Foundation
 public import Reporting
@@ -136,6 +136,10 @@ public struct PlanPrivacyReport {
         mechanism.rounding = "stochastic rounding, accepted when the sum of squares is at most Δ² in integers"
         mechanism.sensitivitySquared = Int(encoding.deltaSquared)
         mechanism.noiseVariance = Int(noise.sigmaSquared)
+        mechanism.randomness =
+          plan.privacy.usesInsecureTestRandomness
+          ? "a seed: a test run, not private"
+          : "the operating system's generator, \(plan.privacy.noise == .central ? "at the coordinator" : "at every partner for its own share")"
         mechanism.noiseVariancePerPartner = noise.share.map { Int($0.variance) }
         mechanism.noiseMultiplier = noise.noiseMultiplier(
           adjacency: plan.privacy.adjacency, partnersPerUser: plan.privacy.maximumPartnersPerUser)
@@ -161,21 +165,57 @@ public struct PlanPrivacyReport {
           ? ", by the coordinator: nobody else can check that." : ", by the partners that are honest."),
       "A user is at no more than \(plan.privacy.maximumPartnersPerUser) partner\(plan.privacy.maximumPartnersPerUser == 1 ? "" : "s").",
     ]
-    guarantee.numerics = "κT = \(Text.significant(summary.kappa)) is included in ε and δ"
-    guarantee.curve = (3...12).map { exponent in
+    guarantee.numerics = numerics(summary)
+    guarantee.curve = (1...12).map { exponent in
       let delta = pow(10, -Double(exponent))
       return CurvePoint(epsilon: Accounting.epsilon(for: summary, delta: delta), delta: delta)
     }
     guarantee.epsilonAtDelta = deltas.map { CurvePoint(epsilon: Accounting.epsilon(for: summary, delta: $0), delta: $0) }
-    guarantee.rho = summary.rho
-    guarantee.mu = summary.mu
+    guarantee.rho = summary.rho.isFinite ? summary.rho : nil
+    guarantee.mu = summary.mu.isFinite ? summary.mu : nil
     guarantee.groups = [1, 2, 5].compactMap { size in
       // A group at more partners than any accountant covers has no figure.
       guard let scaled = try? PrivacyLossSummary(try events.map { try $0.forGroup(of: size) }) else { return nil }
       return GroupGuarantee(size: size, epsilon: Accounting.epsilon(for: scaled, delta: delta), delta: delta)
     }
-    guarantee.attack = AttackReading.readings(gaussianMu: summary.mu)
+    guarantee.atPartners = Set([1, 2, 3, plan.privacy.maximumPartnersPerUser]).sorted().compactMap { count in
+      self.epsilon(atPartners: count, against: adversary).map { GroupGuarantee(size: count, epsilon: $0, delta: delta) }
+    }
+    guarantee.attack = Self.attack(summary, curve: guarantee.curve)
     return guarantee
+  }
+
+  /// What any attack can do at most: from μ where everything is Gaussian, else from the (ε, δ) curve.
+  public static func attack(_ summary: PrivacyLossSummary, curve: [CurvePoint]) -> [AttackReading] {
+    summary.mu.isFinite
+      ? AttackReading.readings(gaussianMu: summary.mu) : AttackReading.readings(curve: curve.filter(\.epsilon.isFinite))
+  }
+
+  /// ε of the charges for a user whose data are at `count` partners, with the noise as it was; `nil` where no accountant covers it.
+  private func epsilon(atPartners count: Int, against adversary: Reporting.Adversary) -> Double? {
+    var policy = plan.privacy
+    policy.maximumPartnersPerUser = count
+    let events = charges.compactMap { standing in
+      plan.releases[standing.charge.release].event(policy, against: adversary == .coalition ? .coalition : .outsiders)
+    }
+    guard events.count == charges.count, let summary = try? PrivacyLossSummary(events) else { return nil }
+    let epsilon = Accounting.epsilon(for: summary, delta: plan.privacy.delta)
+    return epsilon.isFinite ? epsilon : nil
+  }
+
+  private func numerics(_ summary: PrivacyLossSummary) -> String {
+    let method: String
+    switch Accounting.accountant(for: summary).name {
+    case "analytic-gaussian":
+      method = "closed form in log space, no grid and no orders; the root is found to a relative 1e-12 from above"
+    case "rdp":
+      method =
+        "Rényi orders, integer and fractional; the least ε over all orders is taken, so that no order can make it too small"
+    default:
+      method =
+        "loss distributions on a grid, both directions apart; what the grid and the cut tails may hide is charged to ε and δ"
+    }
+    return "\(method); κT = \(Text.significant(summary.kappa)) is included in ε and δ"
   }
 
   private var ledgerExtract: LedgerExtract {

@@ -23,7 +23,7 @@ extension PrivacyDocument {
         blocks += [.paragraph("The theorem assumes of this run:"), .list(guarantee.assumptions)]
       }
     }
-    blocks += [deltaTable, groupTable, curveTable].compactMap { $0 }.map { .table($0) }
+    blocks += [deltaTable, groupTable, partnersTable, curveTable].compactMap { $0 }.map { .table($0) }
     return DocumentSection(id: "accounting", title: "Accounting", blocks: blocks)
   }
 
@@ -54,6 +54,7 @@ extension PrivacyDocument {
     ]
     if let note = ledger.note { facts.append(DocumentFact("Extract", note)) }
     var blocks: [DocumentBlock] = [.facts(facts)]
+    blocks += spendingTables.map { .table($0) }
     if !ledger.entries.isEmpty { blocks.append(.table(entryTable(ledger.entries))) }
     return DocumentSection(id: "ledger", title: "Ledger", blocks: blocks)
   }
@@ -115,11 +116,45 @@ extension PrivacyDocument {
       rows: rows)
   }
 
+  /// Curves over the same values of δ: one row each, and no gaps.
+  private func curveByDelta(_ guarantees: [Guarantee]) -> DocumentTable {
+    DocumentTable(
+      caption: "Points of the (ε, δ) curve",
+      columns: [.init("δ", numeric: false)] + guarantees.map { .init("ε, at most: \(words.label($0.against))") },
+      rows: guarantees[0].curve.indices.map { index in
+        [.init(ReportNumber.delta(guarantees[0].curve[index].delta))]
+          + guarantees.map { .init(ReportNumber.upperBound($0.curve[index].epsilon)) }
+      })
+  }
+
+  /// A user may be at more partners than one; the headline's ε is for the most that the plan allows.
+  private var partnersTable: DocumentTable? {
+    let rows = privacy.guarantees.flatMap { guarantee in
+      (guarantee.atPartners ?? []).map { entry -> [DocumentTable.Cell] in
+        [
+          .init(
+            "\(words.label(guarantee.against)), \(entry.size) partner\(entry.size == 1 ? "" : "s")",
+            detail: entry.size > privacy.unit.partnersPerUserMax ? "more than the plan allows" : nil),
+          .init(ReportNumber.upperBound(entry.epsilon)), .init(ReportNumber.delta(entry.delta)),
+        ]
+      }
+    }
+    guard !rows.isEmpty else { return nil }
+    return DocumentTable(
+      caption: "Users whose data are at several partners",
+      columns: [.init("User at", numeric: false), .init("ε, at most"), .init("δ")], rows: rows)
+  }
+
   /// About 15 points of the curves, side by side where they share values of ε.
   private var curveTable: DocumentTable? {
     let guarantees = privacy.guarantees.filter { !$0.curve.isEmpty }
     let all = Array(Set(guarantees.flatMap { $0.curve.map(\.epsilon) })).sorted()
     guard !all.isEmpty else { return nil }
+    if let first = guarantees.first, guarantees.count > 1,
+      guarantees.allSatisfy({ $0.curve.map(\.delta) == first.curve.map(\.delta) })
+    {
+      return curveByDelta(guarantees)
+    }
     let stride = (all.count + 14) / 15
     let shown = all.enumerated().filter { $0.offset.isMultiple(of: stride) }.map(\.element)
     return DocumentTable(

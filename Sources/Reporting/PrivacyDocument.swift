@@ -130,6 +130,7 @@ struct PrivacyDocument {
       ("Clip norm C (L2)", { $0.clipNorm.map(ReportNumber.constant) }),
       ("Scale (grid units per unit)", { $0.scale.map { ReportNumber.quantity($0) } }),
       ("Rounding", { $0.rounding }),
+      ("Source of chance", { $0.randomness }),
       ("Δ² in grid units", { $0.sensitivitySquared.map(ReportNumber.count) }),
       ("σ² in grid units", { $0.noiseVariance.map(ReportNumber.count) }),
       ("s² of one partner's share", { $0.noiseVariancePerPartner.map(ReportNumber.count) }),
@@ -176,6 +177,7 @@ struct PrivacyDocument {
   private var tuning: DocumentSection {
     let tuning = privacy.tuning
     var blocks: [DocumentBlock] = []
+    if let use = tuning?.use { blocks.append(.paragraph(use.sentence)) }
     if let charged = tuning?.charged, !charged.isEmpty { blocks += [.subheading("Charged"), .list(charged)] }
     if let open = tuning?.notCovered, !open.isEmpty {
       blocks += [.subheading("Not covered by any figure here"), .list(open)]

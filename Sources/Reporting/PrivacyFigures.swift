@@ -3,7 +3,7 @@ internal import Foundation
 /// Drawings of the privacy part: ε over releases against the cap, the (ε, δ) curve, what an attack can do.
 enum PrivacyFigures {
   static func all(_ privacy: PrivacyReport) -> [ReportFigure] {
-    [epsilonOverReleases(privacy), deltaCurve(privacy), attackCurve(privacy)].compactMap { $0 }
+    [epsilonOverReleases(privacy), remainingBudget(privacy), deltaCurve(privacy), attackCurve(privacy)].compactMap { $0 }
   }
 
   private static let width = 560.0
@@ -51,6 +51,32 @@ enum PrivacyFigures {
     return Drawing.figure(
       id: "epsilon-over-releases", title: "Privacy spent, release by release", summary: summary, width: width,
       height: height, content: content)
+  }
+
+  /// What the cap leaves after each charge, as steps down.
+  private static func remainingBudget(_ privacy: PrivacyReport) -> ReportFigure? {
+    guard let cap = privacy.cap?.epsilon, cap.isFinite, cap > 0 else { return nil }
+    let left = (privacy.ledger?.entries ?? []).compactMap(\.epsilonAfter).filter(\.isFinite).map { max(0, cap - $0) }
+    guard let last = left.last else { return nil }
+    let x = Axis(low: 0, high: Double(left.count), start: 56, end: width - 26)
+    let y = Axis.fromZero(to: cap, start: height - 52, end: 40)
+    let step = max(1, (left.count + 9) / 10)
+    let ticks = stride(from: step, through: left.count, by: step).map { (Double($0), String($0)) }
+    var content = Drawing.frame(x, y, xName: "charges in the ledger", yName: "ε left of the cap (lower value)", xTicks: ticks)
+    var points = [(x: x.position(0), y: y.position(cap))]
+    for (index, value) in left.enumerated() {
+      points.append((x.position(Double(index + 1)), points[points.count - 1].y))
+      points.append((x.position(Double(index + 1)), y.position(value)))
+    }
+    content += Drawing.path(points, "s s3")
+    if left.count <= 40 {
+      for (index, value) in left.enumerated() { content += Drawing.mark(2, x.position(Double(index + 1)), y.position(value)) }
+    }
+    return Drawing.figure(
+      id: "remaining-budget", title: "Budget that remains",
+      summary:
+        "Of the plan's cap of \(ReportNumber.constant(cap)), \(ReportNumber.lowerBound(last)) is left after \(left.count) charges.",
+      width: width, height: height, content: content)
   }
 
   /// δ against ε, one line per adversary, with the claimed points.

@@ -50,6 +50,8 @@ public struct Guarantee: Codable, Sendable, Equatable {
   public var attack: [AttackReading]
   /// ε for groups of 1, 2, 5 units.
   public var groups: [GroupGuarantee]
+  /// ε for one user whose data are at 1, 2, 3 partners; `size` is the number of partners.
+  public var atPartners: [GroupGuarantee]?
 
   public init(
     against: Adversary, delta: Double, epsilonUpper: Double, epsilonLower: Double? = nil,
@@ -135,6 +137,18 @@ public struct AttackReading: Codable, Sendable, Equatable {
   public static func readings(gaussianMu mu: Double) -> [AttackReading] {
     [(0.001, -3.090232306167813), (0.01, -2.326347874040841)].map { rate, quantile in
       AttackReading(falsePositiveRate: rate, truePositiveRateMax: normalDistribution(quantile + mu))
+    }
+  }
+
+  /// The same from points of an (ε, δ) curve, for what is not Gaussian: TPR ≤ e^ε·FPR + δ and TPR ≤ 1 − e^(−ε)(1 − δ − FPR)
+  /// at every point (Kairouz, Oh, Viswanath 2015, theorem 2.1).
+  ///
+  /// - Returns: empty without points.
+  public static func readings(curve: [CurvePoint]) -> [AttackReading] {
+    guard !curve.isEmpty else { return [] }
+    return [0.001, 0.01].map { rate in
+      let bounds = curve.flatMap { [exp($0.epsilon) * rate + $0.delta, 1 - exp(-$0.epsilon) * (1 - $0.delta - rate)] }
+      return AttackReading(falsePositiveRate: rate, truePositiveRateMax: min(1, bounds.min() ?? 1))
     }
   }
 }

@@ -17,6 +17,8 @@ public struct ReleaseMechanism: Codable, Sendable, Equatable {
   public var scale: Double?
   /// How reals become integers: "stochastic rounding, accepted when Σv² ≤ Δ² in integers".
   public var rounding: String?
+  /// Where noise and coins come from: "the operating system's generator, through ChaCha20".
+  public var randomness: String?
   /// Δ² in grid units, checked in integers after the rounding.
   public var sensitivitySquared: Int?
   /// σ² in grid units of the noise in the released sum.

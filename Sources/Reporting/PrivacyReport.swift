@@ -14,6 +14,8 @@ public struct PrivacyReport: Codable, Sendable, Equatable {
   /// One guarantee per adversary; empty when no noise was added.
   public var guarantees: [Guarantee]
   public var ledger: LedgerExtract?
+  /// Spend by partner and by model family; `nil` where only one ledger was at hand.
+  public var spending: [SpendRow]?
   /// Over all plans of the ledger; `nil` where the ledger is of this run alone.
   public var total: SpentTotal?
   /// Searches, early stopping, warm starts, vocabulary: what was charged and what is not covered.
@@ -192,9 +194,12 @@ public struct TuningDisclosure: Codable, Sendable, Equatable {
   public var charged: [String]
   /// The same, for those that no figure of this report covers.
   public var notCovered: [String]
+  /// How often the ledger of the data set was charged, over all plans; `nil` where it was not at hand.
+  public var use: DataSetUse?
 
-  public init(charged: [String] = [], notCovered: [String] = []) {
+  public init(charged: [String] = [], notCovered: [String] = [], use: DataSetUse? = nil) {
     self.charged = charged
+    self.use = use
     self.notCovered = notCovered
   }
 }

@@ -56,6 +56,7 @@ enum Stylesheet {
     pre{background:var(--ground);border:1px solid var(--rule);border-radius:6px;padding:10px 14px;overflow-x:auto;font-size:13.5px;\
     white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 12px}
     code{font-family:ui-monospace,"DejaVu Sans Mono",monospace}
+    .seal{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:11px;line-height:1.4;overflow-wrap:anywhere;max-width:none}
     footer{color:var(--soft);font-size:13.5px;padding-top:24px;padding-bottom:40px}
     @media (max-width:640px){h1{font-size:23px}.card{padding:18px}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:8px}}
     @page{size:A4;margin:16mm 14mm}

@@ -3,6 +3,8 @@ extension RunReport {
   public enum TextDetail: String, Sendable, CaseIterable {
     /// Claim, guarantees, quality, bytes and seconds: for the end of a run.
     case summary
+    /// Claim and the points of a privacy report, on one page.
+    case page
     /// Everything that the page tells.
     case full
   }
@@ -11,7 +13,8 @@ extension RunReport {
   ///
   /// - Parameter width: columns to which sentences are broken; tables may be wider.
   public func renderText(_ detail: TextDetail = .summary, width: Int = 100) -> String {
-    TextPage(document: ReportDocument(self), width: max(width, 40)).text(detail)
+    if detail == .page { return OnePage(report: publishable(), width: max(width, 60)).text }
+    return TextPage(document: ReportDocument(self), width: max(width, 40)).text(detail)
   }
 }
 
@@ -102,21 +105,7 @@ private struct TextPage {
     return lines.enumerated().map { ($0.offset == 0 ? first : indent) + $0.element }
   }
 
-  private func wrap(_ text: String, width: Int) -> [String] {
-    var lines: [String] = []
-    var line = ""
-    for word in text.split(separator: " ") {
-      if line.isEmpty {
-        line = String(word)
-      } else if TerminalWidth.of(line) + 1 + TerminalWidth.of(String(word)) <= width {
-        line += " " + word
-      } else {
-        lines.append(line)
-        line = String(word)
-      }
-    }
-    return lines + [line]
-  }
+  private func wrap(_ text: String, width: Int) -> [String] { TextLines.wrap(text, width: width) }
 
   /// No more than one empty line at a time, none at the ends.
   private func collapsed(_ lines: [String]) -> [String] {

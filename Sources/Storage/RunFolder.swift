@@ -107,6 +107,8 @@ extension RunFolder {
   public var witnesses: String { ledgers + "/coordinator.witnesses" }
   public var reportHTML: String { currentPath + "/report.html" }
   public var reportJSON: String { currentPath + "/report.json" }
+  /// The report on one page of plain text.
+  public var reportText: String { currentPath + "/report.txt" }
   /// One JSON object per line and release.
   public var metrics: String { currentPath + "/metrics.jsonl" }
   /// Item embeddings of the last model; the ids of the rows stand beside them in `itemIdentifiers`.

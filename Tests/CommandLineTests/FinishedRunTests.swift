@@ -179,7 +179,8 @@ import Testing
     try Program.tacit.run("report", "file", in: scratch).expectRefusal(66, saying: "expected the folder of a run")
     let report = try scratch.bytes("first/report.json")
     try scratch.write(report.prefix(report.count / 2), to: "first/report.json")
-    try Program.tacit.run("report", "first", in: scratch).expectRefusal(65, saying: "report.json")
+    try Program.tacit.run("report", "first", in: scratch).expectRefusal(
+      4, saying: "report.json", "was changed after it was signed")
     let model = try scratch.bytes("first/items.safetensors")
     try scratch.write(model.dropLast(4), to: "first/items.safetensors")
     try Program.tacit.run("evaluate", "first", in: scratch).expectRefusal(65, saying: "items.safetensors")

@@ -38,7 +38,21 @@ enum SampleReport {
     codeVersion: "0.1.0 (5586a67)", accountantName: "analytic Gaussian", accountantVersion: "1",
     signerKeyFingerprint: "9d41 77c0 3b5e 21fa", createdAt: "2026-11-21T06:00:00Z", seed: 20_261_121)
 
-  static let privacy = PrivacyReport(
+  static let privacy: PrivacyReport = {
+    var privacy = unspent
+    privacy.spending = [
+      SpendRow(kind: .partner, name: "Alpine", charges: 9, epsilon: 3.9712, delta: 1e-6, epsilonRemaining: 0.0287),
+      SpendRow(kind: .partner, name: "Benelux", charges: 8, epsilon: nil, delta: 1e-6),
+      SpendRow(kind: .family, name: "covariance: counts", charges: 1, epsilon: 0.41, delta: 1e-6),
+    ]
+    privacy.guarantees[0].atPartners = [
+      GroupGuarantee(size: 1, epsilon: 3.97121, delta: 1e-6), GroupGuarantee(size: 2, epsilon: 8.6, delta: 1e-6),
+    ]
+    privacy.mechanisms[0].randomness = "the operating system's generator, at every partner for its own share"
+    return privacy
+  }()
+
+  private static let unspent = PrivacyReport(
     setting: TrustSetting(
       noise: .distributed, secureAggregation: true, partnerCount: 7, threshold: 5, survivorCountMin: 5,
       colluderCount: 1,
@@ -95,7 +109,8 @@ enum SampleReport {
       note: "All entries of this run."),
     tuning: TuningDisclosure(
       charged: ["None: hyperparameters are constants of the plan."],
-      notCovered: ["The recipe was found on a public data set by the authors."]),
+      notCovered: ["The recipe was found on a public data set by the authors."],
+      use: DataSetUse(plans: 3, searches: 1, epsilon: 6.25, delta: 1e-6)),
     publicData: ["The catalogue: item ids, named by hash in the plan.", "The roster of partners."],
     neverLeaves: [
       "Interactions and user ids.", "User vectors and recommendation lists.", "Numbers of users.",

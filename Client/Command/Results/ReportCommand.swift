@@ -21,21 +21,38 @@ struct ReportCommand: AsyncParsableCommand {
   @OptionGroup var plan: PlanOption
   @Option(help: "text, html or json.") var format: Format = .text
   @Option(help: "Write to this file instead of the terminal.") var output: String?
+  @Flag(help: "Sign it with this partner's identity: tacit verify FILE finds any change. Text becomes one page then.") var sign =
+    false
+  @OptionGroup var passphrase: PassphraseOptions
 
   func run() async throws { try await ClientFailures.report { try execute() } }
 
   private func execute() throws {
     let (home, store) = try home.open()
     let report = try report(try LedgerOfPlan(home: home, store: store, plan: try plan.hash(store)), home)
-    let text =
-      switch format {
-      case .text: report.renderText(.full)
-      case .html: report.renderHTML()
-      case .json: try report.renderJSON()
-      }
+    let text = try sign ? signed(report, home, store) : plain(report)
     guard let output else { return Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
     try AtomicFile.write(text, to: output)
     Console.output("written to \(output)")
+  }
+
+  private func plain(_ report: RunReport) throws -> String {
+    switch format {
+    case .text: report.renderText(.full)
+    case .html: report.renderHTML()
+    case .json: try report.renderJSON()
+    }
+  }
+
+  private func signed(_ report: RunReport, _ home: PartnerHome, _ store: PartnerStore) throws -> String {
+    let enrolment = try Joining.enrolment(of: store, home)
+    let sealed = try SealedReport(
+      report, key: try PartnerSignature.key(home: home, enrolment: enrolment, passphrase: passphrase.source))
+    return switch format {
+    case .text: sealed.text
+    case .html: sealed.page
+    case .json: sealed.json
+    }
   }
 
   private func report(_ own: LedgerOfPlan, _ home: PartnerHome) throws -> RunReport {
@@ -71,7 +88,10 @@ struct ReportCommand: AsyncParsableCommand {
     privacy.rounds = RoundCounts(
       planned: plan.releases.count, completed: released, abortedButCharged: charges.count - released, endedBecause: own.end)
     privacy.tuning = TuningDisclosure(
-      notCovered: ["Hyperparameters were given by the plan; any search for them on private data is not in these figures."])
+      notCovered: [
+        "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it."
+      ],
+      use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: own.dataSet.text, planHash: own.planHash.hex,

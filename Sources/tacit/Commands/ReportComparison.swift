@@ -1,3 +1,4 @@
+internal import CommandSupport
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
@@ -11,6 +12,8 @@ struct ReportComparison {
   let planHash: Digest
   /// The coordinator's, as far as it could be read.
   let ledger: LedgerState?
+  /// The partners' ledgers that are at hand, by name.
+  var partners: [(name: String, state: LedgerState)] = []
 
   /// One sentence for each figure that differs.
   var objections: [String] {
@@ -73,10 +76,31 @@ struct ReportComparison {
       }
       objections += figureObjections(guarantee, events, summary)
     }
+    objections += spendingObjections(ledger)
     for (stated, standing) in zip(report.privacy.ledger?.entries ?? [], ledger.charges)
     where stated.epsilonAfter.map({ !Self.agree($0, standing.charge.epsilonAfter) }) ?? true {
       objections.append("states another ε after record \(standing.number) than the ledger")
       break
+    }
+    return objections
+  }
+
+  /// The rows of the partners' ledgers, of the releases, and how often the data were used.
+  private func spendingObjections(_ ledger: LedgerState) -> [String] {
+    var objections: [String] = []
+    let found = SpendReading.rows(plan, partners: partners, charges: ledger.charges)
+    for row in report.privacy.spending ?? [] {
+      // A partner's ledger may not be at hand; that is said elsewhere.
+      guard row.kind == .family || partners.contains(where: { $0.name == row.name }) else { continue }
+      guard let own = found.first(where: { $0.kind == row.kind && $0.name == row.name }), own.charges == row.charges,
+        Self.agree(row.epsilon ?? .infinity, own.epsilon ?? .infinity)
+      else {
+        objections.append("states what \(row.name) spent otherwise than the ledgers")
+        break
+      }
+    }
+    if let use = report.privacy.tuning?.use, use != SpendReading.use(of: ledger, delta: plan.privacy.delta) {
+      objections.append("states another number of plans and searches, or another total, than the ledger")
     }
     return objections
   }
@@ -105,7 +129,21 @@ struct ReportComparison {
         break
       }
     }
-    let readings = AttackReading.readings(gaussianMu: summary.mu)
+    for entry in guarantee.atPartners ?? [] {
+      var policy = plan.privacy
+      policy.maximumPartnersPerUser = min(max(entry.size, 1), 1000)
+      let scaled = (ledger?.charges ?? []).compactMap { standing in
+        plan.releases[standing.charge.release].event(policy, against: guarantee.against == .coalition ? .coalition : .outsiders)
+      }
+      guard entry.size >= 1, entry.size <= 1000, scaled.count == events.count, let summary = try? PrivacyLossSummary(scaled),
+        Self.agree(entry.epsilon, Accounting.epsilon(for: summary, delta: plan.privacy.delta))
+      else {
+        objections.append(
+          "states ε = \(entry.epsilon) against \(against) for a user at \(entry.size) partners, which the ledger does not give")
+        break
+      }
+    }
+    let readings = PlanPrivacyReport.attack(summary, curve: guarantee.curve)
     guard guarantee.rho.map({ Self.agree($0, summary.rho) }) ?? true, guarantee.mu.map({ Self.agree($0, summary.mu) }) ?? true,
       guarantee.attack.allSatisfy({ stated in
         readings.contains {
@@ -119,7 +157,9 @@ struct ReportComparison {
   }
 
   /// Relative; machines differ in the last bits of exp and log.
-  private static func agree(_ stated: Double, _ found: Double) -> Bool { abs(stated - found) <= 1e-6 * max(found, 1e-3) }
+  private static func agree(_ stated: Double, _ found: Double) -> Bool {
+    stated == found || abs(stated - found) <= 1e-6 * max(found, 1e-3)
+  }
 
   private func shortened(_ text: String) -> String { text.count > 24 ? "\(text.prefix(16))…" : text }
 }

@@ -8,7 +8,12 @@ internal import Storage
 /// `tacit report`: the report of a finished run, printed again from its report.json.
 struct ReportRunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Print the report of a finished run again, as text, HTML or JSON.")
+    commandName: "report", abstract: "Print the report of a finished run again, of one partner alone, or beside another.",
+    discussion: """
+      tacit report runs/first --format html --output first.html
+      tacit report runs/first --partner shop-3
+      tacit report runs/first --compare runs/second
+      """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, html, json }
 
@@ -16,37 +21,80 @@ struct ReportRunCommand: ParsableCommand {
   @Option(help: "text, html or json.") var format: Format = .text
   @Option(help: "Write to this file instead of the terminal.") var output: String?
   @Flag(help: "Only what a run prints at its end; text only.") var brief = false
+  @Flag(help: "The points of a privacy report on one page; text only.") var onePage = false
+  @Option(help: ArgumentHelp("The report of this partner alone, from its ledger.", valueName: "name")) var partner: String?
+  @Option(help: ArgumentHelp("Another run's folder or report.json: what differs; text or json.", valueName: "run")) var compare:
+    String?
 
   func run() throws { try Failures.report { try execute() } }
 
   private func execute() throws {
-    let folder = try RunFiles.open(path)
-    let file = folder.reportJSON
-    guard FileManager.default.fileExists(atPath: file) || !folder.isExport else {
-      throw CommandFailure(
-        .noInput,
-        "\(folder.currentPath) was exported by a coordinator, which has no data to judge by, so that it holds no report; check it with: tacit verify \(path); judge its model on data of yours with: tacit evaluate \(path) --data DATA"
-      )
+    if let compare { return try printDifference(to: compare) }
+    if let partner {
+      return try hand(out: try PartnerReport(folder: try RunFiles.open(path), partner: partner, path: path).report(), seal: nil)
     }
-    guard FileManager.default.fileExists(atPath: file) || folder.isFinished else {
-      throw CommandFailure(
-        .noInput, "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results"
-      )
-    }
-    let bytes = try RunFiles.read(file, of: folder)
-    let report: RunReport
-    do { report = try RunReport(json: Data(bytes)) } catch { throw CommandFailure(.data, "\(file): \(error)") }
-    let text =
+    let (report, seal) = try Self.read(path)
+    try hand(out: report, seal: seal)
+  }
+
+  private func hand(out report: RunReport, seal: ReportSeal?) throws {
+    let form: (text: String, isSealed: Bool) =
       switch format {
-      case .text: report.renderText(brief ? .summary : .full)
-      case .html: report.renderHTML()
-      case .json: try report.renderJSON()
+      case .text where onePage: SealedReport.form(.text, report.renderText(.page), seal: seal)
+      case .text: (report.renderText(brief ? .summary : .full), true)
+      case .html: SealedReport.form(.page, report.renderHTML(), seal: seal)
+      case .json: SealedReport.form(.json, try report.renderJSON(), seal: seal)
       }
+    if seal != nil, !form.isSealed {
+      Failures.complain(
+        "note: this version renders the report otherwise than the one that signed it, so that this copy has no seal; the signed one is in \(path)"
+      )
+    }
     guard let output else {
-      Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text)
+      Console.output(form.text.hasSuffix("\n") ? String(form.text.dropLast()) : form.text)
       return
     }
-    try AtomicFile.write(text, to: output)
+    try AtomicFile.write(form.text, to: output)
     Console.output("written to \(output)")
+  }
+
+  private func printDifference(to other: String) throws {
+    guard format != .html else { throw CommandFailure(.usage, "--compare prints text or json, found --format html") }
+    let difference = ReportDifference(try Self.read(path).report, try Self.read(other).report)
+    if format == .json { return try Console.outputJSON(difference) }
+    Console.output(difference.text(first: path, second: other, onlyDifferences: brief))
+  }
+
+  /// Reads a run's report.json, or the file itself; a seal that does not hold is refused.
+  private static func read(_ path: String) throws -> (report: RunReport, seal: ReportSeal?) {
+    var isFolder: ObjCBool = false
+    var file = path
+    let bytes: [UInt8]
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      bytes = Array(FileManager.default.contents(atPath: path) ?? Data())
+    } else {
+      let folder = try RunFiles.open(path)
+      file = folder.reportJSON
+      guard FileManager.default.fileExists(atPath: file) || !folder.isExport else {
+        throw CommandFailure(
+          .noInput,
+          "\(folder.currentPath) was exported by a coordinator, which has no data to judge by, so that it holds no report; check it with: tacit verify \(path); judge its model on data of yours with: tacit evaluate \(path) --data DATA"
+        )
+      }
+      guard FileManager.default.fileExists(atPath: file) || folder.isFinished else {
+        throw CommandFailure(
+          .noInput,
+          "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results")
+      }
+      bytes = try RunFiles.read(file, of: folder)
+    }
+    guard bytes.first == UInt8(ascii: "{") || file != path else {
+      throw CommandFailure(.noInput, "\(path): found a file, expected the folder of a run such as runs/first, or its report.json")
+    }
+    let seal: ReportSeal?
+    do { seal = try VerifiedReport(bytes).seal } catch  where !error.isUnsealed {
+      throw CommandFailure(.notVerified, "\(file) \(error); do not rely on its figures")
+    } catch { seal = nil }  // Reports of older versions, and of one partner alone, have no seal.
+    do { return (try RunReport(json: Data(bytes)), seal) } catch { throw CommandFailure(.data, "\(file): \(error)") }
   }
 }

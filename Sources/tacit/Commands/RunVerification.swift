@@ -361,17 +361,23 @@ struct RunVerification {
         : say(.note, subject, "is not there: the run was interrupted; its ledgers count all the same")
     }
     let report: RunReport
-    do { report = try RunReport(json: Data(try folder.read(folder.reportJSON))) } catch {
+    let bytes: [UInt8]
+    do {
+      bytes = try folder.read(folder.reportJSON)
+      report = try RunReport(json: Data(bytes))
+    } catch {
       return say(.failed, subject, "\(error)")
     }
-    let objections = ReportComparison(report: report, plan: plan, planHash: hash, ledger: coordinator).objections
+    for file in [folder.reportJSON, folder.reportHTML, folder.reportText] { checkSeal(file, plan) }
+    let objections = ReportComparison(
+      report: report, plan: plan, planHash: hash, ledger: coordinator,
+      partners: partners.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    ).objections
     for objection in objections { say(.failed, subject, objection) }
     if objections.isEmpty {
       say(.ok, subject, "plan, catalogue, signer, ledger head, releases and every ε are those found above")
     }
-    guard let page = try? folder.read(folder.reportHTML) else {
-      return say(folder.isFinished ? .failed : .note, "report.html", "is missing")
-    }
+    guard let sealed = try? folder.read(folder.reportHTML), let page = try? ReportForm.unseal(sealed).body else { return }
     guard report.identity.codeVersion == TacitVersion.text else {
       return say(
         .note, "report.html",
@@ -381,6 +387,24 @@ struct RunVerification {
       return say(.failed, "report.html", "does not say what report.json says; print that with tacit report")
     }
     say(.ok, "report.html", "says what report.json says")
+  }
+
+  /// Every byte of the report is what the plan's coordinator signed.
+  private mutating func checkSeal(_ path: String, _ plan: TrainingPlan) {
+    let subject = name(path)
+    guard FileManager.default.fileExists(atPath: path) else {
+      return say(folder.isFinished ? .failed : .note, subject, "is missing")
+    }
+    do {
+      let report = try VerifiedReport(try folder.read(path))
+      guard report.seal.key == plan.coordinatorKey else {
+        return say(
+          .failed, subject,
+          "is signed by the key \(report.seal.key.prefix(16))…, expected the coordinator's of plan.json: \(plan.coordinatorKey.prefix(16))…"
+        )
+      }
+      say(.ok, subject, "every byte is what the coordinator's key \(plan.coordinatorKey.prefix(16))… signed")
+    } catch { say(.failed, subject, "\(error)") }
   }
 
   private mutating func describeLimits(_ plan: TrainingPlan) {

@@ -70,8 +70,15 @@ struct RunReportBuilder {
       abortedButCharged: state.charges.count - result.releases.count,
       noiseContributors: NoiseContributors(counts: result.releases.map(\.survivors.count)),
       endedBecause: "\(result.end)")
+    let names = plan.roster.map(\.name)
+    report.spending = SpendReading.rows(
+      plan, partners: zip(names, outcome.partnerLedgers.map(\.state)).map { ($0, $1) }, charges: state.charges)
     report.tuning = TuningDisclosure(
-      notCovered: ["Hyperparameters were given by the plan; any search for them on private data is not in these figures."])
+      notCovered: [
+        "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
+        "Early stopping and warm starts: none; the plan fixed the rounds and the first model. The vocabulary is the public catalogue.",
+      ],
+      use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return report
   }
 
@@ -138,6 +145,9 @@ struct RunReportBuilder {
     [
       ReportCommand(
         purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(folder.path)"),
+      ReportCommand(
+        purpose: "Check that no byte of this page was changed, and who signed it",
+        command: "tacit verify \(folder.path)/report.html"),
       ReportCommand(purpose: "Show this report again", command: "tacit report \(folder.path)"),
       ReportCommand(purpose: "Recompute the quality of the lists", command: "tacit evaluate \(folder.path)"),
       ReportCommand(

@@ -10,6 +10,7 @@ struct SimulateCommand: ParsableCommand {
     discussion: "Settings come from defaults, then the YAML file of --config, then flags.")
 
   @Option(help: "A YAML file with the same names as these flags.") var config: String?
+  @Option(help: "A plan file as tacit plan writes it; flags and --config count more.") var plan: String?
   @Option(help: "'synthetic', a data folder, or an interaction file.") var data: String?
   @Option(help: "A number of partners, or by:COLUMN of the users' table.") var partners: String?
   @Option(help: "mf, als, covariance or popularity.") var algorithm: String?
@@ -38,6 +39,7 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "none, split-survivors, small-cohort, swap-model or forge-key.") var lyingCoordinator: String?
   @Option(help: "Length of the lists in recommendations.tsv.") var topN: String?
   @Option(help: "Items after which a user's history counts half when scoring.") var halfLife: String?
+  @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?
   @Flag(help: "Hold out each user's last training item instead of reading the test items (for tuning).")
   var validation = false
   @Flag(help: "Draw keys, masks and noise from the seed. Nothing about such a run is private.")
@@ -49,6 +51,12 @@ struct SimulateCommand: ParsableCommand {
   /// Defaults, then the file, then flags.
   func settings() throws -> SimulationSettings {
     var settings = SimulationSettings()
+    if let plan {
+      guard let bytes = FileManager.default.contents(atPath: plan), let text = String(bytes: bytes, encoding: .utf8) else {
+        throw CommandFailure(.noInput, "\(plan): no such file, or it is not UTF-8 text")
+      }
+      try settings.merge(planFile: text, file: plan)
+    }
     if let config {
       guard let bytes = FileManager.default.contents(atPath: config) else {
         throw CommandFailure(.noInput, "\(config): no such file, or it cannot be read")
@@ -66,6 +74,7 @@ struct SimulateCommand: ParsableCommand {
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
       ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
+      ("search", search),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }
     for assignment in parameters {

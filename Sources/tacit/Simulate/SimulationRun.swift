@@ -135,6 +135,10 @@ struct SimulationRun {
       if settings.insecureTestRandomness {
         try ledger.note("not private: keys, masks and noise of this run come from a seed", time: 0)
       }
+      if let search = settings.search {
+        try ledger.note(
+          SpendReading.searchMark + search, time: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970))
+      }
       return ledger
     }
     let coordinatorLedger = try ledger(
@@ -184,8 +188,10 @@ struct SimulationRun {
       try folder.write(Array((outcome.witnessLines.joined(separator: "\n") + "\n").utf8), to: folder.witnesses)
     }
     try folder.write(Array((outcome.metricLines.joined(separator: "\n") + "\n").utf8), to: folder.metrics)
-    try folder.write(Array(try report.renderJSON().utf8), to: folder.reportJSON)
-    try folder.write(Array(report.renderHTML().utf8), to: folder.reportHTML)
+    let sealed = try SealedReport(report, key: experiment.coordinatorKey)
+    try folder.write(Array(sealed.json.utf8), to: folder.reportJSON)
+    try folder.write(Array(sealed.page.utf8), to: folder.reportHTML)
+    try folder.write(Array(sealed.text.utf8), to: folder.reportText)
   }
 
   private func outputPath() throws -> String {

@@ -36,13 +36,15 @@ struct SimulationSettings: Sendable, Equatable {
   var validation = false
   var topN = 100
   var halfLife: Double?
+  /// Says that this run belongs to a search over settings on these data; every ledger of the run records it.
+  var search: String?
 
   /// The keys of the YAML file; the flags have the same names.
   static let keys = [
     "data", "partners", "algorithm", "epsilon", "delta", "rounds", "noise", "max-partners-per-user", "dropout",
     "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold",
     "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
-    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life",
+    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search",
   ]
 
   /// Reads a YAML mapping; unknown keys are refused with the nearest known one.
@@ -132,6 +134,11 @@ struct SimulationSettings: Sendable, Equatable {
       guard let value = UInt64(text) else { throw fail("a whole number, 0 or larger") }
       seed = value
     case "output": output = text
+    case "search":
+      guard (1...200).contains(text.utf8.count), !text.unicodeScalars.contains(where: { $0.value < 32 }) else {
+        throw fail("a name of 1 to 200 bytes without control characters")
+      }
+      search = text
     case "sampling-rate": samplingRate = try number("a rate above 0 and at most 1", { $0 > 0 && $0 <= 1 })
     case "colluders": colluders = try integer("a whole number, 0 or larger", { $0 >= 0 })
     case "threshold": threshold = try integer("a whole number, 2 or larger", { $0 >= 2 })

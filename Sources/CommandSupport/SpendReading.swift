@@ -1,0 +1,53 @@
+internal import DifferentialPrivacy
+public import FederatedLearning
+public import Reporting
+
+/// What ledgers say about who spent what, and how often the data were looked at.
+public enum SpendReading {
+  /// One row per holder, then one per kind of release.
+  ///
+  /// - Parameters:
+  ///   - partners: name and ledger of each partner, in the order of the roster.
+  ///   - charges: those of the plan, from the ledger that the report is of.
+  public static func rows(
+    _ plan: TrainingPlan, partners: [(name: String, state: LedgerState)], charges: [LedgerState.Standing]
+  ) -> [SpendRow] {
+    guard plan.privacy.noise != .none else { return [] }
+    let (delta, cap) = (plan.privacy.delta, plan.privacy.epsilon)
+    let holders = partners.map { name, state in
+      let epsilon = state.proven.epsilon(delta: delta)
+      return SpendRow(
+        kind: .partner, name: name, charges: state.charges.count { $0.refund != .proven },
+        epsilon: epsilon.isFinite ? epsilon : nil,
+        delta: delta, epsilonRemaining: max(0, cap - epsilon))
+    }
+    var names: [String] = []
+    for charge in charges where !names.contains(charge.charge.name) { names.append(charge.charge.name) }
+    let families = names.map { name in
+      let own = charges.filter { $0.charge.name == name }
+      let events = own.compactMap { standing -> PrivacyEvent? in
+        if case .accounted(let event) = standing.charge.event { event } else { nil }
+      }
+      let epsilon =
+        events.count == own.count ? (try? PrivacyLossSummary(events)).map { Accounting.epsilon(for: $0, delta: delta) } : nil
+      return SpendRow(
+        kind: .family, name: "\(plan.algorithm.name): \(name)", charges: own.count,
+        epsilon: epsilon.flatMap { $0.isFinite ? $0 : nil },
+        delta: delta)
+    }
+    return holders + families
+  }
+
+  /// Plans, searches and total of a ledger.
+  ///
+  /// A search over settings is a remark that begins with `searchMark`; every plan that it tried is charged by itself.
+  public static func use(of state: LedgerState, delta: Double) -> DataSetUse {
+    let epsilon = state.proven.epsilon(delta: delta)
+    return DataSetUse(
+      plans: Set(state.charges.map(\.charge.plan)).count,
+      searches: state.notes.count { $0.text.hasPrefix(searchMark) }, epsilon: epsilon.isFinite ? epsilon : nil, delta: delta)
+  }
+
+  /// How a remark in a ledger begins that tells of a search over settings on private data.
+  public static let searchMark = "search: "
+}

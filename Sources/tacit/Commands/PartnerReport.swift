@@ -1,0 +1,114 @@
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Foundation
+internal import Reporting
+internal import SecureAggregation
+internal import Storage
+
+/// The report of one partner of a run: from the plan and that partner's ledger alone.
+struct PartnerReport {
+  let folder: RunFolder
+  let partner: String
+  /// The run as the user named it, for the commands.
+  let path: String
+
+  /// - Throws: `CommandFailure` when plan or ledger cannot be relied on.
+  func report() throws -> RunReport {
+    let file: PlanFile
+    do { file = try PlanFile(bytes: try RunFiles.read(folder.plan, of: folder)) } catch let error as PlanError {
+      throw CommandFailure(.data, "\(folder.plan): \(error)")
+    }
+    let (plan, hash) = (file.plan, SHA256.hash(file.bytes))
+    guard let entry = plan.roster.first(where: { $0.name == partner }) else {
+      let names = plan.roster.map(\.name)
+      let hint =
+        NearestName.match(partner, among: names).map { "did you mean '\($0)'?" }
+        ?? "expected one of \(names.prefix(12).joined(separator: ", "))"
+      throw CommandFailure(.usage, "'\(partner)' is not in the plan's roster; \(hint)")
+    }
+    let state = try ledger(of: entry, plan, hash)
+    let charges = state.charges.filter { $0.charge.plan == hash && $0.refund != .proven }
+    let spent = state.proven.epsilon(delta: plan.privacy.delta)
+    var privacy = try PlanPrivacyReport(
+      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
+      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
+    ).report()
+    privacy.covered = [
+      "Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."
+    ]
+    privacy.notCovered = [
+      "Rounds in which \(partner) took no part.", "Traffic: sizes and times of messages.",
+      "The catalogue, which is taken to be public.", "What other partners spend of a user whose data they hold too.",
+    ]
+    let released = charges.count { if case .released? = $0.outcome?.result { true } else { false } }
+    privacy.rounds = RoundCounts(
+      planned: plan.releases.count, completed: released, abortedButCharged: charges.count - released,
+      endedBecause: "see the report of the run")
+    privacy.spending = SpendReading.rows(plan, partners: [(partner, state)], charges: charges)
+    privacy.tuning = TuningDisclosure(
+      notCovered: ["Any search on private data that this ledger does not name."],
+      use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
+    return RunReport(
+      identity: RunIdentity(
+        runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
+        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: state.recorded.accountant,
+        signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex),
+      privacy: privacy,
+      hazards: (folder.isExport
+        ? []
+        : [
+          Hazard(
+            kind: .simulation,
+            text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator.")
+        ]) + PlanPrivacyReport.hazards(plan),
+      commands: [
+        ReportCommand(
+          purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(path)"),
+        ReportCommand(purpose: "Show this report again", command: "tacit report \(path) --partner \(partner)"),
+      ])
+  }
+
+  private func ledger(of entry: RosterEntry, _ plan: TrainingPlan, _ hash: Digest) throws -> LedgerState {
+    let path = folder.partnerLedger(partner)
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CommandFailure(
+        .noInput,
+        folder.isExport
+          ? "the ledger of '\(partner)' is at the partner, who reports from it with: tacit-client report"
+          : "\(path) is missing: what was charged there cannot be known")
+    }
+    let roster = Dictionary(
+      uniqueKeysWithValues: plan.roster.compactMap { entry in
+        VerificationKey(hex: entry.verificationKey).map { (ParticipantID(entry.participant), $0) }
+      })
+    let verification = LedgerVerifier(
+      key: VerificationKey(hex: entry.verificationKey), plan: hash,
+      rules: [EvidenceRules(plan: hash, roster: roster, threshold: plan.aggregation.threshold)]
+    ).verify(try RunFiles.read(path, of: folder))
+    // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
+    let fault = verification.findings.first { finding in
+      finding.isFault || (folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
+    }
+    guard fault == nil, let state = verification.state else {
+      let first = fault?.description ?? "it cannot be read"
+      throw CommandFailure(.notVerified, "\(path): \(first); no report is made from a ledger that does not verify")
+    }
+    guard state.header.holder == partner else {
+      throw CommandFailure(.notVerified, "\(path): is the ledger of '\(state.header.holder)', expected that of '\(partner)'")
+    }
+    // The run's report counted the charges when the ledger was whole.
+    if let bytes = FileManager.default.contents(atPath: folder.reportJSON), let report = try? RunReport(json: bytes),
+      let row = report.privacy.spending?.first(where: { $0.kind == .partner && $0.name == partner })
+    {
+      let found = state.charges.count { $0.refund != .proven }
+      guard found == row.charges else {
+        throw CommandFailure(
+          .notVerified,
+          "\(path): found \(found) charges, but the run's report counts \(row.charges): the ledger lost records or was changed; no report is made from it"
+        )
+      }
+    }
+    return state
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+/// `tacit plan`, as a process.
+@Suite struct PlanCommandTests {
+  private static let usual = ["plan", "--target-epsilon", "4", "--users", "10000", "--partners", "7", "--items", "600"]
+
+  private func answer(_ arguments: [String], in scratch: Scratch? = nil) throws -> [String: Any] {
+    let outcome = try Program.tacit.run(arguments + ["--format", "json"], in: try scratch ?? Scratch())
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return try #require(outcome.json as? [String: Any])
+  }
+
+  private func number(_ answer: [String: Any], _ key: String) throws -> Double {
+    try #require((answer[key] as? NSNumber)?.doubleValue)
+  }
+
+  @Test("A plan's noise keeps the cap, is in integers, and N/z is that of a simulation with the same settings")
+  func noise() throws {
+    guard Program.tacit.isBuilt else { return }
+    let answer = try answer(Self.usual + ["--evaluation-share", "0"])
+    let planned = try number(answer, "epsilonPlanned")
+    #expect(planned <= 4 && planned > 3.9)
+    // ε = 4 at δ = 1e-6 takes z = 1.194 (analytic Gaussian).
+    #expect(abs(try number(answer, "noiseMultiplier") - 1.1935) < 0.003)
+    #expect(abs(try number(answer, "usersOverNoise") - 8379) < 20)
+    let releases = try #require(answer["releases"] as? [[String: Any]])
+    #expect(releases.map { $0["name"] as? String } == ["item counts", "item gradients"])
+    for release in releases {
+      #expect(try number(release, "sigmaSquared") >= 4096 && (try number(release, "shareVariance")) >= 8)
+      let items = try #require(release["items"] as? [String: Any])
+      #expect(try number(items, "signalOfFirst") > number(items, "signalOfMiddle"))
+      #expect((0...1).contains(try number(items, "drowned")))
+    }
+    let quality = try number(answer, "predictedQuality")
+    #expect(quality > 0.8 && quality < 1)
+  }
+
+  @Test("The other direction gives back what was put in")
+  func inverse() throws {
+    guard Program.tacit.isBuilt else { return }
+    let z = try number(try answer(Self.usual + ["--evaluation-share", "0"]), "noiseMultiplier")
+    let back = try answer(
+      ["plan", "--target-sigma", "\(z)", "--users", "10000", "--partners", "7", "--items", "600", "--evaluation-share", "0"])
+    #expect(abs(try number(back, "epsilonCap") - 4) < 0.01)
+    let fewest = try answer(["plan", "--target-epsilon", "4", "--quality", "0.85", "--partners", "7", "--items", "600"])
+    #expect(try number(fewest, "predictedQuality") >= 0.849)
+    let fewer = Int(try number(fewest, "users") * 0.8)
+    let less = try answer(["plan", "--target-epsilon", "4", "--users", "\(fewer)", "--partners", "7", "--items", "600"])
+    #expect(try number(less, "predictedQuality") < 0.85)
+  }
+
+  @Test(
+    "Warnings name what is wrong with a budget",
+    arguments: [
+      (["--delta", "1e-3"], "is not below 1/N"), (["--target-epsilon", "12"], "above 10"),
+      (["--rate", "0.05"], "expects 500 users"),
+      (["--target-epsilon", "0.1", "--zipf", "1.2"], "drown in noise"),
+      (["--noise", "central"], "partners trust the coordinator"),
+      (["--colluders", "6", "--minimum-survivors", "7", "--threshold", "7"], "one honest partner adds all the noise"),
+    ])
+  func warning(arguments: [String], words: String) throws {
+    guard Program.tacit.isBuilt else { return }
+    var all = Self.usual
+    if let first = arguments.first, let place = all.firstIndex(of: first) { all.removeSubrange(place...place + 1) }
+    let warnings = try #require(try answer(all + arguments)["warnings"] as? [String])
+    #expect(warnings.contains { $0.contains(words) }, "\(warnings)")
+    let usual = try #require(try answer(Self.usual)["warnings"] as? [String])
+    #expect(!usual.contains { $0.contains(words) })
+  }
+
+  @Test("Outside of what was measured nothing is predicted")
+  func honest() throws {
+    guard Program.tacit.isBuilt else { return }
+    for more in [["--users", "100"], ["--users", "90000000"], ["--items", "100000", "--users", "10000"]] {
+      var all = ["plan", "--target-epsilon", "4", "--partners", "7"] + more
+      if !more.contains("--items") { all += ["--items", "600"] }
+      let answer = try answer(all)
+      #expect(answer["predictedQuality"] == nil && (answer["prediction"] as? String)?.contains("measured") == true)
+    }
+    let outcome = try Program.tacit.run(
+      ["plan", "--target-epsilon", "4", "--quality", "0.9999", "--partners", "7", "--algorithm", "als", "--items", "600"],
+      in: Scratch())
+    #expect(outcome.status == 78 && outcome.complaints.count == 1 && outcome.errors.contains("no measured N/z"))
+  }
+
+  @Test(
+    "Questions without an answer are refused with a sentence",
+    arguments: [
+      (["plan", "--users", "100", "--partners", "5"], 64, "found neither"),
+      (usual + ["--target-sigma", "1"], 64, "found both"), (usual + ["--delta", "1"], 64, "--delta is 1.0"),
+      (usual + ["--colluders", "3"], 78, "expected at most 2t − n − 1"), (usual + ["--rate", "0"], 64, "--rate is 0.0"),
+      (["plan", "--target-epsilon", "1", "--users", "100", "--partners", "2"], 78, "2 partners"),
+      (usual + ["--algorithm", "mff"], 64, "'mf'"), (usual + ["--popularity", "absent.txt"], 66, "absent.txt"),
+      (["plan", "--target-sigma", "1e9", "--users", "100", "--partners", "5"], 78, "no ε between"),
+      (["plan", "--target-epsilon", "-1", "--users", "100", "--partners", "5"], 64, "target-epsilon"),
+    ])
+  func refusal(arguments: [String], status: Int32, sentence: String) throws {
+    guard Program.tacit.isBuilt else { return }
+    let outcome = try Program.tacit.run(arguments, in: Scratch())
+    #expect(outcome.status == status && outcome.errors.contains(sentence), "\(outcome.status) \(outcome.errors)")
+  }
+
+  @Test("The plan file that is written is tried by a simulation with the same noise, and is not replaced unasked")
+  func planFile() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    let arguments = [
+      "plan", "--target-epsilon", "4", "--users", "300", "--partners", "4", "--items", "60", "--rounds", "2", "--output",
+      "plan.yaml",
+    ]
+    #expect(try Program.tacit.run(arguments, in: scratch).status == 0)
+    #expect(try Program.tacit.run(arguments, in: scratch).status == 73)
+    #expect(try Program.tacit.run(arguments + ["--force"], in: scratch).status == 0)
+    let run = try Program.tacit.run(
+      "simulate", "--plan", "plan.yaml", "--data", "synthetic:300x60x4", "--partners", "4", "--baselines", "off", "--output",
+      "run",
+      "--format", "json", in: scratch)
+    #expect(run.status == 0, "\(run.errors)")
+    let plan = try #require(try JSONSerialization.jsonObject(with: scratch.bytes("run/plan.json")) as? [String: Any])
+    let privacy = try #require(plan["privacy"] as? [String: Any])
+    #expect(
+      try number(privacy, "epsilon") == 4 && number(privacy, "nominalUsers") == 300
+        && privacy["noise"] as? String == "distributed")
+    try scratch.write("epsilom: 3\n", to: "bad.yaml")
+    let bad = try Program.tacit.run("simulate", "--plan", "bad.yaml", in: scratch)
+    #expect(bad.status == 78 && bad.errors.contains("did you mean 'epsilon'"))
+  }
+
+  @Test("A public list of sales takes the place of the made-up popularity")
+  func popularityList() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    try scratch.write("item,sales\n" + (1...600).map { "i\($0),\($0 <= 3 ? 1_000_000 : 0)\n" }.joined(), to: "sales.csv")
+    let answer = try answer(Self.usual + ["--popularity", "sales.csv"], in: scratch)
+    let releases = try #require(answer["releases"] as? [[String: Any]])
+    let items = try #require(releases[0]["items"] as? [String: Any])
+    #expect(abs(try number(items, "drowned") - 597.0 / 600) < 1e-9)
+    try scratch.write("1\n2\n", to: "short.csv")
+    let short = try Program.tacit.run(Self.usual + ["--popularity", "short.csv"], in: scratch)
+    #expect(short.status == 78 && short.errors.contains("found 2 numbers, expected one for each of 600 items"))
+  }
+}
