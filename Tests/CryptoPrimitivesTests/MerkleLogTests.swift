@@ -119,14 +119,14 @@ internal import Testing
       for index in 0..<size {
         let proof = tree.inclusionProof(of: index, size: size)
         func holds(
-          _ entry: [UInt8] = Self.sample[index], _ place: Int? = nil, _ width: Int = size, _ root: Digest = roots[size],
-          _ path: [Digest]
+          _ path: [Digest], _ entry: [UInt8] = Self.sample[index], at place: Int? = nil, size width: Int = size,
+          root: Digest = roots[size]
         ) -> Bool { MerkleLog.includes(entry, at: place ?? index, size: width, root: root, proof: path) }
         #expect(holds(proof))
-        #expect(!holds([9, 9, 9], proof))
-        #expect(!holds(Self.sample[index], (index + 1) % 64, proof))
-        #expect(!holds(Self.sample[index], -1, proof))
-        #expect(!holds(Self.sample[index], nil, size, roots[size - 1], proof))
+        #expect(!holds(proof, [9, 9, 9]))
+        #expect(!holds(proof, at: (index + 1) % 64))
+        #expect(!holds(proof, at: -1))
+        #expect(!holds(proof, root: roots[size - 1]))
         for variant in Self.variants(of: proof) { #expect(!holds(variant)) }
       }
       for old in 1...size {

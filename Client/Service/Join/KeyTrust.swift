@@ -1,7 +1,7 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 internal import Foundation
 internal import GRDB
-package import PeerIdentity
+internal import PeerIdentity
 internal import TaskDatabase
 
 /// How a home comes to trust a new signing key of its coordinator: by successions that begin at the pinned key, and by a person
