@@ -34,7 +34,7 @@ internal import Testing
       try ledger.charge(try LedgerWorld.request(round, event: LedgerWorld.sampledEvent()))
     }
     let last = try ledger.charge(try LedgerWorld.request(3))
-    #expect(last.accountant.hasPrefix("pld"))
+    #expect(last.accountant.hasPrefix("rdp"))
     #expect(last.epsilonAfter > last.epsilonBefore)
     #expect(LedgerVerifier().verify(memory.bytes).findings == [])
   }

@@ -10,9 +10,8 @@ public struct LedgerSpending: Sendable {
   /// Composition of all accounted events.
   public private(set) var summary = PrivacyLossSummary()
   private var counts: [PrivacyEvent: Int] = [:]
-  /// Charges by plan; `nil` for those of a forecast, which belong to none yet.
+  /// Charges by plan; `nil` for those of a forecast.
   private var plans: [Digest?: Int] = [:]
-  private var retries = 0
   private var unprotectedCount = 0
   /// Set when events were charged that no accountant can compose with the others.
   private var isBeyondAccounting = false
@@ -38,24 +37,18 @@ public struct LedgerSpending: Sendable {
 
   /// Whether one signed plan fixed all that was charged, so that loss distributions may be composed.
   ///
-  /// That is so when all charges are of one plan, and either none was made for a second attempt at a round, or all are of one
-  /// kind: then what is charged is a beginning of the plan's list, or as many of one thing as the cap allows, whatever made an
-  /// attempt fail. Several plans, and second attempts among events of several kinds, may have been chosen after results were
-  /// seen: Rényi composition covers those.
-  public var parameters: ParameterChoice {
-    guard plans.count == 1, plans[.none] == nil else { return .adaptive }
-    return retries == 0 || counts.count <= 1 ? .fixedByPlan : .adaptive
-  }
+  /// That is so when all charges are of one plan and of one kind: what is charged is then so many times one thing, at most as
+  /// often as the cap allows, whichever rounds a partner missed and whatever made an attempt fail. Which of several kinds were
+  /// charged, and under which plans, may have been chosen after results were seen: Rényi composition covers those.
+  public var parameters: ParameterChoice { plans.count == 1 && counts.count <= 1 ? .fixedByPlan : .adaptive }
 
   /// Adds one charge.
   ///
   /// - Parameters:
-  ///   - plan: hash of the plan that it is of; `nil` in forecasts.
-  ///   - isRetry: whether an earlier attempt at the round was made.
+  ///   - plan: hash of the plan that it is of; `nil` in forecasts for a plan that has none yet.
   /// - Returns: why the event cannot be composed with the others, or `nil`; ε is infinite then.
-  mutating func add(_ event: ChargedEvent, plan: Digest? = nil, isRetry: Bool = false) -> PrivacyParameterError? {
+  mutating func add(_ event: ChargedEvent, plan: Digest? = nil) -> PrivacyParameterError? {
     plans[plan, default: 0] += 1
-    if isRetry { retries += 1 }
     guard case .accounted(let event) = event else {
       unprotectedCount += 1
       return nil
@@ -71,13 +64,12 @@ public struct LedgerSpending: Sendable {
   }
 
   mutating func add(_ charge: LedgerCharge) -> PrivacyParameterError? {
-    add(charge.event, plan: charge.plan, isRetry: charge.attempt.attempt > 0)
+    add(charge.event, plan: charge.plan)
   }
 
   /// Takes one charge away that was added before.
   mutating func remove(_ charge: LedgerCharge) {
     plans[charge.plan] = plans[charge.plan].flatMap { $0 == 1 ? nil : $0 - 1 }
-    if charge.attempt.attempt > 0 { retries -= 1 }
     guard case .accounted(let event) = charge.event else {
       unprotectedCount -= 1
       return

@@ -75,7 +75,7 @@ public final class PrivacyLedger: Sendable {
       var spending = state.recorded
       let before = spending.epsilon(delta: request.delta)
       if let refusal = spending.add(
-        request.event, plan: request.plan, isRetry: request.attempt.attempt > 0)
+        request.event, plan: request.plan)
       {
         throw LedgerError(
           "release \(request.release) (\(request.name)) of \(request.attempt) is not charged: \(refusal)")

@@ -153,7 +153,7 @@ public struct PlanDraft: Sendable {
     return try releases(parts, multiplier: high, plan)
   }
 
-  /// ε of all releases and of the reserved attempts, as the ledgers will compute it.
+  /// ε of all releases and of the reserved attempts, as the ledgers will compute it, whichever attempts fail.
   private func epsilon(of releases: [PlannedRelease]) -> Double {
     var spending = LedgerSpending()
     for release in releases { _ = spending.add(release.chargedEvent(privacy)) }

@@ -38,22 +38,21 @@ extension PrivacyLedger {
   ///
   /// - Parameters:
   ///   - plan: hash of the plan that it would be charged under.
-  ///   - isRetry: whether an earlier attempt at the round was made.
-  func allows(_ event: ChargedEvent, of plan: Digest, isRetry: Bool, cap: PrivacyBudget?) -> Bool {
+  func allows(_ event: ChargedEvent, of plan: Digest, cap: PrivacyBudget?) -> Bool {
     guard let cap else { return true }
     var spending = state.recorded
-    guard spending.add(event, plan: plan, isRetry: isRetry) == nil else { return false }
+    guard spending.add(event, plan: plan) == nil else { return false }
     return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
   }
 
   /// Whether one more event stays within a cap on the charges of one plan alone.
-  func allows(_ event: ChargedEvent, under plan: Digest, isRetry: Bool, cap: PrivacyBudget?) -> Bool {
+  func allows(_ event: ChargedEvent, under plan: Digest, cap: PrivacyBudget?) -> Bool {
     guard let cap else { return true }
     var spending = LedgerSpending()
     for standing in state.charges where standing.charge.plan == plan && standing.refund == nil {
       guard spending.add(standing.charge) == nil else { return false }
     }
-    guard spending.add(event, plan: plan, isRetry: isRetry) == nil else { return false }
+    guard spending.add(event, plan: plan) == nil else { return false }
     return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
   }
 }

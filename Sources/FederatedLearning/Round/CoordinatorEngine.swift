@@ -137,7 +137,7 @@ public struct CoordinatorEngine: Sendable {
     // Charged attempts are over, or resumed from their journal. Where the journal is lost, their number is too.
     while ledger.state.charge(nextAttempt, release: round) != nil { attempt += 1 }
     guard attempt < plan.aggregation.maximumAttempts else { return finish(.tooManyAborts(round: round, reason: .stopped)) }
-    guard ledger.allows(release.chargedEvent(plan.privacy), of: planHash, isRetry: attempt > 0, cap: plan.cap) else {
+    guard ledger.allows(release.chargedEvent(plan.privacy), of: planHash, cap: plan.cap) else {
       return finish(.budgetExhausted(round: round))
     }
     return open(makeStart())

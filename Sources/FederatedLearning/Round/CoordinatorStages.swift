@@ -75,7 +75,7 @@ extension CoordinatorEngine {
           survivors: attempt.inputCount, time: time), cap: plan.cap)
     } catch {
       let event = plan.releases[round].chargedEvent(plan.privacy)
-      guard ledger.allows(event, of: planHash, isRetry: attempt.context.attempt > 0, cap: plan.cap) else {
+      guard ledger.allows(event, of: planHash, cap: plan.cap) else {
         return abort(.stopped, time: time, isFinal: true) + finish(.budgetExhausted(round: round))
       }
       // The partners are told nothing: they wait, and the next process goes on with them.

@@ -306,8 +306,8 @@ public struct PartnerEngine: ~Copyable {
   private func allows(_ release: PlannedRelease, attempt: UInt32) -> Bool {
     let plan = planFile.plan
     let event = release.chargedEvent(plan.privacy)
-    return ledger.allows(event, of: planHash, isRetry: attempt > 0, cap: cap)
-      && ledger.allows(event, under: planHash, isRetry: attempt > 0, cap: plan.cap)
+    return ledger.allows(event, of: planHash, cap: cap)
+      && ledger.allows(event, under: planHash, cap: plan.cap)
   }
 
   /// Refuses a round start and leaves the attempt under way as it is.
