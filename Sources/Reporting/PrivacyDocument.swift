@@ -115,15 +115,22 @@ struct PrivacyDocument {
     let chunks = stride(from: 0, to: privacy.mechanisms.count, by: 5).map {
       Array(privacy.mechanisms[$0..<min($0 + 5, privacy.mechanisms.count)])
     }
-    return DocumentSection(
-      id: "mechanism", title: "Mechanism of each release",
-      blocks: chunks.map { .table(mechanismTable($0)) } + [
-        .paragraph("Grid units are the integers that are masked and summed: real value × scale, rounded.")
-      ])
+    // What all releases have in common is said once.
+    let common = Self.mechanismProperties.filter { _, value in Set(privacy.mechanisms.map(value)).count == 1 }
+    let other = Self.mechanismProperties.filter { _, value in Set(privacy.mechanisms.map(value)).count > 1 }
+    let facts = common.compactMap { title, value in value(privacy.mechanisms[0]).map { DocumentFact(title, $0) } }
+    let isOne = privacy.mechanisms.count == 1
+    var blocks: [DocumentBlock] =
+      facts.isEmpty ? [] : [.facts(isOne ? [DocumentFact("Release", privacy.mechanisms[0].name)] + facts : facts)]
+    if !isOne { blocks += chunks.map { .table(mechanismTable($0, other)) } }
+    blocks.append(.paragraph("Grid units are the integers that are masked and summed: real value × scale, rounded."))
+    return DocumentSection(id: "mechanism", title: "Mechanism of each release", blocks: blocks)
   }
 
-  private func mechanismTable(_ releases: [ReleaseMechanism]) -> DocumentTable {
-    let properties: [(String, (ReleaseMechanism) -> String?)] = [
+  private typealias MechanismProperty = (title: String, value: (ReleaseMechanism) -> String?)
+
+  private static var mechanismProperties: [MechanismProperty] {
+    [
       ("Mechanism", { $0.mechanism }),
       ("Coordinates", { $0.dimension.map(ReportNumber.count) }),
       ("Non-zero coordinates per user, at most", { $0.nonZeroCountMax.map(ReportNumber.count) }),
@@ -147,11 +154,10 @@ struct PrivacyDocument {
       ("Sampling rate q", { $0.samplingRate.map(ReportNumber.constant) }),
       ("Expected cohort q·N", { $0.cohortExpected.map { ReportNumber.quantity($0) } }),
     ]
-    let rows = properties.compactMap { title, value -> [DocumentTable.Cell]? in
-      let values = releases.map(value)
-      guard values.contains(where: { $0 != nil }) else { return nil }
-      return [.init(title)] + values.map { .init($0 ?? "–") }
-    }
+  }
+
+  private func mechanismTable(_ releases: [ReleaseMechanism], _ properties: [MechanismProperty]) -> DocumentTable {
+    let rows = properties.map { title, value in [DocumentTable.Cell(title)] + releases.map { .init(value($0) ?? "–") } }
     return DocumentTable(
       caption: "Release by release",
       columns: [.init("Property", numeric: false)] + releases.map { .init($0.name) }, rows: rows)
