@@ -27,6 +27,35 @@ import Transport
     }
   }
 
+  @Test func `connections that say nothing make room for those that come after them, and take none from partners`() async throws {
+    var limits = TransportLimits.brisk
+    (limits.handshakes, limits.handshakesPerAddress) = (4, 3)
+    (limits.connections, limits.connectionsPerAddress) = (2, 2)
+    // Nothing but the limit closes a silent connection.
+    limits.handshake = .seconds(3600)
+    try await TestServer.run(limits: limits) { test in
+      let first = try test.client(1)
+      _ = try await first.report([1])
+      var strangers: [Stranger] = []
+      defer { for stranger in strangers { stranger.hangUp() } }
+      // The listener meets connections in the order in which they were made.
+      for _ in 0..<4 { strangers.append(try Stranger(from: 2, to: test.address)) }
+      try await eventually("the oldest of an address is closed") { strangers[0].isHungUpOn() }
+      #expect(strangers[1...].allSatisfy { !$0.isHungUpOn() })
+      // The fourth of all, and one too many: the address with the most gives way.
+      for host in [3, 4] as [UInt32] { strangers.append(try Stranger(from: host, to: test.address)) }
+      try await eventually("the crowded address gives way") { strangers[1].isHungUpOn() }
+      #expect(strangers[2...].allSatisfy { !$0.isHungUpOn() })
+      // As many as wish, from a partner's own address: it comes in, and the partner that is there stays.
+      for _ in 0..<8 { strangers.append(try Stranger(from: 1, to: test.address)) }
+      let second = try test.client(2)
+      _ = try await second.report([1])
+      _ = try await first.report([1])
+      await first.close()
+      await second.close()
+    }
+  }
+
   @Test func `a connection that was not trusted is forgotten when the next one merely finds nobody`() async throws {
     let other = try TestTask()
     var deadlines = ClientDeadlines.brisk

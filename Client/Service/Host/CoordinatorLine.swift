@@ -103,7 +103,7 @@ enum FatalFailure {
     switch refusal {
     case .superseded:
       PartnerError(
-        .superseded,
+        .takenOver,
         "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew. \(Greeting.newHome)"
       )
     case .ledgerRolledBack(let dataset):

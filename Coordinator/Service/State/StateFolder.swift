@@ -129,9 +129,8 @@ public struct CoordinatorState: Sendable {
     }
     let store = try CoordinatorStore(path: folder.database)
     try endRotation(in: folder, store: store, passphrase: ask)
-    let seed = try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: ask)
-    return CoordinatorState(
-      folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed), store: store)
+    let signingKey = try newestKey(of: folder, successions: try store.successions(), passphrase: ask).key
+    return CoordinatorState(folder: folder, task: task, authority: authority, signingKey: signingKey, store: store)
   }
 
   /// Whether `serve` would find here what it needs, without opening a key: the folder, who may enter it, and the files in it.
