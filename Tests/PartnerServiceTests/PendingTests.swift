@@ -1,6 +1,7 @@
 import FederatedLearning
 import Foundation
 import PartnerService
+import PeerIdentity
 import SecureAggregation
 import Testing
 import Transport
