@@ -99,7 +99,7 @@ public struct PlanMaker {
     let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
     let known = PlanSettings.self
     let cataloguePath = settings[known.catalogue]
-    let folder = SyncedFile.parent(of: path)
+    let folder = PrivateFile.parent(of: path)
     let catalogue = try CatalogueFile.read(
       path: cataloguePath.hasPrefix("/") ? cataloguePath : "\(folder)/\(cataloguePath)")
     var decisions = PlanDecisions(

@@ -133,6 +133,7 @@ enum FatalFailure {
     case let error as TaskDatabaseError: error.kind == .full || error.kind == .busy
     case let error as StorageError: error.kind == .diskFull
     case let error as PartnerError: error.kind == .io && error.description.contains(String(cString: strerror(ENOSPC)))
+    case let error as PeerIdentityError: error.kind == .system && error.description.contains(String(cString: strerror(ENOSPC)))
     default: false
     }
   }

@@ -78,7 +78,7 @@ extension CoordinatorState {
         .system,
         "\(folder.signingKey) cannot be replaced (\(String(cString: strerror(errno)))); check the disk, then run this again")
     }
-    try SyncedFile.synchronize(folder: folder.path)
+    try PrivateFile.synchronize(folder.path)
   }
 }
 

@@ -14,7 +14,7 @@ public enum StateBackup {
   ///
   /// - Throws: `StateFolderError`, `TaskDatabaseError`.
   public static func write(_ folder: StateFolder, to path: String, now: Date) throws {
-    try write(folder, to: path, now: now, synchronize: Self.synchronize)
+    try write(folder, to: path, now: now, synchronize: PrivateFile.synchronize)
   }
 
   /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
@@ -23,7 +23,7 @@ public enum StateBackup {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
     let draft = StateFolder(path: path + ".partial")
-    let parent = SyncedFile.parent(of: path)
+    let parent = PrivateFile.parent(of: path)
     do { try manager.createDirectory(atPath: parent, withIntermediateDirectories: true) } catch {
       throw wrapped(error, path)
     }
@@ -89,7 +89,7 @@ public enum StateBackup {
   public static func restore(
     from path: String, into folder: StateFolder, now: Date, passphrase: () throws -> SecretBytes = noPassphrase
   ) throws -> Outcome {
-    try restore(from: path, into: folder, now: now, synchronize: Self.synchronize, passphrase: passphrase)
+    try restore(from: path, into: folder, now: now, synchronize: PrivateFile.synchronize, passphrase: passphrase)
   }
 
   /// For keys that are not sealed.
@@ -178,7 +178,7 @@ public enum StateBackup {
         try manager.removeItem(atPath: "\(folder.spool)/\(name)")
       }
       try contents(of: folder).forEach(synchronize)
-      try synchronize(SyncedFile.parent(of: folder.path))
+      try synchronize(PrivateFile.parent(of: folder.path))
     } catch { throw wrapped(error, folder.path) }
     return outcome
   }
@@ -263,13 +263,6 @@ public enum StateBackup {
     var paths = [folder.path, folder.ledgers]
     for parent in paths { paths += try FileManager.default.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
     return paths
-  }
-
-  private static func synchronize(_ path: String) throws {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
-    defer { close(file) }
-    guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
   }
 
   private static func wrapped(_ error: any Error, _ path: String) -> any Error {

@@ -104,8 +104,8 @@ public struct CoordinatorState: Sendable {
     try state.issueServerCertificate(passphrase: passphrase, now: now)
     try state.issueRoster(now: now)
     // The names in the folder are synced with every file; its own name stands in its parent.
-    try SyncedFile.synchronize(folder: folder.path)
-    try SyncedFile.synchronize(folder: SyncedFile.parent(of: folder.path))
+    try PrivateFile.synchronize(folder.path)
+    try PrivateFile.synchronize(PrivateFile.parent(of: folder.path))
     return state
   }
 
@@ -250,6 +250,6 @@ public struct CoordinatorState: Sendable {
   }
 
   static func write(_ text: String, to path: String) throws {
-    try SyncedFile.write(Array(text.utf8), to: path)
+    try PrivateFile.write(Array(text.utf8), to: path, what: "the file", replacing: true)
   }
 }
