@@ -124,7 +124,7 @@ MUTATIONS = [
     ("they take no place of those that have finished", "Sources/Transport/TLS/OpenConnections.swift",
      "guard connections.count(from: origin) < room.connectionsPerAddress else",
      "guard connections.count(from: origin) + handshakes.count(from: origin) < room.connectionsPerAddress else",
-     "PatienceTests", "connections that say nothing make room"),
+     "PatienceTests", "connections that say nothing take no place of partners"),
     ("a message that gRPC cannot read is counted", "Sources/Transport/Server/Listener.swift",
      "if (error as? RPCError)?.code == .internalError {", "if (error as? RPCError)?.code == .dataLoss {",
      "MalformedCallTests", "a message above all limits"),

@@ -62,7 +62,8 @@ public enum CoordinatorSettings {
     program: "tacit-coordinator",
     [
       state, passphraseFile, listen, enrolmentListen, metricsListen, insecureLoopback, standby, stageDeadline, inputDeadline,
-      closeEarlyShare, closeEarlyGrace, every, notBefore, gather, retryPause, spoolPerPartner, spoolTotal, uploadSlots, uploadPace,
+      closeEarlyShare, closeEarlyGrace, every, notBefore, gather, retryPause, spoolPerPartner, spoolTotal, uploadSlots,
+      uploadPace,
       workers,
       drain, logLevel, logFormat,
     ])

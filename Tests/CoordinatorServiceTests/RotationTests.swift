@@ -58,7 +58,9 @@ import Transport
     #expect(try open(old).signingKey.verificationKey == rotated.signingKey.verificationKey)
   }
 
-  @Test func `a backup of a rotation that was cut off holds the new key, and one that lost it is told so by every command`() throws {
+  @Test func `a backup of a rotation that was cut off holds the new key, and one that lost it is told so by every command`()
+    throws
+  {
     defer { try? FileManager.default.removeItem(atPath: path) }
     let old = try task()
     let (key, next) = (old.folder.signingKey, old.folder.signingKey + ".next")

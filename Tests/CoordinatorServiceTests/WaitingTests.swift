@@ -198,7 +198,8 @@ import Transport
 
   @Test func `how fast partners must send is the operator's to say`() throws {
     func limits(_ flags: [String: String]) throws -> TransportLimits {
-      try CoordinatorConfiguration(try Settings(CoordinatorSettings.schema, flags: flags, environment: [:], file: nil)).transportLimits
+      try CoordinatorConfiguration(try Settings(CoordinatorSettings.schema, flags: flags, environment: [:], file: nil))
+        .transportLimits
     }
     #expect(try limits([:]).paceBytes == TransportLimits().paceBytes)
     let slow = try limits(["upload-pace": "64KiB", "upload-slots": "32"])

@@ -75,7 +75,9 @@ struct OpenConnections {
 
     /// The address with the most connections that are meant, if there is any.
     func crowded(where isMeant: (Connection) -> Bool) -> (origin: String, count: Int)? {
-      origins.map { (origin: $0.key, count: $0.value.count(where: isMeant)) }.max { ($0.count, $0.origin) < ($1.count, $1.origin) }
+      origins.map { (origin: $0.key, count: $0.value.count(where: isMeant)) }.max {
+        ($0.count, $0.origin) < ($1.count, $1.origin)
+      }
     }
 
     mutating func append(_ connection: Connection, from origin: String) {
