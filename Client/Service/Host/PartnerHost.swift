@@ -169,10 +169,7 @@ public actor PartnerHost {
 
   /// Whether the coordinator lets nobody in with this home's certificate any more.
   private var hasExpiredCertificate: Bool {
-    guard let pem = try? HomeFile.read(home.certificate),
-      let certificate = try? IssuedCertificate(pem: String(decoding: pem, as: UTF8.self))
-    else { return false }
-    return certificate.notAfter < clock()
+    (try? home.readCertificate()).map { $0.notAfter < clock() } ?? false
   }
 
   func count(_ reason: String) { counts[reason, default: 0] += 1 }
