@@ -41,7 +41,7 @@ struct EnrollCommand: AsyncParsableCommand {
   private func execute() async throws {
     let path = try home.path()
     let outcome = try await Enrolling.enrol(
-      token: try text(), home: path, passphrase: passphrase.source, now: Date(),
+      token: try checkedText(), home: path, passphrase: passphrase.source, now: Date(),
       call: Enrolling.overNetwork(insecureLoopback: insecureLoopback, logger: Logs.logger()))
     let enrolment = outcome.enrolment
     let former = outcome.before.map(\.participant).flatMap { $0 == enrolment.participant ? nil : $0 }
@@ -53,7 +53,8 @@ struct EnrollCommand: AsyncParsableCommand {
       return try Console.outputJSON(
         Document(
           home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name,
-          isRenewal: outcome.before != nil && former == nil, formerParticipant: former, fingerprint: own, coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
+          isRenewal: outcome.before != nil && former == nil, formerParticipant: former, fingerprint: own,
+          coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
           rosterFingerprint: roster?.fingerprint))
     }
     if outcome.before != nil, former == nil {
@@ -74,6 +75,15 @@ struct EnrollCommand: AsyncParsableCommand {
         the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
+  }
+
+  /// The token's text, looked at here so that a sentence names the file.
+  private func checkedText() throws -> String {
+    let text = try text()
+    do { _ = try EnrolmentToken(parsing: text, now: Date()) } catch let error as PeerIdentityError where token.hasPrefix("@") {
+      throw CommandFailure(error.kind == .expired ? .data : .usage, "\(token.dropFirst()): \(error.description)")
+    }
+    return text
   }
 
   private func text() throws -> String {

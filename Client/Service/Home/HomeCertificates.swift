@@ -13,7 +13,8 @@ extension PartnerHome {
   func readCertificate(for key: TLSKey) throws -> IssuedCertificate {
     let certificate = try readCertificate()
     guard key.matches(certificate) else {
-      throw PartnerError(.data, "\(self.certificate): not the certificate of \(transportKey); put the right file back, or \(renewal)")
+      throw PartnerError(
+        .data, "\(self.certificate): not the certificate of \(transportKey); put the right file back, or \(renewal)")
     }
     return certificate
   }

@@ -84,12 +84,13 @@ package struct Distrust {
 
 /// Which failures end a partner's daemon, and what to tell its person; all others are waited out.
 enum FatalFailure {
-  static func error(for failure: TransportFailure, home: PartnerHome, distrust: Distrust) -> PartnerError? {
+  /// - Parameter now: by this machine's clock.
+  static func error(for failure: TransportFailure, home: PartnerHome, distrust: Distrust, now: Date) -> PartnerError? {
     switch failure {
     case .refused(let refusal): return error(for: refusal, home)
     case .notTrusted(let reason):
       guard distrust.isFinal else { return nil }
-      if let expired = try? home.readCertificate(), expired.notAfter < Date() {
+      if let expired = try? home.readCertificate(), expired.notAfter < now {
         return PartnerError(
           .permission,
           "the certificate \(home.certificate) ran out on \(expired.notAfter.formatted(.iso8601)), and the coordinator lets nobody in with it; \(home.renewal)"

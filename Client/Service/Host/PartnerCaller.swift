@@ -82,7 +82,9 @@ public final class PartnerCaller: Sendable {
     } catch {
       await connection.close()
       if case TransportFailure.refused(.revoked) = error { try? store.note(isRevoked: true) }
-      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrust: .final) {
+      if let failure = error as? TransportFailure,
+        let fatal = FatalFailure.error(for: failure, home: home, distrust: .final, now: Date())
+      {
         throw fatal
       }
       throw error

@@ -128,7 +128,7 @@ public actor PartnerHost {
         if case .cancelled = failure { break }
         if case .refused(.revoked) = failure { try? store.note(isRevoked: true) }
         distrust.note(failure, hasExpired: hasExpiredCertificate)
-        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust) {
+        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust, now: clock()) {
           await connection.close()
           throw error
         }

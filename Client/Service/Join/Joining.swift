@@ -128,7 +128,8 @@ public enum Joining {
   ) throws -> PartnerStatement? {
     let ledger = try store.dataSet(name)?.ledger
     let isRaised = ledger?.cap.map { $0.epsilon < cap.epsilon || $0.delta < cap.delta } ?? false
-    guard isRaised, let ledger, try store.setting(.refusedByCap) == ledger.name.text, try !store.isPaused, try !store.hasLeft else {
+    guard isRaised, let ledger, try store.setting(.refusedByCap) == ledger.name.text, try !store.isPaused, try !store.hasLeft
+    else {
       try DataImporting.set(cap: cap, of: name, in: store)
       return nil
     }

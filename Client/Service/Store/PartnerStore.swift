@@ -61,7 +61,8 @@ public final class PartnerStore: Sendable {
       try database.execute(sql: "UPDATE statement SET isSent = 2 WHERE isSent <> 2")
       try database.execute(
         sql: "UPDATE plan SET end = ? WHERE end IS NULL",
-        arguments: ["it names this partner by a number that the coordinator has lost; its number is \(enrolment.participant) now"])
+        arguments: ["it names this partner by a number that the coordinator has lost; its number is \(enrolment.participant) now"]
+      )
     }
   }
 
