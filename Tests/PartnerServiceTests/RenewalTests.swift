@@ -182,6 +182,7 @@ import Transport
     #expect(outcome.before?.participant == 1 && outcome.enrolment.participant == 1005)
     #expect(try store.enrolment() == outcome.enrolment && outcome.enrolment.identity == outcome.before?.identity)
     try Joining.checkKeys(home: home, enrolment: outcome.enrolment, passphrase: .none)
+    #expect(try store.plans().allSatisfy { $0.end != nil })
     // Only the pause is said again, under the new number.
     let unsent = try store.unsentStatements().compactMap { PartnerStatement(decoding: $0.bytes) }
     #expect(unsent.map(\.kind) == [.pause] && unsent.first?.participant == 1005)
@@ -254,6 +255,24 @@ import Transport
     await host.stop()
     _ = try await running.value
     #expect(await world.coordinator.statements == [resumed])
+  }
+
+  @Test func `a coordinator that claims more statements than anybody can make changes no number`() async throws {
+    let world = try await World.joined()
+    await world.coordinator.tamper(
+      1,
+      .init(hello: {
+        var answer = $0
+        answer.newestStatement = .max
+        return answer
+      }))
+    let host = try world.host(0, once: false)
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { await world.coordinator.statements.count == 1 })
+    try Joining.state(.pause, home: world.homes[0], store: try world.store(0), passphrase: .none, time: 1002)
+    #expect(await World.eventually { await world.coordinator.statements.map(\.number) == [1, 2] })
+    await host.stop()
+    _ = try? await running.value
   }
 
   @Test func `a statement that is on its way when the coordinator is restored does not overtake what it lost`() async throws {

@@ -15,6 +15,8 @@ actor FakeCoordinator {
   struct Tampering: Sendable {
     /// Changes what a poll answers.
     var poll: @Sendable (PollAnswer) -> PollAnswer = { $0 }
+    /// Changes what a hello answers.
+    var hello: @Sendable (ServerHello) -> ServerHello = { $0 }
     /// Changes a message before it is put into the outbox.
     var message: @Sendable (CoordinatorMessage) -> CoordinatorMessage = { $0 }
     /// Changes a document.
@@ -243,10 +245,11 @@ actor FakeCoordinator {
       recordedLedgers[participant, default: []].removeAll { $0.dataset == note.dataset }
       recordedLedgers[participant, default: []].append(note)
     }
-    return ServerHello(
+    let answer = ServerHello(
       version: 1, software: "fake", task: authority.taskID, recordedLedgers: known, coordinatorLedger: nil,
       newestStatement: statements.last { $0.participant == participant }?.number ?? 0,
       clock: Int64(Date().timeIntervalSince1970 * 1000))
+    return tamperings[participant]?.hello(answer) ?? answer
   }
 
   func poll(_ query: PollQuery, _ participant: UInt32, _ instance: InstanceID) async throws(TransportFailure) -> PollAnswer {
