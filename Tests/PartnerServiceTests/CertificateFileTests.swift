@@ -50,6 +50,9 @@ import Transport
         try CoordinatorLine.overNetwork($0, $1, logger: Self.logger)
       }
     } throws: { isNamed($0) }
+    let status = try PartnerStatus(home: home, store: try world.store(0), now: Date())
+    #expect(
+      status.needs.contains { $0.hasPrefix("a certificate: \(path)") } == (name == "certificate.pem" && damage != .anothers))
     let coordinator = world.coordinator
     try await Enrolling.enrol(
       token: try await coordinator.token("p1"), home: home.path, passphrase: .none, now: Date(),

@@ -177,6 +177,10 @@ import Transport
     _ = try await world.run()
     let (home, store) = (world.homes[0], try world.store(0))
     try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1002)
+    // It has seen the next plan, too.
+    try await world.coordinator.publish(PlanSetting(noise: .central))
+    try await world.fetch(0)
+    #expect(try store.plans().contains { $0.end == nil })
     await world.coordinator.lose(1)
     let outcome = try await renew(world, try await world.coordinator.token("p1"))
     #expect(outcome.before?.participant == 1 && outcome.enrolment.participant == 1005)
@@ -278,24 +282,27 @@ import Transport
   @Test func `a statement that is on its way when the coordinator is restored does not overtake what it lost`() async throws {
     let world = try await World.joined()
     let (home, store, coordinator) = (world.homes[0], try world.store(0), world.coordinator)
-    let hellos = Mutex(0)
-    await coordinator.tamper(
-      1,
-      .init(delay: { statement in
-        guard statement.kind == .pause else { return }
-        let before = hellos.withLock { $0 }
-        let isFirst = before == 0
-        guard isFirst else { return }
-        let count = await coordinator.helloCount
-        hellos.withLock { $0 = count }
-        await coordinator.restore()
-        // Until the partner has said hello anew, or shown that it waits.
-        let end = ContinuousClock.now + .milliseconds(700)
-        while await coordinator.helloCount == count, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
-      }))
+    let (polls, pauses) = (Counter(), Counter())
+    await coordinator.setLongestPoll(.seconds(600))
+    var tampering = FakeCoordinator.Tampering()
+    tampering.failure = { call in
+      if call == "poll" { _ = polls.next() }
+      return nil
+    }
+    tampering.delay = { statement in
+      guard statement.kind == .pause, pauses.next() == 0 else { return }
+      let count = await coordinator.helloCount
+      await coordinator.restore()
+      // Until the partner has said hello anew, or shown that it waits.
+      let end = ContinuousClock.now + .milliseconds(700)
+      while await coordinator.helloCount == count, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+    }
+    await coordinator.tamper(1, tampering)
     let host = try world.host(0, once: false, pollWait: .seconds(600))
     let running = Task { try await host.run() }
-    #expect(await World.eventually { await coordinator.statements.contains { $0.kind == .consent } })
+    // A poll waits: what is stated now is told beside it.
+    #expect(await World.eventually { polls.next() > 300 })
+    #expect(await coordinator.statements.map(\.kind) == [.consent])
     try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1002)
     #expect(await World.eventually { await coordinator.statements.map(\.kind) == [.consent, .pause] })
     #expect(await host.counts["a statement was refused", default: 0] == 0)
