@@ -33,6 +33,9 @@ public actor PartnerHost {
     /// First and longest pause while nobody answers.
     public var firstPause: Duration = .milliseconds(500)
     public var longestPause: Duration = .seconds(60)
+    /// How long one message is tried again by itself; longer outages are waited for between conversations, which also renew
+    /// certificates and send what a person decides.
+    public var uploadPatience: Duration = .seconds(60)
 
     public init() {}
   }
@@ -128,7 +131,7 @@ public actor PartnerHost {
         if case .cancelled = failure { break }
         if case .refused(.revoked) = failure { try? store.note(isRevoked: true) }
         distrust.note(failure, hasExpired: hasExpiredCertificate)
-        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust) {
+        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust, now: clock()) {
           await connection.close()
           throw error
         }
@@ -169,10 +172,7 @@ public actor PartnerHost {
 
   /// Whether the coordinator lets nobody in with this home's certificate any more.
   private var hasExpiredCertificate: Bool {
-    guard let pem = try? HomeFile.read(home.certificate),
-      let certificate = try? IssuedCertificate(pem: String(decoding: pem, as: UTF8.self))
-    else { return false }
-    return certificate.notAfter < clock()
+    (try? home.readCertificate()).map { $0.notAfter < clock() } ?? false
   }
 
   func count(_ reason: String) { counts[reason, default: 0] += 1 }

@@ -32,6 +32,7 @@ extension PartnerHost {
           "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
         ])
       note(words(for: refusal.reason, task), task, round: refusal.round, attempt: refusal.attempt)
+      if refusal.reason == .budgetExhausted { rememberCap(of: task) }
     }
     return PendingMessage(
       key: UploadKey(session: place.session.bytes, round: place.round, attempt: place.attempt, kind: message.kind),
@@ -60,8 +61,7 @@ extension PartnerHost {
   private func upload(_ message: PendingMessage) async throws {
     let (key, payload) = (message.key, BytesPayload(message.bytes))
     var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
-    // Longer outages are waited for between conversations, which also renew certificates and send what a person decides.
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + options.uploadPatience
     while true {
       do {
         switch try await line.connection.upload(key, payload: payload) {

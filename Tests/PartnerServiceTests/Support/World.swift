@@ -97,7 +97,7 @@ final class World: Sendable {
   func fetch(_ index: Int) async throws {
     let store = try store(index)
     let enrolment = try Joining.enrolment(of: store, homes[index])
-    let line = FakeLine(coordinator: coordinator, participant: UInt32(index + 1))
+    let line = FakeLine(coordinator: coordinator, participant: enrolment.participant)
     _ = try await line.hello(ClientHello(software: "test", ledgers: []))
     try await Documents.fetch(from: line, into: store, enrolment: enrolment, time: 1000)
   }
@@ -141,7 +141,8 @@ final class World: Sendable {
   }
 
   func host(
-    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), clock: @escaping @Sendable () -> Date = { Date() }
+    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), uploadPatience: Duration = .seconds(60),
+    clock: @escaping @Sendable () -> Date = { Date() }
   ) throws -> PartnerHost {
     var options = PartnerHost.Options()
     options.once = once
@@ -149,11 +150,12 @@ final class World: Sendable {
     options.firstPause = .milliseconds(5)
     options.longestPause = .milliseconds(50)
     options.pollWait = pollWait
-    let (coordinator, participant) = (coordinator, UInt32(index + 1))
+    options.uploadPatience = uploadPatience
+    let coordinator = coordinator
     return try PartnerHost(
       home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       clock: clock
-    ) { _, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: participant)) }
+    ) { enrolment, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: enrolment.participant)) }
   }
 
   /// Runs all hosts (or some) until each has ended.
@@ -210,6 +212,9 @@ final class World: Sendable {
 /// Counts calls of closures that must not have state of their own.
 final class Counter: Sendable {
   private let count = Mutex(0)
+
+  /// How often `next` was called.
+  var value: Int { count.withLock { $0 } }
 
   /// 0, 1, 2, …
   func next() -> Int {
