@@ -67,6 +67,18 @@ public struct PlanPrivacyReport {
     return report
   }
 
+  /// Whether the run stopped before its plan did, as a sentence of what the figures do not cover.
+  ///
+  /// - Parameters:
+  ///   - released: releases that happened.
+  ///   - end: why the run ended, after "the run".
+  public func stopping(released: Int, end: String) -> String {
+    (released == plan.releases.count
+      ? "Early stopping: none, every release of the plan happened."
+      : "Early stopping: \(released) of \(plan.releases.count) releases happened (\(end)); if something that was released decided that, what holds is the plan's cap.")
+      + " Warm starts: none, the plan fixed the rounds and the first model. The vocabulary is the public catalogue."
+  }
+
   /// What weakens or voids the claim, as far as the plan says it.
   public static func hazards(_ plan: TrainingPlan) -> [Hazard] {
     var hazards: [Hazard] = []

@@ -39,7 +39,8 @@ public protocol PrivacyAccountant: Sendable {
 extension PrivacyAccountant {
   public func theorem(for loss: PrivacyLossSummary) -> String {
     theorem(
-      for: loss, severalCoins: "counts as one with a single coin, of the probability that any of them falls, and the whole distance")
+      for: loss,
+      severalCoins: "counts as one with a single coin, of the probability that any of them falls, and the whole distance")
   }
 
   /// - Parameter severalCoins: what a user who tosses a coin at each of several partners counts as.

@@ -5,8 +5,8 @@ internal import Glibc
 /// The test looks at one linear statistic of the releases that moves by the full shift whenever the user takes part. At
 /// every threshold t, (ε, δ)-privacy would need P(S > t) ≤ e^ε·Q(S > t) + δ. Full participation makes it exact. The pair (P, Q) is always
 /// one that users can bring about, which the pair that an accountant charges need not be.
-enum PrivacyLowerBound {
-  static func epsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
+package enum PrivacyLowerBound {
+  package static func epsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
     let loss = summary.loss
     // Where mechanisms are of several kinds: the whole composition of pairs that an adversary can bring about.
     guard loss.kernels.isEmpty else { return LossDistributionAccountant().lowerEpsilon(summary, delta: delta) }

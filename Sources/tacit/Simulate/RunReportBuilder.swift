@@ -47,9 +47,8 @@ struct RunReportBuilder {
 
   private func privacy() throws -> PrivacyReport {
     let state = outcome.coordinatorLedger.state
-    var report = try PlanPrivacyReport(
-      plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex
-    ).report()
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex)
+    var report = try figures.report()
     report.covered = [
       "Every release of the plan: training and evaluation.",
       "Attempts that were aborted after masked inputs may have left a partner.",
@@ -74,22 +73,10 @@ struct RunReportBuilder {
     report.tuning = TuningDisclosure(
       notCovered: [
         "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
-        Self.stopping(result.end),
+        figures.stopping(released: result.releases.count, end: "\(result.end)"),
       ],
       use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return report
-  }
-
-  /// What an end says about stopping that looked at results.
-  static func stopping(_ end: RunEnd) -> String {
-    let early =
-      switch end {
-      case .completed: "Early stopping: none, every release of the plan happened."
-      case .budgetExhausted, .tooManyAborts, .ledgerFailed: "Early stopping: the run \(end), which looks at no model."
-      case .stopped:
-        "Early stopping: the run was stopped on request; if somebody asked for that because of a released model, the plan's cap is what holds."
-      }
-    return early + " Warm starts: none, the plan fixed the rounds and the first model. The vocabulary is the public catalogue."
   }
 
   // MARK: - Utility and cost
