@@ -4,6 +4,24 @@ import Testing
 
 /// What every mechanism must obey, whatever its numbers.
 struct MechanismTests {
+  @Test("The Skellam bound is taken at integer orders; between them it is the line of a convex function, above the sum itself")
+  func skellamBetweenIntegers() throws {
+    for (variance, distance) in [(2.0, 1), (30, 3)] {
+      let loss = try PrivacyLossSummary(
+        .release(.skellam(variance: variance, l1: Double(distance), l2: Double(distance)), sampling: .everyone),
+        adjacency: .addRemove
+      ).loss
+      func divergence(_ order: Double) -> Double { RenyiAccountant(orders: [order]).curve(of: loss)[0] }
+      for order in [1.25, 1.5, 2.5, 7.3, 20.9] {
+        let (low, weight) = (order.rounded(.down), order - order.rounded(.down))
+        let below = low == 1 ? 0 : (low - 1) * divergence(low)
+        let line = (1 - weight) * below + weight * low * divergence(low + 1)
+        #expect(abs((order - 1) * divergence(order) / line - 1) < 1e-12)
+        #expect(divergence(order) >= SkellamNoise.exactRenyi(order: order, variance: variance, distance: distance) * (1 - 1e-9))
+      }
+    }
+  }
+
   private func bound(
     _ mechanism: Mechanism, _ sampling: CohortSampling = .everyone, count: Int = 1, delta: Double = 1e-5,
     adjacency: Adjacency = .addRemove

@@ -29,11 +29,8 @@ struct PartnerReport {
     }
     let state = try ledger(of: entry, plan, hash)
     let charges = state.charges.filter { $0.charge.plan == hash && $0.refund != .proven }
-    let spent = state.proven.epsilon(delta: plan.privacy.delta)
-    var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex)
+    var privacy = try figures.report()
     privacy.covered = [
       "Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."
     ]
@@ -52,7 +49,7 @@ struct PartnerReport {
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: state.recorded.accountant,
+        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: figures.accountant,
         signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex),
       privacy: privacy,
       hazards: (folder.isExport

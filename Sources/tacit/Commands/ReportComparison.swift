@@ -68,13 +68,15 @@ struct ReportComparison {
         objections.append("its ε cannot be recomputed: the ledger charges what the plan does not hold")
         continue
       }
-      let found = Accounting.epsilon(for: summary, delta: cap.delta)
+      let parameters = LedgerSpending(of: ledger.charges).parameters
+      let epsilon = { Accounting.epsilon(for: $0, delta: $1, parameters: parameters) }
+      let found = epsilon(summary, cap.delta)
       if guarantee.delta != cap.delta || !(abs(guarantee.epsilonUpper - found) <= 1e-6 * max(found, 1e-3)) {
         objections.append(
           "states ε = \(guarantee.epsilonUpper) against \(guarantee.against.rawValue) at δ = \(guarantee.delta), the ledger gives \(found) at δ = \(cap.delta)"
         )
       }
-      objections += figureObjections(guarantee, events, summary)
+      objections += figureObjections(guarantee, events, summary, epsilon)
     }
     objections += spendingObjections(ledger)
     for (stated, standing) in zip(report.privacy.ledger?.entries ?? [], ledger.charges)
@@ -107,13 +109,14 @@ struct ReportComparison {
 
   /// The figures beside a guarantee's ε: at other δ, for groups, as ρ and μ, and the reading as an attack.
   private func figureObjections(
-    _ guarantee: Guarantee, _ events: [PrivacyEvent], _ summary: PrivacyLossSummary
+    _ guarantee: Guarantee, _ events: [PrivacyEvent], _ summary: PrivacyLossSummary,
+    _ epsilon: (PrivacyLossSummary, Double) -> Double
   ) -> [String] {
     var objections: [String] = []
     let against = guarantee.against.rawValue
     for point in guarantee.epsilonAtDelta + guarantee.curve {
       guard point.delta > 0, point.delta < 1,
-        Self.agree(point.epsilon, Accounting.epsilon(for: summary, delta: point.delta))
+        Self.agree(point.epsilon, epsilon(summary, point.delta))
       else {
         objections.append("states ε = \(point.epsilon) against \(against) at δ = \(point.delta), which the ledger does not give")
         break
@@ -122,7 +125,7 @@ struct ReportComparison {
     for group in guarantee.groups {
       guard group.size >= 1, group.delta > 0, group.delta < 1,
         let scaled = try? PrivacyLossSummary(try events.map { try $0.forGroup(of: group.size) }),
-        Self.agree(group.epsilon, Accounting.epsilon(for: scaled, delta: group.delta))
+        Self.agree(group.epsilon, epsilon(scaled, group.delta))
       else {
         objections.append(
           "states ε = \(group.epsilon) against \(against) for groups of \(group.size), which the ledger does not give")
@@ -136,14 +139,15 @@ struct ReportComparison {
         plan.releases[standing.charge.release].event(policy, against: guarantee.against == .coalition ? .coalition : .outsiders)
       }
       guard entry.size >= 1, entry.size <= 1000, scaled.count == events.count, let summary = try? PrivacyLossSummary(scaled),
-        Self.agree(entry.epsilon, Accounting.epsilon(for: summary, delta: plan.privacy.delta))
+        Self.agree(entry.epsilon, epsilon(summary, plan.privacy.delta))
       else {
         objections.append(
           "states ε = \(entry.epsilon) against \(against) for a user at \(entry.size) partners, which the ledger does not give")
         break
       }
     }
-    let readings = PlanPrivacyReport.attack(summary, curve: guarantee.curve)
+    let readings = PlanPrivacyReport.attack(
+      summary, curve: guarantee.curve + [CurvePoint(epsilon: guarantee.epsilonUpper, delta: guarantee.delta)])
     guard guarantee.rho.map({ Self.agree($0, summary.rho) }) ?? true, guarantee.mu.map({ Self.agree($0, summary.mu) }) ?? true,
       guarantee.attack.allSatisfy({ stated in
         readings.contains {

@@ -47,11 +47,8 @@ struct RunReportBuilder {
 
   private func privacy() throws -> PrivacyReport {
     let state = outcome.coordinatorLedger.state
-    let spent = state.recorded.epsilon(delta: plan.privacy.delta)
-    var report = try PlanPrivacyReport(
-      plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex)
+    var report = try figures.report()
     report.covered = [
       "Every release of the plan: training and evaluation.",
       "Attempts that were aborted after masked inputs may have left a partner.",
@@ -76,7 +73,7 @@ struct RunReportBuilder {
     report.tuning = TuningDisclosure(
       notCovered: [
         "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
-        "Early stopping and warm starts: none; the plan fixed the rounds and the first model. The vocabulary is the public catalogue.",
+        figures.stopping(released: result.releases.count, end: "\(result.end)"),
       ],
       use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return report
