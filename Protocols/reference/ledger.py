@@ -420,7 +420,7 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
             for name, events in (("epsilon_before", before), ("epsilon_after", after)):
                 stated = math.inf if entry[name] == "infinite" else entry[name]
                 value = epsilon_of(events, delta)
-                if stated != value and not abs(stated - value) <= 1e-6 * max(value, 1e-3):
+                if stated != value and (math.isinf(value) or not abs(stated - value) <= 1e-6 * max(value, 1e-3)):
                     other = "epsilon-restated" if stated > value else "epsilon-understated"
                     find("epsilon-wrong" if entry["accountant"] == ACCOUNTANT else other, size)
         elif entry["kind"] == "outcome":
@@ -677,6 +677,8 @@ def vectors():
         part for index, part in enumerate(old.split(b"\t")) if index != 2), {}
     yield "bad_round_too_large", "a round that no message can name", Builder().charge(2**32).data, {}
     yield "bad_round_of_63_bits", "a round after which none can be counted", Builder().charge(2**63 - 1).data, {}
+    yield "bad_epsilon_of_no_noise", "a sum without noise, and a finite epsilon beside it", (
+        Builder().charge(0, event={"type": "unprotected"}, epsilon_after=1).data), {}
     yield "bad_epsilon_by_no_accountant", "an accountant that nobody knows states less than the events give", (
         Builder().charge(0, accountant="wishful 1", epsilon_after=0.0001).data), {}
     yield "bad_flip_in_payload", "one bit of the epsilon of record 2", flip(
