@@ -270,11 +270,11 @@ struct RunVerification {
   private mutating func checkEvents(_ plan: TrainingPlan, _ hash: Digest) {
     var ledgers = partners.map { (name(folder.partnerLedger($0.key)), $0.value) }.sorted { $0.0 < $1.0 }
     if let coordinator { ledgers.insert((name(folder.coordinatorLedger), coordinator), at: 0) }
-    for (subject, state) in ledgers {
+    ledgers: for (subject, state) in ledgers {
       for standing in state.charges where standing.charge.plan == hash {
         if let objection = plan.objection(to: standing.charge) {
           say(.failed, "\(subject), line \(standing.number)", "the charge \(objection)")
-          return
+          continue ledgers
         }
       }
     }
