@@ -36,11 +36,8 @@ struct PartnerReport {
       throw CommandFailure(
         .notVerified, "\(folder.partnerLedger(partner)), line \(line): the charge \(objection); no report is made from it")
     }
-    let spent = state.proven.epsilon(delta: plan.privacy.delta)
-    var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex)
+    var privacy = try figures.report()
     privacy.covered = [
       "Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."
     ]
@@ -59,7 +56,7 @@ struct PartnerReport {
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: state.recorded.accountant,
+        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: figures.accountant,
         // Nobody signs what is recomputed here; that the ledger is this partner's was verified.
         signerKeyFingerprint: nil),
       privacy: privacy,
@@ -130,7 +127,7 @@ struct PartnerReport {
       guard let row = report.privacy.spending?.first(where: { $0.kind == .partner && $0.name == partner }) else {
         throw CommandFailure(.notVerified, "\(folder.reportJSON) does not count the charges of '\(partner)'")
       }
-      let found = state.charges.count { $0.refund != .proven }
+      let found = state.charges.count { $0.refund != .proven && $0.charge.plan == hash }
       guard found == row.charges else {
         throw CommandFailure(
           .notVerified,

@@ -12,16 +12,20 @@ struct RunPrivacy {
   /// In the order of the roster.
   let partners: [(name: String, state: LedgerState)]
 
+  private var figures: PlanPrivacyReport {
+    PlanPrivacyReport(plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex)
+  }
+
+  /// Name and version of the accountant that the figures are by.
+  var accountant: String { figures.accountant }
+
   /// - Parameters:
   ///   - areUsersFromData: whether the plan's number of users was taken from the data too.
   ///   - end: why the run ended, in words.
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   func report(areUsersFromData: Bool, end: String?) throws -> PrivacyReport {
-    let spent = state.proven.epsilon(delta: plan.privacy.delta)
-    var report = try PlanPrivacyReport(
-      plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
+    let figures = self.figures
+    var report = try figures.report()
     report.covered = [
       "Every release of the plan: training and evaluation.",
       "Attempts that were aborted after masked inputs may have left a partner.",
@@ -43,7 +47,7 @@ struct RunPrivacy {
     report.tuning = TuningDisclosure(
       notCovered: [
         "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
-        "Early stopping and warm starts: none; the plan fixed the rounds and the first model. The vocabulary is the public catalogue.",
+        figures.stopping(released: released.count, end: end ?? "for a reason that is not stated"),
       ],
       use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return report

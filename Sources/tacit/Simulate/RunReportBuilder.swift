@@ -36,7 +36,7 @@ struct RunReportBuilder {
     RunIdentity(
       runID: plan.session, algorithm: plan.algorithm.name, dataSet: experiment.dataset.name,
       planHash: SHA256.hash(experiment.planFile.bytes).hex, catalogueHash: plan.catalogue.hash,
-      codeVersion: TacitVersion.text, accountantName: outcome.coordinatorLedger.state.recorded.accountant,
+      codeVersion: TacitVersion.text, accountantName: figures.accountant,
       signerKeyFingerprint: SHA256.hash(experiment.coordinatorKey.verificationKey.bytes).hex,
       createdAt: experiment.settings.insecureTestRandomness
         ? "1970-01-01T00:00:00Z" : Date().formatted(.iso8601),
@@ -45,11 +45,15 @@ struct RunReportBuilder {
 
   // MARK: - Privacy
 
-  private func privacy() throws -> PrivacyReport {
-    try RunPrivacy(
+  /// From the ledgers, as whoever verifies the run makes it too.
+  private var figures: RunPrivacy {
+    RunPrivacy(
       plan: plan, state: outcome.coordinatorLedger.state,
-      partners: zip(plan.roster.map(\.name), outcome.partnerLedgers.map(\.state)).map { ($0, $1) }
-    ).report(areUsersFromData: experiment.settings.nominalUsers == nil, end: "\(result.end)")
+      partners: zip(plan.roster.map(\.name), outcome.partnerLedgers.map(\.state)).map { ($0, $1) })
+  }
+
+  private func privacy() throws -> PrivacyReport {
+    try figures.report(areUsersFromData: experiment.settings.nominalUsers == nil, end: "\(result.end)")
   }
 
   // MARK: - Utility and cost
