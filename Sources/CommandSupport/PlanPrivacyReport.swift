@@ -33,7 +33,8 @@ public struct PlanPrivacyReport {
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   public func report() throws -> PrivacyReport {
     guard charges.allSatisfy({ plan.releases.indices.contains($0.charge.release) }) else {
-      throw PrivacyParameterError("the ledger charges a release that is not in the plan; expected 0 to \(plan.releases.count - 1)")
+      throw PrivacyParameterError(
+        "the ledger charges a release that is not in the plan; expected 0 to \(plan.releases.count - 1)")
     }
     let noise = plan.privacy.noise
     var report = PrivacyReport(
