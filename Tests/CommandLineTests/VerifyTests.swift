@@ -60,7 +60,7 @@ import Testing
   @Test("A ledger that lost whole records contradicts the others")
   func lostRecords() throws {
     for (path, sentence) in [
-      (Self.coordinator, "states privacy.ledger.head"), (Self.coordinator, "missing in the coordinator's ledger"),
+      (Self.coordinator, "states the ledger's head"), (Self.coordinator, "missing in the coordinator's ledger"),
       (Self.partner, "only 3 of their ledgers are charged"),
     ] {
       let scratch = try FinishedRunFixture.copy()

@@ -39,6 +39,7 @@ struct ReportComparison {
       objections.append("does not say: \(hazard.text)")
     }
     guard let ledger else { return objections + ["its figures could not be compared: the coordinator's ledger cannot be read"] }
+    compare("the ledger's head as", report.privacy.ledger?.head, ledger.head.head.head.hex)
     compare(
       "the accountant as", report.identity.accountantName, RunPrivacy(plan: plan, state: ledger, partners: partners).accountant)
     return objections + privacyObjections(ledger)

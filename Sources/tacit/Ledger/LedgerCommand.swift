@@ -60,13 +60,14 @@ struct LedgerProveCommand: ParsableCommand {
     try Failures.report {
       let source = try LedgerSource(sound: path, key: key)
       let size = try source.checked(size, "--size")
-      source.sayLimits()
       switch (record, since) {
       case (let record?, nil):
         let number = try source.checked(record, "--record", upTo: size)
+        source.sayLimits()
         Console.output(LedgerDocument.record(source.state.proof(of: source.records[number - 1], size: size)).json.text)
       case (nil, let since?):
         let old = try source.checked(since, "--since", upTo: size)
+        source.sayLimits()
         Console.output(LedgerDocument.growth(source.state.growth(from: old, to: size)).json.text)
       default:
         throw CommandFailure(.usage, "found \(record == nil ? "neither" : "both") --record and --since; expected one of them")
