@@ -32,6 +32,10 @@ public struct PlanPrivacyReport {
   ///
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   public func report() throws -> PrivacyReport {
+    guard charges.allSatisfy({ plan.releases.indices.contains($0.charge.release) }) else {
+      throw PrivacyParameterError(
+        "the ledger charges a release that is not in the plan; expected 0 to \(plan.releases.count - 1)")
+    }
     let noise = plan.privacy.noise
     var report = PrivacyReport(
       setting: TrustSetting(
@@ -266,7 +270,7 @@ public struct PlanPrivacyReport {
       return LedgerEntryExtract(
         index: standing.number - 1, plan: planName(standing), release: standing.charge.name, round: standing.charge.attempt.round,
         attempt: standing.charge.attempt.attempt,
-        epsilonAfter: standing.charge.epsilonAfter.isFinite ? standing.charge.epsilonAfter : nil,
+        epsilonAfter: standing.epsilonAfter.isFinite ? standing.epsilonAfter : nil,
         survivorCount: standing.charge.survivors, released: wasReleased)
     }
     return LedgerExtract(entries: entries, size: state.size, head: ledgerHead, epsilonRemaining: remaining)
