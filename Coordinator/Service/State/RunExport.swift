@@ -57,6 +57,8 @@ public struct RunExport {
     try run.write(planFile.bytes, to: run.plan)
     try run.write(Array((plan.signature.hex + "\n").utf8), to: run.currentPath + "/plan.sig")
     try run.write(Array(ledger), to: run.coordinatorLedger)
+    let witnesses = releases.compactMap(\.witness)
+    if !witnesses.isEmpty { try run.write(Array((witnesses.joined(separator: "\n") + "\n").utf8), to: run.witnesses) }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     let settings = RunSettings(data: data, partners: partners, seed: planFile.plan.modelSeed)

@@ -119,14 +119,21 @@ final class TestPartner {
       }
       let message = try WireCodec.decodeCoordinatorMessage(bytes)
       if case .roundEnd(let end) = message { ends.append(end) }
-      for reply in replies(to: message) { try await upload(reply, through: handler, after: after) }
+      for reply in replies(to: message, try await records(for: message, through: handler)) { try await upload(reply, through: handler, after: after) }
     }
     return !answer.envelopes.isEmpty
   }
 
-  private func replies(to message: CoordinatorMessage) -> [PartnerMessage] {
+  /// What the coordinator shows of its ledger before this partner takes a start.
+  private func records(for message: CoordinatorMessage, through handler: TrainingHandler) async throws -> LedgerContinuation? {
+    guard case .roundStart(let start) = message, let missing = engine?.missingRecords(for: start) else { return nil }
+    let document = try await handler.document("ledger/\(missing.lowerBound)/\(missing.upperBound)", for: peer)
+    return LedgerContinuation(decoding: try await document.read(at: 0, count: Int(document.size)))
+  }
+
+  private func replies(to message: CoordinatorMessage, _ continuation: LedgerContinuation?) -> [PartnerMessage] {
     let time = Int(clock.now.timeIntervalSince1970)
-    var waiting = engine?.receive(message, random: &random, time: time) ?? []
+    var waiting = engine?.receive(message, continuation: continuation, random: &random, time: time) ?? []
     var replies: [PartnerMessage] = []
     while !waiting.isEmpty {
       switch waiting.removeFirst() {
