@@ -189,6 +189,50 @@ def consistency_path(old, entries, known=True):
     return consistency_path(old - k, entries[k:], False) + [tree_root(entries[:k])]
 
 
+def path_holds(entry, index, size, root, path):
+    """RFC 9162 2.1.3.2"""
+    if not 0 <= index < size:
+        return False
+    place, last, value = index, size - 1, hashlib.sha256(b"\0" + entry).digest()
+    for other in path:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            value = hashlib.sha256(b"\1" + other + value).digest()
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            value = hashlib.sha256(b"\1" + value + other).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and value == root
+
+
+def growth_holds(old, old_root, new, new_root, path):
+    """RFC 9162 2.1.4.2"""
+    if not 1 <= old <= new:
+        return False
+    if old == new:
+        return not path and old_root == new_root
+    path = ([old_root] if old & (old - 1) == 0 else []) + path
+    if not path:
+        return False
+    place, last = old - 1, new - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    before = after = path[0]
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            before, after = (hashlib.sha256(b"\1" + other + value).digest() for value in (before, after))
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            after = hashlib.sha256(b"\1" + after + other).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and before == old_root and after == new_root
+
+
 def chain(payloads, key, numbers=None, roots={}):
     """The lines of a ledger; `numbers` and `roots` override what is signed (for bad vectors)."""
     lines, previous, ledger, hashes = [], ORIGIN, None, []
@@ -409,6 +453,50 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
     }
 
 
+# ---------------------------------------------------------------- documents (ledger.md §7)
+
+def head_document(hashes, size, key, root=None):
+    """The head of a document: signed, with the path of the last chain hash."""
+    root = root or tree_root(hashes[:size])
+    return {"ledger": hashes[0].hex(), "size": size, "hash": hashes[size - 1].hex(), "root": root.hex(),
+            "signature": key.sign(head_message(hashes[0], size, hashes[size - 1], root)).hex(),
+            "place": [part.hex() for part in inclusion_path(size - 1, hashes[:size])]}
+
+
+def document_holds(document):
+    """Whether a head, record or growth document shows what it says."""
+    unhex = bytes.fromhex
+    key = Ed25519PublicKey.from_public_bytes(unhex(document["key"]))
+
+    def head_holds(head):
+        try:
+            key.verify(unhex(head["signature"]), head_message(unhex(head["ledger"]), head["size"], unhex(head["hash"]), unhex(head["root"])))
+        except InvalidSignature:
+            return False
+        last = path_holds(unhex(head["hash"]), head["size"] - 1, head["size"], unhex(head["root"]), list(map(unhex, head["place"])))
+        return last and (head["size"] > 1 or head["hash"] == head["ledger"])
+
+    path = list(map(unhex, document.get("path", [])))
+    if document["kind"] == "tacit-ledger-growth":
+        earlier, later = document["earlier"], document["later"]
+        return (head_holds(earlier) and head_holds(later) and earlier["ledger"] == later["ledger"]
+                and growth_holds(earlier["size"], unhex(earlier["root"]), later["size"], unhex(later["root"]), path))
+    head = document["head"]
+    if not head_holds(head):
+        return False
+    if document["kind"] == "tacit-ledger-head":
+        return True
+    payload = document["payload"].encode()
+    try:
+        entry = read_canonical(payload)
+        if set(entry) != MEMBERS[entry["kind"]] or entry["record"] != document["record"]:
+            return False
+    except (ValueError, KeyError, TypeError):
+        return False
+    digest = link(unhex(document["previous"]), payload)
+    return path_holds(digest, document["record"] - 1, head["size"], unhex(head["root"]), path)
+
+
 # ---------------------------------------------------------------- vectors
 
 SEED = hashlib.sha256(b"tacit vectors: ledger holder").digest()
@@ -618,6 +706,36 @@ def vectors():
         [good.payloads[0], good.payloads[1].replace(b'"delta":0.000001', b'"delta":1e-06', 1)], KEY)), {}
 
 
+def documents():
+    """-> (comment, whether it holds, document)"""
+    shown = plain().note("a").note("b")
+    other = plain().note("c").note("d").note("e").note("f")
+    chains = [[bytes.fromhex(line.split(b"\t")[1].decode()) for line in builder.lines] for builder in (shown, other)]
+    (a, b), key = chains, public_bytes(KEY).hex()
+    head = lambda hashes, size, **more: head_document(hashes, size, KEY, **more)
+    base = lambda kind, **members: {"kind": "tacit-ledger-" + kind, "version": 1, "key": key, **members}
+    growth = lambda earlier, later, hashes, old, new: base(
+        "growth", earlier=earlier, later=later, path=[part.hex() for part in consistency_path(old, hashes[:new])])
+    record = lambda head, hashes, payload, number, size: base(
+        "record", head=head, record=number, previous=(hashes[number - 2] if number > 1 else ORIGIN).hex(), payload=payload.decode(),
+        path=[part.hex() for part in inclusion_path(number - 1, hashes[:size])])
+    yield "a head", True, base("head", head=head(a, 7))
+    yield "the head of a header", True, base("head", head=head(a, 1))
+    yield "growth", True, growth(head(b, 7), head(b, 9), b, 7, 9)
+    yield "a record", True, record(head(a, 7), a, shown.payloads[3], 4, 7)
+    # The holder signs the hash that was shown beside the root of the ledger it goes on with.
+    mixed = {**head(a, 7, root=tree_root(b[:7])), "place": [part.hex() for part in inclusion_path(6, b[:7])]}
+    yield "the hash of one ledger with the root of another", False, base("head", head=mixed)
+    yield "growth from the hash of one ledger with the root of another", False, growth(mixed, head(b, 9), b, 7, 9)
+    yield "a record under the hash of one ledger and the root of another", False, record(mixed, b, other.payloads[6], 7, 7)
+    yield "a record of another number", False, record(head(a, 7), a, shown.payloads[3], 4, 7) | {"record": 5}
+    payload = canonical({"kind": "wish", "record": 2})
+    wish = [a[0], link(a[0], payload)]
+    yield "a payload that is no record", False, record(head(wish, 2), wish, payload, 2, 2)
+    yield "a head without its place", False, base("head", head={**head(a, 7), "place": []})
+    yield "growth to a fork", False, growth(head(a, 7), head(b, 9), b, 7, 9)
+
+
 NUMBERS = [0.0, 1.0, -1.0, 0.1, -0.5, 1e-6, 1e-7, 1.5e-10, 123456.789, 2.0**53, 2.0**60, -2.0**62, 2.0**63, 1e20, 1e21,
            1.2345e21, 1e22, 1.7976931348623157e308, 5e-324, 2.2250738585072014e-308, 4.9406564584124654e-320,
            0.30000000000000004, 9.313225746154785e-10, 3.141592653589793, 333333333.3333333]
@@ -655,6 +773,13 @@ def write_vectors():
                           for size in sizes for record in range(1, size + 1)],
             "consistency": [{"old": old, "new": new, "path": [part.hex() for part in consistency_path(old, hashes[:new])]}
                             for new in sizes for old in range(1, new + 1)]}, file, indent=1)
+        file.write("\n")
+    made = [{"comment": comment, "holds": holds, "document": canonical(document).decode()} for comment, holds, document in documents()]
+    for vector, (comment, holds, document) in zip(made, documents()):
+        assert document_holds(document) == holds, comment
+    with open(os.path.join(folder, "documents.json"), "w") as file:
+        json.dump({"source": "Protocols/reference/ledger.py", "comment": "documents between parties, and whether they show what they say",
+                   "documents": made}, file, indent=1)
         file.write("\n")
     print(f"{count} ledgers and {len(NUMBERS)} numbers written to {os.path.normpath(folder)}")
 

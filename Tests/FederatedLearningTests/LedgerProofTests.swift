@@ -47,6 +47,26 @@ internal import Testing
     }
   }
 
+  @Test func `documents of the reference hold, or show less than they say, exactly as it found`() throws {
+    struct Documents: Decodable {
+      struct Vector: Decodable {
+        let comment: String
+        let holds: Bool
+        let document: String
+      }
+      let documents: [Vector]
+    }
+    let file = LedgerVectorTests.folder.appendingPathComponent("documents.json")
+    let vectors = try JSONDecoder().decode(Documents.self, from: Data(contentsOf: file)).documents
+    #expect(vectors.count { $0.holds } == 4 && vectors.count { !$0.holds } == 7)
+    for vector in vectors {
+      let json = try CanonicalJSON(canonical: Array(vector.document.utf8))
+      let document = try LedgerDocument(json: json)
+      #expect((document.objection == nil) == vector.holds, "\(vector.comment): \(document.objection ?? "no objection")")
+      #expect(document.json == json)
+    }
+  }
+
   @Test func `every line is a signed tree head, and documents survive being written and read`() throws {
     let bytes = try LedgerWorld.sample()
     let state = try state(bytes)
@@ -87,9 +107,88 @@ internal import Testing
     for bad in [
       changed(payload: cheaper), changed(number: 3), changed(number: 0), changed(previous: .zero), changed(path: []),
       changed(path: good.path + [.zero]), changed(statement: state.statement(size: 4)),
-      changed(statement: LedgerStatement(key: LedgerWorld.stranger.verificationKey, head: head)),
-      changed(statement: LedgerStatement(key: key, head: otherRoot)),
+      changed(statement: LedgerStatement(key: LedgerWorld.stranger.verificationKey, head: head, place: good.statement.place)),
+      changed(statement: LedgerStatement(key: key, head: otherRoot, place: good.statement.place)),
+      changed(statement: LedgerStatement(key: key, head: head, place: [])),
     ] { #expect(bad.objection != nil) }
+    // Proven, but not what it says: a record under another number than its own, and bytes that are no record at all.
+    let third = state.proof(of: records[2], size: 5)
+    #expect(
+      LedgerRecordProof(
+        statement: third.statement, number: 3, previous: third.previous, payload: third.payload, path: third.path
+      ).objection == nil)
+    for payload in [#"{"kind":"note","record":7,"text":"seven","time":0}"#, #"{"kind":"wish","record":2}"#, "no JSON"] {
+      let forged = try Self.proofOfPayload(payload)
+      #expect(forged.statement.objection == nil && forged.objection?.contains("no record 2") == true, "\(payload)")
+    }
+  }
+
+  /// A record proof whose signature, tree and path hold, over a payload of the holder's choice as entry 2.
+  private static func proofOfPayload(_ payload: String) throws -> LedgerRecordProof {
+    let (ledger, _) = try LedgerWorld.ledger()
+    let first = ledger.state.head.head.head
+    let digest = SHA256.hash(Array("tacit/ledger/link/v1\0".utf8) + first.bytes + Array(payload.utf8))
+    let tree = MerkleLog([first.bytes, digest.bytes])
+    let statement = signed(ledger: first, LedgerHead(size: 2, head: digest), root: tree.root, tree.inclusionProof(of: 1, size: 2))
+    return LedgerRecordProof(
+      statement: statement, number: 2, previous: first, payload: Array(payload.utf8), path: tree.inclusionProof(of: 1, size: 2))
+  }
+
+  /// A head as the holder can sign it: of anything.
+  private static func signed(ledger: Digest, _ head: LedgerHead, root: Digest, _ place: [Digest]) -> LedgerStatement {
+    let size = (0..<8).map { UInt8(truncatingIfNeeded: head.size >> UInt64(56 - 8 * $0)) }
+    let message = Array("tacit/ledger/head/v2\0".utf8) + ledger.bytes + size + head.head.bytes + root.bytes
+    return LedgerStatement(
+      key: LedgerWorld.key.verificationKey,
+      head: SignedLedgerHead(ledger: ledger, head: head, root: root, signature: LedgerWorld.key.sign(message)), place: place)
+  }
+
+  @Test func `a holder cannot hide a fork by signing the hash that was shown beside the root of another ledger`() throws {
+    // Ledger A is shown while rounds run; ledger B, without its last charges, is what the holder goes on with.
+    let (shown, memory) = try LedgerWorld.ledger()
+    for round in 0..<3 { try shown.charge(try LedgerWorld.request(round)) }
+    let common = memory.bytes
+    for round in 3..<6 { try shown.charge(try LedgerWorld.request(round)) }
+    let other = try PrivacyLedger(content: common, journal: LedgerMemory(common), key: LedgerWorld.key)
+    for round in 3..<8 { try other.charge(try LedgerWorld.request(round, name: "cheaper")) }
+    let (a, b) = (shown.state, other.state)
+    #expect(a.size == 7 && b.size == 9 && a.head.head.head != b.signedHead(size: 7).head.head)
+
+    let honest = b.growth(from: 7, to: 9)
+    #expect(honest.objection == nil)
+    for place in [honest.earlier.place, a.statement.place, []] {
+      let mixed = Self.signed(ledger: a.head.ledger, a.head.head, root: b.tree.root(size: 7), place)
+      // The fingerprint is the one that partners noted, the signature is genuine, and the roots do grow.
+      #expect(mixed.isSigned && mixed.fingerprint == a.statement.fingerprint)
+      let growth = LedgerGrowthProof(earlier: mixed, later: b.statement, path: honest.path)
+      #expect(growth.objection?.contains("the root of another") == true)
+      #expect(growth.objection(from: a.head.head, to: b.head.head, of: key) != nil)
+      let record = b.proof(of: LedgerReader(common).records[1], size: 7)
+      let proof = LedgerRecordProof(
+        statement: mixed, number: record.number, previous: record.previous, payload: record.payload, path: record.path)
+      #expect(record.objection == nil && proof.objection?.contains("the root of another") == true)
+      let document = try LedgerDocument(json: try CanonicalJSON(canonical: LedgerDocument.head(mixed).json.bytes))
+      #expect(document.objection != nil)
+    }
+    // The same trick with the later head of the proof.
+    let mixed = Self.signed(
+      ledger: a.head.ledger, LedgerHead(size: 9, head: a.head.head.head), root: b.head.root, b.statement.place)
+    #expect(LedgerGrowthProof(earlier: honest.earlier, later: mixed, path: honest.path).objection != nil)
+  }
+
+  @Test func `a proof of growth answers only for the heads and the key that were asked about`() throws {
+    let (ledger, _) = try LedgerWorld.ledger()
+    for round in 0..<4 { try ledger.charge(try LedgerWorld.request(round)) }
+    let state = ledger.state
+    func head(_ size: Int) -> LedgerHead { state.signedHead(size: size).head }
+    let proof = state.growth(from: 3, to: 5)
+    #expect(proof.objection(from: head(3), to: head(5), of: key) == nil)
+    #expect(proof.objection(from: head(2), to: head(5), of: key)?.contains("begins at another head") == true)
+    #expect(proof.objection(from: head(3), to: head(4), of: key)?.contains("ends at another head") == true)
+    #expect(proof.objection(from: head(3), to: head(5), of: LedgerWorld.stranger.verificationKey) != nil)
+    #expect(
+      LedgerGrowthProof(earlier: proof.earlier, later: proof.later, path: []).objection(from: head(3), to: head(5), of: key)
+        != nil)
   }
 
   @Test func `a holder who rewrites a record cannot show growth from the head it signed before, and both signatures prove it`()

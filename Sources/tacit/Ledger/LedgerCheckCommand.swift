@@ -36,7 +36,7 @@ struct LedgerCheckCommand: ParsableCommand {
         }
         if let objection = document.objection {
           fail("\(path): \(objection)")
-        } else if let key, document.statements.contains(where: { $0.key != key }) {
+        } else if let key, document.heads.contains(where: { $0.key != key }) {
           fail("\(path): is signed by another key than the one that was given")
         } else {
           comparison.add(document, from: path)
