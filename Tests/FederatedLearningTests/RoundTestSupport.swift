@@ -244,6 +244,8 @@ final class RoundDriver {
   var passes: (ParticipantID, PartnerMessage) -> Bool = { _, _ in true }
   /// What a partner is told instead of what the coordinator said.
   var rewrite: (ParticipantID, CoordinatorMessage) -> CoordinatorMessage? = { $1 }
+  /// Whether the coordinator's ledger grows by a remark before each round.
+  var notesBetweenRounds = false
   var sent: [(from: ParticipantID, message: PartnerMessage)] = []
 
   init(_ world: RoundWorld, planFile: PlanFile? = nil, caps: [Int: PrivacyBudget] = [:]) throws {
@@ -304,7 +306,9 @@ final class RoundDriver {
         published.append(release)
         models.append(coordinator.model)
       case .attemptAborted(_, _, let reason): aborts.append(reason)
-      case .readyForNext: perform(coordinator.begin())
+      case .readyForNext:
+        if notesBetweenRounds { try? coordinatorLedger.note("between rounds", time: 1) }
+        perform(coordinator.begin())
       case .finished: break
       }
     }
