@@ -122,7 +122,7 @@ public struct CoordinatorProcess: Sendable {
   /// Issues the next server certificate when two thirds of the last one's time are over.
   @discardableResult
   fileprivate static func renewServerCertificate(_ state: CoordinatorState, _ passphrase: SecretBytes?) throws -> Bool {
-    let current = try IssuedCertificate(pem: try CoordinatorState.text(state.folder.serverCertificate))
+    let current = try CoordinatorState.serverCertificate(in: state.folder)
     guard current.renewAt <= Date() else { return false }
     try state.issueServerCertificate(passphrase: passphrase, now: Date())
     return true
@@ -213,7 +213,7 @@ private struct CertificateService: Service {
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
-      var known = try? IssuedCertificate(pem: CoordinatorState.text(state.folder.serverCertificate)).fingerprint
+      var known = try? CoordinatorState.serverCertificate(in: state.folder).fingerprint
       while !Task.isCancelled {
         try? await Task.sleep(for: .seconds(10))
         guard let tls else { continue }

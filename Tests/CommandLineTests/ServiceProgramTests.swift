@@ -72,8 +72,9 @@ import Testing
     let scratch = try Scratch()
     try scratch.write("hello", to: "token")
     try Program.client.run("enroll", "--home", "home", "--token", "@token", in: scratch)
-      .expectRefusal(64, saying: "no token of Tacit")
+      .expectRefusal(64, saying: "token: this is no token of Tacit")
     try Program.client.run("enroll", "--home", "home", "--token", "@nowhere", in: scratch)
       .expectRefusal(66, saying: "no such file")
+    #expect(!scratch.holds("home"))
   }
 }

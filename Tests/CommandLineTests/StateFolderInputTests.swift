@@ -47,6 +47,30 @@ import Testing
     }
   }
 
+  @Test("A server certificate that is garbage, cut, gone or another's is named, and `rotate` makes a new one")
+  func serverCertificate() throws {
+    guard Program.coordinator.isBuilt else { return }
+    let task = try Self.task()
+    let whole = try task.bytes("S/server.pem")
+    let other = try Self.task()
+    let damages: [(Int32, String, (Scratch) throws -> Void)] = [
+      (65, "the text is no certificate", { try $0.write(Data((0..<200).map { UInt8($0) | 0x80 }), to: "S/server.pem") }),
+      (65, "the text is no certificate", { try $0.write(whole.prefix(whole.count / 2), to: "S/server.pem") }),
+      (66, "is missing", { try $0.remove("S/server.pem") }),
+      (65, "not the certificate of S/server.key", { try $0.write(other.bytes("S/server.pem"), to: "S/server.pem") }),
+    ]
+    for (status, words, damage) in damages {
+      let scratch = try Scratch()
+      try scratch.copy(task.url.appending(path: "S"), to: "S")
+      try damage(scratch)
+      try Program.coordinator.run(["serve", "--state", "S", "--metrics-listen", "127.0.0.1:0"], in: scratch)
+        .expectRefusal(status, saying: "S/server.pem", words, "tacit-coordinator rotate --state S")
+      #expect(try Program.coordinator.run("rotate", "--state", "S", in: scratch).status == 0)
+      let checked = try Program.coordinator.run("check-config", "--state", "S", in: scratch)
+      #expect(checked.status == 0, "\(checked.errors)")
+    }
+  }
+
   @Test("A folder that is none, or a file, is no state folder", arguments: [["serve"], ["status"], ["rotate"], ["invite", "x"]])
   func noFolder(_ command: [String]) throws {
     guard Program.coordinator.isBuilt else { return }

@@ -174,6 +174,26 @@ import Transport
     #expect(numbers.dropFirst().allSatisfy { $0 > 1000 })
   }
 
+  @Test func `who enrolled after the backup is enrolled anew by an invitation, as the same identity with another number`()
+    async throws
+  {
+    let task = try await TestTask()
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
+    let transport = TLSKey.generate()
+    let lost = try await apply(
+      try invite("late", task.state, task.clock), desk(task.state, task.clock), identity: identity(77), transport: transport)
+    let fresh = try serve(try restored(backup, task), task)
+    #expect(await refusal { try await fresh.handler.authorize(try peer(lost), isHello: true) } == .notEnrolled)
+    let found = try await apply(
+      try invite("late", fresh.state, task.clock), desk(fresh.state, task.clock), identity: identity(77), transport: transport)
+    let roster = try SignedRoster(decoding: found.roster)
+    #expect(found.participant > 1000 && roster.entry(of: found.participant)?.verificationKey == identity(77).verificationKey)
+    #expect(try roster.version > SignedRoster(decoding: lost.roster).version && roster.entry(of: lost.participant) == nil)
+    try await fresh.handler.authorize(try peer(found), isHello: true)
+    #expect(await refusal { try await fresh.handler.authorize(try peer(lost), isHello: true) } == .notEnrolled)
+  }
+
   @Test func `a restoration undoes no revocation and no enrolment that the old database still knows`() async throws {
     let task = try await TestTask()
     let used = try invite("late", task.state, task.clock)

@@ -2,6 +2,7 @@ import CoordinatorService
 import CryptoPrimitives
 import Foundation
 import PeerIdentity
+import SecureAggregation
 import Testing
 import Transport
 
@@ -82,5 +83,9 @@ import Transport
     let document = try await hosted.handler.document("key-succession", for: task.partners[0].peer)
     let bytes = try await document.read(at: 0, count: Int(document.size))
     #expect(try KeySuccession.all(decoding: bytes) == rotated.store.successions())
+    // Who was away hears how the last plan of the old key ended.
+    let answer = try await hosted.handler.poll(PollQuery(session: [], after: nil, wait: .zero), from: task.partners[0].peer)
+    #expect(answer.planHash == plan.hash && answer.session == plan.session.bytes)
+    #expect(answer.state == .finished(reason: "a new key") && answer.envelopes.isEmpty)
   }
 }

@@ -185,8 +185,18 @@ import Transport
     #expect(review.warnings.contains { $0.contains("above your own cap") })
     let status = try PartnerStatus(home: world.homes[0], store: try world.store(0), now: Date())
     #expect(status.text.contains("refused by this home: it would overspend your cap of ε = 0.5") && status.isRunAlive)
-    // A larger cap holds from the next attempt on, without a restart.
-    try DataImporting.set(cap: PrivacyBudget(epsilon: 20, delta: 1e-6), of: .standard, in: try world.store(0))
+    func set(_ epsilon: Double) throws -> PartnerStatement? {
+      try Joining.set(
+        cap: PrivacyBudget(epsilon: epsilon, delta: 1e-6), of: .standard, home: world.homes[0], store: try world.store(0),
+        passphrase: .none, time: 1002)
+    }
+    // A smaller cap states nothing. A larger one states that the partner takes part again, because the coordinator asks nobody again
+    // who refused for a cap; once.
+    #expect(try set(0.4) == nil)
+    #expect(try set(20)?.kind == .resume)
+    #expect(try set(21) == nil)
+    #expect(await World.eventually { await world.coordinator.statements.contains { $0.participant == 1 && $0.kind == .resume } })
+    // It holds from the next attempt on, without a restart.
     await world.coordinator.expire()
     #expect(
       await World.eventually {
@@ -274,6 +284,45 @@ import Transport
     let again = try world.importData(
       0, file: try World.table(world.scratch.file("again.csv"), partner: 7), name: DataSetName("again"))
     #expect(again.dataSet.ledger.name.text == "other")
+  }
+
+  @Test func `a plan is over when the coordinator works on another, and goes on when it comes back`() async throws {
+    let world = try await World.joined()
+    let (store, first) = (try world.store(0), try #require(await world.coordinator.planFile))
+    let signature = world.coordinator.key.sign(PlanSignature.message(first.bytes)).bytes
+    let (old, session) = (SHA256.hash(first.bytes), try #require(SessionID(hex: first.plan.session)).bytes)
+    // This home was away when it ended, and meets the next one.
+    try await world.coordinator.publish(PlanSetting())
+    try await world.fetch(0)
+    let new = try await world.coordinator.planHash()
+    #expect(try store.plan(old)?.end == "replaced by plan \(new.hex.prefix(16))…" && store.plan(new)?.end == nil)
+    // A coordinator that was restored from a backup works on the older one again.
+    await world.coordinator.tamper(
+      1,
+      .init(document: { name, bytes in name == "plan" ? first.bytes : name == "plan-signature" ? signature : bytes }))
+    try await world.fetch(0)
+    #expect(try store.plan(old)?.end == nil && store.plan(new)?.end == "replaced by plan \(old.hex.prefix(16))…")
+    // A daemon hears it from a poll.
+    func poll(_ answered: @escaping @Sendable (PollAnswer) -> PollAnswer, until condition: () throws -> Bool) async throws {
+      await world.coordinator.tamper(1, .init(poll: answered))
+      let host = try world.host(0, once: false)
+      let running = Task { try await host.run() }
+      #expect(try await World.eventually(condition))
+      await host.stop()
+      _ = try? await running.value
+    }
+    try await poll({ $0 }, until: { try store.plan(new)?.end == nil && store.plan(old)?.end != nil })
+    // Its data may go then, and it does not come back without them.
+    try DataImporting.remove(.standard, from: store, time: 1002)
+    let polls = Counter()
+    try await poll(
+      {
+        var answer = $0
+        (answer.session, answer.planHash) = (session, old)
+        _ = polls.next()
+        return answer
+      }, until: { polls.next() > 20 })
+    #expect(try store.plan(old)?.end != nil)
   }
 
   @Test func `only the partner's own rows are imported`() async throws {

@@ -1,8 +1,10 @@
 import CryptoPrimitives
+import DifferentialPrivacy
 import FederatedLearning
 import Foundation
 import PartnerService
 import PeerIdentity
+import SecureAggregation
 import Synchronization
 import Testing
 import Transport
@@ -21,7 +23,7 @@ import Transport
   private func renew(
     _ world: World, _ token: String, now: Date = Date(),
     lying lie: @escaping @Sendable (inout EnrolmentGrant, EnrolmentToken, EnrolmentApplication) throws -> Void = { _, _, _ in }
-  ) async throws -> (enrolment: Enrolment, isRenewal: Bool) {
+  ) async throws -> Enrolling.Outcome {
     let coordinator = world.coordinator
     return try await Enrolling.enrol(
       token: token, home: world.homes[0].path, passphrase: .none, now: now,
@@ -38,25 +40,28 @@ import Transport
     let (home, store) = (world.homes[0], try world.store(0))
     let before = (try files(home), try store.enrolment(), try Joining.rosterFingerprint(home: home, store: store))
     let ledger = try Data(contentsOf: URL(fileURLWithPath: home.ledger(of: .standard)))
-    let (enrolment, isRenewal) = try await renew(world, try await world.coordinator.token("p1"))
-    #expect(isRenewal && enrolment == before.1)
+    let outcome = try await renew(world, try await world.coordinator.token("p1"))
+    #expect(outcome.before == before.1 && outcome.enrolment == before.1)
     let after = try files(home)
     #expect(after["certificate.pem"] != before.0["certificate.pem"])
     for name in ["identity.key", "tls.key", "ca.pem"] { #expect(after[name] == before.0[name], "\(name)") }
     #expect(try store.enrolment() == before.1)
     #expect(try Joining.rosterFingerprint(home: home, store: store) == before.2)
     #expect(try Data(contentsOf: URL(fileURLWithPath: home.ledger(of: .standard))) == ledger)
-    try Joining.checkKeys(home: home, enrolment: enrolment, passphrase: .none)
+    try Joining.checkKeys(home: home, enrolment: outcome.enrolment, passphrase: .none)
   }
 
-  enum Lie: CaseIterable, Sendable { case otherAuthority, otherKey, otherParticipant, expired }
+  enum Lie: CaseIterable, Sendable {
+    case otherAuthority, otherKey, otherParticipant, expired, newNumberByOldRoster, newNumberByForeignRoster
+  }
 
   @Test(arguments: Lie.allCases)
   func `a renewal that is not for this home changes nothing`(_ lie: Lie) async throws {
     let world = try await World(partners: 4)
     let other = try FakeCoordinator()
     let before = try files(world.homes[0])
-    let authority = world.coordinator.authority
+    let (authority, signingKey) = (world.coordinator.authority, world.coordinator.key)
+    let enrolment = try world.store(0).enrolment()
     await #expect {
       try await renew(world, try await world.coordinator.token("p1")) { grant, token, application in
         func issue(_ authority: CertificateAuthority, _ key: TLSKey?, _ participant: UInt32, at time: Date) throws -> String {
@@ -75,11 +80,24 @@ import Transport
         case .otherParticipant:
           grant.participant = 2
           grant.certificatePEM = try issue(authority, nil, 2, at: Date())
+        case .newNumberByOldRoster, .newNumberByForeignRoster:
+          grant.participant = 7
+          grant.certificatePEM = try issue(authority, nil, 7, at: Date())
+          let isOld = lie == .newNumberByOldRoster
+          grant.roster = try SignedRoster.sign(
+            taskID: authority.taskID,
+            entries: [
+              PeerIdentity.RosterEntry(
+                participant: 7, name: token.name,
+                verificationKey: #require(VerificationKey(bytes: application.verificationKey)), status: .active, enrolledAt: 1)
+            ], issued: 2, version: isOld ? 2 : 99, key: isOld ? signingKey : other.key
+          ).encoded()
         case .expired: grant.certificatePEM = try issue(authority, nil, 1, at: Date().addingTimeInterval(-3600))
         }
       }
     } throws: { $0 is PartnerError || $0 is PeerIdentityError }
     #expect(try files(world.homes[0]) == before)
+    #expect(try world.store(0).enrolment() == enrolment)
   }
 
   @Test func `a home gets no certificate with another's token, nor after it left or was purged`() async throws {
@@ -147,5 +165,148 @@ import Transport
       _ = try? await running.value
       #expect(reports.withLock { $0 } == 1, "run \(run)")
     }
+  }
+
+  // MARK: - What a coordinator or a home has lost
+
+  @Test
+  func `a home of whom the coordinator has no record any more gets a new number by an invitation, and spends on from its ledger`()
+    async throws
+  {
+    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
+    _ = try await world.run()
+    let (home, store) = (world.homes[0], try world.store(0))
+    try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1002)
+    // It has seen the next plan, too.
+    try await world.coordinator.publish(PlanSetting(noise: .central))
+    try await world.fetch(0)
+    #expect(try store.plans().contains { $0.end == nil })
+    await world.coordinator.lose(1)
+    let outcome = try await renew(world, try await world.coordinator.token("p1"))
+    #expect(outcome.before?.participant == 1 && outcome.enrolment.participant == 1005)
+    #expect(try store.enrolment() == outcome.enrolment && outcome.enrolment.identity == outcome.before?.identity)
+    try Joining.checkKeys(home: home, enrolment: outcome.enrolment, passphrase: .none)
+    #expect(try store.plans().allSatisfy { $0.end != nil })
+    // Only the pause is said again, under the new number.
+    let unsent = try store.unsentStatements().compactMap { PartnerStatement(decoding: $0.bytes) }
+    #expect(unsent.map(\.kind) == [.pause] && unsent.first?.participant == 1005)
+    // Interrupted after this, a person gives the same token again.
+    #expect(try await renew(world, try await world.coordinator.token("p1")).enrolment == outcome.enrolment)
+    try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1003)
+    try await world.coordinator.publish(PlanSetting(noise: .central))
+    for index in world.homes.indices { try await world.fetch(index) }
+    let hash = try await world.coordinator.planHash()
+    for index in world.homes.indices { try world.accept(index, plan: hash) }
+    for (_, ending) in try await world.run() {
+      #expect(try ending.get() == .finished(reason: "\(RunEnd.completed)", isComplete: true))
+    }
+    #expect(await world.coordinator.statements.filter { $0.participant == 1005 }.map(\.kind) == [.pause, .resume, .consent])
+    let bytes = try #require(FileManager.default.contents(atPath: home.ledger(of: .standard)))
+    #expect(try #require(LedgerVerifier().verify(Array(bytes)).state).charges.count == 2)
+    #expect(try HomeVerification(home: home, store: store).checks.filter { $0.verdict == .failed } == [])
+  }
+
+  @Test func `a home whose database was lost shows the ledgers that are there, and states on from where the coordinator is`()
+    async throws
+  {
+    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
+    let home = world.homes[0]
+    try Joining.state(.pause, home: home, store: try world.store(0), passphrase: .none, time: 1002)
+    try Joining.state(.resume, home: home, store: try world.store(0), passphrase: .none, time: 1003)
+    _ = try await world.run()
+    for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {
+      try FileManager.default.removeItem(atPath: "\(home.path)/\(name)")
+    }
+    let outcome = try await renew(world, try await world.coordinator.token("p1"))
+    #expect(outcome.before == nil && outcome.enrolment.participant == 1)
+    // Two before it has heard how far its statements had come, and one after that.
+    try Joining.state(.pause, home: home, store: try world.store(0), passphrase: .none, time: 1004)
+    try Joining.state(.resume, home: home, store: try world.store(0), passphrase: .none, time: 1005)
+    let host = try world.host(0, once: false)
+    let running = Task { try await host.run() }
+    func said() async -> [PartnerStatement] { await world.coordinator.statements.filter { $0.participant == 1 } }
+    #expect(await World.eventually { await said().count == 5 })
+    await host.stop()
+    _ = try await running.value
+    try await world.coordinator.publish(PlanSetting(noise: .central))
+    for index in world.homes.indices { try await world.fetch(index) }
+    try world.importData(0, cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
+    let hash = try await world.coordinator.planHash()
+    for index in world.homes.indices { try world.accept(index, plan: hash) }
+    _ = try await world.run()
+    let kinds: [PartnerStatement.Kind] = [.consent, .pause, .resume]
+    #expect(await said().map(\.kind) == kinds + [.pause, .resume, .consent])
+    #expect(await said().map(\.number) == Array(1...6))
+    let bytes = try #require(FileManager.default.contents(atPath: home.ledger(of: .standard)))
+    #expect(try #require(LedgerVerifier().verify(Array(bytes)).state).charges.count == 2)
+    #expect(await world.coordinator.releases.allSatisfy { $0.survivors.count == 4 })
+  }
+
+  @Test func `a pause that a restored coordinator would hear too late is not said after the resumption that followed it`()
+    async throws
+  {
+    let world = try await World.joined()
+    let (home, store) = (world.homes[0], try world.store(0))
+    let resumed = try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1002)
+    // It has the second statement, and not the first.
+    let line = FakeLine(coordinator: world.coordinator, participant: 1)
+    _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+    _ = try await line.report(resumed.encoded)
+    try store.mark(statement: Int64(resumed.number), isTaken: true)
+    let host = try world.host(0, once: false)
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { await host.counts["a statement was refused", default: 0] == 1 })
+    await host.stop()
+    _ = try await running.value
+    #expect(await world.coordinator.statements == [resumed])
+  }
+
+  @Test func `a coordinator that claims more statements than anybody can make changes no number`() async throws {
+    let world = try await World.joined()
+    await world.coordinator.tamper(
+      1,
+      .init(hello: {
+        var answer = $0
+        answer.newestStatement = .max
+        return answer
+      }))
+    let host = try world.host(0, once: false)
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { await world.coordinator.statements.count == 1 })
+    try Joining.state(.pause, home: world.homes[0], store: try world.store(0), passphrase: .none, time: 1002)
+    #expect(await World.eventually { await world.coordinator.statements.map(\.number) == [1, 2] })
+    await host.stop()
+    _ = try? await running.value
+  }
+
+  @Test func `a statement that is on its way when the coordinator is restored does not overtake what it lost`() async throws {
+    let world = try await World.joined()
+    let (home, store, coordinator) = (world.homes[0], try world.store(0), world.coordinator)
+    let (polls, pauses) = (Counter(), Counter())
+    await coordinator.setLongestPoll(.seconds(600))
+    var tampering = FakeCoordinator.Tampering()
+    tampering.failure = { call in
+      if call == "poll" { _ = polls.next() }
+      return nil
+    }
+    tampering.delay = { statement in
+      guard statement.kind == .pause, pauses.next() == 0 else { return }
+      let count = await coordinator.helloCount
+      await coordinator.restore()
+      // Until the partner has said hello anew, or shown that it waits.
+      let end = ContinuousClock.now + .milliseconds(700)
+      while await coordinator.helloCount == count, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+    }
+    await coordinator.tamper(1, tampering)
+    let host = try world.host(0, once: false, pollWait: .seconds(600))
+    let running = Task { try await host.run() }
+    // A poll waits: what is stated now is told beside it.
+    #expect(await World.eventually { polls.next() > 300 })
+    #expect(await coordinator.statements.map(\.kind) == [.consent])
+    try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1002)
+    #expect(await World.eventually { await coordinator.statements.map(\.kind) == [.consent, .pause] })
+    #expect(await host.counts["a statement was refused", default: 0] == 0)
+    await host.stop()
+    _ = try? await running.value
   }
 }

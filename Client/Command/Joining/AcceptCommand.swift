@@ -6,6 +6,7 @@ internal import FederatedLearning
 internal import Foundation
 internal import PartnerService
 internal import PeerIdentity
+internal import ServiceCommands
 
 /// `tacit-client accept`: a signed yes to one plan.
 struct AcceptCommand: AsyncParsableCommand {

@@ -6,6 +6,7 @@ internal import FederatedLearning
 internal import Foundation
 internal import PartnerService
 internal import Recommender
+internal import ServiceCommands
 
 /// `tacit-client data`: the partner's own data.
 struct DataCommand: AsyncParsableCommand {
@@ -95,31 +96,36 @@ struct DataCommand: AsyncParsableCommand {
   struct Cap: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Set the most that the users of a data set may ever spend, over all plans. What is spent stays spent.",
-      discussion: "The cap is that of their ledger: it holds for every data set that the ledger counts, from the next attempt on."
+      discussion:
+        "The cap is that of their ledger: it holds for every data set that the ledger counts, from the next attempt on. The coordinator does not ask a partner again that refused for its cap: when it is raised then, the partner states that it takes part again."
     )
 
     @Argument(help: ArgumentHelp("EPSILON,DELTA such as 8,1e-6.", valueName: "epsilon,delta")) var cap: BudgetArgument
     @OptionGroup var home: HomeOptions
+    @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var connection: ConnectionOptions
     @Option(help: "Which data set.") var name = DataSetName.standard.text
     @Flag(help: "Do not ask.") var yes = false
 
-    func run() async throws { try await ClientFailures.report { try execute() } }
+    func run() async throws { try await ClientFailures.report { try await execute() } }
 
-    private func execute() throws {
+    private func execute() async throws {
       let (home, store) = try home.open()
       try Joining.refusePurged(store, home)
       if let known = try store.dataSet(try DataSetName(name))?.cap, known != cap.budget,
         known.epsilon < cap.budget.epsilon || known.delta < cap.budget.delta
       {
-        try Stating.confirm(
+        try Terminal.confirm(
           "This raises the cap of '\(name)' from ε = \(known.epsilon) at δ = \(known.delta) to ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta): its users are promised less than before. Raise it?",
-          yes)
+          yes: yes)
       }
-      try DataImporting.set(cap: cap.budget, of: try DataSetName(name), in: store)
+      let statement = try Joining.set(
+        cap: cap.budget, of: try DataSetName(name), home: home, store: store, passphrase: passphrase.source,
+        time: PartnerHome.now)
       Console.output("'\(name)' may spend at most ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta), over all plans.")
-      Console.output(
-        "A running `run` takes it up with the next attempt. If the coordinator does not ask this home any more because it refused under the old cap: tacit-client resume"
-      )
+      guard statement != nil else { return Console.output("A running `run` takes it up with the next attempt.") }
+      Console.output("The last cap made this home refuse: it states that it takes part again.")
+      try await Statements.send(home, store, passphrase.source, connection)
     }
   }
 
@@ -156,7 +162,7 @@ struct DataCommand: AsyncParsableCommand {
 
     private func execute() throws {
       let (_, store) = try home.open()
-      try Stating.confirm("Erase the users and events of '\(name)'?", yes)
+      try Terminal.confirm("Erase the users and events of '\(name)'?", yes: yes)
       try DataImporting.remove(try DataSetName(name), from: store, time: PartnerHome.now)
       Console.output("Erased: the users and events of '\(name)'. Its ledger stays: it says what was spent.")
     }

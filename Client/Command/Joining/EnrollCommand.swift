@@ -11,7 +11,7 @@ struct EnrollCommand: AsyncParsableCommand {
     commandName: "enroll",
     abstract: "Become a partner with a one-time token: keys are made here, and what the coordinator shows is pinned.",
     discussion:
-      "Without a passphrase the key files rest on their permissions (0600), which are checked at every start. A home that has enrolled and was away for longer than its certificate lasts gets a new certificate in the same way, with a token for its own name; everything else in it stays as it is."
+      "Without a passphrase the key files rest on their permissions (0600), which are checked at every start. A home that has enrolled and was away for longer than its certificate lasts gets a new certificate in the same way, with a token for its own name; everything else in it stays as it is. So does a home whose record the coordinator has lost with an old backup; it gets a new number besides."
   )
 
   @Option(help: "@FILE with the token that the coordinator's people gave you, or - for standard input.") var token: String
@@ -30,6 +30,8 @@ struct EnrollCommand: AsyncParsableCommand {
     let name: String
     /// Whether the home had enrolled before, and only its certificate is new.
     let isRenewal: Bool
+    /// The number that it had before, where the coordinator had lost it.
+    let formerParticipant: UInt32?
     let fingerprint: String
     let coordinatorFingerprint: String
     let rosterVersion: UInt64?
@@ -38,9 +40,11 @@ struct EnrollCommand: AsyncParsableCommand {
 
   private func execute() async throws {
     let path = try home.path()
-    let (enrolment, isRenewal) = try await Enrolling.enrol(
-      token: try text(), home: path, passphrase: passphrase.source, now: Date(),
+    let outcome = try await Enrolling.enrol(
+      token: try checkedText(), home: path, passphrase: passphrase.source, now: Date(),
       call: Enrolling.overNetwork(insecureLoopback: insecureLoopback, logger: Logs.logger()))
+    let enrolment = outcome.enrolment
+    let former = outcome.before.map(\.participant).flatMap { $0 == enrolment.participant ? nil : $0 }
     let own = ShortFingerprint(of: SHA256.hash(enrolment.identity.bytes)).text
     let coordinator = ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes)).text
     let (opened, store) = try home.open()
@@ -49,12 +53,18 @@ struct EnrollCommand: AsyncParsableCommand {
       return try Console.outputJSON(
         Document(
           home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name,
-          isRenewal: isRenewal, fingerprint: own, coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
+          isRenewal: outcome.before != nil && former == nil, formerParticipant: former, fingerprint: own,
+          coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
           rosterFingerprint: roster?.fingerprint))
     }
-    if isRenewal {
+    if outcome.before != nil, former == nil {
       return Console.output(
         "The home \(path) of participant \(enrolment.participant) ('\(enrolment.name)') has a new certificate; all else is as it was. Go on with: tacit-client run --home \(path)"
+      )
+    }
+    if let former {
+      Console.output(
+        "The coordinator had no record of participant \(former) any more: this home has another number now. Its data, ledgers and caps are as they were; plans that name it by the former number are over."
       )
     }
     Console.output(
@@ -65,6 +75,15 @@ struct EnrollCommand: AsyncParsableCommand {
         the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
+  }
+
+  /// The token's text, looked at here so that a sentence names the file.
+  private func checkedText() throws -> String {
+    let text = try text()
+    do { _ = try EnrolmentToken(parsing: text, now: Date()) } catch let error as PeerIdentityError where token.hasPrefix("@") {
+      throw CommandFailure(error.kind == .expired ? .data : .usage, "\(token.dropFirst()): \(error.description)")
+    }
+    return text
   }
 
   private func text() throws -> String {

@@ -3,6 +3,7 @@ internal import CommandSupport
 internal import Foundation
 internal import PartnerService
 internal import PeerIdentity
+internal import ServiceCommands
 
 /// `tacit-client pause`: no attempt is answered until `resume`.
 struct PauseCommand: AsyncParsableCommand {
@@ -49,7 +50,7 @@ struct LeaveCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await ClientFailures.report {
-      try Stating.confirm("Leave the task for good?", yes)
+      try Terminal.confirm("Leave the task for good?", yes: yes)
       try await Stating.state(.leave, home, passphrase, connection, saying: "This partner has left the task.")
     }
   }
@@ -73,7 +74,7 @@ struct PurgeCommand: AsyncParsableCommand {
 
   private func execute() async throws {
     let (home, store) = try home.open()
-    try Stating.confirm("Leave the task for good, and erase the data and the keys in \(home.path)?", yes)
+    try Terminal.confirm("Leave the task for good, and erase the data and the keys in \(home.path)?", yes: yes)
     let untold = try await Purging.run(
       home: home, store: store, passphrase: passphrase.source, time: PartnerHome.now
     ) {
@@ -99,13 +100,5 @@ enum Stating {
     try Joining.state(kind, home: home, store: store, passphrase: passphrase.source, time: PartnerHome.now)
     Console.output(sentence)
     try await Statements.send(home, store, passphrase.source, connection)
-  }
-
-  static func confirm(_ question: String, _ yes: Bool) throws {
-    if yes { return }
-    guard Terminal.isInteractive else {
-      throw CommandFailure(.usage, "nothing was done: there is no terminal to answer on; give --yes")
-    }
-    guard Terminal.ask("\(question) Type yes:") == "yes" else { throw CommandFailure(.usage, "nothing was done") }
   }
 }

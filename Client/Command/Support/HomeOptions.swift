@@ -59,18 +59,6 @@ struct BudgetArgument: ExpressibleByArgument {
   }
 }
 
-/// What commands ask the person at the terminal.
-enum Terminal {
-  static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
-
-  /// - Returns: the answer without white space around it; `nil` at the end of input.
-  static func ask(_ question: String) -> String? {
-    print(question, terminator: " ")
-    fflush(nil)
-    return readLine()?.trimmingCharacters(in: .whitespaces)
-  }
-}
-
 /// Where the programs' logs go: standard error, one line each.
 enum Logs {
   static func logger() -> Logger { LineLogHandler.logger(label: "tacit-client", level: .warning, format: .text) }

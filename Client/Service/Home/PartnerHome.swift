@@ -19,6 +19,12 @@ public struct PartnerHome: Sendable, Equatable {
   /// The ledger of one data set; names are checked by `DataSetName`.
   public func ledger(of dataSet: DataSetName) -> String { "\(ledgers)/\(dataSet.text).ledger" }
 
+  /// The ledgers that lie in the home, whether its database knows them or not.
+  func ledgerNames() -> [DataSetName] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: ledgers)) ?? []
+    return names.filter { $0.hasSuffix(".ledger") }.sorted().compactMap { try? DataSetName(String($0.dropLast(".ledger".count))) }
+  }
+
   /// Opens a home that is there.
   ///
   /// - Throws: `PartnerError` when there is none, or when others can read it.
@@ -151,11 +157,13 @@ enum HomeFile {
   }
 
   static func read(_ path: String) throws -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw PartnerError(.missing, "\(path) is missing or cannot be read: the home is not whole; enrol again into a new one")
+    guard let content = content(path) else {
+      throw PartnerError(.missing, "\(path) is missing or cannot be read: the home is not whole; put the file back")
     }
-    return Array(data)
+    return content
   }
+
+  static func content(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map(Array.init) }
 
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 

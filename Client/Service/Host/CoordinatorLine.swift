@@ -19,7 +19,8 @@ public struct CoordinatorLine: Sendable {
 
   /// Mutual TLS with the home's certificate to the address that the home pinned, or plaintext on this machine.
   ///
-  /// - Throws: `PeerIdentityError`, `TLSMaterialError` or `TransportFailure` when keys or address cannot be used.
+  /// - Throws: `PartnerError`, `PeerIdentityError`, `TLSMaterialError` or `TransportFailure` when certificate, keys or address
+  ///   cannot be used.
   public static func overNetwork(
     _ enrolment: Enrolment, _ credentials: PartnerCredentials, insecureLoopback: Bool = false, logger: Logger
   ) throws -> CoordinatorLine {
@@ -29,9 +30,10 @@ public struct CoordinatorLine: Sendable {
         try CoordinationClient(
           target: target, security: .insecureLoopback(participant: enrolment.participant), logger: logger))
     }
-    let key = credentials.transportKeyPEM
+    let key = credentials.transport.pem
     let tls = try ClientTLS(
-      certificatePEM: try credentials.certificatePEM(), privateKeyPEM: key, authorityPEM: try credentials.authorityPEM())
+      certificatePEM: try credentials.home.readCertificate(for: credentials.transport).pem, privateKeyPEM: key,
+      authorityPEM: try credentials.home.readAuthority(of: enrolment).pem)
     return CoordinatorLine(try CoordinationClient(target: target, security: .mutualTLS(tls), logger: logger)) { certificate in
       try tls.reload(certificatePEM: certificate, privateKeyPEM: key)
     }
@@ -41,15 +43,12 @@ public struct CoordinatorLine: Sendable {
 /// What a home shows and proves when it connects.
 public struct PartnerCredentials: Sendable {
   let home: PartnerHome
-  let transportKeyPEM: SecretBytes
+  let transport: TLSKey
 
   init(home: PartnerHome, keys: PartnerKeys) {
     self.home = home
-    transportKeyPEM = keys.transport.pem
+    transport = keys.transport
   }
-
-  func certificatePEM() throws -> String { String(decoding: try HomeFile.read(home.certificate), as: UTF8.self) }
-  func authorityPEM() throws -> String { String(decoding: try HomeFile.read(home.authority), as: UTF8.self) }
 }
 
 /// How long a partner's daemon has met nothing but connections that it does not trust, or that do not trust it.
@@ -85,14 +84,21 @@ package struct Distrust {
 
 /// Which failures end a partner's daemon, and what to tell its person; all others are waited out.
 enum FatalFailure {
-  static func error(for failure: TransportFailure, home: PartnerHome, distrust: Distrust) -> PartnerError? {
+  /// - Parameter now: by this machine's clock.
+  static func error(for failure: TransportFailure, home: PartnerHome, distrust: Distrust, now: Date) -> PartnerError? {
     switch failure {
     case .refused(let refusal): return error(for: refusal, home)
     case .notTrusted(let reason):
       guard distrust.isFinal else { return nil }
+      if let expired = try? home.readCertificate(), expired.notAfter < now {
+        return PartnerError(
+          .permission,
+          "the certificate \(home.certificate) ran out on \(expired.notAfter.formatted(.iso8601)), and the coordinator lets nobody in with it; \(home.renewal)"
+        )
+      }
       return PartnerError(
         .permission,
-        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
+        "the connection is not trusted: \(reason). If this home was unplugged for longer than its certificate lasts, \(home.renewal)"
       )
     case .local(let reason): return PartnerError(.io, "this side failed: \(reason)")
     case .unreachable, .deadlineExceeded, .badAnswer, .cancelled: return nil
@@ -115,12 +121,12 @@ enum FatalFailure {
     case .notEnrolled, .unidentified, .wrongTask:
       PartnerError(
         .permission,
-        "the coordinator does not know this partner: \(refusal) If it was restored from a backup, ask its people for a new invitation of the same name"
+        "the coordinator does not know this partner: \(refusal) If it was restored from a backup, it may have lost this partner's record: \(home.renewal); data, ledgers and caps stay"
       )
     case .certificateExpired:
       PartnerError(
         .permission,
-        "this partner's certificate ran out before it was renewed; ask the coordinator's people for a new invitation of the same name, and give it to this home: tacit-client enroll --token @FILE --home \(home.path)"
+        "the certificate \(home.certificate) ran out before it was renewed; \(home.renewal)"
       )
     case .unsupportedVersion: PartnerError(.unavailable, "\(refusal); install the version that the coordinator asks for")
     default: nil

@@ -14,7 +14,6 @@ enum Greeting {
     _ connection: any CoordinatorConnection, home: PartnerHome, store: PartnerStore, enrolment: Enrolment,
     open: [DataSetName: LedgerState] = [:]
   ) async throws -> ServerHello {
-    var notes: [Transport.LedgerNote] = []
     var states: [String: LedgerState] = [:]
     for (record, _) in try store.ledgers() {
       let path = home.ledger(of: record.name)
@@ -25,9 +24,14 @@ enum Greeting {
           "the ledger \(path) does not reach record \(head.size), which this home has written: the file was replaced by an older one or removed; put the newest back"
         )
       }
-      guard let state else { continue }
       states[record.name.text] = state
-      notes.append(Transport.LedgerNote(dataset: record.name.text, size: state.head.head.size, head: state.head.head.head))
+    }
+    // A home whose database was lost knows no data set, but its ledgers are there, and the coordinator asks for them.
+    for name in home.ledgerNames() where states[name.text] == nil {
+      states[name.text] = try? OwnLedger.read(home.ledger(of: name), key: enrolment.identity)
+    }
+    let notes = states.sorted { $0.key < $1.key }.map { name, state in
+      Transport.LedgerNote(dataset: name, size: state.head.head.size, head: state.head.head.head)
     }
     let answer = try await connection.hello(ClientHello(software: PartnerSoftware.name, ledgers: notes))
     guard answer.task == enrolment.task else {
@@ -42,6 +46,7 @@ enum Greeting {
     }
     // A coordinator that was restored from a backup has lost what was said since.
     try store.sendAgain(after: answer.newestStatement)
+    try store.note(newestStatement: answer.newestStatement)
     return answer
   }
 
@@ -66,15 +71,23 @@ enum Greeting {
 
   /// Sends what the person decided and the coordinator has not confirmed.
   ///
+  /// - Parameter key: the identity, which signs anew what has the number of a statement that this home has lost.
   /// - Returns: why statements were refused for good, one sentence each; they are not sent again.
-  static func sendStatements(_ connection: any CoordinatorConnection, _ store: PartnerStore) async throws -> [String] {
+  static func sendStatements(
+    _ connection: any CoordinatorConnection, _ store: PartnerStore, key: SigningKey
+  ) async throws -> [String] {
     var refusals: [String] = []
-    for statement in try store.unsentStatements() {
+    var isRenumbered = false
+    while let statement = try store.unsentStatements().first {
       var isTaken = true
       do {
         _ = try await connection.report(statement.bytes)
       } catch {
         isTaken = false
+        if !isRenumbered, case .refused(.conflict) = error, try store.renumberUnsent(key: key) {
+          isRenumbered = true
+          continue
+        }
         switch error {
         case .refused(.stageClosed(let reason)): refusals.append(reason)
         case .refused(.conflict), .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")

@@ -9,6 +9,7 @@ public final class PartnerCaller: Sendable {
   private let home: PartnerHome
   private let store: PartnerStore
   private let enrolment: Enrolment
+  private let keys: PartnerKeys
   private let connection: any CoordinatorConnection
   private let lock: HomeLock
 
@@ -23,7 +24,7 @@ public final class PartnerCaller: Sendable {
     self.home = home
     self.store = store
     enrolment = try Joining.enrolment(of: store, home)
-    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    keys = try PartnerKeys.read(home, passphrase: passphrase)
     connection = try CoordinatorLine.overNetwork(
       enrolment, PartnerCredentials(home: home, keys: keys), insecureLoopback: insecureLoopback, logger: logger
     ).connection
@@ -66,7 +67,7 @@ public final class PartnerCaller: Sendable {
   ///
   /// - Returns: why statements were refused for good, one sentence each.
   public func sendStatements() async throws -> [String] {
-    try await call { try await Greeting.sendStatements($0, store) }
+    try await call { try await Greeting.sendStatements($0, store, key: keys.identity) }
   }
 
   private var now: Int { Int(Date().timeIntervalSince1970) }
@@ -81,7 +82,9 @@ public final class PartnerCaller: Sendable {
     } catch {
       await connection.close()
       if case TransportFailure.refused(.revoked) = error { try? store.note(isRevoked: true) }
-      if let failure = error as? TransportFailure, let fatal = FatalFailure.error(for: failure, home: home, distrust: .final) {
+      if let failure = error as? TransportFailure,
+        let fatal = FatalFailure.error(for: failure, home: home, distrust: .final, now: Date())
+      {
         throw fatal
       }
       throw error

@@ -14,8 +14,6 @@ extension PartnerHost {
 
   func converse(succeeded: () -> Void) async throws -> PartnerEnding {
     try await greet()
-    try await tell()
-    try await renewIfDue()
     if let active { try await sendPending(active) }
     while true {
       try await tell()
@@ -41,7 +39,7 @@ extension PartnerHost {
     guard !isTelling else { return }
     isTelling = true
     defer { isTelling = false }
-    for sentence in try await Greeting.sendStatements(line.connection, store) {
+    for sentence in try await Greeting.sendStatements(line.connection, store, key: keys.identity) {
       count("a statement was refused")
       logger.error("the coordinator does not take a statement", metadata: ["reason": "\(sentence)"])
     }
@@ -63,6 +61,9 @@ extension PartnerHost {
   var hasTakenLeave: Bool { (try? store.hasLeft && store.unsentStatements().isEmpty) ?? false }
 
   func greet() async throws {
+    // What is on its way beside the poll arrives first: were it taken after the hello, a coordinator that was restored from a backup
+    // would take nothing any more of what it lost before it.
+    while isTelling, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(5)) }
     let answer = try await Greeting.exchange(
       line.connection, home: home, store: store, enrolment: enrolment,
       open: active.map { [$0.ledgerName: $0.ledger.state] } ?? [:])
@@ -76,7 +77,7 @@ extension PartnerHost {
 
   func renewIfDue() async throws {
     let now = clock()
-    let certificate = try IssuedCertificate(pem: String(decoding: try HomeFile.read(home.certificate), as: UTF8.self))
+    let certificate = try home.readCertificate()
     // By this machine's clock or the coordinator's, whichever says so first: too early costs a call, too late the connection.
     guard max(now, now.addingTimeInterval(skew)) >= certificate.renewAt else { return }
     if let lastRenewal, ContinuousClock.now - lastRenewal < .seconds(600) { return }
@@ -84,10 +85,8 @@ extension PartnerHost {
     let request = try CertificateRequest.create(key: keys.transport, name: try PartnerName(enrolment.name))
     guard let answer = try await renewal(of: request) else { return }
     let renewed = try IssuedCertificate(pem: answer.certificatePEM)
-    let anchor = try TrustAnchor(pem: String(decoding: try HomeFile.read(home.authority), as: UTF8.self))
-    let named = try anchor.partner(of: renewed).participant
-    guard anchor.fingerprint == enrolment.authority, keys.transport.matches(renewed), named == enrolment.participant,
-      renewed.notAfter > certificate.notAfter
+    let named = try home.readAuthority(of: enrolment).partner(of: renewed).participant
+    guard keys.transport.matches(renewed), named == enrolment.participant, renewed.notAfter > certificate.notAfter
     else { throw PartnerError(.untrusted, "the coordinator renewed the certificate with one that is not for this partner's key") }
     try HomeFile.write(Array(renewed.pem.utf8), to: home.certificate)
     try line.reload(renewed.pem)
@@ -161,6 +160,7 @@ extension PartnerHost {
       try await Documents.fetch(from: line.connection, into: store, enrolment: enrolment, time: now)
       return try announce(planHash)
     }
+    try store.noteCurrent(planHash)
     guard stored.isAccepted else { return try announce(planHash) }
     // A plan that is over needs no data any more, and they may be gone.
     if stored.end != nil, try stored.dataSet.flatMap({ try store.dataSet($0) })?.isRemoved ?? false { return }

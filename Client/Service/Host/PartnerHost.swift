@@ -128,7 +128,7 @@ public actor PartnerHost {
         if case .cancelled = failure { break }
         if case .refused(.revoked) = failure { try? store.note(isRevoked: true) }
         distrust.note(failure, hasExpired: hasExpiredCertificate)
-        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust) {
+        if let error = FatalFailure.error(for: failure, home: home, distrust: distrust, now: clock()) {
           await connection.close()
           throw error
         }
@@ -169,10 +169,7 @@ public actor PartnerHost {
 
   /// Whether the coordinator lets nobody in with this home's certificate any more.
   private var hasExpiredCertificate: Bool {
-    guard let pem = try? HomeFile.read(home.certificate),
-      let certificate = try? IssuedCertificate(pem: String(decoding: pem, as: UTF8.self))
-    else { return false }
-    return certificate.notAfter < clock()
+    (try? home.readCertificate()).map { $0.notAfter < clock() } ?? false
   }
 
   func count(_ reason: String) { counts[reason, default: 0] += 1 }

@@ -14,6 +14,13 @@ extension PartnerHost {
     }
   }
 
+  /// Remembers that a cap refused an attempt: who raises it means to go on (`Joining.set(cap:)`).
+  func rememberCap(of task: ActiveTask) {
+    do { try store.set(.refusedByCap, to: task.ledgerName.text) } catch {
+      logger.error("a refusal could not be noted", metadata: ["reason": "\(error)"])
+    }
+  }
+
   /// Why this home refused an attempt, and what its person can do.
   func words(for reason: PartnerRefusal, _ task: ActiveTask) -> String {
     switch reason {

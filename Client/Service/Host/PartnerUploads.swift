@@ -32,6 +32,7 @@ extension PartnerHost {
           "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
         ])
       note(words(for: refusal.reason, task), task, round: refusal.round, attempt: refusal.attempt)
+      if refusal.reason == .budgetExhausted { rememberCap(of: task) }
     }
     return PendingMessage(
       key: UploadKey(session: place.session.bytes, round: place.round, attempt: place.attempt, kind: message.kind),

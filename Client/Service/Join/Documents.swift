@@ -43,6 +43,7 @@ public enum Documents {
       try store.record(catalogue: document, hash: file.plan.catalogue.hash)
     }
     try store.record(plan: file, signature: signature, time: time)
+    try store.noteCurrent(hash)
     return hash
   }
 

@@ -10,19 +10,27 @@ public enum Enrolling {
   /// The one call of the enrolment listener; replaceable, so that tests can play coordinators that lie.
   public typealias Call = @Sendable (_ token: EnrolmentToken, _ application: EnrolmentApplication) async throws -> EnrolmentGrant
 
+  /// What an enrolment came to.
+  public struct Outcome: Sendable {
+    /// Who the home is now.
+    public let enrolment: Enrolment
+    /// Who it was before; `nil` for a home that had not enrolled. The same, when only its certificate is new; under another number,
+    /// when the coordinator had lost its record.
+    public let before: Enrolment?
+  }
+
   /// Enrols a home; one that has enrolled already gets a new certificate, when the token is for its own partner.
   ///
   /// - Parameters:
   ///   - passphrase: seals the key files; `.none` leaves them to file permissions.
   ///   - now: for the token's and the certificate's validity.
   ///   - call: by default the network's.
-  /// - Returns: who the home is, and whether it was before and only its certificate is new.
   /// - Throws: `PartnerError` when the home has enrolled as another partner, or when the answer does not fit the token;
   ///   `PeerIdentityError` for the token; `TransportFailure` when nobody answers.
   @discardableResult
   public static func enrol(
     token text: String, home path: String, passphrase: PassphraseSource, now: Date, call: Call
-  ) async throws -> (enrolment: Enrolment, isRenewal: Bool) {
+  ) async throws -> Outcome {
     let token = try EnrolmentToken(parsing: text, now: now)
     let home = try PartnerHome.create(at: path)
     guard let lock = try HomeLock(home) else {
@@ -31,24 +39,26 @@ public enum Enrolling {
     defer { withExtendedLifetime(lock) {} }
     let store = try PartnerStore(home)
     if let known = try store.enrolment() {
-      try await renew(known, token, home, store, passphrase: passphrase, now: now, call: call)
-      return (known, true)
+      let enrolment = try await renew(known, token, home, store, passphrase: passphrase, now: now, call: call)
+      return Outcome(enrolment: enrolment, before: known)
     }
     let keys = try PartnerKeys.makeOrRead(home, passphrase: passphrase)
     let grant = try await apply(token, keys, call)
     let checked = try await check(grant, token: token, keys: keys, now: now)
-    try HomeFile.write(Array(grant.authorityPEM.utf8), to: home.authority)
-    try HomeFile.write(Array(grant.certificatePEM.utf8), to: home.certificate)
+    try home.write(authority: grant.authorityPEM, certificate: grant.certificatePEM)
     try store.record(roster: grant.roster, version: checked.roster.version, time: Int(now.timeIntervalSince1970))
     try store.record(checked.enrolment)
-    return (checked.enrolment, false)
+    return Outcome(enrolment: checked.enrolment, before: nil)
   }
 
   /// Exchanges a token for a new certificate of the partner that this home is; everything else that the home has pinned stays.
+  ///
+  /// A coordinator that was restored from a backup older than this home's enrolment has no record of it, and enrols the same identity
+  /// under another number. The home takes that number when a newer roster of the pinned key lists it, and keeps data, ledgers and caps.
   private static func renew(
     _ known: Enrolment, _ token: EnrolmentToken, _ home: PartnerHome, _ store: PartnerStore, passphrase: PassphraseSource,
     now: Date, call: Call
-  ) async throws {
+  ) async throws -> Enrolment {
     guard token.caFingerprint == known.authority, token.name.text == known.name else {
       throw PartnerError(
         .usage,
@@ -67,13 +77,25 @@ public enum Enrolling {
     }
     let grant = try await apply(token, keys, call)
     let anchor = try await checkCertificate(grant, token: token, keys: keys, now: now)
-    guard anchor.taskID == known.task, grant.participant == known.participant else {
-      throw PartnerError(
-        .untrusted,
-        "the coordinator knows this home as participant \(grant.participant), but it enrolled as \(known.participant): was the coordinator restored from a backup that is older than this home? Nothing was changed; ask its people, and enrol a new --home that takes the ledgers along"
-      )
+    guard anchor.taskID == known.task else { throw refuse("it is for task \(anchor.taskID)") }
+    var renewed = known
+    if grant.participant != known.participant {
+      renewed.participant = grant.participant
+      let roster = try checkRoster(grant, token: token, renewed)
+      let pinned = try store.newestRoster().map { try PinnedRoster.read($0, enrolment: known, known: true).version } ?? 0
+      guard roster.version > pinned else {
+        throw refuse(
+          "it knows this home as participant \(grant.participant), not \(known.participant), by version \(roster.version) of the roster, and this home has seen version \(pinned)"
+        )
+      }
+      let time = Int(now.timeIntervalSince1970)
+      // Before the files: whoever is interrupted here enrols with the same token again, and gets the same certificate.
+      try store.renumber(renewed, roster: grant.roster, version: roster.version, time: time)
+      // Nobody has heard it under this number.
+      if try store.isPaused { try store.state(.pause, of: renewed, key: keys.identity, time: time) }
     }
-    try HomeFile.write(Array(grant.certificatePEM.utf8), to: home.certificate)
+    try home.write(authority: grant.authorityPEM, certificate: grant.certificatePEM)
+    return renewed
   }
 
   private static func apply(_ token: EnrolmentToken, _ keys: PartnerKeys, _ call: Call) async throws -> EnrolmentGrant {
@@ -139,11 +161,16 @@ public enum Enrolling {
       task: anchor.taskID, participant: grant.participant, name: token.name.text, identity: keys.identity.verificationKey,
       coordinatorKey: coordinatorKey, authority: anchor.fingerprint, trainingAddress: "\(token.trainingAddress)",
       enrolledAt: Int(now.timeIntervalSince1970))
+    return (enrolment, try checkRoster(grant, token: token, enrolment))
+  }
+
+  /// The roster that came with a certificate, signed by the pinned key, in which this partner stands.
+  private static func checkRoster(_ grant: EnrolmentGrant, token: EnrolmentToken, _ enrolment: Enrolment) throws -> SignedRoster {
     let roster = try PinnedRoster.read(grant.roster, enrolment: enrolment)
-    guard let own = roster.entry(of: grant.participant), own.verificationKey == enrolment.identity, own.status == .active,
+    guard let own = roster.entry(of: enrolment.participant), own.verificationKey == enrolment.identity, own.status == .active,
       own.name == token.name
-    else { throw refuse("its roster does not list this partner with its own key and name") }
-    return (enrolment, roster)
+    else { throw refuse("its roster does not list this partner with its own number, key and name") }
+    return roster
   }
 }
 

@@ -117,6 +117,28 @@ public enum Joining {
     return try store.state(kind, of: enrolment, key: keys.identity, time: time)
   }
 
+  /// Changes what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
+  ///
+  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger, the partner states that it takes part again.
+  /// - Parameter passphrase: opens the identity where something is stated.
+  /// - Returns: that statement, for whoever speaks for the home to send; `nil` when none is needed.
+  /// - Throws: `PartnerError` when there is no such data set, `PeerIdentityError` for the keys; the cap is as it was then.
+  public static func set(
+    cap: PrivacyBudget, of name: DataSetName, home: PartnerHome, store: PartnerStore, passphrase: PassphraseSource, time: Int
+  ) throws -> PartnerStatement? {
+    let ledger = try store.dataSet(name)?.ledger
+    let isRaised = ledger?.cap.map { $0.epsilon < cap.epsilon || $0.delta < cap.delta } ?? false
+    guard isRaised, let ledger, try store.setting(.refusedByCap) == ledger.name.text, try !store.isPaused, try !store.hasLeft
+    else {
+      try DataImporting.set(cap: cap, of: name, in: store)
+      return nil
+    }
+    let enrolment = try enrolment(of: store, home)
+    let keys = try PartnerKeys.read(home, passphrase: passphrase)
+    try DataImporting.set(cap: cap, of: name, in: store)
+    return try store.state(.resume, of: enrolment, key: keys.identity, time: time)
+  }
+
   /// Erases the shard and the keys; the ledgers stay, so that what was spent can be shown to anybody who asks.
   ///
   /// As far as a disk allows: rows are overwritten and the write-ahead log emptied, key files overwritten before they are
@@ -149,10 +171,8 @@ public enum Joining {
     guard keys.identity.verificationKey == enrolment.identity else {
       throw PartnerError(.data, "\(home.identityKey) is not the identity that this home enrolled with; put the right file back")
     }
-    let certificate = try IssuedCertificate(pem: String(decoding: try HomeFile.read(home.certificate), as: UTF8.self))
-    guard keys.transport.matches(certificate) else {
-      throw PartnerError(.data, "\(home.certificate) is not the certificate of \(home.transportKey); put the right file back")
-    }
+    _ = try home.readCertificate(for: keys.transport)
+    _ = try home.readAuthority(of: enrolment)
   }
 
   /// The newest roster that this home has pinned, by what people compare on the phone; `nil` when there is none.

@@ -29,8 +29,7 @@ public final class PartnerMonitor: Sendable {
     registry.observed(
       "tacit_certificate_expiry_time_seconds", help: "When this partner's certificate runs out, in seconds since 1970."
     ) {
-      guard let bytes = try? HomeFile.read(home.certificate) else { return nil }
-      return (try? IssuedCertificate(pem: String(decoding: bytes, as: UTF8.self)))?.notAfter.timeIntervalSince1970
+      (try? home.readCertificate())?.notAfter.timeIntervalSince1970
     }
     registry.observed("tacit_releases", help: "Releases of the accepted plan that have reached this partner.") {
       guard let plan = try? store.newestAcceptedPlan(),

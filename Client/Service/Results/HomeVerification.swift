@@ -50,12 +50,7 @@ public struct HomeVerification {
 
   private mutating func checkAuthority(_ home: PartnerHome) {
     let subject = "ca.pem"
-    guard let bytes = try? HomeFile.read(home.authority),
-      let anchor = try? TrustAnchor(pem: String(decoding: bytes, as: UTF8.self))
-    else { return say(.failed, subject, "is missing or no certificate authority") }
-    guard anchor.fingerprint == enrolment.authority, anchor.taskID == enrolment.task else {
-      return say(.failed, subject, "is not the authority that this home pinned when it enrolled")
-    }
+    do { _ = try home.readAuthority(of: enrolment) } catch { return say(.failed, subject, "\(error)") }
     say(.ok, subject, "is the pinned authority of task \(enrolment.task)")
   }
 

@@ -77,9 +77,7 @@ public struct PartnerStatus: Encodable, Sendable {
       isPurged
       ? "purged"
       : try store.hasLeft ? "left" : try store.isRevoked ? "revoked" : try store.isPaused ? "paused" : isHeld ? "running" : "idle"
-    let certificate = (try? HomeFile.read(home.certificate)).flatMap {
-      try? IssuedCertificate(pem: String(decoding: $0, as: UTF8.self))
-    }
+    let (certificate, damage) = Self.certificate(home)
     certificateUntil = certificate?.notAfter.formatted(.iso8601)
     let roster = try Joining.pinnedRoster(home: home, store: store)
     rosterVersion = roster?.version
@@ -118,10 +116,16 @@ public struct PartnerStatus: Encodable, Sendable {
       }
       if let certificate, certificate.notAfter < now {
         needs.append(
-          "a certificate: it ran out on \(certificate.notAfter.formatted(.iso8601)); ask the coordinator for a new invitation")
+          "a certificate: it ran out on \(certificate.notAfter.formatted(.iso8601)); \(home.renewal)")
       }
+      if let damage { needs.append("a certificate: \(damage)") }
     }
     self.needs = needs
+  }
+
+  /// The certificate, or what is wrong with its file.
+  private static func certificate(_ home: PartnerHome) -> (IssuedCertificate?, damage: String?) {
+    do { return (try home.readCertificate(), nil) } catch { return (nil, "\(error)") }
   }
 
   private static func plan(_ stored: StoredPlan, _ store: PartnerStore) throws -> Plan {

@@ -51,6 +51,21 @@ public final class PartnerStore: Sendable {
     }
   }
 
+  /// Takes the number under which the coordinator has enrolled this partner anew, because it had lost its record, with the first
+  /// roster that lists it so. What was said and accepted under the former number is over: nobody has it any more.
+  func renumber(_ enrolment: Enrolment, roster: [UInt8], version: UInt64, time: Int) throws {
+    try database.write { database in
+      try database.execute(sql: "UPDATE enrolment SET participant = ?", arguments: [enrolment.participant])
+      try database.execute(
+        sql: "INSERT OR IGNORE INTO roster VALUES (?, ?, ?)", arguments: [Int64(clamping: version), Data(roster), time])
+      try database.execute(sql: "UPDATE statement SET isSent = 2 WHERE isSent <> 2")
+      try database.execute(
+        sql: "UPDATE plan SET end = ? WHERE end IS NULL",
+        arguments: ["it names this partner by a number that the coordinator has lost; its number is \(enrolment.participant) now"]
+      )
+    }
+  }
+
   // MARK: - Settings
 
   func setting(_ name: Setting) throws -> String? {
@@ -77,6 +92,10 @@ public final class PartnerStore: Sendable {
     case isRevoked = "revoked"
     /// Keys the digests of users whose data were removed.
     case formerUserKey = "former-user-key"
+    /// The newest statement that the coordinator has of this partner, where this home knows none as new.
+    case newestStatement = "newest-statement"
+    /// The ledger whose cap refused an attempt, until the partner asks to take part again.
+    case refusedByCap = "refused-by-cap"
   }
 
   /// Whether attempts are not answered at the partner's own wish.
@@ -104,7 +123,7 @@ public final class PartnerStore: Sendable {
       throw PartnerError(.data, "the task '\(enrolment.task)' of this home is no task; restore a backup of the home")
     }
     return try database.write { database in
-      let number = (try Int64.fetchOne(database, sql: "SELECT max(number) FROM statement") ?? 0) + 1
+      let number = try Self.nextStatement(in: database)
       let statement = PartnerStatement(
         kind, task: task, participant: enrolment.participant, number: UInt64(number), plan: plan, roster: roster,
         time: UInt64(max(0, time)), key: key)
@@ -116,7 +135,7 @@ public final class PartnerStore: Sendable {
           sql: "UPDATE plan SET consent = ?, dataSet = ? WHERE hash = ?",
           arguments: [Data(statement.encoded), dataSet?.text, plan.hex])
       case .pause: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('paused', ?)", arguments: ["\(time)"])
-      case .resume: try database.execute(sql: "DELETE FROM setting WHERE name = 'paused'")
+      case .resume: try database.execute(sql: "DELETE FROM setting WHERE name IN ('paused', 'refused-by-cap')")
       case .leave: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('left', ?)", arguments: ["\(time)"])
       }
       return statement
@@ -151,6 +170,57 @@ public final class PartnerStore: Sendable {
     }
   }
 
+  // MARK: - Statements that this home has lost
+
+  /// Takes the number of the newest statement that the coordinator has: in a home whose database was lost, numbers would begin at 1
+  /// again, and the coordinator takes none that is not above those it has.
+  func note(newestStatement number: UInt64) throws {
+    // More than the protocol allows (Protocols/network.md, limits) is a number that nobody can be above.
+    guard number <= Self.statementsMax else { return }
+    guard try database.read(Self.nextStatement) <= Int64(number) else { return }
+    try set(.newestStatement, to: "\(number)")
+  }
+
+  /// Statements that a partner can make.
+  private static let statementsMax: UInt64 = 10_000
+
+  private static func nextStatement(in database: Database) throws -> Int64 {
+    let own = try Int64.fetchOne(database, sql: "SELECT max(number) FROM statement") ?? 0
+    let told = try String.fetchOne(
+      database, sql: "SELECT value FROM setting WHERE name = ?", arguments: [Setting.newestStatement.rawValue])
+    return max(own, told.flatMap { Int64($0) } ?? 0) + 1
+  }
+
+  /// Signs the statements that are not confirmed once more, in their order, under numbers above all that are known: what a person
+  /// stated in a home whose database was lost, before it heard how far its statements had come.
+  ///
+  /// - Returns: `false`, and nothing is changed, when the coordinator has a later statement of this home: a pause must not come
+  ///   after the resumption that followed it.
+  func renumberUnsent(key: SigningKey) throws -> Bool {
+    try database.write { database in
+      let rows = try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
+      guard let first = rows.first?["number"] as Int64?,
+        try Row.fetchOne(database, sql: "SELECT 1 FROM statement WHERE isSent = 1 AND number > ?", arguments: [first]) == nil
+      else { return false }
+      for row in rows {
+        let bytes: Data = row["bytes"]
+        guard let old = PartnerStatement(decoding: Array(bytes)) else {
+          throw PartnerError(.data, "a statement in the partner's database is damaged; restore a backup of the home")
+        }
+        let number = try Self.nextStatement(in: database)
+        let statement = PartnerStatement(
+          old.kind, task: old.task, participant: old.participant, number: UInt64(number), plan: old.plan, roster: old.roster,
+          time: old.time, key: key)
+        try database.execute(
+          sql: "UPDATE statement SET number = ?, bytes = ? WHERE number = ?",
+          arguments: [number, Data(statement.encoded), row["number"] as Int64])
+        try database.execute(
+          sql: "UPDATE plan SET consent = ? WHERE consent = ?", arguments: [Data(statement.encoded), bytes])
+      }
+      return true
+    }
+  }
+
   // MARK: - Roster
 
   /// The newest roster that was pinned, as signed bytes.
@@ -170,7 +240,7 @@ public final class PartnerStore: Sendable {
 public struct Enrolment: Sendable, Equatable {
   /// The task's id: 32 hexadecimal digits.
   public let task: String
-  public let participant: UInt32
+  public internal(set) var participant: UInt32
   public let name: String
   /// The partner's own identity, as the roster names it.
   public let identity: VerificationKey

@@ -81,6 +81,29 @@ extension PartnerStore {
     return true
   }
 
+  /// Notes that the coordinator works on this plan: a task has one plan at a time, so that all others are over, whether this home
+  /// heard of their end or was away. A plan that comes back (a coordinator restored from a backup) goes on, unless its data are gone.
+  func noteCurrent(_ plan: Digest) throws {
+    let others = "hash <> ? AND end IS NULL"
+    let itself = """
+      hash = ? AND end LIKE '\(Self.replaced)%'
+      AND NOT EXISTS (SELECT 1 FROM dataSet WHERE dataSet.name = plan.dataSet AND removedAt IS NOT NULL)
+      """
+    func isNews(in database: Database) throws -> Bool {
+      try Row.fetchOne(
+        database, sql: "SELECT 1 FROM plan WHERE (\(others)) OR (\(itself))", arguments: [plan.hex, plan.hex]) != nil
+    }
+    // Asked at every poll that brings no plan under way: read first.
+    guard try database.read(isNews) else { return }
+    try database.write { database in
+      try database.execute(
+        sql: "UPDATE plan SET end = ? WHERE \(others)", arguments: ["\(Self.replaced)plan \(plan.hex.prefix(16))…", plan.hex])
+      try database.execute(sql: "UPDATE plan SET end = NULL WHERE \(itself)", arguments: [plan.hex])
+    }
+  }
+
+  private static let replaced = "replaced by "
+
   private static func plan(_ row: Row) throws -> StoredPlan {
     guard let hash = Digest(hex: row["hash"]), let signature = Signature(bytes: Array(row["signature"] as Data)) else {
       throw PartnerError(.data, "a plan in the partner's database is damaged; restore a backup of the home")

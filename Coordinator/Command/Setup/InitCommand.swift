@@ -4,6 +4,7 @@ internal import CoordinatorService
 internal import CryptoPrimitives
 internal import Foundation
 internal import PeerIdentity
+internal import ServiceCommands
 
 struct InitCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -128,7 +129,7 @@ struct RevokeCommand: AsyncParsableCommand {
           " The active plan needs \(needed) partners, and \(left) will be left"
           + (left < needed ? ": it cannot go on." : ".")
       }
-      try Confirmation.ask(question, yes: yes)
+      try Terminal.confirm(question, yes: yes)
       let opened = try state.open()
       guard try opened.store.revoke(name: name, now: now) != nil else {
         throw CommandFailure(.noInput, "no partner '\(name)' has enrolled")

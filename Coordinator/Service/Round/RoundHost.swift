@@ -155,8 +155,8 @@ public actor RoundHost {
     // The last plan is kept when it is over, so that late partners hear of its end.
     let planFile = try newest.planFile()
     guard VerificationKey(hex: planFile.plan.coordinatorKey) == parts.signingKey.verificationKey else {
-      // A plan that was over before the signing key was rotated: nothing of it goes on.
-      if newest.endedAt != nil { return }
+      // A plan that was over before the signing key was rotated: nothing of it goes on, but late partners hear of its end.
+      if newest.endedAt != nil { return try announceEnd(of: newest) }
       throw HostFailure.journal("the plan names another coordinator's key than this folder holds")
     }
     let ledger = try openLedger(of: newest, planFile.plan)
@@ -170,6 +170,17 @@ public actor RoundHost {
         algorithm: algorithm, ledger: ledger, policy: parts.policy, monitor: parts.monitor, logger: parts.logger,
         workers: parts.workers),
       outbox: outbox, now: now)
+  }
+
+  /// Says how a plan of an earlier key ended, to whoever was away.
+  private func announceEnd(of plan: PlanRecord) throws {
+    let release = try parts.store.newestRelease(of: plan.session)
+    (self.plan, runner, ledger) = (plan, nil, nil)
+    outbox.announce {
+      $0 = Outbox.Announcement(
+        session: plan.session.bytes, planHash: plan.hash, newestRelease: release?.statement.version,
+        state: isDraining ? .draining : .finished(reason: plan.end ?? "the plan is over"))
+    }
   }
 
   private func openLedger(of plan: PlanRecord, _ content: TrainingPlan) throws -> PrivacyLedger {

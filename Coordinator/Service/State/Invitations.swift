@@ -11,7 +11,7 @@ public struct Invitations {
   /// - Throws: `StateFolderError`, `PeerIdentityError`, `TaskDatabaseError`.
   public init(folder: StateFolder) throws {
     task = try CoordinatorState.description(of: folder)
-    anchor = try TrustAnchor(pem: try CoordinatorState.text(folder.authority))
+    anchor = try CoordinatorState.anchor(of: folder)
     store = try CoordinatorStore(path: folder.database)
   }
 

@@ -99,9 +99,9 @@ public enum StateBackup {
     let manager = FileManager.default
     let backup = StateFolder(path: path)
     let task = try CoordinatorState.description(of: backup)
-    let anchor = try TrustAnchor(pem: try CoordinatorState.text(backup.authority))
+    let anchor = try CoordinatorState.anchor(of: backup)
     if manager.fileExists(atPath: folder.authority) {
-      guard try TrustAnchor(pem: try CoordinatorState.text(folder.authority)).taskID == anchor.taskID else {
+      guard try CoordinatorState.anchor(of: folder).taskID == anchor.taskID else {
         throw StateFolderError(
           .exists, "\(folder.path) holds another task than the backup of '\(task.name)'; choose another folder")
       }

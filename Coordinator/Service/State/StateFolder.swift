@@ -141,7 +141,8 @@ public struct CoordinatorState: Sendable {
   public static func check(_ folder: StateFolder) throws -> (task: TaskDescription, isSealed: Bool) {
     try checkPermissions(folder)
     let task = try description(of: folder)
-    for path in [folder.authority, folder.serverCertificate] { _ = try text(path) }
+    _ = try anchor(of: folder)
+    _ = try serverCertificate(in: folder)
     let keys = [
       (KeyKind.authority, folder.authorityKey), (KeyKind.signing, folder.signingKey), (KeyKind.server, folder.serverKey),
     ]
@@ -181,9 +182,32 @@ public struct CoordinatorState: Sendable {
   public func serverCertificate(passphrase: () throws -> SecretBytes) throws -> (certificate: IssuedCertificate, key: SecretBytes)
   {
     let key = try SealedFile.read(kind: KeyKind.server, path: folder.serverKey, passphrase: passphrase)
-    do { return (try IssuedCertificate(pem: try Self.text(folder.serverCertificate)), key) } catch {
-      throw Self.named(folder.serverCertificate, error)
+    let certificate = try Self.serverCertificate(in: folder)
+    guard try TLSKey(pem: key).matches(certificate) else {
+      throw StateFolderError(
+        .damaged, "\(folder.serverCertificate): not the certificate of \(folder.serverKey); \(Self.rotation(folder))")
     }
+    return (certificate, key)
+  }
+
+  /// - Throws: `StateFolderError` that names the file, and how to make a new one.
+  static func serverCertificate(in folder: StateFolder) throws -> IssuedCertificate {
+    let path = folder.serverCertificate
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw StateFolderError(.missing, "\(path) is missing or cannot be read; \(rotation(folder))")
+    }
+    do { return try IssuedCertificate(pem: String(decoding: data, as: UTF8.self)) } catch let error as PeerIdentityError {
+      throw StateFolderError(.damaged, "\(path): \(error.description); \(rotation(folder))")
+    }
+  }
+
+  private static func rotation(_ folder: StateFolder) -> String {
+    "make a new key and certificate with: tacit-coordinator rotate --state \(folder.path)"
+  }
+
+  /// The public half of the authority, without touching its key.
+  static func anchor(of folder: StateFolder) throws -> TrustAnchor {
+    do { return try TrustAnchor(pem: try text(folder.authority)) } catch { throw named(folder.authority, error) }
   }
 
   /// What is wrong with a certificate, with the file that it stands in.

@@ -15,6 +15,8 @@ actor FakeCoordinator {
   struct Tampering: Sendable {
     /// Changes what a poll answers.
     var poll: @Sendable (PollAnswer) -> PollAnswer = { $0 }
+    /// Changes what a hello answers.
+    var hello: @Sendable (ServerHello) -> ServerHello = { $0 }
     /// Changes a message before it is put into the outbox.
     var message: @Sendable (CoordinatorMessage) -> CoordinatorMessage = { $0 }
     /// Changes a document.
@@ -23,12 +25,17 @@ actor FakeCoordinator {
     var failure: @Sendable (String) -> TransportFailure? = { _ in nil }
     /// Loses the answer to an upload that was taken, as often as it returns a failure.
     var lost: @Sendable () -> TransportFailure? = { nil }
+    /// Holds a statement up on its way.
+    var delay: @Sendable (PartnerStatement) async -> Void = { _ in }
   }
 
   nonisolated let authority: CertificateAuthority
   nonisolated let key: SigningKey
   private var members: [PeerIdentity.RosterEntry] = []
   private var rosterVersion: UInt64 = 1
+  private var nextParticipant: UInt32 = 1
+  /// Hellos that were answered.
+  private(set) var helloCount = 0
   private(set) var planFile: PlanFile?
   private var catalogue: Catalogue?
   private var engine: CoordinatorEngine?
@@ -71,6 +78,14 @@ actor FakeCoordinator {
     statements = []
   }
 
+  /// As one does whose backup is older than a partner's enrolment: it knows nothing of it, and gives no number twice.
+  func lose(_ participant: UInt32) {
+    restore()
+    members.removeAll { $0.participant == participant }
+    nextParticipant += 1000
+    rosterVersion += 1_000_000
+  }
+
   func revoke(_ participant: UInt32) { tamperings[participant] = Tampering(failure: { _ in .refused(.revoked) }) }
 
   // MARK: - Enrolment
@@ -90,11 +105,12 @@ actor FakeCoordinator {
     else { throw TransportFailure.refused(.badSignature(field: "proof")) }
     let known = members.first { $0.name == token.name }
     if let known, known.verificationKey != key { throw TransportFailure.refused(.conflict) }
-    let participant = known?.participant ?? UInt32(members.count + 1)
+    let participant = known?.participant ?? nextParticipant
     let certificate = try authority.issueClient(
       request: CertificateRequest(der: application.certificateRequest), participant: participant, name: token.name,
       lifetime: lifetime, now: Date())
     if known == nil {
+      nextParticipant += 1
       members.append(
         PeerIdentity.RosterEntry(
           participant: participant, name: token.name, verificationKey: key, status: .active, enrolledAt: 1000))
@@ -223,15 +239,17 @@ actor FakeCoordinator {
 
   func hello(_ hello: ClientHello, _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> ServerHello {
     try admit(participant, instance, "hello")
+    helloCount += 1
     let known = recordedLedgers[participant] ?? []
     for note in hello.ledgers where !known.contains(where: { $0.dataset == note.dataset && $0.size > note.size }) {
       recordedLedgers[participant, default: []].removeAll { $0.dataset == note.dataset }
       recordedLedgers[participant, default: []].append(note)
     }
-    return ServerHello(
+    let answer = ServerHello(
       version: 1, software: "fake", task: authority.taskID, recordedLedgers: known, coordinatorLedger: nil,
       newestStatement: statements.last { $0.participant == participant }?.number ?? 0,
       clock: Int64(Date().timeIntervalSince1970 * 1000))
+    return tamperings[participant]?.hello(answer) ?? answer
   }
 
   func poll(_ query: PollQuery, _ participant: UInt32, _ instance: InstanceID) async throws(TransportFailure) -> PollAnswer {
@@ -307,11 +325,16 @@ actor FakeCoordinator {
     return RenewedCertificate(certificatePEM: certificate.pem, authorityPEM: authority.certificatePEM)
   }
 
-  func report(_ bytes: [UInt8], _ participant: UInt32, _ instance: InstanceID) throws(TransportFailure) -> [UInt8] {
+  func report(_ bytes: [UInt8], _ participant: UInt32, _ instance: InstanceID) async throws(TransportFailure) -> [UInt8] {
+    if let delay = tamperings[participant]?.delay, let statement = PartnerStatement(decoding: bytes) { await delay(statement) }
     try admit(participant, instance, "report")
     guard let statement = PartnerStatement(decoding: bytes), statement.participant == participant,
       let key = members.first(where: { $0.participant == participant })?.verificationKey, statement.isSigned(by: key)
     else { throw .refused(.badSignature(field: "statement")) }
+    if let newest = statements.last(where: { $0.participant == participant }), statement.number <= newest.number {
+      guard statement == newest else { throw .refused(.conflict) }
+      return []
+    }
     statements.append(statement)
     return []
   }

@@ -97,7 +97,7 @@ final class World: Sendable {
   func fetch(_ index: Int) async throws {
     let store = try store(index)
     let enrolment = try Joining.enrolment(of: store, homes[index])
-    let line = FakeLine(coordinator: coordinator, participant: UInt32(index + 1))
+    let line = FakeLine(coordinator: coordinator, participant: enrolment.participant)
     _ = try await line.hello(ClientHello(software: "test", ledgers: []))
     try await Documents.fetch(from: line, into: store, enrolment: enrolment, time: 1000)
   }
@@ -149,11 +149,11 @@ final class World: Sendable {
     options.firstPause = .milliseconds(5)
     options.longestPause = .milliseconds(50)
     options.pollWait = pollWait
-    let (coordinator, participant) = (coordinator, UInt32(index + 1))
+    let coordinator = coordinator
     return try PartnerHost(
       home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       clock: clock
-    ) { _, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: participant)) }
+    ) { enrolment, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: enrolment.participant)) }
   }
 
   /// Runs all hosts (or some) until each has ended.
