@@ -28,6 +28,7 @@ let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
 let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let nioCore = product("NIOCore", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
+let nioEmbedded = product("NIOEmbedded", "swift-nio")
 let nioTLS = product("NIOTLS", "swift-nio")
 let nioSSL = product("NIOSSL", "swift-nio-ssl")
 let x509 = product("X509", "swift-certificates")
@@ -188,7 +189,8 @@ let package = Package(
         "FederatedLearning", "WireProtocol", "Storage", "Simulation",
       ]),
     tests("PeerIdentityTests", ["CryptoPrimitives", "PeerIdentity", x509, asn1, crypto]),
-    tests("TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore, grpcTransport]),
+    tests(
+      "TransportTests", ["CryptoPrimitives", "PeerIdentity", "Transport", grpcCore, grpcTransport, nioCore, nioEmbedded]),
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
     tests("OperationsTests", ["PeerIdentity", "Operations", logging, serviceLifecycle]),
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),

@@ -10,8 +10,10 @@ public struct PartnerError: Error, Equatable, CustomStringConvertible {
     case data
     /// Nobody answers.
     case unavailable
-    /// Another process holds this identity, or took it over.
+    /// Another process on this machine holds the home; it may end soon.
     case superseded
+    /// Another process said hello with this identity after this one. Two that start again in turn would push each other out for ever.
+    case takenOver
     /// Files that others can read, or a coordinator that lets this partner in no longer.
     case permission
     /// The coordinator's documents do not fit what this partner has pinned or accepted, or its word does not fit this home.

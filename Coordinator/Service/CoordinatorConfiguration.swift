@@ -11,6 +11,8 @@ public struct CoordinatorConfiguration: Sendable {
   public var policy: RoundPolicy
   public var spoolQuota: UploadSpool.Quota
   public var uploadSlots: Int
+  /// Bytes in each window of `TransportLimits.paceWindow`.
+  public var uploadPace: Int
   public var isInsecureLoopback: Bool
   public var isStandby: Bool
   public var workers: Int
@@ -44,6 +46,7 @@ public struct CoordinatorConfiguration: Sendable {
     spoolQuota = UploadSpool.Quota(
       perParticipant: UInt64(settings[known.spoolPerPartner]), total: UInt64(settings[known.spoolTotal]))
     uploadSlots = settings[known.uploadSlots]
+    uploadPace = settings[known.uploadPace]
     isStandby = settings[known.standby]
     workers = settings[known.workers]
     drain = settings[known.drain]

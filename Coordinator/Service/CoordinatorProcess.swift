@@ -6,7 +6,7 @@ internal import PeerIdentity
 public import ServiceLifecycle
 internal import Synchronization
 internal import TaskDatabase
-internal import Transport
+package import Transport
 
 /// One process that serves a task: lease, rounds, both listeners, metrics.
 public struct CoordinatorProcess: Sendable {
@@ -53,9 +53,7 @@ public struct CoordinatorProcess: Sendable {
 
   /// What runs until a signal; they end in the opposite order, rounds last.
   public func services() throws -> [any Service] {
-    var limits = TransportLimits()
-    limits.concurrentUploads = configuration.uploadSlots
-    limits.drain = configuration.drain
+    let limits = configuration.transportLimits
     let count: @Sendable (String) -> Void = { [monitor] in monitor.count(refusal: $0) }
     let security = tls.map { ServerSecurity.mutualTLS($0) } ?? .insecureLoopback
     let training = try CoordinationServer(
@@ -126,6 +124,17 @@ public struct CoordinatorProcess: Sendable {
     guard current.renewAt <= Date() else { return false }
     try state.issueServerCertificate(passphrase: passphrase, now: Date())
     return true
+  }
+}
+
+extension CoordinatorConfiguration {
+  /// What partners may do to the training listener.
+  package var transportLimits: TransportLimits {
+    var limits = TransportLimits()
+    limits.concurrentUploads = uploadSlots
+    limits.paceBytes = uploadPace
+    limits.drain = drain
+    return limits
   }
 }
 

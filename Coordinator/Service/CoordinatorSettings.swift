@@ -46,6 +46,11 @@ public enum CoordinatorSettings {
     "spool-total", .default("64GiB"), in: 1 << 20...1 << 44, help: "Most bytes of uploads on disk, in all.")
   static let uploadSlots = Setting<Int>.integer(
     "upload-slots", .default("8"), in: 1...1024, help: "Uploads that are received at one time; others wait their turn.")
+  static let uploadPace = Setting<Int>.size(
+    "upload-pace", .default("1MiB"), in: 1 << 10...1 << 30,
+    help:
+      "Fewest bytes that a partner sends in 30 s while it holds such a turn; a slower one goes to the end of the line. Lines below 280 kbit/s need less."
+  )
   static let workers = Setting<Int>.integer(
     "workers", .default("2"), in: 1...1024, help: "Threads that remove masks at the end of a round.")
   static let drain = Setting<Duration>.duration(
@@ -57,7 +62,9 @@ public enum CoordinatorSettings {
     program: "tacit-coordinator",
     [
       state, passphraseFile, listen, enrolmentListen, metricsListen, insecureLoopback, standby, stageDeadline, inputDeadline,
-      closeEarlyShare, closeEarlyGrace, every, notBefore, gather, retryPause, spoolPerPartner, spoolTotal, uploadSlots, workers,
+      closeEarlyShare, closeEarlyGrace, every, notBefore, gather, retryPause, spoolPerPartner, spoolTotal, uploadSlots,
+      uploadPace,
+      workers,
       drain, logLevel, logFormat,
     ])
 

@@ -99,14 +99,14 @@ public struct PlanMaker {
     let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
     let known = PlanSettings.self
     let cataloguePath = settings[known.catalogue]
-    let folder = SyncedFile.parent(of: path)
+    let folder = PrivateFile.parent(of: path)
     let catalogue = try CatalogueFile.read(
       path: cataloguePath.hasPrefix("/") ? cataloguePath : "\(folder)/\(cataloguePath)")
     var decisions = PlanDecisions(
       task: settings[ifSet: known.task] ?? "\(settings[known.algorithm].rawValue) for \(state.task.name)",
       algorithm: settings[known.algorithm].rawValue, nominalUsers: settings[known.nominalUsers])
     decisions.parameters = try numbers(settings[ifSet: known.parameters] ?? [], of: "parameters", path)
-    decisions.rounds = settings[ifSet: known.rounds]
+    decisions.rounds = try rounds(settings, path)
     decisions.halfLife = settings[ifSet: known.halfLife]
     decisions.modelSeed = UInt64(settings[known.modelSeed])
     decisions.noise = settings[known.noise]
@@ -189,6 +189,18 @@ public struct PlanMaker {
     }
     guard problems.isEmpty else { throw SettingsError(problems: problems) }
     return chosen.sorted { $0.participant < $1.participant }
+  }
+
+  /// - Throws: `SettingsError` when the algorithm has no rounds that could be chosen.
+  private func rounds(_ settings: Settings, _ path: String) throws -> Int? {
+    guard let rounds = settings[ifSet: PlanSettings.rounds] else { return nil }
+    let algorithm = settings[PlanSettings.algorithm].rawValue
+    let parameters = AlgorithmRegistry.parameters(of: algorithm).map(\.name)
+    guard !parameters.contains("rounds") else { return rounds }
+    let others = parameters.isEmpty ? "it has no parameters" : "parameters: takes \(parameters.joined(separator: ", "))"
+    throw SettingsError(problems: [
+      "\(path): rounds is \(rounds), but \(algorithm) has none to choose: how many releases it makes follows from the algorithm; leave rounds out (\(others))"
+    ])
   }
 
   private func numbers(_ words: [String], of key: String, _ path: String) throws -> [String: Double] {

@@ -1,6 +1,7 @@
 /// A failure that the user can mend: one clear sentence and an exit code (sysexits.h where one fits).
 public struct CommandFailure: Error, CustomStringConvertible {
   /// sysexits.h: bad usage 64, bad input data 65, missing input 66, unavailable 69, our own fault 70, I/O 74, no permission 77, bad configuration 78.
+  /// All of them, for people who operate a program: docs/operations.md.
   public enum Kind: Int32, Sendable {
     case usage = 64
     case data = 65
@@ -18,6 +19,8 @@ public struct CommandFailure: Error, CustomStringConvertible {
     case stopped = 3
     /// A ledger or report did not verify.
     case notVerified = 4
+    /// A second process with the same identity took its place: starting again would only push that one out.
+    case takenOver = 5
     /// Ended by a signal at a safe point.
     case interrupted = 130
   }

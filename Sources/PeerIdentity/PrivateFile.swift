@@ -3,8 +3,9 @@ internal import CoreFoundation
 internal import CryptoPrimitives
 internal import Glibc
 
-/// Files that one user alone may read: checked on the open file before a byte is read, written whole or not at all.
-enum PrivateFile {
+/// Files that one user alone may read: checked on the open file before a byte is read, written whole or not at all. Keys, and what else
+/// stands in a partner's home and in a state folder.
+package enum PrivateFile {
   /// Who may own a file and what others may do with it.
   enum Rule {
     /// The user of this process owns it; nobody else has any permission.
@@ -61,7 +62,7 @@ enum PrivateFile {
   /// Writes a file with permissions 0600 beside `path`, syncs it, and puts it there.
   ///
   /// - Throws: `PeerIdentityError` of kind `exists` when there is a file and `replacing` is false; of kind `system`.
-  static func write(_ content: [UInt8], to path: String, what: String, replacing: Bool) throws {
+  package static func write(_ content: [UInt8], to path: String, what: String, replacing: Bool) throws {
     var random = SystemRandomSource()
     let temporary = path + ".\(Hexadecimal.encode(random.bytes(8))).new"
     let file = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, "making")
@@ -88,12 +89,43 @@ enum PrivateFile {
       unlink(temporary)
       throw error
     }
-    let folder = try open(parent(of: path), O_RDONLY | O_DIRECTORY, "opening")
-    defer { close(folder) }
-    guard fsync(folder) == 0 else { throw failure("syncing", parent(of: path)) }
+    try synchronize(parent(of: path))
   }
 
-  private static func parent(of path: String) -> String {
+  /// Makes a file durable, or the names that were made, moved or removed in a folder.
+  ///
+  /// - Throws: `PeerIdentityError`.
+  package static func synchronize(_ path: String) throws {
+    let file = try open(path, O_RDONLY, "opening")
+    defer { close(file) }
+    while fsync(file) != 0 {
+      guard errno == EINTR else { throw failure("syncing", path) }
+    }
+  }
+
+  /// Overwrites a file with zeros, syncs and removes it: as far as a disk allows, nothing of it is left.
+  ///
+  /// - Throws: `PeerIdentityError`.
+  package static func erase(_ path: String) throws {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    let file = try open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, "erasing")
+    defer { close(file) }
+    let zeros = [UInt8](repeating: 0, count: 1 << 16)
+    var left = Int(status.st_size)
+    while left > 0 {
+      let count = zeros.withUnsafeBytes { Glibc.write(file, $0.baseAddress, min(left, $0.count)) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw failure("erasing", path) }
+      left -= count
+    }
+    guard fsync(file) == 0 else { throw failure("erasing", path) }
+    guard unlink(path) == 0 else { throw failure("removing", path) }
+    try synchronize(parent(of: path))
+  }
+
+  /// The folder in which a path's last name stands. (Foundation's `deletingLastPathComponent` traps on names of one character.)
+  package static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

@@ -157,6 +157,29 @@ import Transport
     #expect(task.partners.map { $0.ledger.state.charges.count } == spent)
   }
 
+  @Test func `a folder whose lock another holds is not restored over, whatever its database says`() async throws {
+    let task = try await TestTask()
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
+    // Nobody has the lease, as between two renewals of a process whose clock is behind; the lock is held by whoever serves.
+    try task.state.store.release(task.lease)
+    let lock = open(task.state.folder.path + "/serve.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    #expect(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+    for isDamaged in [false, true] {
+      // A damaged database names no holder at all.
+      if isDamaged { try Data("no database".utf8).write(to: URL(fileURLWithPath: task.state.folder.database)) }
+      let before = try Data(contentsOf: URL(fileURLWithPath: task.state.folder.database))
+      let error = #expect(throws: StateFolderError.self) {
+        try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
+      }
+      #expect(error?.kind == .exists && error?.description.contains("serve.lock") == true)
+      #expect(try Data(contentsOf: URL(fileURLWithPath: task.state.folder.database)) == before)
+    }
+    flock(lock, LOCK_UN)
+    close(lock)
+    _ = try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
+  }
+
   @Test func `ledgers that contradict each other are not merged, and a folder that is served is not overwritten`() async throws {
     let task = try await TestTask()
     try await task.run(until: { try task.state.store.hasOpenAttempt(task.session) })

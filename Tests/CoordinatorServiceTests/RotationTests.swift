@@ -58,6 +58,42 @@ import Transport
     #expect(try open(old).signingKey.verificationKey == rotated.signingKey.verificationKey)
   }
 
+  @Test func `a backup of a rotation that was cut off holds the new key, and one that lost it is told so by every command`()
+    throws
+  {
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let old = try task()
+    let (key, next) = (old.folder.signingKey, old.folder.signingKey + ".next")
+    try FileManager.default.copyItem(atPath: key, toPath: path + "/old.key")
+    let rotated = try old.rotateSigningKey(passphrase: nil, now: now)
+    func cutOff(at folder: StateFolder) throws {
+      try FileManager.default.moveItem(atPath: folder.signingKey, toPath: folder.signingKey + ".next")
+      try FileManager.default.copyItem(atPath: path + "/old.key", toPath: folder.signingKey)
+    }
+    // The succession stands, the file was not moved yet: the backup has both keys, and what is restored has the new one.
+    try cutOff(at: old.folder)
+    let backup = StateFolder(path: path + "/backup")
+    try StateBackup.write(old.folder, to: backup.path, now: now)
+    let fresh = StateFolder(path: path + "/fresh")
+    _ = try StateBackup.restore(from: backup.path, into: fresh, now: now)
+    let restored = try CoordinatorState.open(fresh) { preconditionFailure("the keys are not sealed") }
+    #expect(restored.signingKey.verificationKey == rotated.signingKey.verificationKey)
+    #expect(try restored.newestRoster()?.isSigned(by: rotated.signingKey.verificationKey) == true)
+    // The new key is nowhere: nothing goes on with the old one, and nothing is left of what was begun.
+    for folder in [old.folder, backup] { try FileManager.default.removeItem(atPath: folder.signingKey + ".next") }
+    func isTold(_ body: () throws -> Void) {
+      let error = #expect(throws: StateFolderError.self) { try body() }
+      #expect(error?.kind == .damaged && error?.description.contains("restore a backup that holds the new key") == true)
+    }
+    isTold { _ = try open(old) }
+    isTold { try StateBackup.write(old.folder, to: path + "/second", now: now) }
+    let other = StateFolder(path: path + "/other")
+    isTold { _ = try StateBackup.restore(from: backup.path, into: other, now: now) }
+    for left in [path + "/second", path + "/second.partial", other.path, next] {
+      #expect(!FileManager.default.fileExists(atPath: left), "\(left)")
+    }
+  }
+
   @Test func `an active plan is bound to its key, and a folder that is served keeps it`() async throws {
     let task = try await TestTask(partners: 3)
     let later = task.clock.now.addingTimeInterval(3600)
@@ -80,6 +116,15 @@ import Transport
       lease: lease, policy: RoundPolicy(), quota: task.quota, logger: TestTask.logger, clock: { later })
     try await hosted.host.tick()
     #expect(await hosted.host.isHealthy)
+    // Whoever still brings a message of the old plan is told that it came too late, and need not wait.
+    let key = UploadKey(session: plan.session.bytes, round: 0, attempt: 0, kind: 4)
+    guard
+      case .settled(.superseded) = try await hosted.handler.openUpload(
+        UploadHeader(key: key, size: 10, sha256: .zero), from: task.partners[0].peer)
+    else {
+      Issue.record("no plan is served, and a message is wanted")
+      return
+    }
     let document = try await hosted.handler.document("key-succession", for: task.partners[0].peer)
     let bytes = try await document.read(at: 0, count: Int(document.size))
     #expect(try KeySuccession.all(decoding: bytes) == rotated.store.successions())

@@ -180,6 +180,33 @@ import Transport
     #expect(try RosterView(folder: task.state.folder).left == [task.partners[3].participant])
   }
 
+  @Test func `rounds of an algorithm that has none are no plan, and the sentence says what it has instead`() async throws {
+    let task = try await TestTask(partners: 3)
+    var random = KeyedRandomSource(insecureSeed: 8)
+    let settings = try String(contentsOfFile: task.path + "/plan.yaml", encoding: .utf8)
+    func draft(_ text: String) throws -> PlanMaker.Draft {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: task.path + "/rounds.yaml"))
+      return try PlanMaker(task.state).draft(settingsFile: task.path + "/rounds.yaml", random: &random)
+    }
+    let error = #expect(throws: SettingsError.self) { try draft(settings + "\nrounds: 20\n") }
+    #expect(error?.problems.count == 1)
+    #expect(error?.problems.first?.contains("rounds is 20, but covariance has none to choose") == true)
+    #expect(error?.problems.first?.contains("takes ridge, head-size, counts-share") == true)
+    let many = try draft(settings.replacing("algorithm: covariance", with: "algorithm: mf") + "\nrounds: 2\n")
+    #expect(many.file.plan.algorithm.parameters["rounds"] == 2)
+  }
+
+  @Test func `how fast partners must send is the operator's to say`() throws {
+    func limits(_ flags: [String: String]) throws -> TransportLimits {
+      try CoordinatorConfiguration(try Settings(CoordinatorSettings.schema, flags: flags, environment: [:], file: nil))
+        .transportLimits
+    }
+    #expect(try limits([:]).paceBytes == TransportLimits().paceBytes)
+    let slow = try limits(["upload-pace": "64KiB", "upload-slots": "32"])
+    #expect(slow.paceBytes == 64 << 10 && slow.concurrentUploads == 32)
+    #expect(throws: SettingsError.self) { try limits(["upload-pace": "0"]) }
+  }
+
   @Test func `an export names the folder that it made, also of a plan that is not over and of an older one`() async throws {
     let task = try await TestTask()
     try await task.run(until: { try task.state.store.hasOpenAttempt(task.session) })

@@ -159,7 +159,7 @@ extension FaultTests {
       }
       let loser = first.isRunning ? second : first
       #expect(
-        [.exited(75), .exited(4)].contains(loser.end), "\(String(describing: loser.end)): \(loser.lastWords)")
+        [.exited(5), .exited(4)].contains(loser.end), "\(String(describing: loser.end)): \(loser.lastWords)")
       #expect(!loser.lastWords.isEmpty)
       let winner = first.isRunning ? first : second
       let end = try await federation.waitForEnd()

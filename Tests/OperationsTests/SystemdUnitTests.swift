@@ -39,6 +39,18 @@ import Testing
     #expect(users.contains("\nu \(name) "))
   }
 
+  @Test func `a partner that was pushed out by its clone is not started again, one whose home is held is`() throws {
+    func prevented(_ name: String) throws -> Set<String> {
+      let text = try String(contentsOf: Self.folder.appendingPathComponent("\(name).service"), encoding: .utf8)
+      let lines = text.split(separator: "\n").filter { $0.hasPrefix("RestartPreventExitStatus=") }
+      return Set(lines.flatMap { $0.drop { $0 != "=" }.dropFirst().split(separator: " ") }.map(String.init))
+    }
+    // Two clones that both start again would alternate for ever: each hello ends the other.
+    let client = try prevented("tacit-client")
+    #expect(client.contains("5") && client.contains("4") && !client.contains("75"), "\(client)")
+    #expect(try !prevented("tacit-coordinator").contains("75"))
+  }
+
   private func systemdAnalyze(_ arguments: [String]) throws -> (status: Int32, output: String) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

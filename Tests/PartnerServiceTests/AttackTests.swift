@@ -238,7 +238,7 @@ import WireProtocol
     let clone = FakeLine(coordinator: world.coordinator, participant: 1)
     #expect(await World.eventually { await world.coordinator.statements.contains { $0.participant == 1 } })
     _ = try await clone.hello(ClientHello(software: "clone", ledgers: []))
-    await #expect { try await running.value } throws: { ($0 as? PartnerError)?.kind == .superseded }
+    await #expect { try await running.value } throws: { ($0 as? PartnerError)?.kind == .takenOver }
     // In one home the lock already keeps a second one out.
     let first = try world.host(1)
     #expect { try world.host(1) } throws: { ($0 as? PartnerError)?.kind == .superseded }

@@ -1,6 +1,7 @@
 import FederatedLearning
 import Foundation
 import PartnerService
+import PeerIdentity
 import SecureAggregation
 import Testing
 import Transport
@@ -34,6 +35,30 @@ import Transport
     let inputs = await Self.inputs(world)
     #expect(inputs.count == 2 && inputs.first == inputs.last)
     #expect(try Self.charges(world) == 1)
+  }
+
+  @Test func `a message that nobody takes does not keep a partner from what its person decides`() async throws {
+    let world = try await World.joined()
+    let (greetings, uploads) = (Counter(), Counter())
+    await world.coordinator.tamper(
+      1,
+      .init(failure: { call in
+        if call == "hello" { _ = greetings.next() }
+        guard call == "upload" else { return nil }
+        _ = uploads.next()
+        return .unreachable("no route")
+      }))
+    let host = try world.host(0, once: false, uploadPatience: .zero)
+    await world.coordinator.start()
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { uploads.value >= 1 })
+    try Joining.state(.pause, home: world.homes[0], store: try world.store(0), passphrase: .none, time: 1004)
+    // Between two tries a conversation begins anew, and tells what was decided.
+    #expect(
+      await World.eventually { await world.coordinator.statements.contains { $0.participant == 1 && $0.kind == .pause } })
+    #expect(greetings.value >= 2)
+    await host.stop()
+    _ = try? await running.value
   }
 
   private static func inputs(_ world: World) async -> [PartnerMessage] {

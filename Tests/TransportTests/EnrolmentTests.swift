@@ -183,10 +183,8 @@ import Transport
   {
     var limits = EnrolmentLimits()
     (limits.connections, limits.connectionsPerAddress) = (6, 6)
-    // Nothing but the limit closes a silent connection.
-    limits.handshake = .seconds(3600)
-    let task = try TestTask()
-    try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
+    // Without TLS a connection has nothing to finish.
+    try await run(nil, limits: limits) { address, _, refusals in
       let origins: [UInt32] = [2, 2, 2, 3, 3, 3]
       var strangers = try origins.map { try Stranger(from: $0, to: address) }
       defer { for stranger in strangers { stranger.hangUp() } }
@@ -201,9 +199,22 @@ import Transport
         defer { seventh.hangUp() }
         return seventh.isHungUpOn() && strangers.allSatisfy { !$0.isHungUpOn() }
       }
-      #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
+      #expect(await enrol(address, nil) == .success(Self.grant))
       #expect(strangers.filter { $0.isHungUpOn() }.count <= 2)
       #expect(refusals["connection-limit"] >= 2)
+    }
+  }
+
+  @Test func `whoever is invited enrols while connections that say nothing come from everywhere`() async throws {
+    var limits = EnrolmentLimits()
+    (limits.handshakes, limits.handshakesPerAddress) = (4, 3)
+    limits.handshake = .seconds(3600)
+    let task = try TestTask()
+    try await run(try task.serverTLS(), limits: limits) { address, _, refusals in
+      let strangers = try (2..<12).map { try Stranger(from: $0, to: address) }
+      defer { for stranger in strangers { stranger.hangUp() } }
+      try await eventually("the oldest have made room") { refusals["connection-limit"] == 6 }
+      #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
     }
   }
 

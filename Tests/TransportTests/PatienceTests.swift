@@ -27,6 +27,44 @@ import Transport
     }
   }
 
+  @Test func `connections that say nothing make room for those that come after them`() async throws {
+    var limits = TransportLimits.brisk
+    (limits.handshakes, limits.handshakesPerAddress) = (4, 3)
+    // Nothing but the limit closes a silent connection.
+    limits.handshake = .seconds(3600)
+    try await TestServer.run(limits: limits) { test in
+      var strangers: [Stranger] = []
+      defer { for stranger in strangers { stranger.hangUp() } }
+      // Which of them the listener meets first, nobody knows.
+      for _ in 0..<4 { strangers.append(try Stranger(from: 2, to: test.address)) }
+      try await eventually("one of an address is too many") { strangers.count { $0.isHungUpOn() } == 1 }
+      // The fourth of all, and one too many: the address with the most gives way.
+      for host in [3, 4] as [UInt32] { strangers.append(try Stranger(from: host, to: test.address)) }
+      try await eventually("the crowded address gives way") { strangers[..<4].count { $0.isHungUpOn() } == 2 }
+      #expect(strangers[4...].allSatisfy { !$0.isHungUpOn() })
+    }
+  }
+
+  @Test func `connections that say nothing take no place of partners, not even behind one address`() async throws {
+    var limits = TransportLimits.brisk
+    (limits.handshakes, limits.handshakesPerAddress) = (100, 3)
+    (limits.connections, limits.connectionsPerAddress) = (2, 2)
+    limits.handshake = .seconds(3600)
+    try await TestServer.run(limits: limits) { test in
+      let first = try test.client(1)
+      _ = try await first.report([1])
+      var strangers: [Stranger] = []
+      defer { for stranger in strangers { stranger.hangUp() } }
+      for _ in 0..<8 { strangers.append(try Stranger(from: 1, to: test.address)) }
+      try await eventually("three are left") { test.refusals["connection-limit"] == 5 }
+      let second = try test.client(2)
+      _ = try await second.report([1])
+      _ = try await first.report([1])
+      await first.close()
+      await second.close()
+    }
+  }
+
   @Test func `a connection that was not trusted is forgotten when the next one merely finds nobody`() async throws {
     let other = try TestTask()
     var deadlines = ClientDeadlines.brisk

@@ -14,7 +14,7 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Take part in every round of the accepted plan; goes on for as long as it takes.",
     discussion:
-      "Waits for a plan to be accepted, and for a coordinator that does not answer. Ends with 75 when another process speaks for this partner. `check-config --sample` prints all settings; SIGTERM ends at the next safe point, a second one at once."
+      "Waits for a plan to be accepted, and for a coordinator that does not answer. Ends with 75 while another process holds this home, and with 5 when one with the same identity took its place. `check-config --sample` prints all settings; SIGTERM ends at the next safe point, a second one at once."
   )
 
   @OptionGroup var settings: SettingsOptions

@@ -19,6 +19,7 @@ enum ClientFailures {
     case .data: .data
     case .unavailable: .unavailable
     case .superseded: .temporary
+    case .takenOver: .takenOver
     case .permission: .permission
     case .untrusted, .rolledBack: .notVerified
     case .io: .io

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import PeerIdentity
 internal import Synchronization
 
 /// One partner's folder: keys, certificate, database and ledgers, readable by its owner only.
@@ -129,31 +130,11 @@ public final class HomeLock: Sendable {
   deinit { release() }
 }
 
-/// Small files of a home: written whole or not at all, 0600.
+/// Small files of a home.
 enum HomeFile {
+  /// - Throws: `PeerIdentityError` when the file cannot be written; what was there before is still there then.
   static func write(_ bytes: [UInt8], to path: String) throws {
-    let draft = path + ".new"
-    let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard file >= 0 else { throw failure("writing", path) }
-    var position = 0
-    while position < bytes.count {
-      let count = bytes.withUnsafeBytes { Foundation.write(file, $0.baseAddress.map { $0 + position }, bytes.count - position) }
-      guard count > 0 else {
-        let error = failure("writing", path)
-        close(file)
-        unlink(draft)
-        throw error
-      }
-      position += count
-    }
-    let isSynced = fsync(file) == 0
-    close(file)
-    guard isSynced, rename(draft, path) == 0 else {
-      let error = failure("writing", path)
-      unlink(draft)
-      throw error
-    }
-    synchronizeFolder(of: path)
+    try PrivateFile.write(bytes, to: path, what: "the file", replacing: true)
   }
 
   static func read(_ path: String) throws -> [UInt8] {
@@ -167,33 +148,5 @@ enum HomeFile {
 
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
-  /// Overwrites a file with zeros, syncs and removes it: as far as a disk allows, nothing of it is left.
-  static func erase(_ path: String) throws {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return }
-    let file = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard file >= 0 else { throw failure("erasing", path) }
-    let zeros = [UInt8](repeating: 0, count: 1 << 16)
-    var left = Int(status.st_size)
-    while left > 0 {
-      let count = zeros.withUnsafeBytes { Foundation.write(file, $0.baseAddress, min(left, $0.count)) }
-      guard count > 0 else { break }
-      left -= count
-    }
-    _ = fsync(file)
-    close(file)
-    guard unlink(path) == 0 else { throw failure("removing", path) }
-    synchronizeFolder(of: path)
-  }
-
-  private static func synchronizeFolder(of path: String) {
-    let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { return }
-    _ = fsync(folder)
-    close(folder)
-  }
-
-  private static func failure(_ doing: String, _ path: String) -> PartnerError {
-    PartnerError(.io, "\(doing) \(path) failed: \(String(cString: strerror(errno)))")
-  }
+  static func erase(_ path: String) throws { try PrivateFile.erase(path) }
 }

@@ -109,7 +109,7 @@ enum FatalFailure {
     switch refusal {
     case .superseded:
       PartnerError(
-        .superseded,
+        .takenOver,
         "another process runs with this partner's identity: a second one of this home, or of a copy of it. This one ends; if nobody started another, the home was cloned: leave the task and enrol anew. \(Greeting.newHome)"
       )
     case .ledgerRolledBack(let dataset):
@@ -139,6 +139,7 @@ enum FatalFailure {
     case let error as TaskDatabaseError: error.kind == .full || error.kind == .busy
     case let error as StorageError: error.kind == .diskFull
     case let error as PartnerError: error.kind == .io && error.description.contains(String(cString: strerror(ENOSPC)))
+    case let error as PeerIdentityError: error.kind == .system && error.description.contains(String(cString: strerror(ENOSPC)))
     default: false
     }
   }

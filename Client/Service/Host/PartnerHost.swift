@@ -33,6 +33,9 @@ public actor PartnerHost {
     /// First and longest pause while nobody answers.
     public var firstPause: Duration = .milliseconds(500)
     public var longestPause: Duration = .seconds(60)
+    /// How long one message is tried again by itself; longer outages are waited for between conversations, which also renew
+    /// certificates and send what a person decides.
+    public var uploadPatience: Duration = .seconds(60)
 
     public init() {}
   }

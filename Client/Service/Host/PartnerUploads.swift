@@ -61,8 +61,7 @@ extension PartnerHost {
   private func upload(_ message: PendingMessage) async throws {
     let (key, payload) = (message.key, BytesPayload(message.bytes))
     var backoff = Backoff(first: options.firstPause, longest: options.longestPause)
-    // Longer outages are waited for between conversations, which also renew certificates and send what a person decides.
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + options.uploadPatience
     while true {
       do {
         switch try await line.connection.upload(key, payload: payload) {

@@ -47,6 +47,26 @@ extension CoordinatorState {
     return rotated
   }
 
+  /// The key that the newest succession names, and the file that holds it.
+  ///
+  /// - Throws: `StateFolderError` of kind `damaged` when no file of the folder does: partners would refuse whatever the older key signs.
+  static func newestKey(
+    of folder: StateFolder, successions: [KeySuccession], passphrase: () throws -> SecretBytes
+  ) throws -> (key: SigningKey, file: String) {
+    let key = SigningKey(
+      seed: try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: passphrase))
+    guard let newest = successions.last, newest.new != key.verificationKey else { return (key, folder.signingKey) }
+    if FileManager.default.fileExists(atPath: folder.nextSigningKey) {
+      let next = SigningKey(
+        seed: try SealedFile.read(kind: KeyKind.signing, path: folder.nextSigningKey, passphrase: passphrase))
+      if next.verificationKey == newest.new { return (next, folder.nextSigningKey) }
+    }
+    throw StateFolderError(
+      .damaged,
+      "\(folder.signingKey) is not the key that the newest of \(successions.count) rotation\(successions.count == 1 ? "" : "s") made: the new one is lost, and partners refuse what the old one signs; restore a backup that holds the new key (made after the rotation), or make a new task"
+    )
+  }
+
   /// Puts the next signing key in its place when its succession is on disk.
   static func endRotation(in folder: StateFolder, store: CoordinatorStore, passphrase: () throws -> SecretBytes) throws {
     guard FileManager.default.fileExists(atPath: folder.nextSigningKey), let newest = try store.successions().last else { return }
@@ -58,7 +78,7 @@ extension CoordinatorState {
         .system,
         "\(folder.signingKey) cannot be replaced (\(String(cString: strerror(errno)))); check the disk, then run this again")
     }
-    try SyncedFile.synchronize(folder: folder.path)
+    try PrivateFile.synchronize(folder.path)
   }
 }
 

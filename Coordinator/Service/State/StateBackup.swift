@@ -14,7 +14,7 @@ public enum StateBackup {
   ///
   /// - Throws: `StateFolderError`, `TaskDatabaseError`.
   public static func write(_ folder: StateFolder, to path: String, now: Date) throws {
-    try write(folder, to: path, now: now, synchronize: Self.synchronize)
+    try write(folder, to: path, now: now, synchronize: PrivateFile.synchronize)
   }
 
   /// - Parameter synchronize: makes one file or folder durable; tests bring one that fails, or that remembers.
@@ -23,7 +23,7 @@ public enum StateBackup {
     let manager = FileManager.default
     guard !manager.fileExists(atPath: path) else { throw StateFolderError(.exists, "\(path) exists; choose another name") }
     let draft = StateFolder(path: path + ".partial")
-    let parent = SyncedFile.parent(of: path)
+    let parent = PrivateFile.parent(of: path)
     do { try manager.createDirectory(atPath: parent, withIntermediateDirectories: true) } catch {
       throw wrapped(error, path)
     }
@@ -38,10 +38,16 @@ public enum StateBackup {
         try manager.createDirectory(atPath: made, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
       }
       for name in files { try manager.copyItem(atPath: "\(folder.path)/\(name)", toPath: "\(draft.path)/\(name)") }
+      // A rotation that was cut off has its new key here; the database may name it already.
+      if manager.fileExists(atPath: folder.nextSigningKey) {
+        try manager.copyItem(atPath: folder.nextSigningKey, toPath: draft.nextSigningKey)
+      }
       // First the database, then the ledgers: a ledger may be ahead of the state, never behind it.
       let store = try CoordinatorStore(path: folder.database)
+      let successions = try store.successions()
       try store.backup(to: draft.database, now: now)
       try store.close()
+      try checkKeys(of: draft, copiedFrom: folder, successions)
       for name in try manager.contentsOfDirectory(atPath: folder.ledgers).sorted() where name.hasSuffix(".ledger") {
         try manager.copyItem(atPath: "\(folder.ledgers)/\(name)", toPath: "\(draft.ledgers)/\(name)")
       }
@@ -83,7 +89,7 @@ public enum StateBackup {
   public static func restore(
     from path: String, into folder: StateFolder, now: Date, passphrase: () throws -> SecretBytes = noPassphrase
   ) throws -> Outcome {
-    try restore(from: path, into: folder, now: now, synchronize: Self.synchronize, passphrase: passphrase)
+    try restore(from: path, into: folder, now: now, synchronize: PrivateFile.synchronize, passphrase: passphrase)
   }
 
   /// For keys that are not sealed.
@@ -106,7 +112,10 @@ public enum StateBackup {
           .exists, "\(folder.path) holds another task than the backup of '\(task.name)'; choose another folder")
       }
     }
-    // A damaged database cannot say who serves it; then the operator's word must do.
+    // The lease is another machine's word, and a damaged database has none: on this machine the lock says who serves the folder.
+    let isNew = !manager.fileExists(atPath: folder.path)
+    var lock = isNew ? nil : try FolderLock(excluding: folder)
+    defer { withExtendedLifetime(lock) {} }
     var known: KnownState?
     if manager.fileExists(atPath: folder.database), let store = try? CoordinatorStore(path: folder.database) {
       let lease = try? store.leaseState(now: now)
@@ -117,15 +126,6 @@ public enum StateBackup {
         throw StateFolderError(.exists, "a coordinator (\(lease.holder)) serves \(folder.path) now; stop it first")
       }
     }
-    let seed = try SealedFile.read(kind: CoordinatorState.KeyKind.signing, path: backup.signingKey, passphrase: passphrase)
-    let key = SigningKey(seed: seed)
-    guard known?.earlierKeys.contains(key.verificationKey) != true else {
-      throw StateFolderError(
-        .exists,
-        "the signing key of \(folder.path) was rotated after the backup \(path) was made, and partners would refuse the old key; restore a newer backup, or into a new folder if there is none"
-      )
-    }
-    let sign = CoordinatorState.rosterSigner(taskID: anchor.taskID, key: key, now: now)
     var outcome = Outcome()
     outcome.isReplacedStateKnown = known != nil
     do {
@@ -133,16 +133,35 @@ public enum StateBackup {
         try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: made)
       }
-      for name in try manager.contentsOfDirectory(atPath: backup.ledgers).sorted() where name.hasSuffix(".ledger") {
-        if try restoreLedger(name, from: backup, to: folder) { outcome.ledgersKept.append(name) }
-      }
-      for name in files { try replace("\(folder.path)/\(name)", with: "\(backup.path)/\(name)") }
+      lock = try lock ?? FolderLock(excluding: folder)
       // The database takes its place when everything in it is as it must be: nobody can serve it before.
       let draft = folder.database + ".restoring"
       for suffix in ["", "-wal", "-shm", "-journal"] { try? manager.removeItem(atPath: draft + suffix) }
       try manager.copyItem(atPath: backup.database, toPath: draft)
       let store = try CoordinatorStore(path: draft)
-      try store.checkIntegrity()
+      let (key, keyFile): (SigningKey, String)
+      do {
+        try store.checkIntegrity()
+        (key, keyFile) = try CoordinatorState.newestKey(
+          of: backup, successions: try store.successions(), passphrase: passphrase)
+        guard known?.earlierKeys.contains(key.verificationKey) != true else {
+          throw StateFolderError(
+            .exists,
+            "the signing key of \(folder.path) was rotated after the backup \(path) was made, and partners would refuse the old key; restore a newer backup, or into a new folder if there is none"
+          )
+        }
+      } catch {
+        try? store.close()
+        // What was made here goes again.
+        try? manager.removeItem(atPath: isNew ? folder.path : draft)
+        throw error
+      }
+      for name in try manager.contentsOfDirectory(atPath: backup.ledgers).sorted() where name.hasSuffix(".ledger") {
+        if try restoreLedger(name, from: backup, to: folder) { outcome.ledgersKept.append(name) }
+      }
+      for name in files where name != signingKeyName { try replace("\(folder.path)/\(name)", with: "\(backup.path)/\(name)") }
+      try replace(folder.signingKey, with: keyFile)
+      let sign = CoordinatorState.rosterSigner(taskID: anchor.taskID, key: key, now: now)
       try endPlan(in: store, folder: folder, now: now, &outcome)
       let recovered = try store.recover(known, certificateSeconds: task.certificateHours * 3600, now: now, sign: sign)
       outcome.backedUpAt = recovered.backedUpAt
@@ -159,7 +178,7 @@ public enum StateBackup {
         try manager.removeItem(atPath: "\(folder.spool)/\(name)")
       }
       try contents(of: folder).forEach(synchronize)
-      try synchronize(SyncedFile.parent(of: folder.path))
+      try synchronize(PrivateFile.parent(of: folder.path))
     } catch { throw wrapped(error, folder.path) }
     return outcome
   }
@@ -180,7 +199,23 @@ public enum StateBackup {
   }
 
   /// Everything but database, ledgers and spool.
-  private static let files = ["task.json", "ca.pem", "ca.key", "signing.key", "server.pem", "server.key"]
+  private static let files = ["task.json", "ca.pem", "ca.key", signingKeyName, "server.pem", "server.key"]
+  private static let signingKeyName = "signing.key"
+
+  /// Refuses a copy whose signing key may not be the one that its database names. Nobody is asked for a passphrase: sealed keys are
+  /// compared as files, with what stands in the folder after the database was copied.
+  ///
+  /// - Parameter successions: as they were after the keys and before the database were copied.
+  private static func checkKeys(of draft: StateFolder, copiedFrom folder: StateFolder, _ successions: [KeySuccession]) throws {
+    let manager = FileManager.default
+    for (copy, live) in [(draft.signingKey, folder.signingKey), (draft.nextSigningKey, folder.nextSigningKey)] {
+      guard manager.contents(atPath: copy) == manager.contents(atPath: live) else {
+        throw StateFolderError(.exists, "the signing key was rotated while \(folder.path) was copied; run this again")
+      }
+    }
+    guard try !SealedFile.isSealed(kind: CoordinatorState.KeyKind.signing, path: draft.signingKey) else { return }
+    _ = try CoordinatorState.newestKey(of: draft, successions: successions, passphrase: noPassphrase)
+  }
 
   /// - Returns: whether the folder's own ledger was kept because it is longer.
   private static func restoreLedger(_ name: String, from backup: StateFolder, to folder: StateFolder) throws -> Bool {
@@ -228,13 +263,6 @@ public enum StateBackup {
     var paths = [folder.path, folder.ledgers]
     for parent in paths { paths += try FileManager.default.contentsOfDirectory(atPath: parent).map { "\(parent)/\($0)" } }
     return paths
-  }
-
-  private static func synchronize(_ path: String) throws {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw StateFolderError(.system, "\(path) cannot be opened to sync it") }
-    defer { close(file) }
-    guard fsync(file) == 0 else { throw StateFolderError(.system, "\(path) cannot be synced; check the disk") }
   }
 
   private static func wrapped(_ error: any Error, _ path: String) -> any Error {

@@ -104,8 +104,8 @@ public struct CoordinatorState: Sendable {
     try state.issueServerCertificate(passphrase: passphrase, now: now)
     try state.issueRoster(now: now)
     // The names in the folder are synced with every file; its own name stands in its parent.
-    try SyncedFile.synchronize(folder: folder.path)
-    try SyncedFile.synchronize(folder: SyncedFile.parent(of: folder.path))
+    try PrivateFile.synchronize(folder.path)
+    try PrivateFile.synchronize(PrivateFile.parent(of: folder.path))
     return state
   }
 
@@ -129,9 +129,8 @@ public struct CoordinatorState: Sendable {
     }
     let store = try CoordinatorStore(path: folder.database)
     try endRotation(in: folder, store: store, passphrase: ask)
-    let seed = try SealedFile.read(kind: KeyKind.signing, path: folder.signingKey, passphrase: ask)
-    return CoordinatorState(
-      folder: folder, task: task, authority: authority, signingKey: SigningKey(seed: seed), store: store)
+    let signingKey = try newestKey(of: folder, successions: try store.successions(), passphrase: ask).key
+    return CoordinatorState(folder: folder, task: task, authority: authority, signingKey: signingKey, store: store)
   }
 
   /// Whether `serve` would find here what it needs, without opening a key: the folder, who may enter it, and the files in it.
@@ -275,6 +274,6 @@ public struct CoordinatorState: Sendable {
   }
 
   static func write(_ text: String, to path: String) throws {
-    try SyncedFile.write(Array(text.utf8), to: path)
+    try PrivateFile.write(Array(text.utf8), to: path, what: "the file", replacing: true)
   }
 }

@@ -8,7 +8,8 @@ enum SisterVariables {
     "close-early-grace", "close-early-share", "drain", "enrolment-listen", "every", "gather", "home", "input-deadline",
     "insecure-loopback", "listen", "log-format", "log-level", "metrics-listen", "not-before", "once", "passphrase-file",
     "poll-wait",
-    "retry-pause", "spool-per-partner", "spool-total", "stage-deadline", "standby", "state", "upload-slots", "workers",
+    "retry-pause", "spool-per-partner", "spool-total", "stage-deadline", "standby", "state", "upload-pace",
+    "upload-slots", "workers",
   ]
 
   private static let tests = [

@@ -22,10 +22,14 @@ public struct TransportLimits: Sendable {
   public var writeBurst = 10.0
   /// …and so many per second in the long run, for each participant. Every one of them waits for the disk, which all share.
   public var writesPerSecond = 1.0
-  /// Connections in all; beyond them the address with the most connections that have not shown a certificate gives up its oldest of
-  /// those; when there is none, or the newcomer is of that address, the newcomer is closed unanswered.
+  /// Connections whose TLS handshake is not over; beyond them the address with the most gives up its oldest. They count nowhere else.
+  public var handshakes = 1024
+  /// The same from one address (IPv6: one /64), which then gives up its own oldest: all partners behind it may connect at one time.
+  public var handshakesPerAddress = 256
+  /// Connections in all whose handshake is over; beyond them the address with the most connections that have not shown a certificate
+  /// gives up its oldest of those; when there is none, or the newcomer is of that address, the newcomer is closed.
   public var connections = 4096
-  /// Connections from one address (IPv6: one /64), where many partners may sit behind one; further ones are closed unanswered.
+  /// The same from one address, where many partners may sit behind one; further ones are closed.
   public var connectionsPerAddress = 1024
   /// Connections of one participant, each of which may fill a window; a newer one closes the oldest.
   public var connectionsPerParticipant = 8
@@ -56,6 +60,12 @@ public struct TransportLimits: Sendable {
   public var drain: Duration = .seconds(10)
 
   public init() {}
+
+  var room: OpenConnections.Room {
+    OpenConnections.Room(
+      handshakes: handshakes, handshakesPerAddress: handshakesPerAddress, connections: connections,
+      connectionsPerAddress: connectionsPerAddress)
+  }
 }
 
 /// Bounds of the enrolment listener: it answers strangers.
@@ -73,9 +83,13 @@ public struct EnrolmentLimits: Sendable {
   public var burstPerInvitation = 8.0
   /// …and so many per second in the long run.
   public var perSecondPerInvitation = 1.0 / 3
-  /// Connections in all; beyond them the address with the most gives up its oldest.
+  /// Connections whose TLS handshake is not over; beyond them the address with the most gives up its oldest. They count nowhere else.
+  public var handshakes = 256
+  /// The same from one address (IPv6: one /64), which then gives up its own oldest.
+  public var handshakesPerAddress = 32
+  /// Connections in all whose handshake is over; beyond them the address with the most gives up its oldest.
   public var connections = 256
-  /// Connections from one address (IPv6: one /64); further ones are closed unanswered.
+  /// The same from one address; further ones are closed.
   public var connectionsPerAddress = 32
   /// Longest duration of a call.
   public var call: Duration = .seconds(30)
@@ -85,6 +99,12 @@ public struct EnrolmentLimits: Sendable {
   public var drain: Duration = .seconds(5)
 
   public init() {}
+
+  var room: OpenConnections.Room {
+    OpenConnections.Room(
+      handshakes: handshakes, handshakesPerAddress: handshakesPerAddress, connections: connections,
+      connectionsPerAddress: connectionsPerAddress)
+  }
 }
 
 /// How long the client waits, and how it tries again.

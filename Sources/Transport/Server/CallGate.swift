@@ -122,14 +122,14 @@ final class CallGate: Sendable {
     }
   }
 
-  /// The refusal of a message that gRPC (framing, size) or protobuf could not read; `nil` for other errors.
+  /// The refusal of a message that protobuf could not read; `nil` for other errors. What gRPC itself could not read (`FramingErrors`)
+  /// has ended the stream already.
   static func unreadable(_ error: RPCError) -> TransportRefusal? {
-    error.code == .invalidArgument || error.code == .internalError ? .malformed(field: "message") : nil
+    error.code == .invalidArgument ? .malformed(field: "message") : nil
   }
 
   /// What the caller is told when the body threw.
   private func outcome(of call: RunningCall, error: any Error) -> any Error {
-    // gRPC resets the stream of a message that cannot be read, which looks like a caller who went away.
     if let error = error as? RPCError, let refusal = Self.unreadable(error) { return refusal }
     switch call.ending {
     case .refused(let refusal): return refusal

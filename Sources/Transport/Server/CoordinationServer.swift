@@ -37,8 +37,7 @@ public final class CoordinationServer: Sendable {
     case .mutualTLS(let tls):
       anchor = tls.anchor
       handshake = ServerHandshake(
-        context: { tls.mutual }, timeLimit: limits.handshake, connectionLimit: limits.connections,
-        perAddress: limits.connectionsPerAddress,
+        context: { tls.mutual }, timeLimit: limits.handshake, room: limits.room,
         perPartner: .init(limit: limits.connectionsPerParticipant) { certificate in
           guard let issued = try? IssuedCertificate(der: certificate) else { return nil }
           return try? tls.anchor.partner(of: issued).participant
@@ -46,8 +45,7 @@ public final class CoordinationServer: Sendable {
     case .insecureLoopback:
       anchor = nil
       handshake = ServerHandshake(
-        context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections,
-        perAddress: limits.connectionsPerAddress, count: onRefusal)
+        context: nil, timeLimit: limits.handshake, room: limits.room, count: onRefusal)
     }
     self.limits = limits
     gate = CallGate(anchor: anchor, handler: handler, limits: limits, logger: logger, now: now, count: onRefusal)

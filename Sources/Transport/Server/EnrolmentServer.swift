@@ -19,12 +19,9 @@ public final class EnrolmentServer: Sendable {
     let handshake =
       if let tls {
         ServerHandshake(
-          context: { tls.serverOnly }, timeLimit: limits.handshake, connectionLimit: limits.connections,
-          perAddress: limits.connectionsPerAddress, count: onRefusal)
+          context: { tls.serverOnly }, timeLimit: limits.handshake, room: limits.room, count: onRefusal)
       } else {
-        ServerHandshake(
-          context: nil, timeLimit: limits.handshake, connectionLimit: limits.connections,
-          perAddress: limits.connectionsPerAddress, count: onRefusal)
+        ServerHandshake(context: nil, timeLimit: limits.handshake, room: limits.room, count: onRefusal)
       }
     listener = try Listener(
       Listener.Settings(

@@ -53,6 +53,11 @@ final class Listener: Sendable {
       clientBehavior: .init(minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true))
     config.connection.maxIdleTime = .seconds(300)
     config.channelDebuggingCallbacks.onAcceptTCPConnection = { handshake.install(on: $0) }
+    config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHandler(FramingErrors(count: count), position: .last)
+      }
+    }
     config.channelDebuggingCallbacks.onBindTCPListener = { channel in
       channel.eventLoop.makeCompletedFuture {
         try channel.pipeline.syncOperations.addHandlers([
@@ -196,6 +201,20 @@ struct CountingTransport: ServerTransport {
   }
 
   func beginGracefulShutdown() { base.beginGracefulShutdown() }
+}
+
+/// Counts streams that gRPC ends because of a message that it cannot read: cut short, or larger than allowed. Whoever answers the call
+/// sees no more of it than a caller who went away.
+private final class FramingErrors: ChannelInboundHandler {
+  typealias InboundIn = NIOAny
+  private let count: @Sendable (String) -> Void
+
+  init(count: @escaping @Sendable (String) -> Void) { self.count = count }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if (error as? RPCError)?.code == .internalError { count(TransportRefusal.malformed(field: "message").reason) }
+    context.fireErrorCaught(error)
+  }
 }
 
 /// An error while accepting one connection must not end the listener.

@@ -1,16 +1,18 @@
-internal import NIOCore
+package import NIOCore
 internal import Synchronization
 
 /// Lets a call that sends much wait until its connection has sent what it was given.
 ///
 /// gRPC's writer takes whatever fits before the connection's event loop runs again: while fifty partners fetch a model at once, all
 /// of it would stand in memory fifty times. A call that asks here after each chunk has no more than that one chunk on its way.
-final class OutboundPace: Sendable {
+package final class OutboundPace: Sendable {
   /// By the peer's address as gRPC names it.
   private let lines = Mutex<[String: Line]>([:])
 
+  package init() {}
+
   /// Called on the connection's event loop.
-  func install(on channel: any Channel) throws {
+  package func install(on channel: any Channel) throws {
     guard let name = Self.name(of: channel.remoteAddress) else { return }
     let line = Line(channel.eventLoop)
     try channel.pipeline.syncOperations.addHandler(Watch(line), position: .last)
@@ -21,7 +23,7 @@ final class OutboundPace: Sendable {
   }
 
   /// Returns when the connection has little left to send, is closed, or the call is cancelled.
-  func room(on remotePeer: String) async {
+  package func room(on remotePeer: String) async {
     guard let line = lines.withLock({ $0[remotePeer] }) else { return }
     await line.room()
   }

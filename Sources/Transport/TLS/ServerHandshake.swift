@@ -11,13 +11,11 @@ internal import Synchronization
 final class ServerHandshake: Sendable {
   private let context: (@Sendable () -> NIOSSLContext)?
   private let timeLimit: TimeAmount
-  private let connectionLimit: Int
-  private let perAddress: Int
   private let perPartner: PartnerLimit?
   private let count: @Sendable (String) -> Void
   /// For calls that send much.
   let pace = OutboundPace()
-  private let open = Mutex(OpenConnections())
+  private let open: Mutex<OpenConnections>
   private let partners = Mutex<[UInt32: [any Channel]]>([:])
 
   /// How many connections one partner may have, and whom a certificate (DER) that TLS has verified names.
@@ -28,15 +26,15 @@ final class ServerHandshake: Sendable {
 
   /// - Parameters:
   ///   - context: TLS for the next connection; `nil` for plaintext.
+  ///   - room: for how many connections.
   ///   - count: told why a connection came to nothing (`tls-…`, `connection-limit`).
   init(
-    context: (@Sendable () -> NIOSSLContext)?, timeLimit: Duration, connectionLimit: Int, perAddress: Int,
+    context: (@Sendable () -> NIOSSLContext)?, timeLimit: Duration, room: OpenConnections.Room,
     perPartner: PartnerLimit? = nil, count: @escaping @Sendable (String) -> Void
   ) {
     self.context = context
     self.timeLimit = TimeAmount(timeLimit)
-    self.connectionLimit = connectionLimit
-    self.perAddress = perAddress
+    open = Mutex(OpenConnections(room: room))
     self.perPartner = perPartner
     self.count = count
   }
@@ -44,18 +42,17 @@ final class ServerHandshake: Sendable {
   /// Called on the connection's event loop, before its first byte.
   func install(on channel: any Channel) -> EventLoopFuture<Void> {
     let origin = CallerOrigin.of(address: channel.remoteAddress?.ipAddress ?? "")
-    let (isTooMany, outdated) = open.withLock { $0.admit(channel, from: origin, limit: connectionLimit, perAddress: perAddress) }
     channel.closeFuture.whenComplete { _ in self.open.withLock { $0.forget(channel, from: origin) } }
-    if let outdated {
-      count(ConnectionEnd.limit.rawValue)
-      outdated.close(promise: nil)
+    guard context != nil else {
+      // Without TLS there is nothing to wait for.
+      guard enter(channel, from: origin, isPartner: false) else { return channel.eventLoop.makeSucceededVoidFuture() }
+      return prepare(channel, from: origin)
     }
-    if isTooMany {
-      count(ConnectionEnd.limit.rawValue)
-      // A failed future would end the listener; a closed connection ends itself.
-      channel.close(promise: nil)
-      return channel.eventLoop.makeSucceededVoidFuture()
-    }
+    if let silent = open.withLock({ $0.begin(channel, from: origin) }) { end(silent) }
+    return prepare(channel, from: origin)
+  }
+
+  private func prepare(_ channel: any Channel, from origin: String) -> EventLoopFuture<Void> {
     return channel.eventLoop.makeCompletedFuture {
       try Self.boundBuffers(of: channel)
       try pace.install(on: channel)
@@ -65,7 +62,8 @@ final class ServerHandshake: Sendable {
       let tls = NIOSSLServerHandler(context: context(), configuration: buffers)
       try channel.pipeline.syncOperations.addHandler(tls, position: .first)
       try channel.pipeline.syncOperations.addHandler(
-        HandshakeWatch(timeLimit: timeLimit, count: count) { self.admit(channel, certificate: $0) }, position: .after(tls))
+        HandshakeWatch(timeLimit: timeLimit, count: count) { self.admit(channel, from: origin, certificate: $0) },
+        position: .after(tls))
     }
   }
 
@@ -81,12 +79,27 @@ final class ServerHandshake: Sendable {
       .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: keptBytes))
   }
 
+  /// A connection whose handshake is over takes its place among the others, if there is room.
+  ///
+  /// - Returns: whether there is; the connection is closed otherwise.
+  private func enter(_ channel: any Channel, from origin: String, isPartner: Bool) -> Bool {
+    let (isAdmitted, outdated) = open.withLock { $0.finish(channel, from: origin, isPartner: isPartner) }
+    if let outdated { end(outdated) }
+    // A failed future would end the listener; a closed connection ends itself.
+    if !isAdmitted { end(channel) }
+    return isAdmitted
+  }
+
+  private func end(_ channel: any Channel) {
+    count(ConnectionEnd.limit.rawValue)
+    channel.close(promise: nil)
+  }
+
   /// Keeps no more connections of one partner than it may have: the oldest makes room, because an older connection of an honest
   /// partner is one that broke.
-  private func admit(_ channel: any Channel, certificate: [UInt8]) {
-    guard let perPartner, let participant = perPartner.participant(certificate) else { return }
-    let origin = CallerOrigin.of(address: channel.remoteAddress?.ipAddress ?? "")
-    open.withLock { $0.identify(channel, from: origin) }
+  private func admit(_ channel: any Channel, from origin: String, certificate: [UInt8]?) {
+    let participant = certificate.flatMap { perPartner?.participant($0) }
+    guard enter(channel, from: origin, isPartner: participant != nil), let perPartner, let participant else { return }
     let outdated = partners.withLock { partners -> (any Channel)? in
       partners[participant, default: []].append(channel)
       return partners[participant, default: []].count > perPartner.limit ? partners[participant]?.removeFirst() : nil
@@ -97,51 +110,7 @@ final class ServerHandshake: Sendable {
         if partners[participant]?.isEmpty == true { partners[participant] = nil }
       }
     }
-    if let outdated {
-      count(ConnectionEnd.limit.rawValue)
-      outdated.close(promise: nil)
-    }
-  }
-}
-
-/// Who is connected, by address, oldest first.
-private struct OpenConnections {
-  private struct Connection {
-    let channel: any Channel
-    /// Whether it has shown a partner's certificate: such a one is never closed to make room for others.
-    var isIdentified = false
-  }
-  private var all = 0
-  private var origins: [String: [Connection]] = [:]
-
-  /// Enters a connection.
-  ///
-  /// - Returns: whether it must be closed, and one that must make room for it: the oldest stranger of the address with the most
-  ///   strangers. Whoever connects again and again from few addresses so takes room from itself only.
-  mutating func admit(_ channel: any Channel, from origin: String, limit: Int, perAddress: Int) -> (Bool, (any Channel)?) {
-    all += 1
-    origins[origin, default: []].append(Connection(channel: channel))
-    guard origins[origin, default: []].count <= perAddress else { return (true, nil) }
-    guard all > limit else { return (false, nil) }
-    let strangers = origins.mapValues { $0.count { !$0.isIdentified } }
-    let most = strangers.max { ($0.value, $0.key) < ($1.value, $1.key) }
-    guard let most, most.value > strangers[origin, default: 0],
-      let victim = origins[most.key]?.first(where: { !$0.isIdentified })?.channel
-    else { return (true, nil) }
-    forget(victim, from: most.key)
-    return (false, victim)
-  }
-
-  mutating func identify(_ channel: any Channel, from origin: String) {
-    guard let index = origins[origin]?.firstIndex(where: { $0.channel === channel }) else { return }
-    origins[origin]?[index].isIdentified = true
-  }
-
-  mutating func forget(_ channel: any Channel, from origin: String) {
-    guard let index = origins[origin]?.firstIndex(where: { $0.channel === channel }) else { return }
-    all -= 1
-    origins[origin]?.remove(at: index)
-    if origins[origin]?.isEmpty == true { origins[origin] = nil }
+    if let outdated { end(outdated) }
   }
 }
 
@@ -152,16 +121,16 @@ private final class HandshakeWatch: ChannelInboundHandler {
 
   private let timeLimit: TimeAmount
   private let count: @Sendable (String) -> Void
-  /// Told the certificate of a peer that showed one.
-  private let onCertificate: ([UInt8]) -> Void
+  /// Told that the handshake is over, with the certificate of a peer that showed one.
+  private let onDone: ([UInt8]?) -> Void
   private var timer: Scheduled<Void>?
   private var isDone = false
   private var isCounted = false
 
-  init(timeLimit: TimeAmount, count: @escaping @Sendable (String) -> Void, onCertificate: @escaping ([UInt8]) -> Void) {
+  init(timeLimit: TimeAmount, count: @escaping @Sendable (String) -> Void, onDone: @escaping ([UInt8]?) -> Void) {
     self.timeLimit = timeLimit
     self.count = count
-    self.onCertificate = onCertificate
+    self.onDone = onDone
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -179,7 +148,7 @@ private final class HandshakeWatch: ChannelInboundHandler {
       if negotiated == "h2" {
         isDone = true
         let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-        if let certificate = try? tls?.peerCertificate?.toDERBytes() { onCertificate(certificate) }
+        onDone(try? tls?.peerCertificate?.toDERBytes())
       } else {
         fail(.alpn)
         context.close(promise: nil)

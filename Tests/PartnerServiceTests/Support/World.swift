@@ -141,7 +141,8 @@ final class World: Sendable {
   }
 
   func host(
-    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), clock: @escaping @Sendable () -> Date = { Date() }
+    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), uploadPatience: Duration = .seconds(60),
+    clock: @escaping @Sendable () -> Date = { Date() }
   ) throws -> PartnerHost {
     var options = PartnerHost.Options()
     options.once = once
@@ -149,6 +150,7 @@ final class World: Sendable {
     options.firstPause = .milliseconds(5)
     options.longestPause = .milliseconds(50)
     options.pollWait = pollWait
+    options.uploadPatience = uploadPatience
     let coordinator = coordinator
     return try PartnerHost(
       home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -210,6 +212,9 @@ final class World: Sendable {
 /// Counts calls of closures that must not have state of their own.
 final class Counter: Sendable {
   private let count = Mutex(0)
+
+  /// How often `next` was called.
+  var value: Int { count.withLock { $0 } }
 
   /// 0, 1, 2, …
   func next() -> Int {

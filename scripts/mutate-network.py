@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Takes guards of the network out and looks which test falls (docs/guards-network.md).
+
+    scripts/mutate-network.py --list
+    scripts/mutate-network.py [NAME ...]        all of them, or those whose name contains one of the words
+
+Each mutation is one exact piece of a source file, what stands there instead, and the test that must turn red. A build is expensive, so
+that mutations with different tests go into one build; should two of them meet, run the one in question alone. Sources are put back
+whatever happens. The result is 1 when a mutation survived.
+"""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = ["swift", "build", "-c", "release", "--product", "tacitPackageTests"]
+TEST = ["swift", "test", "-c", "release", "--skip-build", "--filter"]
+
+# name, file, old, new, suite, the test (a part of its name)
+MUTATIONS = [
+    # Budgets and charges
+    ("users of an older data set share its ledger", "Client/Service/Store/DataSetStore.swift",
+     "guard let ledger = known.first else {", "guard let ledger = known.first(where: { _ in name.text.isEmpty }) else {",
+     "BudgetTests", "the same users under a new name have the budget that they had"),
+    ("a plan of which nothing fits the cap is not joined", "Client/Service/Join/Joining.swift",
+     "least > cap.epsilon {", "least > cap.epsilon + 1e9 {",
+     "BudgetTests", "the same users under a new name have the budget that they had"),
+    ("a begun plan keeps its data set", "Client/Service/Join/Joining.swift",
+     "    try refuseChange(to: record, of: review, in: store)\n", "",
+     "BudgetTests", "a plan that has begun keeps its data set"),
+    ("a masked input is a charge", "Coordinator/Service/Round/RoundMessages.swift",
+     "case .aggregation(.maskedInput) = message, let shown {",
+     "case .aggregation(.maskedInput) = message, let shown, shown.size == .max {",
+     "ChargeWitnessTests", "a home of before its last charge is refused once its masked input is here"),
+    ("a charged message is kept over hellos", "Client/Service/Host/PartnerUploads.swift",
+     "failuresMax = 20", "failuresMax = 1",
+     "PendingTests", "a charged masked input leaves after the next hello"),
+    ("an upload is not tried for ever by itself", "Client/Service/Host/PartnerUploads.swift",
+     "!isStopping, .now < end else", "!isStopping, .now < end + .seconds(86_400) else",
+     "PendingTests", "a message that nobody takes does not keep a partner"),
+    ("peers remember what was charged", "Sources/FederatedLearning/Round/PartnerRemembering.swift",
+     "      longer[signer] = peerLedgers[signer]?.afterCharge\n    }\n    return keep(longer)",
+     "      longer[signer] = peerLedgers[signer]?.afterCharge\n    }\n    return longer.isEmpty ? keep(longer) : nil",
+     "PartnerJournalTests", "a peer that was set back to just before its last charge"),
+    ("a peer shows the hash of its ledger", "Sources/FederatedLearning/Round/PartnerRemembering.swift",
+     "guard head.head != .zero, peerLedgers", "guard head.size != .max, peerLedgers",
+     "PartnerJournalTests", "a peer that shows no hash is refused"),
+    ("local training draws from what both copies of a partner share", "Sources/FederatedLearning/Round/PartnerEngine.swift",
+     "model: model, coins: KeyedRandomSource(key: root.bytes(32)))",
+     "model: model, coins: KeyedRandomSource(key: { var system = SystemRandomSource(); return system.bytes(32) }()))",
+     "PartnerJournalTests", "a partner whose memory was copied in the middle of an attempt sends the same bytes"),
+    ("a ledger without a known hash is as long", "Sources/FederatedLearning/Ledger/LedgerState.swift",
+     "known.head == .zero ? UInt64(size) >= known.size : isExtension(of: known)",
+     "known.head == .zero || isExtension(of: known)",
+     "CrashTests", "a home that was restored from just before its last charge is recognised"),
+    ("the coordinator's word calls no home old", "Client/Service/Host/CoordinatorLine.swift",
+     "        .untrusted,\n        \"the coordinator says", "        .rolledBack,\n        \"the coordinator says",
+     "AttackTests", "a coordinator's word alone makes no home an old one"),
+    # Identities
+    ("a clone that was pushed out has an exit code of its own", "Client/Service/Host/CoordinatorLine.swift",
+     "        .takenOver,\n", "        .superseded,\n",
+     "AttackTests", "a second process with this identity ends the first"),
+    ("its unit is not started again", "packaging/systemd/tacit-client.service",
+     "RestartPreventExitStatus=4 5 64", "RestartPreventExitStatus=4 64",
+     "SystemdUnitTests", "a partner that was pushed out by its clone"),
+    ("a renewal is for the same identity", "Coordinator/Service/Store/Enrolments.swift",
+     "guard known.name == name, known.verificationKey == verificationKey, known.isActive else",
+     "guard known.name == name, known.isActive else",
+     "RestoreTests", "a partner whose certificate ran out gets a new one when it is invited again, and nobody else does"),
+    ("certificates that a backup does not know are taken for as long as one lasts", "Coordinator/Service/Store/RecoveryRecords.swift",
+     "in: database), time < until else {", "in: database), time < until + 1_000_000_000 else {",
+     "RestoreTests", "certificates that were renewed after the backup open the door"),
+    ("the invited do not draw from what strangers use up", "Sources/Transport/Server/EnrolmentServer.swift",
+     "if try await handler.isInvited(hash) { return try perInvitation.take(hash) }",
+     "if try await handler.isInvited(hash) { try perInvitation.take(hash) }",
+     "EnrolmentTests", "whoever holds an invitation enrols while strangers"),
+    # Rotation and restoration
+    ("the signing key on disk is the newest", "Coordinator/Service/State/KeyRotation.swift",
+     "guard let newest = successions.last, newest.new != key.verificationKey else {",
+     "guard let newest = successions.last, newest.new != key.verificationKey, newest.taskID.isEmpty else {",
+     "RotationTests", "a backup of a rotation that was cut off holds the new key"),
+    ("a backup holds the key of a rotation that was cut off", "Coordinator/Service/State/StateBackup.swift",
+     "if manager.fileExists(atPath: folder.nextSigningKey) {", "if manager.fileExists(atPath: folder.nextSigningKey + \"-\") {",
+     "RotationTests", "a backup of a rotation that was cut off holds the new key"),
+    ("a restoration takes the lock of the folder", "Coordinator/Service/State/FolderLock.swift",
+     "guard flock(file, LOCK_EX | LOCK_NB) == 0 else {", "guard flock(file, LOCK_EX | LOCK_NB) <= 0 else {",
+     "BackupTests", "a folder whose lock another holds is not restored over"),
+    ("an old key is not restored", "Coordinator/Service/State/StateBackup.swift",
+     "guard known?.earlierKeys.contains(key.verificationKey) != true else {",
+     "guard known?.earlierKeys.isEmpty != true || known != nil else {",
+     "RestoreTests", "a backup from before a rotation of the signing key"),
+    ("revocations are carried over", "Coordinator/Service/Store/RecoveryRecords.swift",
+     "for partner in known?.partners ?? [] {", "for partner in known?.partners.filter(\\.isActive) ?? [] {",
+     "RestoreTests", "a restoration undoes no revocation"),
+    ("open invitations are withdrawn", "Coordinator/Service/Store/RecoveryRecords.swift",
+     "UPDATE invitations SET withdrawnAt = ? WHERE participant IS NULL AND withdrawnAt IS NULL",
+     "UPDATE invitations SET withdrawnAt = ? WHERE participant IS NULL AND withdrawnAt IS NOT NULL",
+     "RestoreTests", "a token that was used after the backup does not enrol a second time"),
+    ("numbers jump ahead", "Coordinator/Service/Store/RecoveryRecords.swift",
+     "Int64(next) + 1000 + age", "Int64(next) + 0 * age",
+     "RestoreTests", "a number that was given after the backup is never given again"),
+    # Waiting
+    ("a lease that is renewed is not taken", "Coordinator/Service/Store/Lease.swift",
+     "      seen = Seen(token: token, expires: expires, since: now)\n      return false",
+     "      seen = Seen(token: token, expires: expires, since: now)\n      return true",
+     "ClockTests", "a standby whose clock is ahead takes no lease"),
+    ("a clock that was set moves what is waited for", "Coordinator/Service/Round/RoundHost.swift",
+     "    runner?.clockMoved(by: step)\n", "",
+     "ClockTests", "a clock that is set forward ends no stage"),
+    ("whoever brings a message of no plan need not wait", "Coordinator/Service/Round/RoundHost.swift",
+     "    guard let runner, runner.isCurrent(key) else { return .settled(.superseded) }",
+     "    guard let runner else { throw .unavailable(reason: \"stopping\") }\n    guard runner.isCurrent(key) else { return .settled(.superseded) }",
+     "RotationTests", "a coordinator serves on after a rotation"),
+    # The listeners
+    ("connections that say nothing are few", "Sources/Transport/TLS/OpenConnections.swift",
+     "handshakes.count(from: origin) > room.handshakesPerAddress {", "handshakes.count(from: origin) > room.handshakesPerAddress << 8 {",
+     "PatienceTests", "connections that say nothing make room"),
+    ("... in all as well", "Sources/Transport/TLS/OpenConnections.swift",
+     "handshakes.count > room.handshakes, let", "handshakes.count > room.handshakes << 8, let",
+     "EnrolmentTests", "whoever is invited enrols while connections that say nothing"),
+    ("they take no place of those that have finished", "Sources/Transport/TLS/OpenConnections.swift",
+     "guard connections.count(from: origin) < room.connectionsPerAddress else",
+     "guard connections.count(from: origin) + handshakes.count(from: origin) < room.connectionsPerAddress else",
+     "PatienceTests", "connections that say nothing take no place of partners"),
+    ("a message that gRPC cannot read is counted", "Sources/Transport/Server/Listener.swift",
+     "if (error as? RPCError)?.code == .internalError {", "if (error as? RPCError)?.code == .dataLoss {",
+     "MalformedCallTests", "a message above all limits"),
+    ("a call waits while its connection is full", "Sources/Transport/Server/OutboundPace.swift",
+     "guard let channel = state.channel, !channel.isWritable else { return waiter.end() }",
+     "guard let channel = state.channel, !channel.isWritable, channel.isWritable else { return waiter.end() }",
+     "PaceTests", "a call waits while its connection is full"),
+    ("a call that ends waits no longer", "Sources/Transport/Server/OutboundPace.swift",
+     "      } onCancel: {\n        waiter.end()\n      }", "      } onCancel: {\n      }",
+     "PaceTests", "a full connection holds up its own calls only"),
+    ("what the operator says of the pace counts", "Coordinator/Service/CoordinatorProcess.swift",
+     "    limits.paceBytes = uploadPace\n", "",
+     "WaitingTests", "how fast partners must send is the operator's to say"),
+    # Plans
+    ("rounds that an algorithm has not are refused", "Coordinator/Service/PlanMaking.swift",
+     "guard !parameters.contains(\"rounds\") else { return rounds }", "guard parameters.contains(\"none\") else { return rounds }",
+     "WaitingTests", "rounds of an algorithm that has none"),
+]
+
+
+def batches(chosen):
+    """No two of a batch have one test, or one place in common."""
+    made = []
+    for mutation in chosen:
+        for batch in made:
+            if all(mutation[5] != other[5] and not (mutation[1] == other[1] and mutation[2] in other[2]) for other in batch):
+                batch.append(mutation)
+                break
+        else:
+            made.append([mutation])
+    return made
+
+
+def failed(output):
+    """The names of the tests that failed, or were still running when the process ended."""
+    red = set(re.findall(r'✘ Test "(.+)" (?:failed after|recorded|with)', output))
+    begun = set(re.findall(r'◇ Test "(.+)" started', output))
+    ended = set(re.findall(r'[✔✘➜] Test "(.+)" (?:with \d+ test cases? )?(?:passed|failed|skipped)', output))
+    return red, begun - ended
+
+
+def run(batch, limit):
+    originals = {}
+    try:
+        for name, path, old, new, _, _ in batch:
+            path = os.path.join(ROOT, path)
+            text = open(path, encoding="utf-8").read()
+            originals.setdefault(path, text)
+            if text.count(old) != 1:
+                sys.exit(f"'{name}': {path} has the text {text.count(old)} times, expected once; mend the table")
+            open(path, "w", encoding="utf-8").write(text.replace(old, new))
+        built = subprocess.run(BUILD, cwd=ROOT, capture_output=True, text=True)
+        if built.returncode != 0:
+            errors = [line for line in (built.stdout + built.stderr).splitlines() if "error:" in line]
+            sys.exit("a mutation does not build:\n" + "\n".join(errors[:10]))
+        suites = "|".join(sorted({f"\\.{mutation[4]}/" for mutation in batch}))
+        # Of its own group: the tests are a child of `swift test`, and one that hangs would outlive it.
+        tested = subprocess.Popen(
+            TEST + [suites], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            output = tested.communicate(timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(tested.pid, signal.SIGKILL)
+            output = tested.communicate()[0]
+        output = output.decode(errors="replace")
+    finally:
+        for path, text in originals.items():
+            open(path, "w", encoding="utf-8").write(text)
+    red, hanging = failed(output)
+    survivors = 0
+    for name, path, _, _, suite, test in batch:
+        found = [title for title in red if test in title] or [title + " (hangs)" for title in hanging if test in title]
+        survivors += not found
+        print(f"{'red     ' if found else 'SURVIVED'}  {name}  ->  {found[0] if found else suite + ': ' + test}", flush=True)
+    others = [title for title in red if not any(mutation[5] in title for mutation in batch)]
+    for title in sorted(others):
+        print(f"          also red: {title}")
+    return survivors
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="parts of names")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true", help="only look whether every text stands in its file once")
+    parser.add_argument("--seconds", type=int, default=600, help="longest time of one run of tests")
+    options = parser.parse_args()
+    chosen = [m for m in MUTATIONS if not options.words or any(word in m[0] for word in options.words)]
+    if not chosen:
+        sys.exit("no mutation has such a name; see --list")
+    if options.list or options.check:
+        wrong = 0
+        for mutation in chosen:
+            count = open(os.path.join(ROOT, mutation[1]), encoding="utf-8").read().count(mutation[2])
+            wrong += count != 1
+            print(f"{'' if count == 1 else f'{count} TIMES: '}{mutation[0]}  ({mutation[1]})")
+        sys.exit(1 if wrong else 0)
+    sys.exit(1 if sum(run(batch, options.seconds) for batch in batches(chosen)) else 0)
+
+
+if __name__ == "__main__":
+    main()
