@@ -43,7 +43,9 @@ import WireProtocol
     let received = task.partners.flatMap { $0.uploaded.map(\.bytes) }
     #expect(sent.count > 10 && received.count > 40)
     for message in sent { #expect(Self.search.message(message).isEmpty, "from the coordinator: \(Self.search.message(message))") }
-    for message in received { #expect(Self.search.message(message).isEmpty, "to the coordinator: \(Self.search.message(message))") }
+    for message in received {
+      #expect(Self.search.message(message).isEmpty, "to the coordinator: \(Self.search.message(message))")
+    }
     let log = task.log.all.joined(separator: "\n")
     #expect(!log.isEmpty && Self.search.text(log).isEmpty, "\(Self.search.text(log))")
     let metrics = task.monitor.registry.text()

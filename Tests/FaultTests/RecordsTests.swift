@@ -112,7 +112,9 @@ extension FaultTests {
       }
       try await run(.tacit, "verify", exported)
       // The same report by itself, of both sides.
-      for (program, place) in [(ChildProcess.Program.coordinator, ["--state", federation.stateFolder]), (.client, ["--home", federation.home(1)])] {
+      for (program, place) in [
+        (ChildProcess.Program.coordinator, ["--state", federation.stateFolder]), (.client, ["--home", federation.home(1)]),
+      ] {
         let plain = try await run(program, ["report"] + place)
         #expect(plain.contains("outsiders") && plain.contains("coordinator + 1"), "\(plain)")
         for format in ["text", "html", "json"] {

@@ -44,7 +44,8 @@ import Testing
     #expect(LedgerContinuation(decoding: []) == nil && LedgerContinuation(decoding: continuation.encoded.dropLast()) == nil)
     // Every other list of records leads elsewhere.
     var wrong = [
-      LedgerContinuation(payloads: continuation.payloads.dropLast()), LedgerContinuation(payloads: continuation.payloads.reversed()),
+      LedgerContinuation(payloads: continuation.payloads.dropLast()),
+      LedgerContinuation(payloads: continuation.payloads.reversed()),
       LedgerContinuation(payloads: Array(continuation.payloads.dropFirst())), LedgerContinuation(payloads: []),
       LedgerContinuation(payloads: continuation.payloads + continuation.payloads),
     ]
@@ -115,7 +116,9 @@ import Testing
     let driver = try RoundDriver(
       RoundWorld(algorithm: EchoAlgorithm(itemCount: 12, releases: 4), noise: .central))
     driver.rewrite = { participant, message in
-      guard case .roundStart(let start) = message, participant.rawValue == 3, (1...2).contains(start.round) else { return message }
+      guard case .roundStart(let start) = message, participant.rawValue == 3, (1...2).contains(start.round) else {
+        return message
+      }
       return nil
     }
     driver.run()

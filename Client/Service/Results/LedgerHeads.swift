@@ -77,7 +77,8 @@ public struct LedgerHeads: Encodable, Sendable {
     for entry in coordinator {
       lines.append("coordinator '\(entry.task)': \(entry.newest?.text ?? "has shown nothing yet")")
       if let countersigned = entry.countersigned {
-        lines.append("            \(entry.signers) partners, this one among them, signed that they were shown \(countersigned.text)")
+        lines.append(
+          "            \(entry.signers) partners, this one among them, signed that they were shown \(countersigned.text)")
       }
       if let newest = entry.newest {
         lines.append("compare     at the coordinator: tacit-coordinator ledger --size \(newest.records)")

@@ -7,7 +7,8 @@ struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract:
-      "Write plan, ledger, the partners' signatures under it, a signed report and the newest model as a run folder for tacit verify.")
+      "Write plan, ledger, the partners' signatures under it, a signed report and the newest model as a run folder for tacit verify."
+  )
 
   @Argument(help: "The folder to make, for instance runs/network.") var output: String
   @Option(help: "Which plan, counted from 1; by default the newest.") var plan: Int?

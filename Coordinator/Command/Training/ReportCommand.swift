@@ -15,7 +15,8 @@ struct ReportCommand: AsyncParsableCommand {
   @Option(help: "Which plan, counted from 1; by default the newest.") var plan: Int?
   @Option(help: "text, html or json.") var format: Format = .text
   @Option(help: "Write to this file instead of the terminal.") var output: String?
-  @Flag(help: "Sign it with the coordinator's key: tacit verify FILE finds any change. Text becomes one page then.") var sign = false
+  @Flag(help: "Sign it with the coordinator's key: tacit verify FILE finds any change. Text becomes one page then.") var sign =
+    false
   @OptionGroup var state: StateOptions
 
   func run() async throws {

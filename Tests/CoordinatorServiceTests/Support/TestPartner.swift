@@ -86,7 +86,8 @@ final class TestPartner {
       plan.plan.algorithm.name, plan.plan.algorithm.parameters, itemCount: plan.plan.catalogue.itemCount)
     engine = try PartnerEngine(
       planFile: plan, participant: ParticipantID(participant), signingKey: key,
-      shard: PartnerShard(interactions: Interactions(itemCount: TestTask.itemCount, histories: Self.histories(number, users: users))),
+      shard: PartnerShard(
+        interactions: Interactions(itemCount: TestTask.itemCount, histories: Self.histories(number, users: users))),
       algorithm: algorithm, ledger: ledger)
   }
 
@@ -121,7 +122,9 @@ final class TestPartner {
       }
       let message = try WireCodec.decodeCoordinatorMessage(bytes)
       if case .roundEnd(let end) = message { ends.append(end) }
-      for reply in replies(to: message, try await records(for: message, through: handler)) { try await upload(reply, through: handler, after: after) }
+      for reply in replies(to: message, try await records(for: message, through: handler)) {
+        try await upload(reply, through: handler, after: after)
+      }
     }
     return !answer.envelopes.isEmpty
   }

@@ -45,7 +45,8 @@ final class TestTask {
   ///   - logLevel: of what `log` keeps.
   ///   - users: how many users a partner has, by its number.
   ///   - bigUpdates: a model whose masked inputs go through several chunks.
-  init(partners count: Int = 4, noise: String = "none", settings: [String] = [], policy: RoundPolicy = RoundPolicy(),
+  init(
+    partners count: Int = 4, noise: String = "none", settings: [String] = [], policy: RoundPolicy = RoundPolicy(),
     logLevel: Logger.Level = .notice, users: (Int) -> Int = { _ in 6 }
   ) async throws {
     path = NSTemporaryDirectory() + "tacit-coordinator-" + UUID().uuidString

@@ -32,7 +32,8 @@ struct FederationShape: Hashable, Sendable {
     var lines = [
       "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)",
       "attempts: \(attempts)",
-      "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(nominalUsers ?? self.users)", "maximum-users: 1000000",
+      "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(nominalUsers ?? self.users)",
+      "maximum-users: 1000000",
       "maximum-users-of: [\(users.map { "\($0.name)=\(Self.rounded($0.count))" }.joined(separator: ", "))]",
     ]
     if let threshold { lines += ["threshold: \(threshold)"] }
