@@ -306,7 +306,7 @@ import Transport
     try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1002)
     #expect(await World.eventually { await coordinator.statements.map(\.kind) == [.consent, .pause] })
     #expect(await host.counts["a statement was refused", default: 0] == 0)
-    await host.stop()
+    running.cancel()
     _ = try? await running.value
   }
 }
