@@ -1,5 +1,5 @@
 internal import CryptoPrimitives
-public import FederatedLearning
+internal import FederatedLearning
 internal import SecureAggregation
 
 /// Heads of ledgers as this home knows them, to be read out: its own, and the coordinator's of each accepted plan.

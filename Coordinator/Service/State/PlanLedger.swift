@@ -1,6 +1,6 @@
 internal import CryptoPrimitives
 public import FederatedLearning
-public import Foundation
+internal import Foundation
 public import SecureAggregation
 
 /// One plan of this folder with its ledger, read without a private key and beside a running server.

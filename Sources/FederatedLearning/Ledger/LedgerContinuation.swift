@@ -1,4 +1,4 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 public import SecureAggregation
 
 /// The records of a ledger between two heads: the proof, for whoever kept the earlier one, that the later one goes on from it.
