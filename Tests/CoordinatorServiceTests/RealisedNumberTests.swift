@@ -29,15 +29,13 @@ import WireProtocol
   ) async throws {
     let task = try await Self.task(noise, parameters)
     var sent: Set<[UInt8]> = []
-    var isOver = false
     func look() throws {
       for messages in task.host.sentMessages.values { sent.formUnion(messages) }
       let found = try Self.search.database(task.state.folder.database)
       #expect(found.isEmpty, "\(found)")
     }
-    try await task.run(until: { isOver }, afterEach: { _, _ in try look() })
+    try await task.run(afterEach: { _, _ in try look() })
     try look()
-    isOver = true
     #expect(try await task.isFinished)
     #expect(try task.state.store.releases(of: task.session).count == task.plan.plan.releases.count)
     let received = task.partners.flatMap { $0.uploaded.map(\.bytes) }

@@ -45,11 +45,15 @@ import Transport
       2,
       .init(document: { name, bytes in
         guard name.hasPrefix("ledger/") else { return bytes }
+        var bytes = bytes
         switch lie {
-        case "withheld": return []
-        case "cut": return bytes.split(separator: 10).dropLast().flatMap { Array($0) + [10] }
-        default: return bytes.dropFirst().isEmpty ? bytes : [bytes[0], bytes[1] ^ 1] + bytes.dropFirst(2)
+        case "withheld": bytes = []
+        case "cut":
+          bytes.removeLast()
+          while bytes.last.map({ $0 != UInt8(ascii: "\n") }) ?? false { bytes.removeLast() }
+        default: bytes[bytes.count / 2] ^= 1
         }
+        return bytes
       }))
     let endings = try await world.run([0, 1, 2, 3])
     #expect(endings.count == 4)
