@@ -4,6 +4,7 @@ internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import Reporting
+internal import SecureAggregation
 
 /// The report of a whole task by its coordinator: the privacy part, from plan and ledger; it has no data to judge a model by.
 struct CoordinatorReport {

@@ -1,7 +1,9 @@
 internal import ArgumentParser
 internal import CommandSupport
 internal import CoordinatorService
+internal import CryptoPrimitives
 internal import FederatedLearning
+internal import SecureAggregation
 
 /// `tacit-coordinator ledger`: what to compare on the phone.
 struct LedgerCommand: AsyncParsableCommand {
