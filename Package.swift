@@ -196,7 +196,12 @@ let package = Package(
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),
     tests("PartnerServiceTests", service + ["PartnerService"]),
     // Dependencies so that the programs are built: the tests run them as a user does.
-    tests("CommandLineTests", ["tacit", "tacit-coordinator", "tacit-client"]),
+    tests(
+      "CommandLineTests",
+      [
+        "CryptoPrimitives", "Recommender", "FederatedLearning", "Reporting", "CommandSupport", "tacit", "tacit-coordinator",
+        "tacit-client",
+      ]),
     // The same, killed from outside; and peers that no honest program is.
     tests(
       "FaultTests",

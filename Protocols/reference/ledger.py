@@ -332,6 +332,13 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
         """One line without its line feed -> entry, or the kind of its fault."""
         nonlocal key
         fields = line.split(b"\t")
+        if size == 0:
+            try:
+                entry = read_canonical(fields[0])
+                if entry["kind"] == "header" and type(entry["version"]) is int and entry["version"] != 2:
+                    return "other-version"
+            except (ValueError, KeyError, TypeError):
+                pass
         hexadecimal = all(set(field) <= set(b"0123456789abcdef") for field in fields[1:])
         if [len(field) for field in fields[1:]] != [64, 64, 128] or not hexadecimal:
             return "malformed-line"
@@ -343,8 +350,8 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
                 raise ValueError("members")
             if entry["kind"] == "charge":
                 check_event(entry["event"])
-            if entry["kind"] == "header" and entry["version"] != 2:
-                raise ValueError("version")
+            if any(entry.get(name, 0) >= 2**32 for name in ("round", "attempt", "release")):
+                raise ValueError("place")
         except (ValueError, KeyError, TypeError):
             return "malformed-payload" if linked else "chain-broken"
         if size == 0:
@@ -413,8 +420,9 @@ def verify(data, expected_key=None, rules=None, plan=None, known_head=None):
             for name, events in (("epsilon_before", before), ("epsilon_after", after)):
                 stated = math.inf if entry[name] == "infinite" else entry[name]
                 value = epsilon_of(events, delta)
-                if stated != value and not abs(stated - value) <= 1e-6 * max(value, 1e-3):
-                    find("epsilon-wrong" if entry["accountant"] == ACCOUNTANT else "epsilon-restated", size)
+                if stated != value and (math.isinf(value) or not abs(stated - value) <= 1e-6 * max(value, 1e-3)):
+                    other = "epsilon-restated" if stated > value else "epsilon-understated"
+                    find("epsilon-wrong" if entry["accountant"] == ACCOUNTANT else other, size)
         elif entry["kind"] == "outcome":
             if place not in charges:
                 find("not-charged", size)
@@ -663,7 +671,16 @@ def vectors():
     yield "bad_header_twice", "a second header", chain(good.payloads[:1] + [canonical(
         {**good.entries[0], "record": 2})], KEY)[0] + chain(good.payloads[:1] + [canonical(
             {**good.entries[0], "record": 2})], KEY)[1], {}
-    yield "bad_version", "a format version of the past, without a tree", chain([canonical({**good.entries[0], "version": 1})], KEY)[0], {}
+    old = chain([canonical({**good.entries[0], "version": 1})], KEY)[0]
+    yield "bad_version", "another format version", old, {}
+    yield "bad_version_1", "a format version of the past, whose lines have no root", b"\t".join(
+        part for index, part in enumerate(old.split(b"\t")) if index != 2), {}
+    yield "bad_round_too_large", "a round that no message can name", Builder().charge(2**32).data, {}
+    yield "bad_round_of_63_bits", "a round after which none can be counted", Builder().charge(2**63 - 1).data, {}
+    yield "bad_epsilon_of_no_noise", "a sum without noise, and a finite epsilon beside it", (
+        Builder().charge(0, event={"type": "unprotected"}, epsilon_after=1).data), {}
+    yield "bad_epsilon_by_no_accountant", "an accountant that nobody knows states less than the events give", (
+        Builder().charge(0, accountant="wishful 1", epsilon_after=0.0001).data), {}
     yield "bad_flip_in_payload", "one bit of the epsilon of record 2", flip(
         data, start[1] + lines[1].index(b"epsilon_after") + 16), {}
     yield "bad_flip_in_hash", "one bit of the chain hash of record 3", flip(data, start[3] - 130 - 65 - 64), {}

@@ -11,23 +11,20 @@ public struct PlanPrivacyReport {
   private let state: LedgerState
   private let charges: [LedgerState.Standing]
   private let ledgerHead: String
-  private let remaining: Double?
   private let planName: (LedgerState.Standing) -> String?
 
   /// - Parameters:
   ///   - charges: those of this plan.
   ///   - ledgerHead: hash of the ledger's last record, in hex.
-  ///   - remaining: ε that the plan's cap leaves; `nil` without a cap.
   ///   - planName: what a charge's plan is called where the ledger knows more than one.
   public init(
-    plan: TrainingPlan, state: LedgerState, charges: [LedgerState.Standing], ledgerHead: String, remaining: Double?,
+    plan: TrainingPlan, state: LedgerState, charges: [LedgerState.Standing], ledgerHead: String,
     planName: @escaping (LedgerState.Standing) -> String? = { _ in nil }
   ) {
     self.plan = plan
     self.state = state
     self.charges = charges
     self.ledgerHead = ledgerHead
-    self.remaining = remaining
     self.planName = planName
   }
 
@@ -35,6 +32,9 @@ public struct PlanPrivacyReport {
   ///
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   public func report() throws -> PrivacyReport {
+    guard charges.allSatisfy({ plan.releases.indices.contains($0.charge.release) }) else {
+      throw PrivacyParameterError("the ledger charges a release that is not in the plan; expected 0 to \(plan.releases.count - 1)")
+    }
     let noise = plan.privacy.noise
     var report = PrivacyReport(
       setting: TrustSetting(
@@ -53,12 +53,14 @@ public struct PlanPrivacyReport {
           ],
         distance: plan.privacy.maximumPartnersPerUser == 1 ? "Δ" : "\(plan.privacy.maximumPartnersPerUser)·Δ"))
     report.mechanisms = mechanisms
-    report.ledger = ledgerExtract
+    report.ledger = ledgerExtract(remaining: nil)
     report.publicData = ["the catalogue of item ids", "the roster and the plan", "every released model"]
     report.neverLeaves = [
       "interactions and user ids", "user vectors, which are solved anew from the history", "how many users took part in a round",
     ]
-    guard noise != .none, !charges.isEmpty else { return report }
+    guard noise != .none else { return report }
+    report.ledger = ledgerExtract(remaining: max(0, plan.privacy.epsilon - spending.epsilon(delta: plan.privacy.delta)))
+    guard !charges.isEmpty else { return report }
     let coalition = charges.map(\.charge.event).compactMap(Self.accounted)
     let outsiders = charges.compactMap { plan.releases[$0.charge.release].event(plan.privacy, against: .outsiders) }
     report.cap = BudgetCap(
@@ -66,6 +68,18 @@ public struct PlanPrivacyReport {
     report.guarantees = [try guarantee(.outsiders, outsiders)]
     if noise == .distributed { report.guarantees.append(try guarantee(.coalition, coalition)) }
     return report
+  }
+
+  /// Whether the run stopped before its plan did, as a sentence of what the figures do not cover.
+  ///
+  /// - Parameters:
+  ///   - released: releases that happened.
+  ///   - end: why the run ended, after "the run".
+  public func stopping(released: Int, end: String) -> String {
+    (released == plan.releases.count
+      ? "Early stopping: none, every release of the plan happened."
+      : "Early stopping: \(released) of \(plan.releases.count) releases happened (\(end)); if something that was released decided that, what holds is the plan's cap.")
+      + " Warm starts: none, the plan fixed the rounds and the first model. The vocabulary is the public catalogue."
   }
 
   /// What weakens or voids the claim, as far as the plan says it.
@@ -81,6 +95,7 @@ public struct PlanPrivacyReport {
     if !plan.aggregation.isSecure {
       hazards.append(Hazard(kind: .noSecureAggregation, text: "The coordinator saw every partner's sum."))
     }
+    if let warning = plan.privacy.largeDeltaWarning { hazards.append(Hazard(kind: .largeDelta, text: warning)) }
     if plan.privacy.noise != .none {
       hazards.append(
         Hazard(kind: .samplerTiming, text: "The time that the noise sampler takes may depend on what it draws; it is not masked.")
@@ -88,6 +103,12 @@ public struct PlanPrivacyReport {
     }
     return hazards
   }
+
+  /// The plan's charges by themselves. Which accountant counts is decided once, for every figure.
+  private var spending: LedgerSpending { LedgerSpending(of: charges) }
+
+  /// Name and version of the accountant that the figures are by.
+  public var accountant: String { spending.accountant }
 
   private static func accounted(_ event: ChargedEvent) -> PrivacyEvent? {
     if case .accounted(let event) = event { event } else { nil }
@@ -154,7 +175,11 @@ public struct PlanPrivacyReport {
   private func guarantee(_ adversary: Reporting.Adversary, _ events: [PrivacyEvent]) throws -> Guarantee {
     let delta = plan.privacy.delta
     let summary = try PrivacyLossSummary(events)
-    let bound = try Accounting.bound(for: summary, delta: delta)
+    let parameters = spending.parameters
+    let epsilon = { (summary: PrivacyLossSummary, delta: Double) in
+      Accounting.epsilon(for: summary, delta: delta, parameters: parameters)
+    }
+    let bound = try Accounting.bound(for: summary, delta: delta, parameters: parameters)
     let deltas = [1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10]
     var guarantee = Guarantee(against: adversary, delta: delta, epsilonUpper: bound.epsilon)
     guarantee.epsilonLower = bound.lowerEpsilon
@@ -165,30 +190,49 @@ public struct PlanPrivacyReport {
           ? ", by the coordinator: nobody else can check that." : ", by the partners that are honest."),
       "A user is at no more than \(plan.privacy.maximumPartnersPerUser) partner\(plan.privacy.maximumPartnersPerUser == 1 ? "" : "s").",
     ]
-    guarantee.numerics = numerics(summary)
+    if let early = try earlyEnd(adversary, charged: bound) { guarantee.assumptions.append(early) }
+    guarantee.numerics = numerics(bound.accountant, summary)
     guarantee.curve = (1...12).map { exponent in
       let delta = pow(10, -Double(exponent))
-      return CurvePoint(epsilon: Accounting.epsilon(for: summary, delta: delta), delta: delta)
+      return CurvePoint(epsilon: epsilon(summary, delta), delta: delta)
     }
-    guarantee.epsilonAtDelta = deltas.map { CurvePoint(epsilon: Accounting.epsilon(for: summary, delta: $0), delta: $0) }
+    guarantee.epsilonAtDelta = deltas.map { CurvePoint(epsilon: epsilon(summary, $0), delta: $0) }
     guarantee.rho = summary.rho.isFinite ? summary.rho : nil
     guarantee.mu = summary.mu.isFinite ? summary.mu : nil
     guarantee.groups = [1, 2, 5].compactMap { size in
       // A group at more partners than any accountant covers has no figure.
       guard let scaled = try? PrivacyLossSummary(try events.map { try $0.forGroup(of: size) }) else { return nil }
-      return GroupGuarantee(size: size, epsilon: Accounting.epsilon(for: scaled, delta: delta), delta: delta)
+      return GroupGuarantee(size: size, epsilon: epsilon(scaled, delta), delta: delta)
     }
     guarantee.atPartners = Set([1, 2, 3, plan.privacy.maximumPartnersPerUser]).sorted().compactMap { count in
       self.epsilon(atPartners: count, against: adversary).map { GroupGuarantee(size: count, epsilon: $0, delta: delta) }
     }
-    guarantee.attack = Self.attack(summary, curve: guarantee.curve)
+    guarantee.attack = Self.attack(summary, curve: guarantee.curve + [CurvePoint(epsilon: bound.epsilon, delta: delta)])
     return guarantee
   }
 
-  /// What any attack can do at most: from μ where everything is Gaussian, else from the (ε, δ) curve.
+  /// What any attack can do at most: by μ where everything is Gaussian, and by the (ε, δ) curve; the smaller at each rate.
   public static func attack(_ summary: PrivacyLossSummary, curve: [CurvePoint]) -> [AttackReading] {
-    summary.mu.isFinite
-      ? AttackReading.readings(gaussianMu: summary.mu) : AttackReading.readings(curve: curve.filter(\.epsilon.isFinite))
+    let general = AttackReading.readings(curve: curve.filter(\.epsilon.isFinite))
+    guard summary.mu.isFinite else { return general }
+    return AttackReading.readings(gaussianMu: summary.mu).map { gaussian in
+      let other = general.first { $0.falsePositiveRate == gaussian.falsePositiveRate }
+      return (other?.truePositiveRateMax ?? 1) < gaussian.truePositiveRateMax ? other ?? gaussian : gaussian
+    }
+  }
+
+  /// What holds when the plan was not carried out as it stands; `nil` when every release was charged once.
+  ///
+  /// ε of what was charged is an (ε, δ) statement if what was charged did not hang on results. A filter that may stop at any
+  /// time proves its cap only, whatever was charged when it stopped (Rogers, Roth, Ullman, Vadhan 2016, arXiv:1605.08294).
+  private func earlyEnd(_ adversary: Reporting.Adversary, charged bound: PrivacyBound) throws -> String? {
+    let missing = plan.releases.count - Set(charges.map(\.charge.release)).count
+    guard charges.count != plan.releases.count || missing > 0 else { return nil }
+    let events = plan.releases.compactMap { $0.event(plan.privacy, against: adversary == .coalition ? .coalition : .outsiders) }
+    let parameters: ParameterChoice = Set(events).count == 1 ? .fixedByPlan : .adaptive
+    let whole = Accounting.epsilon(for: try PrivacyLossSummary(events), delta: plan.privacy.delta, parameters: parameters)
+    return
+      "\(charges.count) attempts at \(plan.releases.count - missing) of the \(plan.releases.count) planned releases were charged; their ε = \(Text.significant(bound.epsilon)) holds if nothing that was released decided which they were (by an end, a pause, a partner that left or stayed away, an attempt made to fail). If something did, what holds is the plan's cap, ε = \(Text.significant(plan.privacy.epsilon)); the whole plan, each release once, has ε = \(Text.significant(whole))."
   }
 
   /// ε of the charges for a user whose data are at `count` partners, with the noise as it was; `nil` where no accountant covers it.
@@ -199,13 +243,13 @@ public struct PlanPrivacyReport {
       plan.releases[standing.charge.release].event(policy, against: adversary == .coalition ? .coalition : .outsiders)
     }
     guard events.count == charges.count, let summary = try? PrivacyLossSummary(events) else { return nil }
-    let epsilon = Accounting.epsilon(for: summary, delta: plan.privacy.delta)
+    let epsilon = Accounting.epsilon(for: summary, delta: plan.privacy.delta, parameters: spending.parameters)
     return epsilon.isFinite ? epsilon : nil
   }
 
-  private func numerics(_ summary: PrivacyLossSummary) -> String {
+  private func numerics(_ accountant: String, _ summary: PrivacyLossSummary) -> String {
     let method: String
-    switch Accounting.accountant(for: summary).name {
+    switch accountant {
     case "analytic-gaussian":
       method = "closed form in log space, no grid and no orders; the root is found to a relative 1e-12 from above"
     case "rdp":
@@ -218,14 +262,14 @@ public struct PlanPrivacyReport {
     return "\(method); κT = \(Text.significant(summary.kappa)) is included in ε and δ"
   }
 
-  private var ledgerExtract: LedgerExtract {
+  private func ledgerExtract(remaining: Double?) -> LedgerExtract {
     let entries = state.charges.map { standing in
       let wasReleased: Bool
       if case .released? = standing.outcome?.result { wasReleased = true } else { wasReleased = false }
       return LedgerEntryExtract(
         index: standing.number - 1, plan: planName(standing), release: standing.charge.name, round: standing.charge.attempt.round,
         attempt: standing.charge.attempt.attempt,
-        epsilonAfter: standing.charge.epsilonAfter.isFinite ? standing.charge.epsilonAfter : nil,
+        epsilonAfter: standing.epsilonAfter.isFinite ? standing.epsilonAfter : nil,
         survivorCount: standing.charge.survivors, released: wasReleased)
     }
     return LedgerExtract(entries: entries, size: state.size, head: ledgerHead, epsilonRemaining: remaining)

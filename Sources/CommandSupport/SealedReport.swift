@@ -41,8 +41,7 @@ public struct VerifiedReport: Sendable {
   /// The bytes without the seal.
   public let body: [UInt8]
 
-  /// SHA-256 of the signer's key, as reports and rosters name it.
-  public var fingerprint: String { SHA256.hash(key.bytes).hex }
+  public var signer: SignerFingerprint { SignerFingerprint(of: key) }
 
   /// - Throws: `ReportSealFault` saying what does not fit.
   public init(_ bytes: [UInt8]) throws(ReportSealFault) {
@@ -58,20 +57,29 @@ public struct VerifiedReport: Sendable {
     guard SHA256.hash(body).hex == seal.hashes[form] else {
       throw ReportSealFault("was changed after it was signed: its bytes are not those that the seal names")
     }
-    guard form == .json else { return }
-    let report: RunReport
-    do { report = try RunReport(json: Data(body)) } catch { throw ReportSealFault("\(error)") }
-    guard report.identity.signerKeyFingerprint == fingerprint else {
+    let named = try Self.namedSigners(form, body)
+    guard named.count == 1, let name = named.first, !name.isEmpty, signer.hex.hasPrefix(name) else {
       throw ReportSealFault(
-        "names the signer \(report.identity.signerKeyFingerprint?.prefix(16) ?? "nobody")…, but the seal is of the key \(fingerprint.prefix(16))…"
+        "names the signer \(named.map { "\($0.prefix(16))…" }.joined(separator: " and ")), but the seal is of the key \(signer.hex.prefix(16))…"
       )
     }
   }
 
-  /// Whether a person meant this signer: a fingerprint, or at least 16 of its first digits, with or without dashes.
-  public func isSigned(by fingerprint: String) -> Bool {
-    let digits = fingerprint.lowercased().filter { $0 != "-" && $0 != " " }
-    return digits.count >= 16 && self.fingerprint.hasPrefix(digits)
+  /// What the report says to its readers of who signed it, in its form's one place for that: the digits, or their beginning.
+  private static func namedSigners(_ form: ReportForm, _ body: [UInt8]) throws(ReportSealFault) -> [String] {
+    switch form {
+    case .json:
+      do { return [try RunReport(json: Data(body)).identity.signerKeyFingerprint ?? ""] } catch {
+        throw ReportSealFault("\(error)")
+      }
+    case .page:
+      return String(decoding: body, as: UTF8.self).components(separatedBy: "<dt>Signer (key fingerprint)</dt>").dropFirst().map {
+        // `<dd><bdi>DIGITS</bdi></dd>`
+        $0.hasPrefix("<dd><bdi>") ? String($0.dropFirst("<dd><bdi>".count).prefix { $0 != "<" }) : ""
+      }
+    case .text:
+      return String(decoding: body, as: UTF8.self).matches(of: /\bsigner\s+([0-9a-f]{16})…/).map { String($0.1) }
+    }
   }
 }
 

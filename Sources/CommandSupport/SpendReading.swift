@@ -4,7 +4,7 @@ public import Reporting
 
 /// What ledgers say about who spent what, and how often the data were looked at.
 public enum SpendReading {
-  /// One row per holder, then one per kind of release.
+  /// One row per holder, then one per kind of release; all of this plan alone.
   ///
   /// - Parameters:
   ///   - partners: name and ledger of each partner, in the order of the roster.
@@ -14,25 +14,22 @@ public enum SpendReading {
   ) -> [SpendRow] {
     guard plan.privacy.noise != .none else { return [] }
     let (delta, cap) = (plan.privacy.delta, plan.privacy.epsilon)
+    // The plan's cap is on the plan's own charges; what a data set spent under all plans is said by `use`.
+    let own = Set(charges.map(\.charge.plan))
     let holders = partners.map { name, state in
-      let epsilon = state.proven.epsilon(delta: delta)
+      let charged = state.charges.filter { $0.refund != .proven && own.contains($0.charge.plan) }
+      let epsilon = LedgerSpending(of: charged).epsilon(delta: delta)
       return SpendRow(
-        kind: .partner, name: name, charges: state.charges.count { $0.refund != .proven },
-        epsilon: epsilon.isFinite ? epsilon : nil,
-        delta: delta, epsilonRemaining: max(0, cap - epsilon))
+        kind: .partner, name: name, charges: charged.count, epsilon: epsilon.isFinite ? epsilon : nil, delta: delta,
+        epsilonRemaining: max(0, cap - epsilon))
     }
     var names: [String] = []
     for charge in charges where !names.contains(charge.charge.name) { names.append(charge.charge.name) }
     let families = names.map { name in
       let own = charges.filter { $0.charge.name == name }
-      let events = own.compactMap { standing -> PrivacyEvent? in
-        if case .accounted(let event) = standing.charge.event { event } else { nil }
-      }
-      let epsilon =
-        events.count == own.count ? (try? PrivacyLossSummary(events)).map { Accounting.epsilon(for: $0, delta: delta) } : nil
+      let epsilon = LedgerSpending(of: own).epsilon(delta: delta)
       return SpendRow(
-        kind: .family, name: "\(plan.algorithm.name): \(name)", charges: own.count,
-        epsilon: epsilon.flatMap { $0.isFinite ? $0 : nil },
+        kind: .family, name: "\(plan.algorithm.name): \(name)", charges: own.count, epsilon: epsilon.isFinite ? epsilon : nil,
         delta: delta)
     }
     return holders + families

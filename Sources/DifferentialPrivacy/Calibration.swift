@@ -57,7 +57,7 @@ public enum Calibration {
       var loss = beside.loss
       loss.add(noiseMultiplier: z, rate: combined, count: count, adjacency: adjacency)
       let summary = PrivacyLossSummary(loss: loss)
-      return Accounting.epsilon(for: summary, delta: budget.delta, parameters: parameters) <= cap
+      return Accounting.accountant(for: summary, parameters: parameters).upperEpsilon(summary, delta: budget.delta) <= cap
     }
   }
 

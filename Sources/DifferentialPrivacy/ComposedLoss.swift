@@ -21,7 +21,8 @@ struct ComposedLoss {
   /// Charged to δ: infinite losses, and what lies above the window.
   private let charged: Double
   /// Of the tilted masses, which sum to 1: rounding of the transforms (a power n multiplies the error of a spectrum by n), and, on
-  /// the lower side, what wraps round into the window. At ε it is worth e^(K − λε) of δ.
+  /// the lower side, what wraps round into the window. At ε it is worth e^(K − λε) of δ. The part for rounding is an estimate, some
+  /// ten times what is observed, and no proven bound.
   private let doubt: Double
 
   /// - Parameters:

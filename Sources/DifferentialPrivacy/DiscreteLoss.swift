@@ -32,17 +32,21 @@ struct DiscreteLoss {
     masses.withUnsafeMutableBufferPointer { masses in
       cells.p.withUnsafeBufferPointer { p in
         cells.q.withUnsafeBufferPointer { q in
-          // e^((first + index)·step): from one exponential for every 64 cells.
-          let ratio = exp(step)
           switch side {
           case .upper:
             masses[0] += cells.below.p
             let grow = -1 / expm1(-step)
-            var power = 0.0
+            // e^((first + index)·step) as a product of two exponentials: a chain of products would be off by as many roundings.
+            let powers = (0..<64).map { exp(Double($0) * step) }
+            var base = 0.0
             for index in 0..<count {
-              power = index & 63 == 0 ? exp(offset + Double(first + index) * step) : power * ratio
-              // a + b = p and a·e^(−ε) + b·e^(−ε−h) = q; a hair more for the upper point, against rounding.
-              let upper = min(p[index], max(0, (p[index] - q[index] * power) * grow) + p[index] * Self.hair)
+              if index & 63 == 0 { base = exp(offset + Double(first + index) * step) }
+              let power = step < 1 ? base * powers[index & 63] : exp(offset + Double(first + index) * step)
+              // a + b = p and a·e^(−ε) + b·e^(−ε−h) = q; a hair more for the upper point, against rounding. Where the power or q is
+              // beyond what a Double holds, all goes up.
+              let upper =
+                power < Self.largest && q[index] > Self.smallest
+                ? min(p[index], max(0, (p[index] - q[index] * power) * grow) + p[index] * Self.hair) : p[index]
               masses[index] += p[index] - upper
               masses[index + 1] += upper
             }
@@ -75,8 +79,13 @@ struct DiscreteLoss {
       rest = 1
       guard carried > 0 else { continue }
       let point = power(index)
+      // A probability under Q below what a Double holds is no small one: such a cell counts as one of the loss below it.
+      guard q[index - 1] > smallest, point < largest else {
+        masses[index - 1] += carried
+        continue
+      }
       let gap = carried / p[index - 1] * q[index - 1] * point - carried
-      let spare = p[index] - q[index] * point - p[index] * hair
+      let spare = q[index] > smallest ? p[index] - q[index] * point - p[index] * hair : 0
       if gap <= carried * aligned {
         // A single loss that stands on the grid point itself.
         masses[index] += carried
@@ -94,6 +103,11 @@ struct DiscreteLoss {
     // Downwards: a cell falls to the point below it, and makes up for it by lifting a part of the cell there.
     var restBelow = 1.0
     for index in stride(from: count - 1, to: heaviest, by: -1) {
+      guard q[index] > smallest, power(index + 1) < largest else {
+        masses[index] += restBelow * p[index]
+        restBelow = 1
+        continue
+      }
       let isOnTop = q[index] * power(index + 1) - p[index] <= p[index] * aligned
       if isOnTop {
         masses[index + 1] += restBelow * p[index]
@@ -114,28 +128,30 @@ struct DiscreteLoss {
     }
     // What is left of the heaviest cell goes to the point below it, unless it stands on the one above.
     guard count > 0, rest > 0 else { return }
-    let isOnTop = q[heaviest] * power(heaviest + 1) - p[heaviest] <= p[heaviest] * aligned
+    let isOnTop =
+      q[heaviest] > smallest && power(heaviest + 1) < largest
+      && q[heaviest] * power(heaviest + 1) - p[heaviest] <= p[heaviest] * aligned
     masses[isOnTop ? heaviest + 1 : heaviest] += rest * p[heaviest]
   }
 
-  /// log E[e^(λL)] over the finite part.
+  /// log E[e^(λL)] over the finite part; off by less than `momentError`.
   func logMoment(_ lambda: Double) -> Double {
-    // Horner from the far end, so that every factor is at most 1; anew for every 256 entries, so that rounding does not pile up.
+    // Horner from the far end, so that every factor is at most 1, in blocks with an exponential of their own: rounding does not
+    // pile up over the grid.
     let shrink = exp(-abs(lambda) * step)
     let count = masses.count
     var total = 0.0
     masses.withUnsafeBufferPointer { masses in
       var start = 0
       while start < count {
-        let end = min(start + 256, count)
+        let end = min(start + 64, count)
         var block = 0.0
         if lambda >= 0 {
           for index in start..<end { block = block * shrink + masses[index] }
-          total = total * exp(-lambda * step * Double(end - start)) + block
         } else {
           for index in start..<end { block = block * shrink + masses[count - 1 - index] }
-          total = total * exp(lambda * step * Double(end - start)) + block
         }
+        if block > 0 { total += block * exp(-abs(lambda) * step * Double(count - end)) }
         start = end
       }
     }
@@ -144,15 +160,14 @@ struct DiscreteLoss {
 
   /// The masses times e^(λL − logMoment(λ)): they sum to 1.
   func tilted(_ lambda: Double, logMoment: Double) -> [Double] {
-    let ratio = exp(lambda * step)
+    let powers = (0..<64).map { exp(lambda * Double($0) * step) }
     var result = masses
-    var factor = 0.0
+    var base = 0.0
     for index in result.indices {
-      if index & 63 == 0 || factor == 0 || !factor.isFinite {
-        factor = exp(lambda * (offset + step * Double(first + index)) - logMoment)
-      } else {
-        factor *= ratio
-      }
+      if index & 63 == 0 { base = exp(lambda * (offset + step * Double(first + index)) - logMoment) }
+      // A product of two exponentials is off by few roundings, whatever the place; a composition multiplies what it is off by.
+      var factor = base * powers[index & 63]
+      if base == 0 || !factor.isFinite { factor = exp(lambda * (offset + step * Double(first + index)) - logMoment) }
       let mass = result[index]
       // Far below the peak the factor is 0; far above it, where the factor overflows, the mass is tiny.
       result[index] =
@@ -164,6 +179,13 @@ struct DiscreteLoss {
 
   /// Relative: above the rounding of cell probabilities.
   private static let hair = 1e-11
+  /// Bound of the rounding of `logMoment`.
+  static let momentError = 1e-13
+  /// Beyond these a Double loses digits.
+  static let smallest = 1e-290
+  private static let largest = 1e290
+  /// By this much an upper loss may be too small: a few roundings of its probability under Q.
+  static let lossError = 2e-15
   /// By this much a lower loss may be too large, from rounding.
   static let aligned = 1e-12
 }

@@ -22,8 +22,10 @@ extension PrivacyEvent {
 
 extension GaussianRelease {
   func forGroup(of size: Int) throws(PrivacyParameterError) -> GaussianRelease {
-    try GaussianRelease(
+    let (partners, overflow) = partnersPerUser.multipliedReportingOverflow(by: size)
+    guard !overflow else { throw PrivacyParameterError("a group of \(size) users is larger than any accountant covers") }
+    return try GaussianRelease(
       sigmaSquared: sigmaSquared, shares: shares, deltaSquared: deltaSquared, dimension: dimension,
-      adjacency: adjacency, partnersPerUser: partnersPerUser * size)
+      adjacency: adjacency, partnersPerUser: partners)
   }
 }

@@ -27,7 +27,7 @@ struct LossCells {
   /// Where within a step the loss of the heaviest cell lies, if that cell holds most of P: a grid that is moved there splits nothing of
   /// it.
   var heaviestOffset: Double? {
-    guard let index = p.indices.max(by: { p[$0] < p[$1] }), p[index] > 0.2, q[index] > 0 else { return nil }
+    guard let index = p.indices.max(by: { p[$0] < p[$1] }), p[index] > 0.2, q[index] > DiscreteLoss.smallest else { return nil }
     let loss = log(p[index] / q[index])
     return loss - (loss / step).rounded(.down) * step
   }
@@ -61,11 +61,14 @@ struct LossCells {
     for atom in atoms {
       if atom.p <= 0 {
         below.q += atom.q
-      } else if atom.q <= 0 {
+      } else if atom.q < .leastNormalMagnitude {
+        // Of so small a probability only its size is known, not its digits.
         above.p += atom.p
+        above.q += atom.q
       } else {
         // A loss on a grid point, up to rounding, belongs to the cell below it.
-        let position = log(atom.p / atom.q) / step
+        let ratio = atom.p / atom.q
+        let position = (ratio.isFinite ? log(ratio) : log(atom.p) - log(atom.q)) / step
         let nearest = position.rounded()
         let cell = abs(position - nearest) < 1e-9 * max(1, abs(nearest)) ? nearest - 1 : position.rounded(.down)
         kept.append((Int(cell), atom.p, atom.q))

@@ -2,8 +2,9 @@ internal import Glibc
 
 /// Privacy loss distributions: the composed loss itself, by Fourier transform, for plans whose parameters are fixed.
 ///
-/// Each release (a mixture of Gaussians where a user tosses a coin at each of several partners) is discretised upwards and downwards (`DiscreteLoss`), both directions of neighbours are composed separately
-/// (Lebeda, Regehr, Kamath, Steinke 2024), and the larger ε counts. The grid is chosen from what it adds to the moments of the loss,
+/// Each release (a mixture of Gaussians where a user tosses a coin at each of several partners) is discretised upwards and downwards
+/// (`DiscreteLoss`), both directions of neighbours are composed separately (Lebeda, Regehr, Kamath, Steinke 2024), and the larger ε
+/// counts. The grid is chosen from what it adds to the moments of the loss,
 /// and halved until the upper and the lower value meet.
 ///
 /// - Warning: valid when z and q of every release were fixed before any result was seen. Plans that adapt compose under
@@ -14,6 +15,15 @@ public struct LossDistributionAccountant: PrivacyAccountant {
   public var name: String { "pld" }
   public var theorem: String {
     "Privacy loss distribution on a grid from above (connect the dots, Doroshenko et al. 2022), both directions composed separately; \(Accounting.passage); independent secret coins per user and release, parameters fixed by the plan"
+  }
+
+  public func theorem(for loss: PrivacyLossSummary) -> String {
+    theorem(
+      for: loss,
+      severalCoins: loss.adjacency == .replaceOne
+        ? "counts as one with a single coin, of the probability that any of them falls, and the whole distance"
+        : "is a mixture of Gaussians with binomial weights, dominated by the one whose shifts lie on a line (Choquette-Choo, Ganesh, Steinke, Thakurta 2024, arXiv:2310.15526)"
+    )
   }
 
   public func covers(_ loss: PrivacyLossSummary) -> Bool { loss.loss.kernels.keys.allSatisfy { $0.upperPair != nil } }
@@ -28,7 +38,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
 
   /// The ε that the releases have at least, where the pair that is attacked may be another than the one that is charged.
   func lowerEpsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
-    let terms = Self.terms(of: summary.loss) { $0.lowerPair }
+    let terms = Self.terms(of: summary.loss, isLower: true) { $0.lowerPair }
     guard !terms.isEmpty else { return 0 }
     guard var found = LossSearch(terms, goal: .epsilon(delta: delta * exp(summary.kappa))) else { return 0 }
     _ = found.upper()
@@ -47,7 +57,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       return (0, 2 * loss.kappa)
     }
     guard var search = LossSearch(terms, goal: .epsilon(delta: target)) else { return (0, 2 * loss.kappa) }
-    let sameLower = loss.kernels.keys.allSatisfy { $0.lowerPair == $0.upperPair }
+    let sameLower = loss.kernels.keys.allSatisfy { $0.lowerPair == $0.upperPair } && !Self.isCrude(loss)
     var upper = search.upper()
     // Of the pair that is charged: how far the grid is from what it discretises.
     var lower = search.lower()
@@ -58,7 +68,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       // Where neither comes nearer, a finer grid is of no use.
       if before.isFinite, upper - lower > 0.9 * gap { break }
     }
-    upper = upper * (1 + Self.numericalError) + 2 * loss.kappa
+    upper = upper * (1 + Self.numericalError) + rounding(loss) + 2 * loss.kappa
     // At the edges of what a grid can do, what the divergences prove may be less, or that of everybody taking part; losses that
     // are bounded compose to their sum.
     if upper - lower > Self.looseness * upper {
@@ -67,7 +77,15 @@ public struct LossDistributionAccountant: PrivacyAccountant {
         upper = min(upper, AnalyticGaussian.epsilon(delta: target, mu: summary.mu).upper + 2 * loss.kappa)
       }
     }
-    if sameLower { lower = lowered(lower, summary) } else { lower = wantsLower ? lowerEpsilon(summary, delta: delta) : 0 }
+    if sameLower {
+      lower = lowered(lower, summary)
+      // Over very many releases the rounding of their losses hides what an attack still proves.
+      if wantsLower, upper - lower > Self.looseness * upper {
+        lower = max(lower, PrivacyLowerBound.epsilon(summary, delta: delta))
+      }
+    } else {
+      lower = wantsLower ? PrivacyLowerBound.epsilon(summary, delta: delta) : 0
+    }
     let pure = terms.reduce(0) { sum, term in sum + Double(term.count) * (term.pair.pureEpsilon ?? .infinity) }
     upper = min(upper, pure * (1 + Self.numericalError) + 2 * loss.kappa)
     return (min(lower, upper), upper)
@@ -75,23 +93,32 @@ public struct LossDistributionAccountant: PrivacyAccountant {
 
   private func lowered(_ lower: Double, _ summary: PrivacyLossSummary) -> Double {
     // Each release may have been put too high by the rounding of its losses.
-    let loss = summary.loss
-    let releases = loss.kernels.values.reduce(0.0) { $0 + Double($1) } + loss.sampledTerms.reduce(1.0) { $0 + Double($1.count) }
-    return max(0, lower * (1 - Self.numericalError) - releases * DiscreteLoss.aligned - 2 * summary.kappa)
+    max(0, lower * (1 - Self.numericalError) - releases(summary.loss) * DiscreteLoss.aligned - 2 * summary.kappa)
+  }
+
+  /// By how much all losses together may have been put too low, from the rounding of their masses.
+  private func rounding(_ loss: PrivacyLoss) -> Double { releases(loss) * DiscreteLoss.lossError }
+
+  private func releases(_ loss: PrivacyLoss) -> Double {
+    loss.kernels.values.reduce(0.0) { $0 + Double($1) } + loss.sampledTerms.reduce(1.0) { $0 + Double($1.count) }
   }
 
   public func upperDelta(_ summary: PrivacyLossSummary, epsilon: Double) -> Double {
     let loss = summary.loss
     if summary.isEmpty { return 0 }
     precondition(covers(summary), "the loss distribution accountant is asked about what it covers")
-    let target = max(0, epsilon * (1 - Self.numericalError) - 2 * loss.kappa)
+    let target = max(0, epsilon * (1 - Self.numericalError) - rounding(loss) - 2 * loss.kappa)
     let terms = Self.terms(of: loss) { $0.upperPair }
     guard let search = LossSearch(terms, goal: .delta(epsilon: target)) else { return 0 }
     return min(1, search.upperDelta(epsilon: target) * exp(loss.kappa) * (1 + Self.numericalError))
   }
 
   /// What is composed: full participation as one Gaussian, then every other kind of release with its multiplicity.
-  private static func terms(of loss: PrivacyLoss, _ pair: (ReleaseKernel) -> LossPair?) -> [LossSearch.Term] {
+  ///
+  /// - Parameter isLower: pairs that users can bring about, instead of pairs that dominate.
+  private static func terms(of loss: PrivacyLoss, isLower: Bool = false, _ pair: (ReleaseKernel) -> LossPair?)
+    -> [LossSearch.Term]
+  {
     var terms: [LossSearch.Term] = []
     if loss.fullParticipationMuSquared > 0 {
       terms.append((.gaussian(mu: loss.fullParticipationMuSquared.squareRoot()), 1))
@@ -99,7 +126,10 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     for (term, count) in loss.sampledTerms {
       // Under replace-one the term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
       if loss.adjacency == .replaceOne {
-        terms.append((.replacing(rate: term.rate, z: 2 * term.noiseMultiplier), count))
+        // Of users at several partners: one coin for the whole distance dominates; below it stands a user whose data are at one.
+        let rate = isLower ? term.coinRate : term.rate
+        let z = 2 * term.noiseMultiplier * (isLower ? Double(term.partners) * (1 + 0x1p-50) : 1)
+        terms.append((.replacing(rate: rate, z: z), count))
       } else if term.partners > 1 {
         let z = term.noiseMultiplier * Double(term.partners) * (1 - 0x1p-50)
         terms.append((.binomial(partners: term.partners, rate: term.coinRate, z: z), count))
@@ -111,6 +141,11 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       if let pair = pair(kernel) { terms.append((pair, count)) }
     }
     return terms
+  }
+
+  /// Whether a pair is charged that no users can bring about.
+  private static func isCrude(_ loss: PrivacyLoss) -> Bool {
+    loss.adjacency == .replaceOne && loss.sampledTerms.contains { $0.term.partners > 1 }
   }
 
   /// Relative; rounding of masses and transforms.

@@ -101,8 +101,9 @@ struct LossSearch {
       }
     }
     if case .epsilon(let delta) = goal {
-      // δ² + e^(−R) − 1 > 0: the divergence alone is below δ (Bretagnolle, Huber 1979).
-      let kl = grid.logMoment(0.1) / 0.1
+      // δ² + e^(−R) − 1 > 0: the divergence alone is below δ (Bretagnolle, Huber 1979). Of rare samples the divergence is smaller than
+      // the rounding of the moment, which counts as divergence.
+      let kl = (grid.logMoment(0.1) + momentError) / 0.1
       let room = delta - grid.infinity
       if room > 0, room * room + expm1(-kl) > 0 { return nil }
     }
@@ -176,7 +177,7 @@ struct LossSearch {
   /// The larger δ of the directions at ε, from above.
   func upperDelta(epsilon: Double) -> Double {
     var worst = 0.0
-    let bound = exp(Self.logDelta(lambda, epsilon: epsilon, moment: grid.logMoment(lambda))) + grid.infinity
+    let bound = exp(Self.logDelta(lambda, epsilon: epsilon, moment: grid.logMoment(lambda) + momentError)) + grid.infinity
     for direction in grid.upper {
       guard let composed = composed(direction, side: .upper, points: ComposedLoss.maximumPoints) else { return min(1, bound) }
       let value = composed.delta(epsilon: epsilon)
@@ -197,8 +198,11 @@ struct LossSearch {
   /// The ε that the moments alone prove.
   private var proven: Double {
     guard case .epsilon(let delta) = goal, delta > grid.infinity else { return .infinity }
-    return max(0, Self.epsilon(lambda, delta: delta - grid.infinity, moment: grid.logMoment(lambda)))
+    return max(0, Self.epsilon(lambda, delta: delta - grid.infinity, moment: grid.logMoment(lambda) + momentError))
   }
+
+  /// By how much rounding may have made the moment of the composition too small.
+  private var momentError: Double { releases * DiscreteLoss.momentError }
 
   private mutating func widen() -> Bool {
     guard grid.step < 1e6, grid.cells.contains(where: { $0.p.count > 16 }) else { return false }

@@ -38,11 +38,21 @@ public protocol PrivacyAccountant: Sendable {
 
 extension PrivacyAccountant {
   public func theorem(for loss: PrivacyLossSummary) -> String {
+    theorem(
+      for: loss,
+      severalCoins: "counts as one with a single coin, of the probability that any of them falls, and the whole distance")
+  }
+
+  /// - Parameter severalCoins: what a user who tosses a coin at each of several partners counts as.
+  func theorem(for loss: PrivacyLossSummary, severalCoins: String) -> String {
     var text = theorem
     // Continuous noise, as a question names it, needs no passage from the integers.
     if loss.kappa == 0 { text = text.removing("; " + Accounting.passage) }
+    let coins =
+      loss.loss.sampledTerms.contains { $0.term.partners > 1 }
+      ? ["a user with a coin at each of several partners \(severalCoins)"] : []
     let kernels = Set(loss.loss.kernels.keys.map(\.theorem)).sorted()
-    return ([text] + kernels).joined(separator: "; ")
+    return ([text] + coins + kernels).joined(separator: "; ")
   }
 
   public func bracket(_ loss: PrivacyLossSummary, delta: Double) -> (lower: Double, upper: Double) {
@@ -114,7 +124,13 @@ public enum Accounting {
   public static func bound(
     for loss: PrivacyLossSummary, delta: Double, parameters: ParameterChoice = .adaptive
   ) throws(PrivacyParameterError) -> PrivacyBound {
-    try bound(for: loss, delta: delta, by: accountant(for: loss, parameters: parameters))
+    let accountant = accountant(for: loss, parameters: parameters)
+    let bound = try bound(for: loss, delta: delta, by: accountant)
+    // At the edges of what a grid can do, divergences may prove less.
+    guard accountant.name == LossDistributionAccountant().name, RenyiAccountant().covers(loss),
+      RenyiAccountant().upperEpsilon(loss, delta: delta) < bound.epsilon
+    else { return bound }
+    return try Self.bound(for: loss, delta: delta, by: RenyiAccountant())
   }
 
   /// The same by an accountant of choice.
@@ -157,7 +173,10 @@ public enum Accounting {
   public static func epsilon(
     for loss: PrivacyLossSummary, delta: Double, parameters: ParameterChoice = .adaptive
   ) -> Double {
-    accountant(for: loss, parameters: parameters).upperEpsilon(loss, delta: delta)
+    let accountant = accountant(for: loss, parameters: parameters)
+    let epsilon = accountant.upperEpsilon(loss, delta: delta)
+    guard accountant.name == LossDistributionAccountant().name, RenyiAccountant().covers(loss) else { return epsilon }
+    return min(epsilon, RenyiAccountant().upperEpsilon(loss, delta: delta))
   }
 
   /// The least δ proven at ε.

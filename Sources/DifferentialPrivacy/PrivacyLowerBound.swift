@@ -3,9 +3,10 @@ internal import Glibc
 /// The ε that releases really have at least: an attacker's test that succeeds is a proof.
 ///
 /// The test looks at one linear statistic of the releases that moves by the full shift whenever the user takes part. At
-/// every threshold t, (ε, δ)-privacy would need P(S > t) ≤ e^ε·Q(S > t) + δ. Full participation makes it exact.
-enum PrivacyLowerBound {
-  static func epsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
+/// every threshold t, (ε, δ)-privacy would need P(S > t) ≤ e^ε·Q(S > t) + δ. Full participation makes it exact. The pair (P, Q) is always
+/// one that users can bring about, which the pair that an accountant charges need not be.
+package enum PrivacyLowerBound {
+  package static func epsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
     let loss = summary.loss
     // Where mechanisms are of several kinds: the whole composition of pairs that an adversary can bring about.
     guard loss.kernels.isEmpty else { return LossDistributionAccountant().lowerEpsilon(summary, delta: delta) }
@@ -28,14 +29,18 @@ enum PrivacyLowerBound {
     return best
   }
 
+  /// A user at m partners tosses m coins in each of T releases: nothing but Bin(m·T, q) shifts of one Δ each. Under replace-one the
+  /// other user of the exchange tosses the same coins, with contributions that point the other way.
   private static func sampled(
     _ term: PrivacyLoss.Term, count: Int, weight: Double, muSquared: Double, symmetric: Bool, delta: Double
   ) -> Double {
-    // With replace-one, z is over 2Δ: the statistic moves by half the distance to either side.
-    let information = 1 / (term.noiseMultiplier * term.noiseMultiplier)
+    // Per coin; the term's z is over the shifts of all coins together. With replace-one, that is 2mΔ: the statistic moves by half
+    // the distance to either side.
+    let z = term.noiseMultiplier * Double(term.partners)
+    let information = 1 / (z * z)
     let half = symmetric ? 0.5 : 1
     let deviation = (weight * weight * Double(count) * information + muSquared).squareRoot()
-    let window = binomialWindow(count: count, rate: term.rate)
+    let window = binomialWindow(count: count * term.partners, rate: term.coinRate)
     let shifts = window.map { (weight * Double($0.successes) * information + muSquared) * half }
     let mirrored = symmetric ? shifts.map { -$0 } : [Double](repeating: 0, count: shifts.count)
     let origin = symmetric ? -muSquared * half : 0
@@ -53,7 +58,7 @@ enum PrivacyLowerBound {
         }
       }
       // A hair below what was computed, so that rounding cannot raise the bound.
-      let sure = hit * (1 - 1e-10) - delta
+      let sure = hit * (1 - 1e-8) - delta
       return sure > 0 ? log(sure) - logFalseAlarm : 0
     }
     // A coarse sweep, then a finer one around its best.
@@ -77,18 +82,33 @@ enum PrivacyLowerBound {
     return best
   }
 
-  /// Binomial probabilities within 12 standard deviations of the mean; what is left out is below 1e-15.
+  /// Binomial probabilities within 12 standard deviations of the mean, in at most some thousand parts, each of which counts as its
+  /// least number of successes: under P that makes the statistic smaller, under Q (of replace-one) larger. What is left out is below 1e-15.
   private static func binomialWindow(count: Int, rate: Double) -> [(successes: Int, probability: Double)] {
     let n = Double(count)
     let mean = n * rate
     let reach = 12 * (n * rate * (1 - rate)).squareRoot() + 40
     let first = max(0, Int((mean - reach).rounded(.down)))
     let last = min(count, Int((mean + reach).rounded(.up)))
-    return (first...last).map { successes in
-      let k = Double(successes)
-      let logProbability =
-        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(rate) + (n - k) * log1p(-rate)
-      return (successes, exp(logProbability))
+    // Ratios of neighbours from the mode outwards, then their sum: n! of large n has too few digits.
+    let mode = min(last, max(first, Int(((n + 1) * rate).rounded(.down))))
+    let odds = rate / (1 - rate)
+    let size = (last - first) / partsMax + 1
+    var parts = [Double](repeating: 0, count: (last - first) / size + 1)
+    parts[(mode - first) / size] = 1
+    var weight = 1.0
+    for k in stride(from: mode + 1, through: last, by: 1) where weight > 0 {
+      weight *= Double(count - k + 1) / Double(k) * odds
+      parts[(k - first) / size] += weight
     }
+    weight = 1
+    for k in stride(from: mode - 1, through: first, by: -1) where weight > 0 {
+      weight *= Double(k + 1) / (Double(count - k) * odds)
+      parts[(k - first) / size] += weight
+    }
+    let total = parts.reduce(0, +)
+    return parts.indices.map { (first + $0 * size, parts[$0] / total) }
   }
+
+  private static let partsMax = 2048
 }

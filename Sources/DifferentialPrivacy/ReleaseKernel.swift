@@ -110,7 +110,8 @@ package enum ReleaseKernel: Hashable, Sendable {
     case .discreteGaussian(let sigma, let distance, _):
       return order * Double(distance) * Double(distance) / (2 * sigma * sigma)
     case .skellam(let variance, let l1, let l2, _):
-      return SkellamNoise.renyiBound(order: order, variance: variance, l1: l1, l2: l2)
+      // The published bound is used where public code uses it.
+      return RenyiDivergence.betweenIntegers(order) { SkellamNoise.renyiBound(order: $0, variance: variance, l1: l1, l2: l2) }
     case .distributedDiscreteGaussian(let sigma, let tau, let dimension, let l1, let l2, _):
       return DistributedDiscreteGaussian.renyiBound(
         order: order, sigma: sigma, tau: tau, dimension: dimension, l1: l1, l2: l2)

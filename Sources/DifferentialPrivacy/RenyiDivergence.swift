@@ -188,6 +188,16 @@ package enum RenyiDivergence {
     return min(scaled / (order - 1), plain(order))
   }
 
+  /// A divergence at any order from bounds at integer ones: (α − 1)R(α) is convex and 0 at α = 1 (van Erven, Harremoës 2014,
+  /// arXiv:1206.2459, corollary 2).
+  static func betweenIntegers(_ order: Double, _ divergence: (Double) -> Double) -> Double {
+    let low = order.rounded(.down)
+    guard low < order else { return divergence(order) }
+    let weight = order - low
+    let below = low > 1 ? (1 - weight) * (low - 1) * divergence(low) : 0
+    return (below + weight * low * divergence(low + 1)) / (order - 1)
+  }
+
   private static func sampledLogMoment(_ order: Int, rate q: Double, plain: (Double) -> Double) -> Double {
     guard order >= 2 else { return 0 }
     let a = Double(order)

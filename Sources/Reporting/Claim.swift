@@ -221,6 +221,7 @@ package struct Wording: Sendable {
     case .noNoise: "No noise"
     case .noSecureAggregation: "No secure aggregation"
     case .samplerTiming: "Timing of samplers"
+    case .largeDelta: "Large δ"
     case .other: "Note"
     }
   }

@@ -105,7 +105,7 @@ public enum ReportForm: String, Sendable, CaseIterable {
     let places = lines.indices.filter { lines[$0].starts(with: form.before.utf8) }
     guard let place = places.first else { throw .absent(form) }
     let line = lines[place]
-    guard places.count == 1, form.isPlace(place, of: lines.count),
+    guard places.count == 1, form.isPlace(place, in: lines),
       let text = String(validating: line, as: UTF8.self), text.hasSuffix(form.after),
       let seal = ReportSeal(line: String(text.dropFirst(form.before.count).dropLast(form.after.count)))
     else { throw .damaged(form) }
@@ -130,11 +130,13 @@ public enum ReportForm: String, Sendable, CaseIterable {
     }
   }
 
-  private func isPlace(_ index: Int, of count: Int) -> Bool {
-    switch self {
+  /// Only one line of a file may hold the seal: elsewhere it would still hash right, and be read as part of something else.
+  private func isPlace(_ index: Int, in lines: [ArraySlice<UInt8>]) -> Bool {
+    let footer = Array(Self.footer.utf8)
+    return switch self {
     case .json: index == 1
-    case .page: true
-    case .text: index == count - 1
+    case .page: lines.lastIndex { $0.suffix(footer.count) == footer[...] } == index + 1 && lines[index + 1].count == footer.count
+    case .text: index == lines.count - 1
     }
   }
 }

@@ -92,11 +92,13 @@ public struct Hazard: Codable, Sendable, Equatable {
     case noSecureAggregation
     /// The time a sampler takes may depend on what it draws.
     case samplerTiming
+    /// δ is 1/N or more: the guarantee allows to publish some user whole.
+    case largeDelta
     case other
   }
 
   /// True when the circumstance voids protection instead of explaining a figure.
-  package var isGrave: Bool { [.testRandomness, .noNoise, .noSecureAggregation].contains(kind) }
+  package var isGrave: Bool { [.testRandomness, .noNoise, .noSecureAggregation, .largeDelta].contains(kind) }
 
   public var kind: Kind
   /// One or two sentences for the reader.

@@ -22,8 +22,17 @@ package struct FileDescriptor: ~Copyable, Sendable {
   }
 
   /// All bytes from the beginning.
-  func readAll() throws -> [UInt8] {
-    let size = try status().size
+  ///
+  /// What stands under a name may be anything that somebody put there: a pipe that never ends, a device, a hole of a terabyte.
+  /// - Parameter bytesMax: the most that is read; memory is taken only after the size is known to be within it.
+  /// - Throws: `StorageError` of kind `corrupt` for anything but a plain file, and for a larger one.
+  func readAll(bytesMax: Int) throws -> [UInt8] {
+    let status = try status()
+    guard status.isRegular else { throw StorageError(.corrupt, "\(path) is no plain file; it was not read") }
+    guard status.size <= bytesMax else {
+      throw StorageError(.corrupt, "\(path) has \(status.size) bytes, at most \(bytesMax) are read from such a file")
+    }
+    let size = status.size
     var bytes = [UInt8](repeating: 0, count: size)
     var position = 0
     while position < size {

@@ -62,7 +62,7 @@ public enum KeyFile {
     guard status.size == byteCount else {
       throw StorageError(.corrupt, "the key file \(path) has \(status.size) bytes, expected \(byteCount)")
     }
-    var content = try file.readAll()
+    var content = try file.readAll(bytesMax: byteCount)
     defer { wipe(&content) }
     // The digits pass through memory that is not locked; they are wiped, and the file holds them anyway.
     guard content.count == byteCount, content.starts(with: prefix.utf8), content.last == UInt8(ascii: "\n"),

@@ -124,9 +124,9 @@ extension LedgerFile {
   }
 
   package static func open(at path: String, disk: Disk, isFenced: Bool = false) throws -> LedgerFile {
-    let file = try FileDescriptor(path, O_RDWR | O_APPEND | O_NOFOLLOW)
+    let file = try FileDescriptor(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK)
     do { try lock(file, named: path) } catch let error as StorageError where isFenced && error.kind == .locked {}
-    var content = try file.readAll()
+    var content = try file.readAll(bytesMax: PlainFile.ledgerBytesMax)
     var recovery: String?
     let reading = LedgerReader(content)
     switch reading.findings.first?.kind {

@@ -93,8 +93,11 @@ public struct RunFolder: Sendable, Equatable {
     try Directory.synchronize(Directory.parent(of: file))
   }
 
-  /// The bytes of one of the folder's files.
-  public func read(_ file: String) throws -> [UInt8] { try FileDescriptor(file, O_RDONLY).readAll() }
+  /// The bytes of one of the folder's files: of a plain file that stands in it, no link, and of a size that it can have.
+  public func read(_ file: String) throws -> [UInt8] {
+    try PlainFile.read(
+      file, bytesMax: file.hasPrefix(ledgers + "/") ? PlainFile.ledgerBytesMax : PlainFile.documentBytesMax, followsLinks: false)
+  }
 }
 
 /// What a run folder holds.

@@ -9,11 +9,14 @@ import Testing
   func whole(file: String) throws {
     let scratch = try FinishedRunFixture.copy()
     let outcome = try Program.tacit.run("verify", file, in: scratch)
-    #expect(outcome.status == 0 && outcome.output.contains("\(file) is sound."), "\(outcome.output)\(outcome.errors)")
+    #expect(
+      outcome.status == 0 && outcome.output.contains("its signer was NOT checked") && !outcome.output.contains("sound"),
+      "\(outcome.output)\(outcome.errors)")
     let plan = try #require(try JSONSerialization.jsonObject(with: scratch.bytes("first/report.json")) as? [String: Any])
     let fingerprint = try #require((plan["identity"] as? [String: Any])?["signerKeyFingerprint"] as? String)
     #expect(outcome.output.contains(fingerprint))
-    #expect(try Program.tacit.run("verify", file, "--signer", fingerprint, in: scratch).status == 0)
+    let named = try Program.tacit.run("verify", file, "--signer", fingerprint, in: scratch)
+    #expect(named.status == 0 && named.output.contains("\(file) is sound: unchanged since the signer that you named"))
     #expect(try Program.tacit.run("verify", file, "--signer", String(fingerprint.prefix(16)), in: scratch).status == 0)
     // Fewer digits could be met by chance; other digits are another signer.
     for other in [String(fingerprint.prefix(15)), String(fingerprint.reversed()), ""] {
@@ -56,7 +59,7 @@ import Testing
     #expect(try Program.tacit.run("verify", "first/report.html", in: scratch).output.contains("was changed after it was signed"))
     try scratch.write(page.replacingOccurrences(of: line + "\n", with: ""), to: "first/report.html")
     #expect(try Program.tacit.run("verify", "first/report.html", in: scratch).output.contains("holds no seal"))
-    // A whole report of another run is sound by itself, and not of this plan.
+    // A whole report of another run is unchanged, and not of this plan.
     try scratch.write(try scratch.bytes("second/report.html"), to: "first/report.html")
     #expect(try Program.tacit.run("verify", "first/report.html", in: scratch).status == 0)
     #expect(try Program.tacit.run("verify", "first", in: scratch).output.contains("expected the coordinator's of plan.json"))
@@ -124,6 +127,6 @@ import Testing
     let forged = try scratch.read("searched/report.json").replacingOccurrences(of: "\"searches\" : 1", with: "\"searches\" : 0")
     try scratch.write(forged, to: "searched/report.json")
     let refused = try Program.tacit.run("verify", "searched", in: scratch)
-    #expect(refused.status == 4 && refused.output.contains("another number of plans and searches"))
+    #expect(refused.status == 4 && refused.output.contains("states privacy.tuning.use.searches as 0"))
   }
 }

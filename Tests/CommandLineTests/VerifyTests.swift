@@ -60,7 +60,7 @@ import Testing
   @Test("A ledger that lost whole records contradicts the others")
   func lostRecords() throws {
     for (path, sentence) in [
-      (Self.coordinator, "the ledger's head"), (Self.coordinator, "missing in the coordinator's ledger"),
+      (Self.coordinator, "states privacy.ledger.head"), (Self.coordinator, "missing in the coordinator's ledger"),
       (Self.partner, "only 3 of their ledgers are charged"),
     ] {
       let scratch = try FinishedRunFixture.copy()
@@ -111,7 +111,7 @@ import Testing
       plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : 9"), to: "first/plan.json")
     try expectFailure(
       scratch, "plan.sig: is not the coordinator's signature", "of another task", "none of the 5 charges",
-      "states another cap")
+      "states privacy.cap.epsilon as 8")
     // Less than its releases cost: the plan contradicts itself.
     try scratch.write(
       plan.replacingOccurrences(of: "\"epsilon\" : 8", with: "\"epsilon\" : 3"), to: "first/plan.json")
@@ -148,20 +148,24 @@ import Testing
   func falseReport() throws {
     let pattern = #""epsilonUpper" : [0-9.]+"#
     for (expression, replacement, sentence) in [
-      (pattern, "\"epsilonUpper\" : 0.5", "states ε = 0.5"),
-      (#""epsilonAfter" : [0-9.]+"#, "\"epsilonAfter\" : 0.5", "another ε after record 2"),
+      (pattern, "\"epsilonUpper\" : 0.5", "states privacy.guarantees[0].epsilonUpper as 0.5"),
+      (#""epsilonAfter" : [0-9.]+"#, "\"epsilonAfter\" : 0.5", "states privacy.ledger.entries[0].epsilonAfter as 0.5"),
       (
         #"(?s)"groups" : \[.*?"epsilon" : [0-9.]+"#,
-        "\"groups\" : [ { \"delta\" : 0.000001, \"epsilon\" : 0.5", "for groups of 1"
+        "\"groups\" : [ { \"delta\" : 0.000001, \"epsilon\" : 0.5", "states privacy.guarantees[0].groups[0].epsilon as 0.5"
       ),
       (
         #"(?s)"epsilonAtDelta" : \[.*?"epsilon" : [0-9.]+"#,
-        "\"epsilonAtDelta\" : [ { \"delta\" : 0.00001, \"epsilon\" : 0.5", "states ε = 0.5"
+        "\"epsilonAtDelta\" : [ { \"delta\" : 0.00001, \"epsilon\" : 0.5",
+        "states privacy.guarantees[0].epsilonAtDelta[0].epsilon as 0.5"
       ),
-      (#""truePositiveRateMax" : [0-9.]+"#, "\"truePositiveRateMax\" : 0.002", "an attack's success"),
+      (
+        #""truePositiveRateMax" : [0-9.]+"#, "\"truePositiveRateMax\" : 0.002",
+        "states privacy.guarantees[0].attack[0].truePositiveRateMax as 0.002"
+      ),
       (#""planHash" : "[0-9a-f]+""#, "\"planHash\" : \"00\"", "the plan's hash"),
-      (#""head" : "[0-9a-f]+""#, "\"head\" : \"00\"", "the ledger's head"),
-      (#""completed" : [0-9]+"#, "\"completed\" : 1", "the releases as 1"),
+      (#""head" : "[0-9a-f]+""#, "\"head\" : \"00\"", "states privacy.ledger.head"),
+      (#""completed" : [0-9]+"#, "\"completed\" : 1", "states privacy.rounds.completed as 1"),
     ] {
       let scratch = try FinishedRunFixture.copy()
       let report = try scratch.read("first/report.json")

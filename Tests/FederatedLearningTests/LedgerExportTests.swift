@@ -77,6 +77,21 @@ internal import Testing
     #expect(answer["tacit"] == ledger.state.proven.epsilon(delta: LedgerWorld.delta))
     // Both are upper values on grids of their own. dp-accounting takes larger divergences at fractional orders than there are.
     let tolerance = kind == .twoPlans ? 0.05 : 3e-3
-    #expect(try #require(answer["difference"]) < tolerance, "\(answer)")
+    #expect(abs(try #require(answer["difference"])) < tolerance, "\(answer)")
+    // It can fail: at an ε that is too small, at one that is far too large, at other noise, at a δ that nobody asked for, at nothing.
+    guard case .object(let members) = events, case .array(let list)? = members["events"] else { preconditionFailure("no events") }
+    func fails(_ key: String, _ value: CanonicalJSON, _ arguments: String...) -> Bool {
+      Self.run(python, [script.path] + arguments, input: CanonicalJSON.object(members.merging([key: value]) { $1 }).text) == nil
+    }
+    #expect(fails("epsilon", .real(0.001)) && fails("epsilon", .integer(0)) && fails("epsilon", .integer(400)))
+    #expect(fails("epsilon", .real(0.9 * ledger.state.proven.epsilon(delta: LedgerWorld.delta))))
+    #expect(fails("delta", .real(0.99)) && fails("events", .array([])) && fails("version", .integer(1)))
+    #expect(fails("kind", .string("tacit-dp-events"), "1e-9") && !fails("kind", .string("tacit-dp-events"), "1e-06"))
+    let quieter = list.map { event -> CanonicalJSON in
+      guard case .object(var form) = event, let variance = form["sigma_squared"]?.double else { preconditionFailure("no event") }
+      form["sigma_squared"] = .real(variance / 4)
+      return .object(form)
+    }
+    #expect(fails("events", .array(quieter)))
   }
 }

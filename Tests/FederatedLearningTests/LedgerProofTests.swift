@@ -239,6 +239,39 @@ internal import Testing
     #expect(comparison.unknown.isEmpty && comparison.agreements.count == 2)
   }
 
+  @Test func `a ledger that one holder began twice for one budget is told, and so is one that ends before a signed head`() throws
+  {
+    func begun(at time: Int, dataset: String = "orders", key: SigningKey = LedgerWorld.key) throws -> LedgerState {
+      let header = try PrivacyLedger.headerLine(kind: .partner, holder: "bakery", dataset: dataset, created: time, key: key)
+      let ledger = try PrivacyLedger(content: header, journal: LedgerMemory(header), key: key)
+      for round in 0..<3 { try ledger.charge(try LedgerWorld.request(round)) }
+      return ledger.state
+    }
+    let first = try begun(at: 1000)
+    var comparison = LedgerComparison()
+    comparison.add(first, from: "a")
+    comparison.add(try begun(at: 1001), from: "b")
+    #expect(comparison.forks.isEmpty && comparison.unrelated.isEmpty)
+    #expect(comparison.restarts.count == 1 && comparison.restarts[0].contains("begun at 1000 and 1001"))
+    for other in [try begun(at: 1001, dataset: "visits"), try begun(at: 1001, key: LedgerWorld.stranger)] {
+      var apart = LedgerComparison()
+      apart.add(first, from: "a")
+      apart.add(other, from: "b")
+      apart.add(.head(other.statement), from: "c")
+      #expect(apart.restarts.isEmpty && apart.rollbacks.isEmpty && apart.unrelated.count == 2)
+    }
+    var behind = LedgerComparison()
+    let (ledger, memory) = try LedgerWorld.ledger()
+    for round in 0..<2 { try ledger.charge(try LedgerWorld.request(round)) }
+    let short = try state(memory.bytes)
+    for round in 2..<4 { try ledger.charge(try LedgerWorld.request(round)) }
+    behind.add(short, from: "short")
+    behind.add(.head(ledger.state.statement), from: "head")
+    #expect(behind.rollbacks.count == 1 && behind.rollbacks[0].contains("short ends at record 3, but head is a signed head of 5"))
+    behind.add(ledger.state, from: "whole")
+    #expect(behind.rollbacks.isEmpty)
+  }
+
   @Test func `another ledger of the same holder is neither fork nor continuation`() throws {
     let header = try PrivacyLedger.headerLine(
       kind: .partner, holder: "bakery", dataset: "visits", created: 1, key: LedgerWorld.key)

@@ -167,6 +167,15 @@ import Transport
     #expect(statement.isSigned(by: enrolment.identity))
   }
 
+  @Test func `a plan whose δ allows to publish somebody whole is named before it is joined`() async throws {
+    for (delta, isLarge) in [(0.02, true), (0.0125, true), (0.0124, false)] {
+      let world = try await World(partners: 4, PlanSetting(noise: .central, configure: { $0.privacy.delta = delta }))
+      try await world.fetch(0)
+      let review = try Joining.review(home: world.homes[0], store: try world.store(0))
+      #expect(review.warnings.contains { $0.contains("publish some user whole") } == isLarge, "δ = \(delta), N = 80")
+    }
+  }
+
   @Test func `a plan without noise is beyond any cap of the partner's own`() async throws {
     let world = try await World(partners: 4)
     try await world.fetch(0)

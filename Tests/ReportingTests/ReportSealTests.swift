@@ -54,6 +54,24 @@ import Testing
     #expect(throws: ReportSealError.absent(form)) { try ReportForm.unseal(Array(try Self.body(form).utf8)) }
   }
 
+  @Test("The seal of a page stands before its last footer and nowhere else, where it would be read as part of something else")
+  func movedInThePage() throws {
+    let sealed = ReportForm.page.sealed(try Self.body(.page), with: Self.seal)
+    let lines = sealed.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let place = try #require(lines.firstIndex { $0.hasPrefix("<p class=\"seal\">") })
+    #expect(lines[place + 1] == "</footer>")
+    for target in 0..<lines.count - 1 where target != place {
+      var moved = lines
+      moved.insert(moved.remove(at: place), at: target)
+      // The bytes without the seal are the same, and so is their hash: only the place tells.
+      #expect(throws: ReportSealError.damaged(.page), "line \(target)") {
+        try ReportForm.unseal(Array(moved.joined(separator: "\n").utf8))
+      }
+    }
+    let later = sealed.replacingOccurrences(of: "</html>", with: "</footer>\n</html>")
+    #expect(throws: ReportSealError.damaged(.page)) { try ReportForm.unseal(Array(later.utf8)) }
+  }
+
   @Test("Text from outside cannot become a seal")
   func injected() throws {
     var report = SampleReport.complete

@@ -14,6 +14,7 @@ struct AuditBench {
   var parameters: [String: Double] = ["rank-one": 1, "dimension": 8]
   var itemCount = 250
   var samplingRate = 1.0
+  var partnersPerUser = 1
   var mechanism = MechanismFault.none
   var dropout = 0.0
   var settings = AuditSettings(canaries: 80, guesses: 30, residualCoordinates: 0, seed: 1)
@@ -38,6 +39,7 @@ struct AuditBench {
     decisions.noise = noise
     decisions.epsilon = epsilon
     decisions.samplingRate = samplingRate
+    decisions.maximumPartnersPerUser = partnersPerUser
     decisions.attempts = 20
     decisions.usesInsecureTestRandomness = true
     let roster = keys.enumerated().map { index, key in

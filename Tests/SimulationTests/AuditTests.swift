@@ -1,4 +1,5 @@
 import FederatedLearning
+import Foundation
 import Simulation
 import Testing
 
@@ -76,6 +77,35 @@ import Testing
     #expect((seed[.residual]?.correlation ?? 0) > 0.99)
     let right = try findings(.none, .distributed)
     #expect(abs((right[.residual]?.varianceRatio ?? 0) - 1) < 0.05 && abs(right[.residual]?.correlation ?? 1) < 0.3)
+  }
+
+  @Test(
+    "Where a plan allows users at several partners, canaries are there too: what they look like is what the plan's ε is about")
+  func severalPartners() throws {
+    var bench = AuditBench()
+    bench.epsilon = 8
+    bench.partnersPerUser = 2
+    bench.settings.methods = [.oneShot]
+    let right = try bench.run(seed: 11)
+    let finding = try #require(right.findings.first)
+    #expect(!right.isContradicted)
+    // At one partner they would look like a mechanism of less than half of ε.
+    #expect((finding.epsilonEstimate ?? 0) > 0.6 * right.provenEpsilon, "\(finding)")
+    bench.mechanism = .halfDeviation
+    #expect(try bench.run(seed: 11).isContradicted)
+  }
+
+  @Test func twoLowerBoundsShareTheirConfidence() throws {
+    var bench = AuditBench()
+    bench.mechanism = .missingClip
+    bench.settings.methods = [.oneRun]
+    let alone = try #require(try bench.run(seed: 12).findings.first?.epsilonLower)
+    bench.settings.methods = [.oneRun, .oneShot, .residual]
+    let both = try #require(try bench.run(seed: 12).findings.first { $0.method == .oneRun }?.epsilonLower)
+    // The same guesses; P[Bin(30, q) ≥ 30] = q^30 is 5 % for the one and 2.5 % for the other.
+    func bound(_ significance: Double) -> Double { -log(expm1(-log(significance) / 30)) }
+    #expect(both > 0 && both < alone, "\(both), \(alone)")
+    #expect(abs(alone - both - (bound(0.05) - bound(0.025))) < 0.02, "\(both), \(alone)")
   }
 
   @Test func noiseIsLookedAtUntilThereIsEnoughOfIt() throws {

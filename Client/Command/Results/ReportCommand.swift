@@ -61,14 +61,11 @@ struct ReportCommand: AsyncParsableCommand {
     let delta = cap?.delta ?? plan.privacy.delta
     let spent = state.recorded.epsilon(delta: delta)
     let planCount = Set(state.charges.map(\.charge.plan)).count
-    var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex, remaining: nil,
-      planName: { planCount > 1 ? own.planNames[$0.charge.plan] ?? "\($0.charge.plan.hex.prefix(8))…" : nil }
-    ).report()
-    // What the plan's cap leaves; the partner's own cap stands with the total.
-    if let planCap = privacy.cap, let guarantee = privacy.principalGuarantee {
-      privacy.ledger?.epsilonRemaining = max(0, planCap.epsilon - guarantee.epsilonUpper)
-    }
+    let figures = PlanPrivacyReport(
+      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
+      planName: { planCount > 1 ? own.planNames[$0.charge.plan] ?? "\($0.charge.plan.hex.prefix(8))…" : nil })
+    // What is left is of the plan's cap; the partner's own cap stands with the total.
+    var privacy = try figures.report()
     privacy.total = SpentTotal(
       epsilon: spent.isFinite ? spent : nil, delta: delta, epsilonCap: cap?.epsilon,
       planCount: planCount)
@@ -95,7 +92,7 @@ struct ReportCommand: AsyncParsableCommand {
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: own.dataSet.text, planHash: own.planHash.hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: ClientVersion.text, accountantName: state.recorded.accountant,
+        catalogueHash: plan.catalogue.hash, codeVersion: ClientVersion.text, accountantName: figures.accountant,
         signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex, createdAt: Date().formatted(.iso8601)),
       privacy: privacy, hazards: PlanPrivacyReport.hazards(plan),
       commands: [

@@ -13,7 +13,7 @@ enum OwnLedger {
   static func read(_ path: String, key: VerificationKey) throws -> LedgerState? {
     guard HomeFile.exists(path) else { return nil }
     let verification = LedgerVerifier(key: key).verify(try HomeFile.read(path))
-    if let finding = verification.findings.first(where: \.isFault) {
+    if let finding = verification.findings.first(where: \.stopsHolder) {
       throw PartnerError(.data, "the ledger \(path) does not verify: \(finding)")
     }
     return verification.state

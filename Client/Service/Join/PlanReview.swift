@@ -123,6 +123,7 @@ public struct PlanReview: Sendable {
     case .central: warnings.append("The coordinator draws the noise alone; that it does so cannot be checked by anybody else.")
     case .distributed: break
     }
+    if let warning = plan.privacy.largeDeltaWarning { warnings.append(warning) }
     if plan.privacy.noise != .none, plan.privacy.epsilon > 10 {
       warnings.append("ε = \(plan.privacy.epsilon) is a weak guarantee (above 10).")
     }

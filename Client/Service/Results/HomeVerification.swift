@@ -137,14 +137,8 @@ public struct HomeVerification {
     for state in ledgers.values {
       for standing in state.charges where standing.charge.plan == hash {
         count += 1
-        let charge = standing.charge
-        guard plan.releases.indices.contains(charge.release), charge.attempt.session.hex == plan.session else {
-          return say(.failed, subject, "line \(standing.number) charges release \(charge.release), which is not in the plan")
-        }
-        let release = plan.releases[charge.release]
-        let event = release.event(plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected
-        guard charge.event == event, charge.name == release.name else {
-          return say(.failed, subject, "line \(standing.number) is not what the plan says that '\(release.name)' costs")
+        if let objection = plan.objection(to: standing.charge) {
+          return say(.failed, subject, "line \(standing.number): the charge \(objection)")
         }
       }
     }

@@ -17,11 +17,8 @@ struct CoordinatorReport {
 
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   func report() throws -> RunReport {
-    let spent = state.recorded.epsilon(delta: plan.privacy.delta)
-    var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex)
+    var privacy = try figures.report()
     privacy.covered = [
       "Every release of the plan: training and evaluation.",
       "Attempts that were aborted after masked inputs may have left a partner.",
@@ -31,21 +28,24 @@ struct CoordinatorReport {
       "The catalogue, which is taken to be public.",
       "Other plans over the same users: each partner's own ledger counts them all (tacit-client report).",
     ]
-    let released = state.charges.count { if case .released? = $0.outcome?.result { true } else { false } }
+    let released = state.charges.compactMap { standing -> Int? in
+      if case .released? = standing.outcome?.result { standing.outcome?.survivors ?? 0 } else { nil }
+    }
+    let end = ledger.end ?? "the plan is not over"
     privacy.rounds = RoundCounts(
-      planned: plan.releases.count, completed: released, abortedButCharged: state.charges.count - released,
-      noiseContributors: NoiseContributors(counts: state.charges.compactMap { $0.outcome?.survivors }),
-      endedBecause: ledger.end ?? "the plan is not over")
+      planned: plan.releases.count, completed: released.count, abortedButCharged: state.charges.count - released.count,
+      noiseContributors: NoiseContributors(counts: released), endedBecause: end)
     privacy.spending = SpendReading.rows(plan, partners: [], charges: state.charges)
     privacy.tuning = TuningDisclosure(
       notCovered: [
-        "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it."
+        "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
+        figures.stopping(released: released.count, end: end),
       ],
       use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: plan.task, planHash: SHA256.hash(ledger.plan.bytes).hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: CoordinatorVersion.text, accountantName: state.recorded.accountant,
+        catalogueHash: plan.catalogue.hash, codeVersion: CoordinatorVersion.text, accountantName: figures.accountant,
         signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex, createdAt: Date().formatted(.iso8601)),
       privacy: privacy, hazards: PlanPrivacyReport.hazards(plan), commands: commands)
   }

@@ -3,13 +3,17 @@ internal import SecureAggregation
 
 /// Compares what different parties have of the same ledgers: whole files, signed heads, proofs.
 ///
-/// Two heads of one size that differ are a fork, proven by both signatures. Heads of different sizes agree where a whole ledger
+/// Two heads of one size that differ are a fork, proven by both signatures. Two ledgers of one holder for one budget are as bad. Heads of different sizes agree where a whole ledger
 /// holds both; otherwise only a proof of growth can tell, and it is named as missing.
 public struct LedgerComparison: Sendable {
   /// One sentence for each head that a whole ledger was found to hold.
   public private(set) var agreements: [String] = []
   /// One sentence for each proof of two ledgers.
   public private(set) var forks: [(proof: LedgerFork, sentence: String)] = []
+  /// One sentence for each pair of ledgers that one holder began for the same budget: only one of them is continued.
+  public private(set) var restarts: [String] = []
+  /// One sentence for each pair that has nothing to do with each other, so that nobody takes silence for agreement.
+  public private(set) var unrelated: [String] = []
   private var statements: [(statement: LedgerStatement, source: String)] = []
   private var ledgers: [(state: LedgerState, source: String)] = []
   /// Pairs of heads that growth proofs connect.
@@ -29,7 +33,11 @@ public struct LedgerComparison: Sendable {
 
   /// Adds a whole ledger, as far as it could be read.
   public mutating func add(_ state: LedgerState, from source: String) {
-    for (other, name) in ledgers where other.head.ledger == state.head.ledger && other.header.key == state.header.key {
+    for (other, name) in ledgers {
+      guard other.head.ledger == state.head.ledger, other.header.key == state.header.key else {
+        compareHeaders(other, name, state, source)
+        continue
+      }
       let common = min(other.size, state.size)
       if let size = (1...common).first(where: { Self.part(other.signedHead(size: $0), state.signedHead(size: $0)) }),
         let fork = LedgerFork(other.signedHead(size: size), state.signedHead(size: size), key: state.header.key)
@@ -43,13 +51,31 @@ public struct LedgerComparison: Sendable {
     ledgers.append((state, source))
   }
 
+  /// Two ledgers with different headers. A new header, if only of another second, gives another ledger that no fork is seen in.
+  private mutating func compareHeaders(_ one: LedgerState, _ name: String, _ other: LedgerState, _ source: String) {
+    let (first, second) = (one.header, other.header)
+    if first.key == second.key, first.kind == second.kind, first.dataset == second.dataset {
+      restarts.append(
+        "\(name) and \(source) are two ledgers of one key for '\(first.dataset)', begun at \(first.created) and \(second.created): a ledger is continued, never begun again"
+      )
+    } else {
+      unrelated.append(
+        "\(name) and \(source) are ledgers of \(first.key == second.key ? "different data sets" : "different holders"): nothing in them was compared"
+      )
+    }
+  }
+
   /// Signatures may differ under one head; that is no fork.
   private static func part(_ one: SignedLedgerHead, _ other: SignedLedgerHead) -> Bool {
     one.head != other.head || one.root != other.root
   }
 
   private mutating func add(_ statement: LedgerStatement, from source: String) {
-    for (other, name) in statements where other.key == statement.key {
+    for (other, name) in statements {
+      guard other.key == statement.key, other.head.ledger == statement.head.ledger else {
+        unrelated.append("\(name) and \(source) are heads of two ledgers: nothing in them was compared")
+        continue
+      }
       if let fork = LedgerFork(other.head, statement.head, key: statement.key) {
         forks.append(
           (
@@ -64,7 +90,10 @@ public struct LedgerComparison: Sendable {
 
   private mutating func compare(_ statement: LedgerStatement, _ name: String, with state: LedgerState, _ ledger: String) {
     let size = statement.head.head.size
-    guard statement.key == state.header.key, statement.head.ledger == state.head.ledger, size >= 1 else { return }
+    guard statement.key == state.header.key, statement.head.ledger == state.head.ledger, size >= 1 else {
+      unrelated.append("\(name) is of another ledger than \(ledger): nothing in them was compared")
+      return
+    }
     guard size <= state.size else { return }
     if let fork = LedgerFork(statement.head, state.signedHead(size: Int(size)), key: statement.key) {
       forks.append(
@@ -74,17 +103,21 @@ public struct LedgerComparison: Sendable {
     }
   }
 
-  /// What was not compared, one sentence each: ledgers shorter than a head, and heads without a proof between them.
+  /// One sentence for each head beyond the end of every ledger at hand: records were signed that nobody here has.
+  public var rollbacks: [String] {
+    statements.compactMap { statement, name in
+      let own = ledgers.filter { $0.state.head.ledger == statement.head.ledger && $0.state.header.key == statement.key }
+      guard let longest = own.max(by: { $0.state.size < $1.state.size }), statement.head.head.size > longest.state.size else {
+        return nil
+      }
+      return
+        "\(longest.source) ends at record \(longest.state.size), but \(name) is a signed head of \(statement.head.head.size): records were rolled back, or this is an older copy; ask for the rest"
+    }
+  }
+
+  /// What was not compared, one sentence each: heads without a proof between them.
   public var unknown: [String] {
     var sentences: [String] = []
-    for (state, ledger) in ledgers {
-      for (statement, name) in statements
-      where statement.head.ledger == state.head.ledger && statement.head.head.size > state.size {
-        sentences.append(
-          "\(ledger) ends at record \(state.size), but \(name) is a signed head of \(statement.head.head.size): ask for the rest; it may have been rolled back"
-        )
-      }
-    }
     for (index, (first, name)) in statements.enumerated() {
       for (second, other) in statements.dropFirst(index + 1)
       where first.key == second.key && first.head.ledger == second.head.ledger

@@ -1,12 +1,12 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 
-/// What a ledger charged, in the terms of other people's accountants: noise multipliers and sampling, nothing of ours.
+/// What a ledger charged, for other people's accountants: variances, sensitivities and sampling, as they stand in the charges.
 extension LedgerState {
   /// The charges that stand (all but those with a proven refund) as one JSON object for `docs/check-epsilon.py`.
   ///
-  /// Events are `gaussian`, `poisson` (a rate below 1) and `mixture` (a user at several partners, with a coin at each: shifts with
-  /// their probabilities); noise is relative to the distance between neighbours under the adjacency that is named.
+  /// Events are `gaussian`, `poisson` (a rate below 1) and `mixture` (a user at several partners, with a coin of this rate at each), each
+  /// with σ², Δ² and m; the noise multiplier under the adjacency that is named is for the reader to derive.
   /// - Parameter delta: the δ of `epsilon`; the last charge's when `nil`.
   /// - Throws: an error in one sentence when nothing was charged, or something that no accountant can compose.
   public func dpEvents(delta: Double? = nil) throws -> CanonicalJSON {
@@ -21,7 +21,7 @@ extension LedgerState {
     var releases: [DPEvent: Int] = [:]
     for (event, count) in proven.events { Self.unfold(event, count: count, parameters: proven.parameters, into: &releases) }
     return .object([
-      "kind": .string("tacit-dp-events"), "version": .integer(1), "ledger": .hex(head.ledger.bytes), "size": .natural(size),
+      "kind": .string("tacit-dp-events"), "version": .integer(2), "ledger": .hex(head.ledger.bytes), "size": .natural(size),
       "holder": .string(header.holder), "adjacency": .string(adjacency.rawValue), "delta": .real(delta),
       "epsilon": .epsilon(epsilon), "accountant": .string(proven.accountant),
       "events": .array(
@@ -36,9 +36,9 @@ extension LedgerState {
     _ event: PrivacyEvent, count: Int, parameters: ParameterChoice, into releases: inout [DPEvent: Int]
   ) {
     switch event {
-    case .gaussian(let release): releases[.gaussian(noiseMultiplier: release.noiseMultiplier), default: 0] += count
+    case .gaussian(let release): releases[DPEvent(release), default: 0] += count
     case .poissonSampled(let rate, let release):
-      releases[DPEvent(rate: rate.value, release, parameters: parameters), default: 0] += count
+      releases[DPEvent(release, rate: rate.value, parameters: parameters), default: 0] += count
     case .repeated(let inner, let times): unfold(inner, count: count * times, parameters: parameters, into: &releases)
     case .composed(let events):
       for inner in events { unfold(inner, count: count, parameters: parameters, into: &releases) }
@@ -46,41 +46,50 @@ extension LedgerState {
   }
 }
 
-private enum DPEvent: Hashable {
-  case gaussian(noiseMultiplier: Double)
-  case poisson(rate: Double, noiseMultiplier: Double)
-  /// Shifts 0, 1, …, partners with binomial probabilities; noise relative to one shift.
-  case mixture(rate: Double, partners: Int, noiseMultiplier: Double)
+/// One kind of release as it was charged (σ², Δ², m) and as others name it. Readers derive the noise multiplier themselves.
+private struct DPEvent: Hashable {
+  enum Sampling: Hashable {
+    case everyone
+    case poisson(rate: Double)
+    /// A user at all m partners with a coin at each: shifts 0, 1, …, m with binomial probabilities.
+    case mixture(rate: Double)
+  }
 
-  init(rate: Double, _ release: GaussianRelease, parameters: ParameterChoice) {
-    let z = release.noiseMultiplier
-    let partners = release.partnersPerUser
+  let sigmaSquared: Int64
+  let deltaSquared: Int64
+  let partners: Int
+  let sampling: Sampling
+
+  init(_ release: GaussianRelease, rate: Double = 1, parameters: ParameterChoice = .fixedByPlan) {
+    sigmaSquared = release.sigmaSquared
+    deltaSquared = release.deltaSquared
+    partners = release.partnersPerUser
     if rate >= 1 {
-      self = .gaussian(noiseMultiplier: z)
+      sampling = .everyone
     } else if partners == 1 {
-      self = .poisson(rate: rate, noiseMultiplier: z)
+      sampling = .poisson(rate: rate)
     } else if parameters == .fixedByPlan, release.adjacency != .replaceOne {
-      self = .mixture(rate: rate, partners: partners, noiseMultiplier: z * Double(partners))
+      sampling = .mixture(rate: rate)
     } else {
       // As it is charged: taking part at any partner counts as taking part at all of them.
-      self = .poisson(rate: GaussianRelease.anyPartnerRate(rate, partners: partners), noiseMultiplier: z)
+      sampling = .poisson(rate: GaussianRelease.anyPartnerRate(rate, partners: partners))
     }
   }
 
   func form(count: Int) -> CanonicalJSON {
-    switch self {
-    case .gaussian(let z):
-      return .object(["type": .string("gaussian"), "noise_multiplier": .real(z), "count": .natural(count)])
-    case .poisson(let rate, let z):
-      return .object([
-        "type": .string("poisson"), "rate": .real(rate), "noise_multiplier": .real(z), "count": .natural(count),
-      ])
-    case .mixture(let rate, let partners, let z):
-      return .object([
-        "type": .string("mixture"), "noise_multiplier": .real(z), "count": .natural(count),
-        "shifts": .array((0...partners).map { .natural($0) }),
-        "probabilities": .array(GaussianRelease.partnerCountProbabilities(rate, partners: partners).map { .real($0) }),
-      ])
+    var members: [String: CanonicalJSON] = [
+      "sigma_squared": .integer(sigmaSquared), "delta_squared": .integer(deltaSquared), "partners_per_user": .natural(partners),
+      "count": .natural(count),
+    ]
+    switch sampling {
+    case .everyone: members["type"] = .string("gaussian")
+    case .poisson(let rate):
+      members["type"] = .string("poisson")
+      members["rate"] = .real(rate)
+    case .mixture(let rate):
+      members["type"] = .string("mixture")
+      members["rate"] = .real(rate)
     }
+    return .object(members)
   }
 }

@@ -37,6 +37,13 @@ struct LedgerFields {
     return Int(integer)
   }
 
+  /// A round, attempt or index of a release: 32 bits, as in every message, so that nobody's arithmetic on it overflows.
+  mutating func place(_ key: String) throws -> Int {
+    let value = try natural(key)
+    guard value <= Int(UInt32.max) else { throw wrong(key, "a whole number below 2^32") }
+    return value
+  }
+
   mutating func optionalNatural(_ key: String) throws -> Int? {
     let value = try value(key)
     if case .null = value { return nil }

@@ -5,6 +5,8 @@ public struct LedgerFinding: Sendable, Equatable, CustomStringConvertible {
     // Nothing to read.
     case empty
     case headerMissing = "header-missing"
+    // Written by another version of the format; nothing says that it is damaged.
+    case otherVersion = "other-version"
     // Damage that a crash can do by itself.
     case tornLastLine = "torn-last-line"
     case missingLineFeed = "missing-line-feed"
@@ -24,6 +26,7 @@ public struct LedgerFinding: Sendable, Equatable, CustomStringConvertible {
     case notAccountable = "not-accountable"
     // Genuine, but computed otherwise than this program would.
     case epsilonRestated = "epsilon-restated"
+    case epsilonUnderstated = "epsilon-understated"
     // Compared with what the reader brought along.
     case otherPlan = "other-plan"
     case behindKnownHead = "behind-known-head"
@@ -51,6 +54,10 @@ public struct LedgerFinding: Sendable, Equatable, CustomStringConvertible {
     default: true
     }
   }
+
+  /// Whether the holder must not write on. It may where an earlier accountant of its own said less than this one can prove: what
+  /// is recomputed counts from here on, while others go on being told.
+  public var stopsHolder: Bool { isFault && kind != .epsilonUnderstated }
 
   public var description: String { line.map { "line \($0): \(sentence)" } ?? sentence }
 }

@@ -107,6 +107,12 @@ private struct Reading {
         .malformedLine, "the line has \(line.count) bytes, \(LedgerChain.lineBytesMax - 1) are allowed")
     }
     let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+    if records.isEmpty, let version = Self.otherVersion(fields[0]) {
+      return fault(
+        .otherVersion,
+        "the ledger has format version \(version), this program reads \(LedgerHeader.formatVersion): its charges stand; read and continue it with a program of its version"
+      )
+    }
     guard fields.count == 4, let digest: Digest = Self.fixed(fields[1]), let root: Digest = Self.fixed(fields[2]),
       let signature: Signature = Self.fixed(fields[3])
     else {
@@ -168,6 +174,14 @@ private struct Reading {
       return fault(.outOfOrder, "the holder signed this as record \(claimed), expected \(number)")
     }
     return .success(LedgerRecord(number: number, entry: entry, digest: digest, root: root, signature: signature))
+  }
+
+  /// The version of a header of another one than this.
+  private static func otherVersion(_ payload: ArraySlice<UInt8>) -> Int64? {
+    guard case .object(let members)? = try? CanonicalJSON(canonical: payload), members["kind"] == .string("header"),
+      case .integer(let version)? = members["version"], version != Int64(LedgerHeader.formatVersion)
+    else { return nil }
+    return version
   }
 
   /// Exactly so many lower-case hexadecimal digits.

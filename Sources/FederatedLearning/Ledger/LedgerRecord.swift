@@ -91,8 +91,8 @@ extension LedgerAttempt {
 
   fileprivate init(reading fields: inout LedgerFields) throws {
     self.init(
-      session: try fields.fixed("session"), round: try fields.natural("round"),
-      attempt: try fields.natural("attempt"))
+      session: try fields.fixed("session"), round: try fields.place("round"),
+      attempt: try fields.place("attempt"))
   }
 }
 
@@ -109,7 +109,7 @@ extension LedgerCharge {
 
   fileprivate init(reading fields: inout LedgerFields) throws {
     self.init(
-      attempt: try LedgerAttempt(reading: &fields), release: try fields.natural("release"),
+      attempt: try LedgerAttempt(reading: &fields), release: try fields.place("release"),
       name: try fields.text("name"), plan: try fields.fixed("plan"), binding: try fields.fixed("binding"),
       event: try ChargedEvent(ledgerForm: try fields.value("event")), sampler: try fields.text("sampler"),
       participants: try fields.natural("participants"), survivors: try fields.optionalNatural("survivors"),
@@ -141,7 +141,7 @@ extension LedgerOutcome {
 
   fileprivate init(reading fields: inout LedgerFields) throws {
     attempt = try LedgerAttempt(reading: &fields)
-    release = try fields.natural("release")
+    release = try fields.place("release")
     survivors = try fields.optionalNatural("survivors")
     time = try fields.natural("time")
     switch (try fields.text("result"), try fields.value("published"), try fields.value("reason")) {
@@ -169,7 +169,7 @@ extension LedgerRefund {
 
   fileprivate init(reading fields: inout LedgerFields) throws {
     attempt = try LedgerAttempt(reading: &fields)
-    release = try fields.natural("release")
+    release = try fields.place("release")
     time = try fields.natural("time")
     let statement = try fields.bytes("statement")
     let endorsements = try fields.list("endorsements").map { value in

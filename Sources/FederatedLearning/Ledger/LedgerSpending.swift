@@ -88,14 +88,18 @@ public struct LedgerSpending: Sendable {
   }
 
   /// How a stated ε relates to the recomputed one.
-  enum Agreement { case equal, restated, wrong }
+  enum Agreement { case equal, restated, understated, wrong }
 
-  /// The same accountant must give the same value; another one may give another, and then the recomputed value counts.
+  /// The same accountant must give the same value; another one may give a larger one, and then the recomputed value counts. A smaller
+  /// one is a claim that nobody here can prove, whatever name stands beside it.
   static func compare(stated: Double, by statedAccountant: String, recomputed: Double, by accountant: String)
     -> Agreement
   {
-    if stated == recomputed || abs(stated - recomputed) <= tolerance * max(recomputed, 1e-3) { return .equal }
-    return statedAccountant == accountant ? .wrong : .restated
+    // Infinity is within any part of infinity of every number: no finite value agrees with it.
+    if stated == recomputed { return .equal }
+    if recomputed.isFinite, abs(stated - recomputed) <= tolerance * max(recomputed, 1e-3) { return .equal }
+    if statedAccountant == accountant { return .wrong }
+    return stated > recomputed ? .restated : .understated
   }
 
   /// Relative. Machines differ in the last bits of exp and log; reports print seven digits.

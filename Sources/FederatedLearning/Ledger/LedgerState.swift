@@ -26,6 +26,7 @@ public struct LedgerState: Sendable {
   public private(set) var tree: MerkleLog
   private var positions: [ChargeKey: Int] = [:]
   private var lastPlaces: [SessionID: ChargeKey] = [:]
+  private var hasRefunds = false
 
   /// A charge and its later fate.
   public struct Standing: Sendable, Equatable {
@@ -34,6 +35,9 @@ public struct LedgerState: Sendable {
     public let number: Int
     public fileprivate(set) var outcome: LedgerOutcome?
     public fileprivate(set) var refund: Refund?
+    /// Upper value of ε of everything charged up to here, at the charge's δ, recomputed from the events; only proven refunds are
+    /// taken off. What the holder stated is in `charge`.
+    public let epsilonAfter: Double
   }
 
   public enum Refund: Sendable, Equatable {
@@ -147,6 +151,11 @@ public struct LedgerState: Sendable {
         stated: stated, by: charge.accountant, recomputed: found, by: recorded.accountant)
       {
       case .equal: break
+      case .understated:
+        findings.append(
+          LedgerFinding(
+            .epsilonUnderstated, line: number,
+            "\(text): \(charge.accountant) is no accountant that this program can follow, and its value is the smaller one"))
       case .wrong: findings.append(LedgerFinding(.epsilonWrong, line: number, text))
       case .restated:
         findings.append(
@@ -158,7 +167,9 @@ public struct LedgerState: Sendable {
     }
     positions[key] = charges.count
     lastPlaces[charge.attempt.session] = key
-    charges.append(Standing(charge: charge, number: number))
+    // Both are the same while nothing was taken back.
+    let upper = hasRefunds ? proven.epsilon(delta: charge.delta) : after
+    charges.append(Standing(charge: charge, number: number, epsilonAfter: upper))
     return findings
   }
 
@@ -199,6 +210,7 @@ public struct LedgerState: Sendable {
       ]
     }
     let charge = charges[position].charge
+    hasRefunds = true
     recorded.remove(charge)
     guard let objection = Self.objection(to: refund, charge: charge, holder: header.key, rules: rules) else {
       charges[position].refund = .proven

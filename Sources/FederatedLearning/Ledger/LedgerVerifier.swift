@@ -46,7 +46,7 @@ public struct LedgerVerifier: Sendable {
       findings += comparePlan(state)
       findings += compareHead(state)
     }
-    return LedgerVerification(state: state, findings: findings, limits: limits(of: state))
+    return LedgerVerification(state: state, findings: findings, limits: limits(of: state), isKeyUnchecked: key == nil)
   }
 
   /// A coordinator's ledger holds one task; a partner's holds all plans of its data set, this one among them.
@@ -118,6 +118,8 @@ public struct LedgerVerification: Sendable {
   public let findings: [LedgerFinding]
   /// What this verification could not see, one sentence each.
   public let limits: [String]
+  /// Whether the holder's key was taken from the ledger itself.
+  public let isKeyUnchecked: Bool
 
   /// Whether nothing was found but what a crash leaves and what makes ε larger.
   public var isSound: Bool { state != nil && !findings.contains(where: \.isFault) }

@@ -72,7 +72,7 @@ extension LedgerWitness {
       throw LedgerFormatError("\(kind) is no witness of a version that this program reads")
     }
     attempt = LedgerAttempt(
-      session: try fields.fixed("session"), round: try fields.natural("round"), attempt: try fields.natural("attempt"))
+      session: try fields.fixed("session"), round: try fields.place("round"), attempt: try fields.place("attempt"))
     plan = try fields.fixed("plan")
     model = try fields.fixed("model")
     head = LedgerHead(size: UInt64(try fields.natural("size")), head: try fields.fixed("hash"))

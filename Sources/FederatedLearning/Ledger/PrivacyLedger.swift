@@ -33,7 +33,7 @@ public final class PrivacyLedger: Sendable {
   public init(content: [UInt8], journal: any LedgerJournal, key: SigningKey) throws {
     let verification = LedgerVerifier(key: key.verificationKey).verify(content)
     if let finding = verification.findings.first(where: {
-      $0.isFault || $0.kind == .tornLastLine || $0.kind == .missingLineFeed
+      $0.stopsHolder || $0.kind == .tornLastLine || $0.kind == .missingLineFeed
     }) {
       throw LedgerError("the ledger cannot be continued: \(finding)")
     }

@@ -157,4 +157,11 @@ public struct PrivacyPolicy: Sendable, Equatable, Codable {
     self.delta = delta
     self.usesInsecureTestRandomness = usesInsecureTestRandomness
   }
+
+  /// One sentence where δ is so large that the plan's guarantee holds for a mechanism that publishes some user whole: δ ≥ 1/N.
+  public var largeDeltaWarning: String? {
+    guard noise != .none, delta * Double(nominalUsers) >= 1 else { return nil }
+    return
+      "δ = \(delta) is not below 1/N = \(1 / Double(nominalUsers)): such a δ allows to publish some user whole; choose at most \(0.1 / Double(nominalUsers))."
+  }
 }

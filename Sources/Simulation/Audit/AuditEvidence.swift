@@ -33,6 +33,8 @@ public struct AuditedTask: Sendable {
 
   var plan: TrainingPlan { planFile.plan }
   var users: Int { shards.reduce(0) { $0 + $1.userCount } }
+  /// At how many partners a canary is: as many as the plan allows a user, for ε is that of such a user.
+  var copies: Int { min(plan.privacy.maximumPartnersPerUser, plan.roster.count) }
 }
 
 /// What one run with canaries left: its releases, and what an auditor knows beside them.
@@ -76,8 +78,8 @@ struct AuditEvidence {
     var partners: [SimulatedPartner] = []
     for (index, entry) in task.plan.roster.enumerated() {
       let participant = ParticipantID(entry.participant)
-      // Every partner has some, so that a fault of any one of them can show.
-      let own = members.filter { $0 % count == index }
+      // Every partner has some, so that a fault of any one of them can show; a canary is at neighbours in the roster.
+      let own = members.filter { (index - $0 % count + count) % count < task.copies }
       let crowd = Crowd(participant: participant, members: own, directions: directions, sums: witness)
       partners.append(
         SimulatedPartner(

@@ -43,7 +43,7 @@ public struct AuditResult: Sendable, Equatable {
 
   /// Whether some attack found what cannot be if the mechanism is the plan's.
   public var isContradicted: Bool { findings.contains(where: \.isContradicted) }
-  /// The largest lower bound that some attack showed.
+  /// The largest lower bound that some attack showed; at the confidence asked for, since the attacks share what may go wrong.
   public var epsilonLower: Double { findings.compactMap(\.epsilonLower).max() ?? 0 }
 }
 
@@ -97,6 +97,12 @@ public struct PipelineAudit {
       falseAlarms: settings.falseAlarms, findings: findings)
   }
 
+  /// The probability with which a lower bound may be too high. `epsilonLower` is the largest that some attack showed: where two
+  /// attack, each has half.
+  private var lowerSignificance: Double {
+    (1 - settings.confidence) / Double(max(1, Set(settings.methods).subtracting([.residual]).count))
+  }
+
   /// Each attack makes two tests; all of them share the false alarms (Bonferroni).
   private var significance: Double { settings.falseAlarms / Double(2 * Set(settings.methods).count) }
 
@@ -114,7 +120,8 @@ public struct PipelineAudit {
     var scores = [Double](repeating: 0, count: settings.canaries)
     for release in evidence.releases {
       guard let encoding = release.planned.encoding else { continue }
-      let clip = encoding.clipInGridUnits
+      // With every copy in it: a user's contributions may all point one way.
+      let clip = encoding.clipInGridUnits * Double(task.copies)
       let others =
         directions.isSeparate(release.round)
         ? 0 : clip * clip * Double(settings.canaries) / 2 / Double(max(1, directions.span(release.round)))
@@ -129,12 +136,12 @@ public struct PipelineAudit {
     finding.canaries = audit.canaries
     finding.guesses = audit.guesses
     finding.correct = audit.correct
-    finding.epsilonLower = audit.epsilonLowerBound(delta: bound.delta, significance: 1 - settings.confidence)
+    finding.epsilonLower = audit.epsilonLowerBound(delta: bound.delta, significance: lowerSignificance)
     let p = audit.pValue(epsilon: bound.epsilon, delta: bound.delta)
     finding.probabilities["guesses"] = p
     finding.isContradicted = p < significance
     if isGaussian {
-      finding.epsilonLowerGaussian = audit.gaussianEpsilonLowerBound(delta: bound.delta, significance: 1 - settings.confidence)
+      finding.epsilonLowerGaussian = audit.gaussianEpsilonLowerBound(delta: bound.delta, significance: lowerSignificance)
       if audit.rejectsGaussian(mu: mu, significance: significance) { finding.isContradicted = true }
     }
     return (finding, evidence)
@@ -175,7 +182,7 @@ public struct PipelineAudit {
     var finding = AuditFinding(.oneShot)
     finding.canaries = settings.canaries
     finding.epsilonLower = audit.epsilonLowerBound(
-      threshold: threshold, delta: bound.delta, significance: 1 - settings.confidence)
+      threshold: threshold, delta: bound.delta, significance: lowerSignificance)
     finding.epsilonEstimate = audit.equalVarianceEstimate(delta: bound.delta)
     let shown = audit.epsilonLowerBound(threshold: threshold, delta: bound.delta, significance: significance)
     let p = TailProbabilities.normal(above: (audit.shift - mu) * Double(settings.canaries).squareRoot())

@@ -29,11 +29,15 @@ struct PartnerReport {
     }
     let state = try ledger(of: entry, plan, hash)
     let charges = state.charges.filter { $0.charge.plan == hash && $0.refund != .proven }
-    let spent = state.proven.epsilon(delta: plan.privacy.delta)
-    var privacy = try PlanPrivacyReport(
-      plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
+    if let (line, objection) = charges.lazy.compactMap({ standing in
+      plan.objection(to: standing.charge).map { (standing.number, $0) }
+    })
+    .first {
+      throw CommandFailure(
+        .notVerified, "\(folder.partnerLedger(partner)), line \(line): the charge \(objection); no report is made from it")
+    }
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex)
+    var privacy = try figures.report()
     privacy.covered = [
       "Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."
     ]
@@ -52,8 +56,9 @@ struct PartnerReport {
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: state.recorded.accountant,
-        signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex),
+        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: figures.accountant,
+        // Nobody signs what is recomputed here; that the ledger is this partner's was verified.
+        signerKeyFingerprint: nil),
       privacy: privacy,
       hazards: (folder.isExport
         ? []
@@ -61,7 +66,13 @@ struct PartnerReport {
           Hazard(
             kind: .simulation,
             text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator.")
-        ]) + PlanPrivacyReport.hazards(plan),
+        ]) + [
+          Hazard(
+            kind: .other,
+            text:
+              "Nobody signed this report: it was computed here from the plan and \(partner)'s ledger, whose signatures hold. A partner signs its own with tacit-client report --sign."
+          )
+        ] + PlanPrivacyReport.hazards(plan),
       commands: [
         ReportCommand(
           purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(path)"),
@@ -98,10 +109,25 @@ struct PartnerReport {
       throw CommandFailure(.notVerified, "\(path): is the ledger of '\(state.header.holder)', expected that of '\(partner)'")
     }
     // The run's report counted the charges when the ledger was whole.
-    if let bytes = FileManager.default.contents(atPath: folder.reportJSON), let report = try? RunReport(json: bytes),
-      let row = report.privacy.spending?.first(where: { $0.kind == .partner && $0.name == partner })
-    {
-      let found = state.charges.count { $0.refund != .proven }
+    if FileManager.default.fileExists(atPath: folder.reportJSON) {
+      let sealed: VerifiedReport
+      let report: RunReport
+      do {
+        let bytes = try RunFiles.read(folder.reportJSON, of: folder)
+        sealed = try VerifiedReport(bytes)
+        report = try RunReport(json: Data(bytes))
+      } catch let error as ReportSealFault {
+        throw CommandFailure(.notVerified, "\(folder.reportJSON) \(error); the partner's charges cannot be compared with it")
+      }
+      guard sealed.seal.key == plan.coordinatorKey else {
+        throw CommandFailure(.notVerified, "\(folder.reportJSON) is not signed by the plan's coordinator")
+      }
+      // Without noise nothing is spent that a report would count.
+      guard plan.privacy.noise != .none else { return state }
+      guard let row = report.privacy.spending?.first(where: { $0.kind == .partner && $0.name == partner }) else {
+        throw CommandFailure(.notVerified, "\(folder.reportJSON) does not count the charges of '\(partner)'")
+      }
+      let found = state.charges.count { $0.refund != .proven && $0.charge.plan == hash }
       guard found == row.charges else {
         throw CommandFailure(
           .notVerified,

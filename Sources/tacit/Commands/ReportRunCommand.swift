@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CommandSupport
+internal import FederatedLearning
 internal import Foundation
 internal import ModelExport
 internal import Reporting
@@ -33,7 +34,8 @@ struct ReportRunCommand: ParsableCommand {
     if let partner {
       return try hand(out: try PartnerReport(folder: try RunFiles.open(path), partner: partner, path: path).report(), seal: nil)
     }
-    let (report, seal) = try Self.read(path)
+    var (report, seal) = try Self.read(path)
+    if seal == nil { report.hazards.insert(Self.unsigned(path), at: 0) }
     try hand(out: report, seal: seal)
   }
 
@@ -60,18 +62,33 @@ struct ReportRunCommand: ParsableCommand {
 
   private func printDifference(to other: String) throws {
     guard format != .html else { throw CommandFailure(.usage, "--compare prints text or json, found --format html") }
-    let difference = ReportDifference(try Self.read(path).report, try Self.read(other).report)
-    if format == .json { return try Console.outputJSON(difference) }
+    let (first, second) = (try Self.read(path), try Self.read(other))
+    let difference = ReportDifference(first.report, second.report)
+    let unsigned = [(path, first.seal), (other, second.seal)].filter { $0.1 == nil }.map { Self.unsigned($0.0).text }
+    if format == .json {
+      for sentence in unsigned { Failures.complain("note: \(sentence)") }
+      return try Console.outputJSON(difference)
+    }
+    for sentence in unsigned { Console.output("note: \(sentence)") }
     Console.output(difference.text(first: path, second: other, onlyDifferences: brief))
   }
 
+  private static func unsigned(_ path: String) -> Hazard {
+    Hazard(kind: .other, text: "\(path) is not signed: whoever had it in their hands may have changed any of its figures.")
+  }
+
   /// Reads a run's report.json, or the file itself; a seal that does not hold is refused.
+  ///
+  /// A run's report is the coordinator's, and has its seal: one without was never a run's, or lost it with what the seal forbids.
   private static func read(_ path: String) throws -> (report: RunReport, seal: ReportSeal?) {
     var isFolder: ObjCBool = false
     var file = path
+    var signer: String?
     let bytes: [UInt8]
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-      bytes = Array(FileManager.default.contents(atPath: path) ?? Data())
+      do { bytes = try PlainFile.read(path, bytesMax: PlainFile.documentBytesMax, followsLinks: true) } catch {
+        throw CommandFailure(.noInput, "\(error)")
+      }
     } else {
       let folder = try RunFiles.open(path)
       file = folder.reportJSON
@@ -87,14 +104,25 @@ struct ReportRunCommand: ParsableCommand {
           "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results")
       }
       bytes = try RunFiles.read(file, of: folder)
+      do { signer = try PlanFile(bytes: try RunFiles.read(folder.plan, of: folder)).plan.coordinatorKey } catch let error
+        as PlanError
+      {
+        throw CommandFailure(.data, "\(folder.plan): \(error)")
+      }
     }
     guard bytes.first == UInt8(ascii: "{") || file != path else {
       throw CommandFailure(.noInput, "\(path): found a file, expected the folder of a run such as runs/first, or its report.json")
     }
     let seal: ReportSeal?
-    do { seal = try VerifiedReport(bytes).seal } catch  where !error.isUnsealed {
+    do { seal = try VerifiedReport(bytes).seal } catch  where !error.isUnsealed || signer != nil {
       throw CommandFailure(.notVerified, "\(file) \(error); do not rely on its figures")
-    } catch { seal = nil }  // Reports of older versions, and of one partner alone, have no seal.
+    } catch { seal = nil }  // A report of one partner, or one that lost its seal: the output says so.
+    if let signer, let seal, seal.key != signer {
+      throw CommandFailure(
+        .notVerified,
+        "\(file) is signed by the key \(seal.key.prefix(16))…, expected the coordinator's of plan.json: \(signer.prefix(16))…; do not rely on its figures"
+      )
+    }
     do { return (try RunReport(json: Data(bytes)), seal) } catch { throw CommandFailure(.data, "\(file): \(error)") }
   }
 }

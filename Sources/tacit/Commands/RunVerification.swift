@@ -27,6 +27,10 @@ struct RunVerification {
   private(set) var checks: [Check] = []
   /// What no reader of a run folder can know.
   private(set) var limits: [String] = []
+  /// What was not held against this folder, and why: whoever names it so can leave these things out.
+  private(set) var relaxations: [String] = []
+  /// The key that the plan names as the coordinator's; nothing in the folder shows whose it is.
+  private(set) var coordinatorKey: VerificationKey?
 
   private let folder: RunFolder
   private var coordinator: LedgerState?
@@ -37,6 +41,8 @@ struct RunVerification {
     guard let planFile = checkPlan() else { return }
     let plan = planFile.plan
     let hash = SHA256.hash(planFile.bytes)
+    coordinatorKey = VerificationKey(hex: plan.coordinatorKey)
+    relax()
     checkSignature(planFile)
     checkRings(plan)
     checkLedgers(plan, hash)
@@ -45,7 +51,20 @@ struct RunVerification {
     checkBudget(plan)
     checkCatalogue(plan)
     checkReport(plan, hash)
-    describeLimits(plan)
+    describeLimits(plan, hash)
+  }
+
+  private mutating func relax() {
+    if !folder.isFinished {
+      relaxations.append(
+        "it is called \((folder.currentPath as NSString).lastPathComponent): of an interrupted run, a missing report, torn ends of ledgers, charges that the coordinator lacks and missing countersignatures are not held against it"
+      )
+    }
+    if folder.isExport {
+      relaxations.append(
+        "it holds the file \((folder.exportNote as NSString).lastPathComponent): of a coordinator's export, missing ledgers of partners, sums that no ledger here is charged for, a missing report and missing countersignatures are not held against it"
+      )
+    }
   }
 
   private mutating func say(_ verdict: Verdict, _ subject: String, _ sentence: String) {
@@ -220,49 +239,12 @@ struct RunVerification {
       "each of \(released) released sums is charged by as many partners as are in it, for the same plan and model")
   }
 
-  /// Partners who completed a round have signed the coordinator's head of then: it must still be in its ledger.
   private mutating func checkWitnesses(_ plan: TrainingPlan, _ hash: Digest) {
     guard let coordinator, plan.aggregation.isSecure else { return }
-    let subject = name(folder.witnesses)
-    guard let bytes = FileManager.default.contents(atPath: folder.witnesses) else {
-      limits.append(
-        "No partner's signature under the coordinator's heads is in this folder: whether partners were shown this ledger is for them to compare (tacit ledger head)."
-      )
-      return
-    }
-    let roster = Dictionary(
-      uniqueKeysWithValues: plan.roster.compactMap { entry in
-        VerificationKey(hex: entry.verificationKey).map { (ParticipantID(entry.participant), $0) }
-      })
-    var latest: (size: UInt64, signers: Int)?
-    var rounds = 0
-    for (index, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
-      let place = "\(subject), line \(index + 1)"
-      let witness: LedgerWitness
-      do { witness = try LedgerWitness(json: CanonicalJSON(canonical: Array(line))) } catch {
-        return say(.failed, place, "\(error)")
-      }
-      let signers = witness.signers(in: roster).count
-      guard witness.plan == hash, signers >= plan.aggregation.threshold else {
-        return say(
-          .failed, place,
-          "holds \(signers) valid signatures of this plan's partners under one head, \(plan.aggregation.threshold) are needed; it was changed, or is of another task"
-        )
-      }
-      guard coordinator.isExtension(of: witness.head) else {
-        return say(
-          .failed, place,
-          "\(signers) partners signed that the coordinator showed them a ledger of \(witness.head.size) records with the hash \(witness.head.head.hex.prefix(16))…, and this ledger is another one: the coordinator forked or rewrote it"
-        )
-      }
-      rounds += 1
-      if witness.head.size >= latest?.size ?? 0 { latest = (witness.head.size, signers) }
-    }
-    guard let latest else { return }
-    say(
-      .ok, subject,
-      "\(latest.signers) of \(plan.roster.count) partners countersigned the coordinator's head of \(latest.size) records, the last of \(rounds) such heads"
-    )
+    let witnesses = RunWitnesses(folder: folder, subject: name(folder.witnesses), plan: plan, planHash: hash, ledger: coordinator)
+    let found = witnesses.found()
+    checks += found.checks
+    limits += found.limits
   }
 
   /// Objections of one kind, told once with their number.
@@ -288,22 +270,11 @@ struct RunVerification {
   private mutating func checkEvents(_ plan: TrainingPlan, _ hash: Digest) {
     var ledgers = partners.map { (name(folder.partnerLedger($0.key)), $0.value) }.sorted { $0.0 < $1.0 }
     if let coordinator { ledgers.insert((name(folder.coordinatorLedger), coordinator), at: 0) }
-    for (subject, state) in ledgers {
+    ledgers: for (subject, state) in ledgers {
       for standing in state.charges where standing.charge.plan == hash {
-        let charge = standing.charge
-        guard plan.releases.indices.contains(charge.release), charge.attempt.session.hex == plan.session else {
-          say(
-            .failed, "\(subject), line \(standing.number)",
-            "the charge is of release \(charge.release) of session \(charge.attempt.session), which is not in the plan")
-          return
-        }
-        let release = plan.releases[charge.release]
-        let event = release.event(plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected
-        guard charge.event == event, charge.name == release.name else {
-          say(
-            .failed, "\(subject), line \(standing.number)",
-            "the charge is not what the plan says that release '\(release.name)' costs (noise, Δ² or sampling differ)")
-          return
+        if let objection = plan.objection(to: standing.charge) {
+          say(.failed, "\(subject), line \(standing.number)", "the charge \(objection)")
+          continue ledgers
         }
       }
     }
@@ -346,7 +317,9 @@ struct RunVerification {
       if folder.isFinished { say(.failed, ModelBundle.idsName, "is missing from a run that looks whole") }
       return
     }
-    guard let (_, ids) = try? ModelBundle.read(folder: folder.currentPath), Set(ids).count == ids.count,
+    guard PlainFile.isPlain(path, bytesMax: PlainFile.documentBytesMax),
+      PlainFile.isPlain("\(folder.currentPath)/\(ModelBundle.tensorsName)", bytesMax: PlainFile.modelBytesMax),
+      let (_, ids) = try? ModelBundle.read(folder: folder.currentPath), Set(ids).count == ids.count,
       SHA256.hash(Catalogue(itemIDs: ids).canonicalBytes).hex == plan.catalogue.hash
     else { return say(.failed, ModelBundle.idsName, "model and item ids cannot be read, or are not over the plan's catalogue") }
     say(.ok, ModelBundle.idsName, "\(ids.count) items, with the hash that the plan names")
@@ -355,7 +328,7 @@ struct RunVerification {
   private mutating func checkReport(_ plan: TrainingPlan, _ hash: Digest) {
     let subject = "report.json"
     guard FileManager.default.fileExists(atPath: folder.reportJSON) else {
-      if folder.isExport { return say(.note, subject, "is not there: a coordinator has no data to report on") }
+      if folder.isExport { return say(.note, subject, "is not there: the coordinator exported the run without one") }
       return folder.isFinished
         ? say(.failed, subject, "is missing from a run that looks whole")
         : say(.note, subject, "is not there: the run was interrupted; its ledgers count all the same")
@@ -368,46 +341,68 @@ struct RunVerification {
     } catch {
       return say(.failed, subject, "\(error)")
     }
-    for file in [folder.reportJSON, folder.reportHTML, folder.reportText] { checkSeal(file, plan) }
-    let objections = ReportComparison(
+    let seals = [folder.reportJSON, folder.reportHTML, folder.reportText].compactMap { checkSeal($0, plan) }
+    if Set(seals.map(\.line)).count > 1 {
+      say(.failed, "report", "the seals of its forms are not one: each may be genuine, but they are of different reports")
+    }
+    let comparison = ReportComparison(
       report: report, plan: plan, planHash: hash, ledger: coordinator,
-      partners: partners.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    ).objections
+      partners: plan.roster.compactMap { entry in partners[entry.name].map { (entry.name, $0) } })
+    let objections = comparison.objections
     for objection in objections { say(.failed, subject, objection) }
     if objections.isEmpty {
-      say(.ok, subject, "plan, catalogue, signer, ledger head, releases and every ε are those found above")
+      say(.ok, subject, "plan, signer, ledger head and the whole of its privacy part are those that plan and ledgers give")
     }
-    guard let sealed = try? folder.read(folder.reportHTML), let page = try? ReportForm.unseal(sealed).body else { return }
-    guard report.identity.codeVersion == TacitVersion.text else {
-      return say(
-        .note, "report.html",
-        "was made by \(report.identity.codeVersion ?? "another version") and not compared; print report.json with tacit report")
+    if !comparison.isOfThisVersion {
+      say(
+        .note, subject,
+        "was made by \(report.identity.codeVersion ?? "another version"): its figures were compared, its sentences were not, nor its page and text; print report.json with tacit report"
+      )
     }
-    guard page == Array(report.renderHTML().utf8) else {
-      return say(.failed, "report.html", "does not say what report.json says; print that with tacit report")
+    if report.privacy.audit != nil {
+      limits.append("What the audit in the report measured is the coordinator's word; tacit audit repeats it.")
     }
-    say(.ok, "report.html", "says what report.json says")
+    for (path, body) in [(folder.reportHTML, report.renderHTML()), (folder.reportText, report.renderText(.page))]
+    where comparison.isOfThisVersion {
+      guard let sealed = try? folder.read(path), let form = try? ReportForm.unseal(sealed).body else { continue }
+      guard form == Array(body.utf8) else {
+        say(.failed, name(path), "does not say what report.json says; print that with tacit report")
+        continue
+      }
+      say(.ok, name(path), "says what report.json says")
+    }
   }
 
   /// Every byte of the report is what the plan's coordinator signed.
-  private mutating func checkSeal(_ path: String, _ plan: TrainingPlan) {
+  private mutating func checkSeal(_ path: String, _ plan: TrainingPlan) -> ReportSeal? {
     let subject = name(path)
     guard FileManager.default.fileExists(atPath: path) else {
-      return say(folder.isFinished ? .failed : .note, subject, "is missing")
+      say(folder.isFinished ? .failed : .note, subject, "is missing")
+      return nil
     }
     do {
       let report = try VerifiedReport(try folder.read(path))
       guard report.seal.key == plan.coordinatorKey else {
-        return say(
+        say(
           .failed, subject,
           "is signed by the key \(report.seal.key.prefix(16))…, expected the coordinator's of plan.json: \(plan.coordinatorKey.prefix(16))…"
         )
+        return nil
       }
       say(.ok, subject, "every byte is what the coordinator's key \(plan.coordinatorKey.prefix(16))… signed")
-    } catch { say(.failed, subject, "\(error)") }
+      return report.seal
+    } catch {
+      say(.failed, subject, "\(error)")
+      return nil
+    }
   }
 
-  private mutating func describeLimits(_ plan: TrainingPlan) {
+  private mutating func describeLimits(_ plan: TrainingPlan, _ hash: Digest) {
+    if let coordinatorKey {
+      limits.insert(
+        "Who made this folder: all keys were taken from its plan.json, and somebody who made up a whole run has made up the keys. The coordinator's key is \(SignerFingerprint(of: coordinatorKey)); the plan, and with it the roster of \(plan.roster.count) partners' keys, has the fingerprint \(ShortFingerprint(of: hash)): compare both with what the coordinator and the partners say.",
+        at: 0)
+    }
     if plan.privacy.noise == .none { limits.removeAll { $0.hasPrefix("That noise was drawn") } }
     if plan.privacy.noise == .distributed {
       limits.removeAll { $0.hasPrefix("That noise was drawn") }

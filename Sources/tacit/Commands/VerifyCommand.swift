@@ -11,13 +11,16 @@ struct VerifyCommand: ParsableCommand {
     abstract: "Check a run (plan, ledgers, report, ε) or one report.html, .json or .txt; exit code 4 when anything fails.",
     discussion: """
       Works on an interrupted run (NAME.partial) as well: its ledgers show what was spent.
-      A single report proves that no byte of it was changed since its signer wrote it; whether the figures are right needs the run's ledgers.
+      A single report proves that no byte of it was changed since whoever holds the key in its seal wrote it. Everybody can make a key: name the
+      signer with --signer. Whether the figures are right needs the run's ledgers.
       """)
 
   @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first, or a report of one.", valueName: "run or report"))
   var path: String
   @Option(
-    help: ArgumentHelp("Refuse a signer other than the one with this fingerprint (at least 16 digits).", valueName: "fingerprint")
+    help: ArgumentHelp(
+      "The signer whom you expect: 24 characters as rosters show them, or at least 16 digits of the key's SHA-256; another one is refused.",
+      valueName: "fingerprint")
   )
   var signer: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
@@ -26,33 +29,59 @@ struct VerifyCommand: ParsableCommand {
 
   private struct Document: Encodable {
     let run: String
+    /// For a report alone only with --signer: unchanged since a key that nobody knows is not sound.
     let isSound: Bool
+    let isSignerChecked: Bool
     let checks: [RunVerification.Check]
+    let relaxed: [String]
     let cannotBeSeen: [String]
   }
 
   private func execute() throws {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-      return try answer(path, [try reportCheck()], Self.reportLimits)
+      return try answerReport()
     }
     let folder = try RunFiles.open(path)
     let verification = RunVerification(folder: folder)
     var checks = verification.checks
-    if signer != nil { checks.append(signerCheck(folder.reportJSON)) }
-    try answer(folder.currentPath, checks, verification.limits)
+    let fingerprint = verification.coordinatorKey.map { SignerFingerprint(of: $0) }
+    if let signer {
+      let isMeant = fingerprint?.isMeant(by: signer) == true
+      checks.append(
+        .init(
+          verdict: isMeant ? .ok : .failed, subject: "signer",
+          sentence: isMeant
+            ? "the coordinator's key of plan.json is the one that you named"
+            : "the coordinator's key of plan.json is \(fingerprint.map { "\($0)" } ?? "missing"), expected the signer \(signer)"))
+    }
+    try answer(
+      folder.currentPath, checks, verification.limits, relaxed: verification.relaxations,
+      verdict: "is sound"
+        + (verification.relaxations.isEmpty
+          ? "" : ", as far as it must be, for " + verification.relaxations.joined(separator: "; "))
+        + (signer != nil
+          ? "."
+          : ". Whose run it is was NOT checked: compare the coordinator's key \(fingerprint.map { "\($0.short)" } ?? "") or give --signer."),
+      isSound: true)
   }
 
-  private func answer(_ subject: String, _ checks: [RunVerification.Check], _ limits: [String]) throws {
+  private func answer(
+    _ subject: String, _ checks: [RunVerification.Check], _ limits: [String], relaxed: [String] = [], verdict: String,
+    isSound: Bool
+  ) throws {
     let failed = checks.filter { $0.verdict == .failed }.count
     switch format {
     case .json:
-      try Console.outputJSON(Document(run: subject, isSound: failed == 0, checks: checks, cannotBeSeen: limits))
+      try Console.outputJSON(
+        Document(
+          run: subject, isSound: failed == 0 && isSound, isSignerChecked: signer != nil, checks: checks, relaxed: relaxed,
+          cannotBeSeen: limits))
     case .text:
       for check in checks { Console.output("\(check.verdict.label)  \(check.subject): \(check.sentence)") }
       Console.output("\nWhat this cannot see:")
       for limit in limits { Console.output("- \(limit)") }
-      if failed == 0 { Console.output("\n\(subject) is sound.") }
+      if failed == 0 { Console.output("\n\(subject) \(verdict)") }
     }
     guard failed == 0 else {
       throw CommandFailure(
@@ -62,36 +91,40 @@ struct VerifyCommand: ParsableCommand {
 
   // MARK: One report
 
-  private func reportCheck() throws -> RunVerification.Check {
-    guard let bytes = FileManager.default.contents(atPath: path) else {
+  private func answerReport() throws {
+    let bytes: [UInt8]
+    do { bytes = try PlainFile.read(path, bytesMax: PlainFile.documentBytesMax, followsLinks: true) } catch {
       throw CommandFailure(
-        .noInput, "\(path) cannot be read; expected a run's folder or its report.html, report.json or report.txt")
+        .noInput, "\(path) cannot be read (\(error)); expected a run's folder or its report.html, report.json or report.txt")
     }
-    return check(Array(bytes), path)
-  }
-
-  private func signerCheck(_ file: String) -> RunVerification.Check {
-    check(Array(FileManager.default.contents(atPath: file) ?? Data()), file)
-  }
-
-  private func check(_ bytes: [UInt8], _ subject: String) -> RunVerification.Check {
-    do {
-      let report = try VerifiedReport(bytes)
-      if let signer, !report.isSigned(by: signer) {
-        return .init(
-          verdict: .failed, subject: subject,
-          sentence:
-            "is signed by \(report.fingerprint), expected the signer \(signer) (at least the first 16 digits of a fingerprint)")
-      }
-      return .init(
-        verdict: .ok, subject: subject,
-        sentence: "every byte is what the key with the fingerprint \(report.fingerprint) signed"
-          + (signer == nil ? "; compare it with the signer's, or give --signer" : ", which is the signer that you named"))
-    } catch { return .init(verdict: .failed, subject: subject, sentence: "\(error)") }
+    let report: VerifiedReport
+    do { report = try VerifiedReport(bytes) } catch {
+      return try answer(
+        path, [.init(verdict: .failed, subject: path, sentence: "\(error)")], Self.reportLimits, verdict: "", isSound: false)
+    }
+    guard let signer else {
+      let check = RunVerification.Check(
+        verdict: .note, subject: path,
+        sentence:
+          "every byte is what the key \(report.signer) signed; whose key that is was not checked: compare it with what the signer says, or give --signer"
+      )
+      return try answer(
+        path, [check], Self.reportLimits,
+        verdict: "is unchanged since the key \(report.signer.short) signed it; its signer was NOT checked.",
+        isSound: false)
+    }
+    let isMeant = report.signer.isMeant(by: signer)
+    let check = RunVerification.Check(
+      verdict: isMeant ? .ok : .failed, subject: path,
+      sentence: isMeant
+        ? "every byte is what the key \(report.signer) signed, which is the signer that you named"
+        : "is signed by \(report.signer), expected the signer \(signer) (24 characters, or at least 16 digits of the SHA-256)")
+    try answer(
+      path, [check], Self.reportLimits, verdict: "is sound: unchanged since the signer that you named wrote it.", isSound: true)
   }
 
   private static let reportLimits = [
     "Whether the figures are right: recompute them from the run's ledgers with tacit verify RUN.",
-    "Whose key the fingerprint is: compare it with the plan, the roster, or what the signer says.",
+    "Whose key the fingerprint is: compare it with the plan, the roster, or what the signer says. Everybody can make a key and seal with it.",
   ]
 }

@@ -10,7 +10,10 @@ struct LedgerCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Verify ledgers, heads and proofs, and look for forks among them; exit code 4 when anything fails.",
-    discussion: "A fork is proven by two heads of one ledger and size that its holder signed both; --fork writes that proof.")
+    discussion: """
+      A fork is proven by two heads of one ledger and size that its holder signed both; --fork writes that proof (of more forks to FILE.2, FILE.3, …).
+      Two ledgers of one key for one data set fail too, and so does a ledger that ends before a head that its holder signed.
+      """)
 
   @Argument(help: ArgumentHelp("Ledger files, and JSON of tacit ledger head and prove.", valueName: "file")) var paths: [String]
   @Option(help: "The holder's public key, 64 hexadecimal digits; from the files themselves when left out.") var key: String?
@@ -22,6 +25,7 @@ struct LedgerCheckCommand: ParsableCommand {
     let key = try LedgerSource.key(key)
     var comparison = LedgerComparison()
     var failures = 0
+    var limits: [String] = []
     func fail(_ sentence: String) {
       failures += 1
       Console.output("FAIL  \(sentence)")
@@ -44,6 +48,7 @@ struct LedgerCheckCommand: ParsableCommand {
         }
       } else {
         let verification = LedgerVerifier(key: key).verify(bytes)
+        for limit in verification.limits where !limits.contains(limit) { limits.append(limit) }
         for finding in verification.findings {
           if finding.isFault { fail("\(path): \(finding)") } else { Console.output("note  \(path): \(finding)") }
         }
@@ -51,19 +56,26 @@ struct LedgerCheckCommand: ParsableCommand {
         comparison.add(state, from: path)
         if verification.isSound {
           Console.output(
-            "ok    \(path): \(state.size) records, \(state.charges.count) charges, fingerprint \(state.statement.fingerprint)")
+            "ok    \(path): \(LedgerSource.describe(state.header)): \(state.size) records, \(state.charges.count) charges, fingerprint \(state.statement.fingerprint)"
+          )
         }
       }
     }
     for sentence in comparison.agreements { Console.output("ok    \(sentence)") }
-    for sentence in comparison.unknown { Console.output("note  \(sentence)") }
-    for (fork, sentence) in comparison.forks {
+    for sentence in comparison.unknown + comparison.unrelated { Console.output("note  \(sentence)") }
+    for sentence in comparison.restarts + comparison.rollbacks { fail(sentence) }
+    for (index, (fork, sentence)) in comparison.forks.enumerated() {
       fail(sentence)
-      if let path = self.fork {
+      if let path = self.fork.map({ index == 0 ? $0 : "\($0).\(index + 1)" }) {
         try AtomicFile.write(LedgerDocument.fork(fork).json.text + "\n", to: path)
         Console.output("      the proof, with both signatures, is in \(path)")
       }
     }
+    if key == nil, limits.isEmpty {
+      limits.append("The key was taken from the files themselves: compare it with the roster's, or give --key.")
+    }
+    Console.output("\nWhat this cannot see:")
+    for limit in limits { Console.output("- \(limit)") }
     guard failures == 0 else {
       throw CommandFailure(.notVerified, "\(failures) \(failures == 1 ? "check" : "checks") failed; do not rely on these ledgers")
     }

@@ -31,11 +31,11 @@ struct LedgerHeadCommand: ParsableCommand {
     try Failures.report {
       let source = try LedgerSource(sound: path, key: key)
       let statement = source.state.statement(size: try source.checked(size, "--size"))
+      source.sayLimits()
       switch format {
       case .json: Console.output(LedgerDocument.head(statement).json.text)
       case .text:
-        let header = source.state.header
-        Console.output("\(header.kind.rawValue) ledger of \(header.holder), \(header.dataset)")
+        Console.output(LedgerSource.describe(source.state.header))
         Console.output("records      \(statement.head.head.size)")
         Console.output("fingerprint  \(statement.fingerprint)")
         Console.output("hash         \(statement.head.head.head.hex)")
@@ -60,6 +60,7 @@ struct LedgerProveCommand: ParsableCommand {
     try Failures.report {
       let source = try LedgerSource(sound: path, key: key)
       let size = try source.checked(size, "--size")
+      source.sayLimits()
       switch (record, since) {
       case (let record?, nil):
         let number = try source.checked(record, "--record", upTo: size)
@@ -92,6 +93,7 @@ struct LedgerExportCommand: ParsableCommand {
         throw CommandFailure(.usage, "--delta is \(delta), expected a number above 0 and below 1")
       }
       let source = try LedgerSource(sound: path, key: key)
+      source.sayLimits()
       let events: CanonicalJSON
       do { events = try source.state.dpEvents(delta: delta) } catch { throw CommandFailure(.data, "\(path): \(error)") }
       Console.output(events.text)

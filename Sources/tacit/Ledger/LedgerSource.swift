@@ -1,7 +1,7 @@
 internal import CommandSupport
 internal import CryptoPrimitives
 internal import FederatedLearning
-internal import Foundation
+internal import Storage
 
 /// A ledger file that was read and verified.
 struct LedgerSource {
@@ -31,10 +31,23 @@ struct LedgerSource {
 
   /// - Throws: `CommandFailure` when there is no such file.
   static func read(_ path: String) throws -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw CommandFailure(.noInput, "\(path) cannot be read; expected a file")
+    do { return try PlainFile.read(path, bytesMax: PlainFile.ledgerBytesMax, followsLinks: true) } catch {
+      throw CommandFailure(.noInput, "\(path) cannot be read (\(error)); expected a file")
     }
-    return Array(data)
+  }
+
+  /// Whose ledger it is, in words.
+  static func describe(_ header: LedgerHeader) -> String {
+    "\(header.kind.rawValue) ledger of '\(header.holder)', \(header.kind == .partner ? "data set" : "task") '\(header.dataset)', key \(SignerFingerprint(of: header.key).short)"
+  }
+
+  /// Says on standard error what was not checked, so that nothing mixes with the output.
+  func sayLimits() {
+    if verification.isKeyUnchecked {
+      Failures.complain(
+        "note: the key was taken from \(path) itself: whoever rewrote it whole goes unnoticed; name the holder's with --key (it is \(SignerFingerprint(of: state.header.key).short))"
+      )
+    }
   }
 
   static func key(_ text: String?) throws -> VerificationKey? {

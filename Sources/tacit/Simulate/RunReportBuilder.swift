@@ -36,7 +36,7 @@ struct RunReportBuilder {
     RunIdentity(
       runID: plan.session, algorithm: plan.algorithm.name, dataSet: experiment.dataset.name,
       planHash: SHA256.hash(experiment.planFile.bytes).hex, catalogueHash: plan.catalogue.hash,
-      codeVersion: TacitVersion.text, accountantName: outcome.coordinatorLedger.state.recorded.accountant,
+      codeVersion: TacitVersion.text, accountantName: figures.accountant,
       signerKeyFingerprint: SHA256.hash(experiment.coordinatorKey.verificationKey.bytes).hex,
       createdAt: experiment.settings.insecureTestRandomness
         ? "1970-01-01T00:00:00Z" : Date().formatted(.iso8601),
@@ -45,41 +45,15 @@ struct RunReportBuilder {
 
   // MARK: - Privacy
 
+  /// From the ledgers, as whoever verifies the run makes it too.
+  private var figures: RunPrivacy {
+    RunPrivacy(
+      plan: plan, state: outcome.coordinatorLedger.state,
+      partners: zip(plan.roster.map(\.name), outcome.partnerLedgers.map(\.state)).map { ($0, $1) })
+  }
+
   private func privacy() throws -> PrivacyReport {
-    let state = outcome.coordinatorLedger.state
-    let spent = state.recorded.epsilon(delta: plan.privacy.delta)
-    var report = try PlanPrivacyReport(
-      plan: plan, state: state, charges: state.charges, ledgerHead: state.head.head.head.hex,
-      remaining: plan.privacy.noise == .none ? nil : max(0, plan.privacy.epsilon - spent)
-    ).report()
-    report.covered = [
-      "Every release of the plan: training and evaluation.",
-      "Attempts that were aborted after masked inputs may have left a partner.",
-    ]
-    report.notCovered = [
-      "Who is eligible, and which partners took part.", "Traffic: sizes and times of messages.",
-      "The catalogue, which is taken to be public; without a list of items this simulation makes it from the interactions.",
-      "Choices that people made after looking at the data, such as these settings.",
-      "Seconds and memory of this run, which depend on the data that was computed on.",
-      (experiment.settings.nominalUsers == nil
-        ? "The plan's number of users and the partners' caps: this simulation took them from the data, rounded to two digits, as no real plan may."
-        : "The partners' caps on users in the plan: this simulation took them from the data, rounded to two digits, as no real plan may."),
-    ]
-    report.rounds = RoundCounts(
-      planned: plan.releases.count, completed: result.releases.count,
-      abortedButCharged: state.charges.count - result.releases.count,
-      noiseContributors: NoiseContributors(counts: result.releases.map(\.survivors.count)),
-      endedBecause: "\(result.end)")
-    let names = plan.roster.map(\.name)
-    report.spending = SpendReading.rows(
-      plan, partners: zip(names, outcome.partnerLedgers.map(\.state)).map { ($0, $1) }, charges: state.charges)
-    report.tuning = TuningDisclosure(
-      notCovered: [
-        "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
-        "Early stopping and warm starts: none; the plan fixed the rounds and the first model. The vocabulary is the public catalogue.",
-      ],
-      use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
-    return report
+    try figures.report(areUsersFromData: experiment.settings.nominalUsers == nil, end: "\(result.end)")
   }
 
   // MARK: - Utility and cost
