@@ -147,7 +147,7 @@ let package = Package(
     .executableTarget(
       name: "tacit-coordinator",
       dependencies: [
-        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "Reporting", "PeerIdentity",
+        "CryptoPrimitives", "SecureAggregation", "Recommender", "FederatedLearning", "ModelExport", "Reporting", "PeerIdentity",
         "Transport", "Operations", "CommandSupport", "ServiceCommands", "CoordinatorService", argumentParser,
       ],
       path: "Coordinator/Command", swiftSettings: settings),

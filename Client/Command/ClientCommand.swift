@@ -19,7 +19,8 @@ struct ClientCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Using and checking what came of it:",
         subcommands: [
-          RecommendCommand.self, WorthCommand.self, ReportCommand.self, VerifyCommand.self, CheckConfigCommand.self,
+          RecommendCommand.self, WorthCommand.self, ReportCommand.self, LedgerCommand.self, VerifyCommand.self,
+          CheckConfigCommand.self,
         ]),
     ])
 }

@@ -7,7 +7,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     commandName: "tacit-coordinator",
     abstract: "Forms noised sums over the updates of partners, and never sees one of them.",
     discussion: "A state folder is one task: init once, invite partners, make a plan when they have enrolled, serve.",
-    version: "tacit-coordinator 0.1.0",
+    version: CoordinatorVersion.text,
     groupedSubcommands: [
       CommandGroup(
         name: "Setting up:",
@@ -15,7 +15,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Training:",
         subcommands: [
-          PlanCommand.self, CheckPlanCommand.self, ServeCommand.self, StatusCommand.self, ExportCommand.self,
+          PlanCommand.self, CheckPlanCommand.self, ServeCommand.self, StatusCommand.self, LedgerCommand.self, ReportCommand.self,
+          ExportCommand.self,
         ]),
       CommandGroup(
         name: "Operating:",

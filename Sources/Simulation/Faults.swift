@@ -35,6 +35,8 @@ public enum CoordinatorLie: String, Sendable, Equatable, CaseIterable {
   case swapModel = "swap-model"
   /// Puts a mask key of its own into one partner's advertisement.
   case forgeKey = "forge-key"
+  /// From the second release on, shows everybody a ledger that is longer than the last one, and another.
+  case rewriteLedger = "rewrite-ledger"
 }
 
 /// The stage at which a partner leaves an attempt: it does not send that stage's message, nor any later one.

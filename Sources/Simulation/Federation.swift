@@ -74,6 +74,9 @@ public final class Federation {
   private let observer: (FederationEvent) -> Void
   private let shouldStop: () -> Bool
   private let coordinatorKey: SigningKey
+  private let coordinatorLedger: PrivacyLedger
+  /// What a coordinator shows that lost its ledger and filled another one up.
+  private var rewrittenLedger: PrivacyLedger?
   private var coordinator: CoordinatorEngine
   private var coordinatorRandom: any RandomSource
   private let restartedRandomness: Randomness?
@@ -121,6 +124,7 @@ public final class Federation {
   ) throws {
     self.planFile = planFile
     self.coordinatorKey = coordinatorKey
+    self.coordinatorLedger = coordinatorLedger
     self.observer = observer
     self.shouldStop = shouldStop
     faultPlan = faults
@@ -200,8 +204,26 @@ public final class Federation {
       host.reached = nil
       if let restartedRandomness { host.random = restartedRandomness.source(for: UInt64(participant.rawValue)) }
     }
-    let actions = measured(Self.stage(of: message)) { host.engine.receive(message, random: &host.random, time: Int(network.now)) }
+    let continuation = records(for: message, host, participant)
+    let actions = measured(Self.stage(of: message)) {
+      host.engine.receive(message, continuation: continuation, random: &host.random, time: Int(network.now))
+    }
     perform(actions, by: participant, host)
+  }
+
+  /// What a partner fetches of the coordinator's ledger before it takes a start.
+  private func records(
+    for message: CoordinatorMessage, _ host: PartnerHost, _ participant: ParticipantID
+  ) -> LedgerContinuation? {
+    guard case .roundStart(let start) = message, let missing = host.engine.missingRecords(for: start),
+      let continuation =
+        rewrittenLedger?.state.continuation(after: missing.lowerBound - 1, upTo: missing.upperBound)
+        ?? coordinator.ledgerContinuation(of: missing)
+    else { return nil }
+    let bytes = continuation.encoded
+    bytesDown[participant, default: 0] += bytes.count
+    meter.add(bytesDown: bytes.count, to: .openRound)
+    return LedgerContinuation(decoding: bytes)
   }
 
   private func perform(_ actions: [PartnerAction], by participant: ParticipantID, _ host: PartnerHost) {
@@ -312,6 +334,16 @@ public final class Federation {
         RoundStart(
           session: start.session, round: start.round, attempt: start.attempt, planHash: start.planHash, model: bytes,
           ledgerSize: start.ledgerSize, ledgerHead: start.ledgerHead, signature: signature))
+    case (.rewriteLedger, .roundStart(let start)) where start.round > 0:
+      guard let head = rewritten(from: start.ledgerSize) else { return message }
+      let signature = coordinatorKey.sign(
+        RoundStart.signedBytes(
+          session: start.session, round: start.round, attempt: start.attempt, planHash: start.planHash,
+          modelHash: SHA256.hash(start.model), ledgerSize: head.size, ledgerHead: head.head))
+      return .roundStart(
+        RoundStart(
+          session: start.session, round: start.round, attempt: start.attempt, planHash: start.planHash, model: start.model,
+          ledgerSize: head.size, ledgerHead: head.head, signature: signature))
     case (.forgeKey, .aggregation(.advertisementList(let list))) where !isVictim:
       guard let last = list.advertisements.last, let first = list.advertisements.first else { return message }
       let forged = KeyAdvertisement(
@@ -331,6 +363,20 @@ public final class Federation {
       return .aggregation(.survivorSet(SurvivorSet(context: set.context, survivors: kept)))
     default: return message
     }
+  }
+
+  /// A ledger of this coordinator that is a record longer than `size`, without a single charge.
+  private func rewritten(from size: UInt64) -> LedgerHead? {
+    if rewrittenLedger == nil {
+      let header = coordinatorLedger.state.header
+      let line = try? PrivacyLedger.headerLine(
+        kind: .coordinator, holder: header.holder, dataset: header.dataset, created: header.created, key: coordinatorKey)
+      rewrittenLedger = line.flatMap { try? PrivacyLedger(content: $0, journal: LedgerMemory($0), key: coordinatorKey) }
+    }
+    while let ledger = rewrittenLedger, ledger.head.head.size <= size {
+      guard (try? ledger.note("nothing to see here", time: 0)) != nil else { return nil }
+    }
+    return rewrittenLedger?.head.head
   }
 
   // MARK: - Stages of messages

@@ -150,7 +150,7 @@ internal import Testing
     try driver.restart(1)
     let shorter = driver.start(round: 1, attempt: 0, ledgerSize: release.ledgerSize - 1)
     #expect(reasons(driver[1].receive(.roundStart(shorter))) == [.coordinatorLedgerRolledBack])
-    let forked = driver.start(round: 1, attempt: 0, ledgerSize: release.ledgerSize)
+    let forked = driver.start(round: 1, attempt: 0, ledgerSize: release.ledgerSize, ledgerHead: SHA256.hash([5]))
     #expect(reasons(driver[1].receive(.roundStart(forked))) == [.coordinatorLedgerRolledBack], "as long, but another")
     #expect(driver.queue.contains { $0.to == ParticipantID(1) })
     driver.run()
@@ -302,17 +302,17 @@ internal import Testing
   // MARK: - The journal
 
   @Test func `a journal that cannot be written lets nothing out`() throws {
-    // Writes of one attempt: opened, coordinator's head, answer 1, peers' heads, answers 2 and 3, what is expected of the
-    // coordinator, answer 4, what is expected of the peers, answer 5.
-    for write in 0..<10 {
+    // Writes of one attempt: opened, coordinator's head as the least and as shown, answer 1, peers' heads, answers 2 and 3, what
+    // is expected of the coordinator, answer 4, what is expected of the peers, their signatures, answer 5.
+    for write in 0..<12 {
       let driver = try RoundDriver(world(releases: 1))
       driver[3].memory.fail(at: write)
       driver.run()
-      let answers = [0, 0, 0, 1, 1, 2, 2, 3, 4, 4][write]
+      let answers = [0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 4, 4][write]
       #expect(driver[3].engine.refusals == [.journalUnavailable: 1], "write \(write)")
       #expect(driver.sent.filter { $0.from.rawValue == 3 && stageIndex($0.message) >= 0 }.count == answers, "write \(write)")
       // A charge without an input errs on the safe side; an input without a charge cannot be.
-      #expect(driver[3].journal.chargeCount == (write < 6 ? 0 : 1), "write \(write)")
+      #expect(driver[3].journal.chargeCount == (write < 7 ? 0 : 1), "write \(write)")
       #expect(driver.coordinator.end == .completed && driver.published.count == 1)
       #expect(driver.published[0].survivors.contains(ParticipantID(3)) == (answers > 2), "write \(write)")
     }

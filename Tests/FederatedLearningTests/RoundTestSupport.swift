@@ -97,6 +97,16 @@ final class WatchedMemory: PartnerJournal {
     try write()
     memory.record(coordinatorHead: coordinatorHead, session: session)
   }
+  func shownHead(session: SessionID) -> LedgerHead? { memory.shownHead(session: session) }
+  func record(shownHead: LedgerHead, session: SessionID) throws {
+    try write()
+    memory.record(shownHead: shownHead, session: session)
+  }
+  func newestWitness(session: SessionID) -> LedgerWitness? { memory.newestWitness(session: session) }
+  func record(witness: LedgerWitness, session: SessionID) throws {
+    try write()
+    memory.record(witness: witness, session: session)
+  }
   func peerHeads(session: SessionID) -> [ParticipantID: LedgerHead] { memory.peerHeads(session: session) }
   func record(peerHeads: [ParticipantID: LedgerHead], session: SessionID) throws {
     try write()
@@ -193,6 +203,8 @@ final class RoundDriver {
     let ledger: PrivacyLedger
     let journal: WatchedJournal
     let memory: WatchedMemory
+    /// What the coordinator shows of its ledger when it is asked.
+    var records: (ClosedRange<UInt64>) -> LedgerContinuation? = { _ in nil }
 
     init(
       engine: consuming PartnerEngine, random: any RandomSource, ledger: PrivacyLedger, journal: WatchedJournal,
@@ -205,7 +217,11 @@ final class RoundDriver {
       self.memory = memory
     }
 
-    func receive(_ message: CoordinatorMessage) -> [PartnerAction] { engine.receive(message, random: &random, time: 6) }
+    func receive(_ message: CoordinatorMessage) -> [PartnerAction] {
+      var continuation: LedgerContinuation?
+      if case .roundStart(let start) = message { continuation = engine.missingRecords(for: start).flatMap(records) }
+      return engine.receive(message, continuation: continuation, random: &random, time: 6)
+    }
     func train() -> [PartnerAction] { engine.train(time: 5) }
     var newestRelease: ModelRelease? { engine.newestRelease }
   }
@@ -215,7 +231,7 @@ final class RoundDriver {
   var coordinator: CoordinatorEngine
   let coordinatorLedger: PrivacyLedger
   let coordinatorJournal: WatchedJournal
-  var hosts: [ParticipantID: Host] = [:]
+  var hosts: [ParticipantID: Host] = [:] { didSet { connect() } }
   var random = KeyedRandomSource(insecureSeed: 99)
   var queue: [(to: ParticipantID, message: CoordinatorMessage)] = []
   var generation = 0
@@ -228,6 +244,8 @@ final class RoundDriver {
   var passes: (ParticipantID, PartnerMessage) -> Bool = { _, _ in true }
   /// What a partner is told instead of what the coordinator said.
   var rewrite: (ParticipantID, CoordinatorMessage) -> CoordinatorMessage? = { $1 }
+  /// Whether the coordinator's ledger grows by a remark before each round.
+  var notesBetweenRounds = false
   var sent: [(from: ParticipantID, message: PartnerMessage)] = []
 
   init(_ world: RoundWorld, planFile: PlanFile? = nil, caps: [Int: PrivacyBudget] = [:]) throws {
@@ -245,6 +263,12 @@ final class RoundDriver {
         engine: try engine(participant, ledger: ledger, memory: memory, cap: caps[index + 1]),
         random: KeyedRandomSource(insecureSeed: UInt64(index + 1)), ledger: ledger, journal: journal, memory: memory)
     }
+    connect()
+  }
+
+  /// Partners ask this coordinator for its records.
+  private func connect() {
+    for host in hosts.values { host.records = { [unowned self] in coordinator.ledgerContinuation(of: $0) } }
   }
 
   /// A partner's engine; with the ledger and memory of an earlier one, a process that starts again.
@@ -282,7 +306,9 @@ final class RoundDriver {
         published.append(release)
         models.append(coordinator.model)
       case .attemptAborted(_, _, let reason): aborts.append(reason)
-      case .readyForNext: perform(coordinator.begin())
+      case .readyForNext:
+        if notesBetweenRounds { try? coordinatorLedger.note("between rounds", time: 1) }
+        perform(coordinator.begin())
       case .finished: break
       }
     }

@@ -395,20 +395,24 @@ extension RoundDriver {
   /// A round start as this coordinator would sign it.
   func start(
     round: UInt32, attempt: UInt32, session: SessionID? = nil, planHash: Digest? = nil, model: ItemModel? = nil,
-    ledgerSize: UInt64 = 1000, key: SigningKey? = nil
+    ledgerSize: UInt64? = nil, ledgerHead: Digest? = nil, key: SigningKey? = nil
   ) -> RoundStart {
     var current = coordinator.model
     current.version = Int(round)
     let bytes = ModelBytes.encode(model ?? current)
     let session = session ?? RoundWorld.session(7)
     let planHash = planHash ?? SHA256.hash(planFile.bytes)
+    // The coordinator's own ledger, which grows by a remark where it is not long enough.
+    let ledgerSize = ledgerSize ?? coordinatorLedger.head.head.size + 1
+    while coordinatorLedger.head.head.size < ledgerSize, (try? coordinatorLedger.note("a test", time: 1)) != nil {}
+    let ledgerHead = ledgerHead ?? coordinatorLedger.state.signedHead(size: Int(ledgerSize)).head.head
     return RoundStart(
       session: session, round: round, attempt: attempt, planHash: planHash, model: bytes, ledgerSize: ledgerSize,
-      ledgerHead: .zero,
+      ledgerHead: ledgerHead,
       signature: (key ?? world.coordinatorKey).sign(
         RoundStart.signedBytes(
           session: session, round: round, attempt: attempt, planHash: planHash, modelHash: SHA256.hash(bytes),
-          ledgerSize: ledgerSize, ledgerHead: .zero)))
+          ledgerSize: ledgerSize, ledgerHead: ledgerHead)))
   }
 }
 

@@ -100,6 +100,14 @@ final class MachineJournal: PartnerJournal {
   func record(coordinatorHead: LedgerHead, session: SessionID) throws {
     try machine.write { memory.record(coordinatorHead: coordinatorHead, session: session) }
   }
+  func shownHead(session: SessionID) -> LedgerHead? { memory.shownHead(session: session) }
+  func record(shownHead: LedgerHead, session: SessionID) throws {
+    try machine.write { memory.record(shownHead: shownHead, session: session) }
+  }
+  func newestWitness(session: SessionID) -> LedgerWitness? { memory.newestWitness(session: session) }
+  func record(witness: LedgerWitness, session: SessionID) throws {
+    try machine.write { memory.record(witness: witness, session: session) }
+  }
   func peerHeads(session: SessionID) -> [ParticipantID: LedgerHead] { memory.peerHeads(session: session) }
   func record(peerHeads: [ParticipantID: LedgerHead], session: SessionID) throws {
     try machine.write { memory.record(peerHeads: peerHeads, session: session) }

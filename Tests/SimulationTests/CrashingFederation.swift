@@ -222,7 +222,11 @@ final class CrashingFederation {
         let (participant, bytes) = outbox.removeFirst()
         guard let partner = partners[participant] else { continue }
         let message = try WireCodec.decodeCoordinatorMessage(bytes)
-        perform(partner.engine.receive(message, random: &partner.random, time: 6), by: partner)
+        var continuation: LedgerContinuation?
+        if case .roundStart(let start) = message, let missing = partner.engine.missingRecords(for: start) {
+          continuation = engine.ledgerContinuation(of: missing)
+        }
+        perform(partner.engine.receive(message, continuation: continuation, random: &partner.random, time: 6), by: partner)
       } else if engine.end != nil {
         return
       } else if let (sender, message) = inbox.first {

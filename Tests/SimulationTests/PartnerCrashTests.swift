@@ -17,9 +17,10 @@ internal import Testing
     try whole.run()
     #expect(whole.engine.end == .completed)
     let writes = whole[3].journal.machine.writes
-    // Opened, coordinator's head, answer 1, peers' heads, answers 2 and 3, charge, what the coordinator owes, answer 4, what
-    // the peers owe, answer 5, release, its head, outcome; in the second round the coordinator's head is the one of the release.
-    #expect(writes == 14 + 13 && whole.releaseCount == 2)
+    // Opened, coordinator's head as the least and as shown, answer 1, peers' heads, answers 2 and 3, charge, what the coordinator owes,
+    // answer 4, what the peers owe, their signatures, answer 5, release, its head, outcome; in the second round the coordinator's
+    // least head is the one of the release.
+    #expect(writes == 16 + 15 && whole.releaseCount == 2)
     var dropouts = 0
     for write in 0..<writes {
       for moment in Machine.Moment.allCases {
@@ -36,7 +37,7 @@ internal import Testing
           let charge = run.ledger(of: 3).charges.first { $0.charge.release == release }
           let isInSum = published.survivors.contains(ParticipantID(3))
           #expect(!isInSum || charge != nil, "\(place): in the sum and not charged")
-          if release == (write < 14 ? 0 : 1) {
+          if release == (write < 16 ? 0 : 1) {
             if !isInSum { dropouts += 1 }
           } else {
             #expect(isInSum && charge?.outcome != nil, "\(place): takes part in the others, from beginning to end")
@@ -44,8 +45,8 @@ internal import Testing
         }
         #expect(run.ledger(of: 3).charges.count <= run.releaseCount, place)
         // Dead after the first mark was on disk and before the attempt was over, it says no to the attempt it was in.
-        let position = write < 15 ? write % 14 : write - 13
-        if (1..<11).contains(position) || (position == 0 && moment == .after) {
+        let position = write < 17 ? write % 16 : write - 15
+        if (1..<13).contains(position) || (position == 0 && moment == .after) {
           #expect(run[3].engine.refusals == [.staleAttempt: 1], place)
         }
       }

@@ -24,6 +24,7 @@ extension PartnerHost {
       task.cursor = cursor
       return true
     }
+    let continuation = try await records(for: message, task)
     let isSameAttempt = (cursor.round, cursor.attempt) == (known.round, known.attempt)
     if cursor.ordinal != (isSameAttempt ? known.ordinal + 1 : 1) {
       // Of an attempt that is over only its end is still there; it needs nothing of what came before it.
@@ -36,13 +37,31 @@ extension PartnerHost {
     task.engine.isPaused = try store.isPaused
     // A person may have changed it since the last attempt.
     task.engine.setCap(try store.dataSet(task.dataSet)?.cap)
-    let actions = task.engine.receive(message, random: &random, time: now)
+    let actions = task.engine.receive(message, continuation: continuation, random: &random, time: now)
     note(message, task)
     if case .roundStart(let start) = message { try keepModel(of: start, task) }
     try await perform(actions, task)
     rememberLedger(task)
     return true
   }
+
+  /// Fetches what the coordinator has to show of its ledger before the engine takes a start.
+  ///
+  /// - Returns: `nil` when nothing is missing, or the coordinator has no such records: the engine refuses the start then.
+  private func records(for message: CoordinatorMessage, _ task: ActiveTask) async throws -> LedgerContinuation? {
+    guard case .roundStart(let start) = message, let missing = task.engine.missingRecords(for: start) else { return nil }
+    do {
+      let bytes = try await line.connection.download(
+        "ledger/\(missing.lowerBound)/\(missing.upperBound)", limit: Self.recordBytesMax)
+      return LedgerContinuation(decoding: bytes)
+    } catch TransportFailure.refused(.unknownDocument) {
+      count("the coordinator does not show its ledger")
+      return nil
+    }
+  }
+
+  /// Of one document of ledger records: some ten thousand rounds.
+  private static let recordBytesMax: UInt64 = 1 << 26
 
   // MARK: - Actions of the engine
 

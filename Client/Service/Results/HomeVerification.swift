@@ -145,6 +145,30 @@ public struct HomeVerification {
     say(.ok, subject, "\(count) charges, each as the plan says")
   }
 
+  /// The newest signatures of partners under the coordinator's head, and that head beside the one that this home follows.
+  private mutating func checkWitness(_ plan: TrainingPlan, _ hash: Digest, _ session: SessionID) throws {
+    let subject = "coordinator's ledger of plan \(hash.hex.prefix(16))…"
+    guard let shown = try store.shownHead(session: session) else { return }
+    guard let witness = try store.newestWitness(session: session) else {
+      return say(.note, subject, "was shown as \(shown.spoken); no round was completed under it yet")
+    }
+    let signers = witness.signers(in: plan.verificationKeys).count
+    guard witness.plan == hash, signers >= plan.aggregation.threshold, witness.attempt.session == session else {
+      return say(
+        .failed, subject,
+        "the partners' signatures under its head do not hold: \(signers) of at least \(plan.aggregation.threshold)")
+    }
+    guard shown.goesOn(from: witness.head) else {
+      return say(
+        .failed, subject,
+        "\(signers) partners signed that they were shown \(witness.head.spoken), and this home notes \(shown.spoken)")
+    }
+    say(
+      .ok, subject,
+      "\(signers) partners signed that they were shown \(witness.head.spoken); the newest start showed \(shown.spoken), and every record between two starts was here"
+    )
+  }
+
   /// Releases ascend, are signed, and name ledgers that only grow; the model here is the newest one's.
   private mutating func checkReleases(_ file: PlanFile) throws {
     let (plan, hash) = (file.plan, SHA256.hash(file.bytes))
@@ -176,5 +200,6 @@ public struct HomeVerification {
       .ok, subject,
       "\(releases.count) signed releases, one after the other; the coordinator's ledger was shown up to record \(head?.size ?? 0), those of \(peers) partners too"
     )
+    try checkWitness(plan, hash, session)
   }
 }

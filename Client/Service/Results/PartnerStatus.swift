@@ -20,6 +20,8 @@ public struct PartnerStatus: Encodable, Sendable {
     let capEpsilon: Double?
     let capDelta: Double?
     let ledgerRecords: Int
+    /// Of the ledger's head, to compare on the phone; `nil` before the first charge.
+    let ledgerFingerprint: String?
 
     /// For a terminal.
     public var text: String {
@@ -27,7 +29,7 @@ public struct PartnerStatus: Encodable, Sendable {
         capEpsilon.flatMap { epsilon in capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } } ?? "no cap of your own"
       let content = isRemoved ? "removed" : "\(users) users, \(events) events, imported \(importedAt)"
       return
-        "'\(name)': \(content); spent \(PlanReview.epsilonText(epsilonSpent ?? .infinity)), \(cap); ledger '\(ledger)' of \(ledgerRecords) records"
+        "'\(name)': \(content); spent \(PlanReview.epsilonText(epsilonSpent ?? .infinity)), \(cap); ledger '\(ledger)' of \(ledgerRecords) records\(ledgerFingerprint.map { ", \($0)" } ?? "")"
     }
   }
 
@@ -40,6 +42,9 @@ public struct PartnerStatus: Encodable, Sendable {
     let released: Int
     let attempts: [String]
     let end: String?
+    /// The coordinator's ledger as far as it was shown, to compare on the phone.
+    let coordinatorRecords: UInt64?
+    let coordinatorFingerprint: String?
   }
 
   public let task: String
@@ -85,7 +90,8 @@ public struct PartnerStatus: Encodable, Sendable {
         name: record.name.text, ledger: record.ledger.name.text, users: record.users, events: record.events,
         importedAt: Date(timeIntervalSince1970: TimeInterval(record.importedAt)).formatted(.iso8601),
         isRemoved: record.isRemoved, epsilonSpent: spent.isFinite ? spent : nil,
-        capEpsilon: record.cap?.epsilon, capDelta: record.cap?.delta, ledgerRecords: ledger?.size ?? 0)
+        capEpsilon: record.cap?.epsilon, capDelta: record.cap?.delta, ledgerRecords: ledger?.size ?? 0,
+        ledgerFingerprint: ledger?.head.head.fingerprint.text)
     }
     let stored = try store.plans()
     plans = try stored.map { try Self.plan($0, store) }
@@ -124,13 +130,15 @@ public struct PartnerStatus: Encodable, Sendable {
 
   private static func plan(_ stored: StoredPlan, _ store: PartnerStore) throws -> Plan {
     let plan = try PlanFile(bytes: stored.bytes).plan
-    let newest = try SessionID(hex: plan.session).flatMap { try store.newestRelease(session: $0) }
+    let session = SessionID(hex: plan.session)
+    let newest = try session.flatMap { try store.newestRelease(session: $0) }
+    let shown = try session.flatMap { try LedgerHeads.newest($0, store) }
     return Plan(
       task: plan.task, hash: stored.hash.hex, isAccepted: stored.isAccepted, dataSet: stored.dataSet?.text,
       releases: plan.releases.count, released: newest.map { Int($0.round) + 1 } ?? 0,
       attempts: try store.attempts(session: plan.session, limit: 5).map {
         "round \($0.round + 1), attempt \($0.attempt + 1): \($0.event)"
-      }, end: stored.end)
+      }, end: stored.end, coordinatorRecords: shown?.size, coordinatorFingerprint: shown?.fingerprint.text)
   }
 
   /// For a terminal.
@@ -147,6 +155,9 @@ public struct PartnerStatus: Encodable, Sendable {
       lines.append(
         "plan        '\(plan.task)' \(plan.hash.prefix(16))…: \(consent), \(plan.released) of \(plan.releases) released\(plan.end.map { "; over: \($0)" } ?? "")"
       )
+      if let records = plan.coordinatorRecords, let fingerprint = plan.coordinatorFingerprint {
+        lines.append("            the coordinator's ledger: \(records) records, \(fingerprint)")
+      }
       lines += plan.attempts.map { "            \($0)" }
     }
     if unsentStatements > 0 { lines.append("to tell     \(unsentStatements) statements have not reached the coordinator yet") }

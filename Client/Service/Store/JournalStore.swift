@@ -41,6 +41,34 @@ extension PartnerStore: PartnerJournal {
     }
   }
 
+  public func shownHead(session: SessionID) throws -> LedgerHead? {
+    try database.read { database in
+      try Row.fetchOne(database, sql: "SELECT * FROM shownHead WHERE session = ?", arguments: [session.hex])
+        .flatMap { LedgerHead(size: $0["size"] as Int64, bytes: $0["head"] as Data) }
+    }
+  }
+
+  public func record(shownHead head: LedgerHead, session: SessionID) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "INSERT OR REPLACE INTO shownHead VALUES (?, ?, ?)",
+        arguments: [session.hex, Int64(clamping: head.size), Data(head.head.bytes)])
+    }
+  }
+
+  public func newestWitness(session: SessionID) throws -> LedgerWitness? {
+    try database.read { database in
+      try String.fetchOne(database, sql: "SELECT document FROM witness WHERE session = ?", arguments: [session.hex])
+    }.map { try LedgerWitness(json: CanonicalJSON(canonical: Array($0.utf8))) }
+  }
+
+  public func record(witness: LedgerWitness, session: SessionID) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "INSERT OR REPLACE INTO witness VALUES (?, ?)", arguments: [session.hex, witness.json.text])
+    }
+  }
+
   public func peerHeads(session: SessionID) throws -> [ParticipantID: LedgerHead] {
     try database.read { database in
       var heads: [ParticipantID: LedgerHead] = [:]

@@ -8,6 +8,7 @@ enum PartnerSchema {
     migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
     migrator.registerMigration("3: a budget belongs to people") { try $0.execute(sql: second) }
     migrator.registerMigration("4: data sets can be removed") { try $0.execute(sql: removal) }
+    migrator.registerMigration("5: the coordinator's ledger is followed") { try $0.execute(sql: following) }
     return migrator
   }
 
@@ -24,6 +25,12 @@ enum PartnerSchema {
     CREATE TABLE formerUser (
       ledger TEXT NOT NULL REFERENCES ledger, digest BLOB NOT NULL, PRIMARY KEY (ledger, digest)
     ) WITHOUT ROWID;
+    """
+
+  /// The coordinator's ledger as it was shown at the newest start, and who signed under which of its heads, as JSON.
+  private static let following = """
+    CREATE TABLE shownHead (session TEXT PRIMARY KEY, size INTEGER NOT NULL, head BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE witness (session TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
     """
 
   private static let first = """

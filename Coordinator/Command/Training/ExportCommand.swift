@@ -6,17 +6,26 @@ internal import Foundation
 struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
-    abstract: "Write plan, ledger and newest model as a run folder for tacit verify, recommend and evaluate.")
+    abstract:
+      "Write plan, ledger, the partners' signatures under it, a signed report and the newest model as a run folder for tacit verify."
+  )
 
   @Argument(help: "The folder to make, for instance runs/network.") var output: String
   @Option(help: "Which plan, counted from 1; by default the newest.") var plan: Int?
   @Option(help: "Data that tacit evaluate will judge by, if there are any in one place.") var data = "none"
   @Option(help: "How those data are divided among partners.") var partners = "1"
+  @Flag(inversion: .prefixedNo, help: "The report on plan and ledger, signed with the coordinator's key.") var report = true
   @OptionGroup var state: StateOptions
 
   func run() async throws {
     try await CoordinatorFailures.report {
-      let outcome = try RunExport(folder: state.folder, plan: plan).write(to: output, data: data, partners: partners)
+      let export = try RunExport(folder: state.folder, plan: plan)
+      var forms: RunExport.Report?
+      if report {
+        let sealed = try CoordinatorReport(ledger: try export.ledger(), folder: output).sealed(by: try state.open())
+        forms = RunExport.Report(json: sealed.json, page: sealed.page, text: sealed.text)
+      }
+      let outcome = try export.write(to: output, data: data, partners: partners, report: forms)
       Console.output("\(outcome.releases) releases of plan \(outcome.plan) written to \(outcome.path)")
       if !outcome.isPlanOver {
         Console.output(

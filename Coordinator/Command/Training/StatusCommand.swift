@@ -55,6 +55,9 @@ struct StatusCommand: AsyncParsableCommand {
           + (partner.refusesStill && view.end == nil ? "; it is asked again when it has mended that and resumes" : ""))
     }
     if let progress = view.progress { Console.output("now         \(progress.sentence)") }
+    if let records = view.ledgerRecords, let fingerprint = view.ledgerFingerprint {
+      Console.output("ledger      \(records) records, \(fingerprint)")
+    }
     guard let spent = view.epsilonSpent, let cap = view.epsilonCap, let delta = view.delta else { return }
     Console.output("budget      ε = \(ReportNumber.upperBound(spent)) of \(cap) at δ = \(delta)")
     guard view.plans > 1 else { return }

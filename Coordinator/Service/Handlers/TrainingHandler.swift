@@ -112,12 +112,12 @@ public struct TrainingHandler: CoordinationHandler {
 
   public func document(_ name: String, for peer: Peer) async throws(TransportRefusal) -> any DocumentSource {
     host.outbox.see(peer.participant, at: clock())
-    let document = try find(name, for: peer)
+    let document = try await find(name, for: peer)
     monitor.count(bytesDown: Int(document.size))
     return document
   }
 
-  private func find(_ name: String, for peer: Peer) throws(TransportRefusal) -> any DocumentSource {
+  private func find(_ name: String, for peer: Peer) async throws(TransportRefusal) -> any DocumentSource {
     // A name is judged before anything is read: plans and models are large.
     guard let name = DocumentName(parsing: name) else { throw .unknownDocument(name: name) }
     switch name {
@@ -136,6 +136,8 @@ public struct TrainingHandler: CoordinationHandler {
         let bytes = release.document
       else { break }
       return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+    case .ledger(let records):
+      if let continuation = try await host.ledgerContinuation(of: records) { return BytesDocument(continuation.encoded) }
     case .plan:
       if let plan = try newestPlan() { return documents.shelve("\(plan.session)/plan", plan.bytes) }
     case .planSignature:
@@ -250,6 +252,8 @@ enum DocumentName: Equatable, CustomStringConvertible {
   case catalogue
   case release(UInt32)
   case message(MessageCursor)
+  /// Records of the coordinator's ledger by their numbers.
+  case ledger(ClosedRange<UInt64>)
 
   /// - Returns: `nil` for any other text.
   init?(parsing text: String) {
@@ -264,6 +268,8 @@ enum DocumentName: Equatable, CustomStringConvertible {
     case ("release", 1): self = .release(numbers[0])
     case ("message", 3):
       self = .message(MessageCursor(round: numbers[0], attempt: numbers[1], ordinal: numbers[2]))
+    case ("ledger", 2) where numbers[0] >= 1 && numbers[0] <= numbers[1]:
+      self = .ledger(UInt64(numbers[0])...UInt64(numbers[1]))
     default: return nil
     }
     guard description == text else { return nil }
@@ -278,6 +284,7 @@ enum DocumentName: Equatable, CustomStringConvertible {
     case .catalogue: "catalogue"
     case .release(let version): "release/\(version)"
     case .message(let cursor): Outbox.name(cursor)
+    case .ledger(let records): "ledger/\(records.lowerBound)/\(records.upperBound)"
     }
   }
 }

@@ -277,6 +277,12 @@ public actor RoundHost {
   /// Everything that was sent in the attempt under way, by participant: what a test compares byte for byte.
   package nonisolated var sentMessages: [UInt32: [[UInt8]]] { outbox.sent().mapValues { $0.map(\.bytes) } }
 
+  /// Records of the active plan's ledger; `nil` when it has no such records.
+  func ledgerContinuation(of records: ClosedRange<UInt64>) throws(TransportRefusal) -> LedgerContinuation? {
+    guard let ledger else { throw .unavailable(reason: isDraining ? "stopping" : "starting") }
+    return ledger.state.continuation(after: records.lowerBound - 1, upTo: records.upperBound)
+  }
+
   /// The ledger's head, to show to partners.
   var ledgerNote: Transport.LedgerNote? {
     ledger.map { Transport.LedgerNote(dataset: "", size: $0.head.head.size, head: $0.head.head.head) }

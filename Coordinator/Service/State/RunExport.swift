@@ -10,19 +10,39 @@ public struct RunExport {
   private let folder: StateFolder
   private let store: CoordinatorStore
   private let plan: PlanRecord
+  /// Read before the ledger: each of them has its outcome there.
+  private let releases: [ReleaseRecord]
+  private let ledgerBytes: [UInt8]
 
   /// - Parameter number: which plan, counted from 1; by default the newest.
-  /// - Throws: `StateFolderError` when there is no such plan.
+  /// - Throws: `StateFolderError` when there is no such plan, or it has no ledger.
   public init(folder: StateFolder, plan number: Int? = nil) throws {
     _ = try CoordinatorState.description(of: folder)
     self.folder = folder
     store = try CoordinatorStore(path: folder.database)
-    let plans = try store.plans()
-    guard let newest = plans.last else { throw StateFolderError(.missing, "no plan was ever made here") }
-    guard let plan = number.map({ number in plans.first { $0.number == number } }) ?? newest else {
-      throw StateFolderError(.missing, "there is no plan \(number ?? 0) here; expected 1 to \(newest.number)")
+    plan = try PlanLedger.find(number, in: store)
+    releases = try store.releases(of: plan.session)
+    ledgerBytes = try PlanLedger.read(folder.ledger(of: plan.session.hex))
+  }
+
+  /// Plan and ledger as they will be written, for a report on them.
+  ///
+  /// - Throws: `StateFolderError` when the ledger does not verify.
+  public func ledger() throws -> PlanLedger {
+    try PlanLedger(plan, bytes: ledgerBytes, path: folder.ledger(of: plan.session.hex))
+  }
+
+  /// A report in its three forms, each with the same seal.
+  public struct Report: Sendable {
+    let json: String
+    let page: String
+    let text: String
+
+    public init(json: String, page: String, text: String) {
+      self.json = json
+      self.page = page
+      self.text = text
     }
-    self.plan = plan
   }
 
   /// What was written, and where.
@@ -45,18 +65,16 @@ public struct RunExport {
   /// - Parameters:
   ///   - data: where `tacit evaluate` finds data to judge by, if anybody has some.
   ///   - partners: how those data are divided.
+  ///   - report: the coordinator's, on `ledger()`; a folder without one holds what it would be made of.
   /// - Throws: `StorageError`, `StateFolderError`.
-  public func write(to path: String, data: String, partners: String) throws -> Outcome {
+  public func write(to path: String, data: String, partners: String, report: Report? = nil) throws -> Outcome {
     let planFile = try plan.planFile()
-    let ledgerPath = folder.ledger(of: plan.session.hex)
-    guard let ledger = FileManager.default.contents(atPath: ledgerPath) else {
-      throw StateFolderError(.missing, "there is no ledger \(ledgerPath): no round was ever opened")
-    }
-    let releases = try store.releases(of: plan.session)
     var run = try RunFolder.create(at: path)
     try run.write(planFile.bytes, to: run.plan)
     try run.write(Array((plan.signature.hex + "\n").utf8), to: run.currentPath + "/plan.sig")
-    try run.write(Array(ledger), to: run.coordinatorLedger)
+    try run.write(ledgerBytes, to: run.coordinatorLedger)
+    let witnesses = releases.compactMap(\.witness)
+    if !witnesses.isEmpty { try run.write(Array((witnesses.joined(separator: "\n") + "\n").utf8), to: run.witnesses) }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     let settings = RunSettings(data: data, partners: partners, seed: planFile.plan.modelSeed)
@@ -64,6 +82,11 @@ public struct RunExport {
     try run.write(
       Array("written by the coordinator of session \(plan.session.hex); the partners keep their own ledgers\n".utf8),
       to: run.exportNote)
+    if let report {
+      try run.write(Array(report.json.utf8), to: run.reportJSON)
+      try run.write(Array(report.page.utf8), to: run.reportHTML)
+      try run.write(Array(report.text.utf8), to: run.reportText)
+    }
     var lines: [String] = []
     for release in releases {
       var line: [String: Any] = [

@@ -59,6 +59,9 @@ public struct StatusView: Encodable, Sendable {
   public let epsilonSpent: Double?
   public let epsilonCap: Double?
   public let delta: Double?
+  /// Records of the newest plan's ledger, and its head's fingerprint, to compare on the phone; `nil` before the first round.
+  public let ledgerRecords: UInt64?
+  public let ledgerFingerprint: String?
   /// ε charged over all plans of this folder, at the newest plan's δ; `nil` where it cannot be said.
   public let epsilonSpentInAll: Double?
   public let plans: Int
@@ -102,7 +105,10 @@ public struct StatusView: Encodable, Sendable {
     delta = content?.cap?.delta
     let records = try store.plans()
     plans = records.count
-    let spendings = content?.cap == nil ? [] : records.map { Self.spending(of: $0, folder: folder) }
+    let newestLedger = record.flatMap { Self.ledger(of: $0, folder: folder) }
+    ledgerRecords = newestLedger?.head.head.size
+    ledgerFingerprint = newestLedger?.head.head.fingerprint.text
+    let spendings = content?.cap == nil ? [] : records.map { Self.ledger(of: $0, folder: folder)?.recorded }
     epsilonSpent = content?.cap.flatMap { cap in (spendings.last ?? nil)?.epsilon(delta: cap.delta) }
     epsilonSpentInAll = content?.cap.flatMap { Self.epsilon(of: spendings, delta: $0.delta) }
     let standings = try store.standings(plan: record?.hash ?? .zero)
@@ -135,11 +141,11 @@ public struct StatusView: Encodable, Sendable {
   }
 
   /// `nil` when the plan has no ledger yet, or one that does not verify.
-  private static func spending(of plan: PlanRecord, folder: StateFolder) -> LedgerSpending? {
+  private static func ledger(of plan: PlanRecord, folder: StateFolder) -> LedgerState? {
     guard let bytes = FileManager.default.contents(atPath: folder.ledger(of: plan.session.hex)),
       let key = (try? plan.planFile()).map({ VerificationKey(hex: $0.plan.coordinatorKey) })
     else { return nil }
-    return LedgerVerifier(key: key).verify(Array(bytes)).state?.recorded
+    return LedgerVerifier(key: key).verify(Array(bytes)).state
   }
 
   /// All that several ledgers charged, composed; a plan without a ledger has charged nothing.

@@ -14,6 +14,9 @@ enum CoordinatorSchema {
         sql: "CREATE TABLE successions (number INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT NULL) STRICT")
     }
     migrator.registerMigration("3 refusals of partners") { try $0.execute(sql: refusals) }
+    migrator.registerMigration("4 signatures of survivors") {
+      try $0.execute(sql: "ALTER TABLE releases ADD COLUMN witness TEXT")
+    }
     return migrator
   }
 

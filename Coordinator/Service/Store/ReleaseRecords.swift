@@ -17,6 +17,8 @@ public struct ReleaseRecord: Sendable, Equatable {
   public let epsilon: Double?
   /// How many partners are in the sum.
   public let partners: Int
+  /// The survivors' signatures under the coordinator's head, as one canonical JSON object; `nil` without secure aggregation.
+  public let witness: String?
 
   /// What partners download; `nil` for all but the newest release.
   public var document: [UInt8]? { model.map { ReleaseDocument.encode(statement: statement.encoded(), model: $0) } }
@@ -29,7 +31,7 @@ extension CoordinatorStore {
       try Row.fetchAll(
         database,
         sql:
-          "SELECT statement, name, NULL AS model, evaluation, epsilon, partners FROM releases WHERE session = ? ORDER BY round",
+          "SELECT statement, name, NULL AS model, evaluation, epsilon, partners, witness FROM releases WHERE session = ? ORDER BY round",
         arguments: [session.data]
       ).map(Self.release)
     }
@@ -49,14 +51,14 @@ extension CoordinatorStore {
     let statement = release.statement
     try database.execute(
       sql: """
-        INSERT INTO releases (session, round, version, attempt, statement, model, name, evaluation, epsilon, partners, releasedAt)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO releases (session, round, version, attempt, statement, model, name, evaluation, epsilon, partners, releasedAt, witness)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         session.data, Int64(statement.round), Int64(statement.version), Int64(statement.attempt), Data(statement.encoded()),
         release.model.map { Data($0) }, release.name,
         release.evaluation.isEmpty ? nil : release.evaluation.map { "\($0)" }.joined(separator: " "), release.epsilon,
-        release.partners, time,
+        release.partners, time, release.witness,
       ])
   }
 
@@ -65,7 +67,7 @@ extension CoordinatorStore {
       statement: try ModelRelease(decoding: Array(row["statement"] as Data)), name: row["name"],
       model: (row["model"] as Data?).map { Array($0) },
       evaluation: (row["evaluation"] as String? ?? "").split(separator: " ").compactMap { Float($0) }, epsilon: row["epsilon"],
-      partners: row["partners"])
+      partners: row["partners"], witness: row["witness"])
   }
 }
 

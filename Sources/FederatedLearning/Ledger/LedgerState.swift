@@ -20,6 +20,8 @@ public struct LedgerState: Sendable {
   public private(set) var notes: [LedgerNote] = []
 
   private var signedHeads: [SignedLedgerHead]
+  /// As they were chained; a coordinator's only, whose partners ask for them.
+  private var payloads: [[UInt8]] = []
   /// Over the chain hashes, one entry for each record.
   public private(set) var tree: MerkleLog
   private var positions: [ChargeKey: Int] = [:]
@@ -51,6 +53,7 @@ public struct LedgerState: Sendable {
       ledger: record.digest, head: LedgerHead(size: 1, head: record.digest), root: record.root, signature: record.signature)
     signedHeads = [head]
     tree = MerkleLog([record.digest.bytes])
+    keep(record)
   }
 
   /// Number of records, the header included.
@@ -71,6 +74,19 @@ public struct LedgerState: Sendable {
     known.head == .zero ? UInt64(size) >= known.size : isExtension(of: known)
   }
 
+  /// The records after the first `known`, up to record `size`: what shows that the head of `size` goes on from that of `known`.
+  ///
+  /// - Returns: `nil` for a partner's ledger, which shows its records to nobody, and when there are no such records here.
+  public func continuation(after known: UInt64, upTo size: UInt64) -> LedgerContinuation? {
+    guard header.kind == .coordinator, known < size, size <= UInt64(self.size) else { return nil }
+    return LedgerContinuation(payloads: Array(payloads[Int(known)..<Int(size)]))
+  }
+
+  private mutating func keep(_ record: LedgerRecord) {
+    guard header.kind == .coordinator else { return }
+    payloads.append(record.entry.payload(number: record.number).bytes)
+  }
+
   /// The charge of one release of one attempt.
   public func charge(_ attempt: LedgerAttempt, release: Int) -> Standing? {
     positions[ChargeKey(attempt: attempt, release: release)].map { charges[$0] }
@@ -89,6 +105,7 @@ public struct LedgerState: Sendable {
       signature: record.signature)
     signedHeads.append(head)
     tree.append(record.digest.bytes)
+    keep(record)
     switch record.entry {
     case .header:
       return [

@@ -107,6 +107,12 @@ public struct CoordinatorEngine: Sendable {
   /// The start of the attempt under way, which the host journals before it sends it.
   public var openAttempt: RoundStart? { current?.start }
 
+  /// Records of this coordinator's ledger, for a partner that asks how it came to the head of a start.
+  public func ledgerContinuation(of records: ClosedRange<UInt64>) -> LedgerContinuation? {
+    guard records.lowerBound >= 1 else { return nil }
+    return ledger.state.continuation(after: records.lowerBound - 1, upTo: records.upperBound)
+  }
+
   /// What a partner showed of its ledger in the open attempt; a masked input of it proves that the ledger has grown since
   /// (`LedgerHead.afterCharge`).
   public func advertisedLedger(of participant: ParticipantID) -> LedgerHead? { current?.ledgers[participant] }

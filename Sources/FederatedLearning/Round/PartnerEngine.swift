@@ -49,6 +49,8 @@ public struct PartnerEngine: ~Copyable {
   var highWaterMark: AttemptMark?
   /// The least ledger of the coordinator that this partner goes on with (`PartnerJournal.coordinatorHead`).
   var coordinatorLedger: LedgerHead?
+  /// The coordinator's ledger at the newest start that this partner took (`PartnerJournal.shownHead`).
+  var shownLedger: LedgerHead?
   /// The least ledgers of the peers that this partner goes on with (`PartnerJournal.peerHeads`).
   var peerLedgers: [ParticipantID: LedgerHead]
   var attempt: Attempt?
@@ -123,18 +125,21 @@ public struct PartnerEngine: ~Copyable {
       .map { AttemptMark(round: UInt32(clamping: $0.round), attempt: UInt32(clamping: $0.attempt), stage: 3) }.max()
     highWaterMark = [charged, memory.mark].compactMap { $0 }.max()
     coordinatorLedger = memory.coordinatorHead
+    shownLedger = memory.shownHead
     peerLedgers = memory.peerHeads
     newestRelease = memory.release
   }
 
   /// A message from the coordinator.
   ///
-  /// - Parameter time: seconds since 1970, for the ledger entry that an attempt's end may write.
+  /// - Parameters:
+  ///   - continuation: with a start, the coordinator's records that `missingRecords(for:)` asks for; without them it is refused.
+  ///   - time: seconds since 1970, for the ledger entry that an attempt's end may write.
   public mutating func receive(
-    _ message: CoordinatorMessage, random: inout some RandomSource, time: Int
+    _ message: CoordinatorMessage, continuation: LedgerContinuation? = nil, random: inout some RandomSource, time: Int
   ) -> [PartnerAction] {
     switch message {
-    case .roundStart(let start): return begin(start, random: &random)
+    case .roundStart(let start): return begin(start, continuation, random: &random)
     case .aggregation(let message): return receive(message)
     case .roundEnd(let end): return close(end, time: time)
     }
@@ -201,7 +206,9 @@ public struct PartnerEngine: ~Copyable {
     return [.send(.plainSum(sum))]
   }
 
-  private mutating func begin(_ start: RoundStart, random: inout some RandomSource) -> [PartnerAction] {
+  private mutating func begin(
+    _ start: RoundStart, _ continuation: LedgerContinuation?, random: inout some RandomSource
+  ) -> [PartnerAction] {
     let plan = planFile.plan
     // Until the start is known to be the coordinator's, and new, it must not disturb the attempt under way; a refusal that
     // names this very attempt would make an honest coordinator drop this partner from it.
@@ -221,14 +228,16 @@ public struct PartnerEngine: ~Copyable {
       guard (start.round, start.attempt) > (mark.round, mark.attempt) else { return decline(start, .staleAttempt) }
     }
     let ledgerHead = LedgerHead(size: start.ledgerSize, head: start.ledgerHead)
-    guard goesOn(with: ledgerHead) else { return decline(start, .coordinatorLedgerRolledBack) }
+    guard goesOn(with: ledgerHead), isReached(ledgerHead, by: continuation) else {
+      return decline(start, .coordinatorLedgerRolledBack)
+    }
     guard !isPaused else { return decline(start, .paused) }
     guard advance(to: AttemptMark(round: start.round, attempt: start.attempt, stage: 0)) else {
       return decline(start, .journalUnavailable)
     }
     attempt = nil
     aggregation = nil
-    guard expect(ledgerHead) else { return refuse(.journalUnavailable, start) }
+    guard expect(ledgerHead), show(ledgerHead) else { return refuse(.journalUnavailable, start) }
     guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name,
       model.version == plan.modelVersion(before: Int(start.round)), algorithm.fault(in: model) == nil
     else { return refuse(.malformedModel, start) }

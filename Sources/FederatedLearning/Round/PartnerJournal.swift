@@ -32,11 +32,19 @@ public protocol PartnerJournal: AnyObject, Sendable {
   func coordinatorHead(session: SessionID) throws -> LedgerHead?
   /// Replaces it.
   func record(coordinatorHead: LedgerHead, session: SessionID) throws
+  /// The coordinator's ledger at the newest start that this partner took: its records are chained to this hash from then on.
+  func shownHead(session: SessionID) throws -> LedgerHead?
+  /// Replaces it.
+  func record(shownHead: LedgerHead, session: SessionID) throws
   /// The longest ledgers that peers advertised, or, after they signed a survivor set, one record more, whose hash is not known
   /// yet and stands as `Digest.zero`.
   func peerHeads(session: SessionID) throws -> [ParticipantID: LedgerHead]
   /// Replaces the heads of the peers that are named, and leaves the others.
   func record(peerHeads: [ParticipantID: LedgerHead], session: SessionID) throws
+  /// The newest signatures of survivors under the coordinator's head that this partner has seen and verified.
+  func newestWitness(session: SessionID) throws -> LedgerWitness?
+  /// Replaces it.
+  func record(witness: LedgerWitness, session: SessionID) throws
   /// The newest signed release that this partner has seen.
   func newestRelease(session: SessionID) throws -> ModelRelease?
   /// Replaces it.
@@ -47,6 +55,8 @@ public protocol PartnerJournal: AnyObject, Sendable {
 struct PartnerRecollection {
   var mark: AttemptMark?
   var coordinatorHead: LedgerHead?
+  var shownHead: LedgerHead?
+  var witness: LedgerWitness?
   var peerHeads: [ParticipantID: LedgerHead] = [:]
   var release: ModelRelease?
 
@@ -55,6 +65,7 @@ struct PartnerRecollection {
   init(of session: SessionID, in journal: any PartnerJournal) throws {
     mark = try journal.highWaterMark(session: session)
     coordinatorHead = try journal.coordinatorHead(session: session)
+    shownHead = try journal.shownHead(session: session)
     peerHeads = try journal.peerHeads(session: session)
     release = try journal.newestRelease(session: session)
   }
@@ -81,6 +92,18 @@ public final class PartnerMemory: PartnerJournal {
 
   public func record(coordinatorHead: LedgerHead, session: SessionID) {
     sessions.withLock { $0[session, default: PartnerRecollection()].coordinatorHead = coordinatorHead }
+  }
+
+  public func shownHead(session: SessionID) -> LedgerHead? { sessions.withLock { $0[session]?.shownHead } }
+
+  public func record(shownHead: LedgerHead, session: SessionID) {
+    sessions.withLock { $0[session, default: PartnerRecollection()].shownHead = shownHead }
+  }
+
+  public func newestWitness(session: SessionID) -> LedgerWitness? { sessions.withLock { $0[session]?.witness } }
+
+  public func record(witness: LedgerWitness, session: SessionID) {
+    sessions.withLock { $0[session, default: PartnerRecollection()].witness = witness }
   }
 
   public func peerHeads(session: SessionID) -> [ParticipantID: LedgerHead] {

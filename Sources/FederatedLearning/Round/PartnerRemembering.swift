@@ -84,6 +84,40 @@ extension PartnerEngine {
     return head.goesOn(from: known)
   }
 
+  /// Which records of the coordinator's ledger this partner has to see before it takes a start: those after the newest start that it took.
+  ///
+  /// The host fetches them and hands them over with the start. What they prove is for `receive` to judge.
+  /// - Returns: `nil` when nothing is missing, or nothing could help: a first start, a ledger as long or shorter, another session.
+  public func missingRecords(for start: RoundStart) -> ClosedRange<UInt64>? {
+    guard start.session == session, let known = anchor, start.ledgerSize > known.size else { return nil }
+    return known.size + 1...start.ledgerSize
+  }
+
+  /// The newest head of the coordinator whose hash this partner has to hold it to.
+  private var anchor: LedgerHead? {
+    shownLedger ?? coordinatorLedger.flatMap { $0.head == .zero ? nil : $0 }
+  }
+
+  /// Whether the coordinator has shown the records from the head that this partner knows to this one, and on the way the head
+  /// that it signed with a release.
+  func isReached(_ head: LedgerHead, by continuation: LedgerContinuation?) -> Bool {
+    // No record hashes to zero: whoever shows it could show anything next time.
+    guard head.head != .zero else { return false }
+    guard let anchor, head != anchor else { return true }
+    let heads = continuation?.heads(after: anchor) ?? []
+    guard heads.last == head else { return false }
+    guard let least = coordinatorLedger, least.head != .zero else { return true }
+    return least == anchor || heads.contains(least)
+  }
+
+  /// - Returns: whether it is on disk that the next records are chained to `head`.
+  mutating func show(_ head: LedgerHead) -> Bool {
+    guard head != shownLedger else { return true }
+    do { try journal.record(shownHead: head, session: session) } catch { return false }
+    shownLedger = head
+    return true
+  }
+
   /// - Returns: whether it is on disk that this partner goes on with `head` and nothing shorter.
   mutating func expect(_ head: LedgerHead) -> Bool {
     guard head != coordinatorLedger else { return true }
@@ -138,7 +172,12 @@ extension PartnerEngine {
       // What it advertised in this attempt: nothing else is kept of a peer between the two messages.
       longer[signer] = peerLedgers[signer]?.afterCharge
     }
-    return keep(longer)
+    if let refusal = keep(longer) { return refusal }
+    // The session has verified each of them.
+    guard let start = attempt?.start, let statement = aggregation?.survivorStatement else { return nil }
+    let witness = LedgerWitness(start, statement: statement, signatures: signatures.entries)
+    do { try journal.record(witness: witness, session: session) } catch { return refuse(.journalUnavailable) }
+    return nil
   }
 
   private mutating func keep(_ longer: [ParticipantID: LedgerHead]) -> [PartnerAction]? {

@@ -39,6 +39,8 @@ public struct ClientSession: ~Copyable {
 
   // nil: closed.
   private var stage: Stage?
+  /// What this client signed about who is in the sum; `nil` before it did.
+  public private(set) var survivorStatement: [UInt8]?
   private let context: AttemptContext
 
   /// - Parameters:
@@ -134,6 +136,7 @@ public struct ClientSession: ~Copyable {
     case .awaitingSurvivors(let state):
       guard case .survivorSet(let survivors) = message else { throw ClientRefusal(.unexpectedMessage) }
       let step = try state.receive(survivors)
+      survivorStatement = step.next.signedBytes
       stage = .awaitingSignatures(step.next)
       return step.action
     case .awaitingSignatures(let state):

@@ -328,7 +328,7 @@ struct RunVerification {
   private mutating func checkReport(_ plan: TrainingPlan, _ hash: Digest) {
     let subject = "report.json"
     guard FileManager.default.fileExists(atPath: folder.reportJSON) else {
-      if folder.isExport { return say(.note, subject, "is not there: a coordinator has no data to report on") }
+      if folder.isExport { return say(.note, subject, "is not there: the coordinator exported the run without one") }
       return folder.isFinished
         ? say(.failed, subject, "is missing from a run that looks whole")
         : say(.note, subject, "is not there: the run was interrupted; its ledgers count all the same")

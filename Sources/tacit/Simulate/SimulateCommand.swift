@@ -36,7 +36,7 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Share of the budget for a noised evaluation.") var evaluationShare: String?
   @Option(help: "on or off: popularity, each partner alone, and the same without noise.") var baselines: String?
   @Option(help: "Probability that a partner's message comes after its deadline.") var stragglers: String?
-  @Option(help: "none, split-survivors, small-cohort, swap-model or forge-key.") var lyingCoordinator: String?
+  @Option(help: "none, split-survivors, small-cohort, swap-model, forge-key or rewrite-ledger.") var lyingCoordinator: String?
   @Option(help: "Length of the lists in recommendations.tsv.") var topN: String?
   @Option(help: "Items after which a user's history counts half when scoring.") var halfLife: String?
   @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?

@@ -152,7 +152,7 @@ struct SimulationSettings: Sendable, Equatable {
     case "baselines": baselines = try flag()
     case "stragglers": stragglers = try number("a probability from 0 to below 1", { $0 >= 0 && $0 < 1 })
     case "lying-coordinator":
-      lyingCoordinator = try choice(["none", "split-survivors", "small-cohort", "swap-model", "forge-key"])
+      lyingCoordinator = try choice(["none", "split-survivors", "small-cohort", "swap-model", "forge-key", "rewrite-ledger"])
     case "insecure-test-randomness": insecureTestRandomness = try flag()
     case "validation": validation = try flag()
     case "top-n": topN = try integer("a whole number from 1 to 1000", { (1...1000).contains($0) })

@@ -12,6 +12,7 @@ internal import WireProtocol
 final class TestPartner {
   let number: Int
   let participant: UInt32
+  let users: Int
   let key: SigningKey
   let clock: TestClock
   var peer: Peer
@@ -28,9 +29,10 @@ final class TestPartner {
   private(set) var held: [UInt8]?
   var session: [UInt8] = []
 
-  init(token text: String, desk: EnrolmentDesk, number: Int, clock: TestClock) async throws {
+  init(token text: String, desk: EnrolmentDesk, number: Int, clock: TestClock, users: Int = 6) async throws {
     self.number = number
     self.clock = clock
+    self.users = users
     key = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: UInt8(number), count: 32)))
     let token = try EnrolmentToken(parsing: text, now: clock.now)
     let request = try CertificateRequest.create(key: .generate(), name: token.name)
@@ -49,8 +51,8 @@ final class TestPartner {
     ledger = try PrivacyLedger(content: memory.bytes, journal: memory, key: key)
   }
 
-  static func histories(_ number: Int) -> [[Int32]] {
-    (0..<6).map { user in
+  static func histories(_ number: Int, users: Int = 6) -> [[Int32]] {
+    (0..<users).map { user in
       let first = (number * 5 + user * 3) % TestTask.itemCount
       return [first, (first + 1) % TestTask.itemCount, (first + 4 + user) % TestTask.itemCount].reduce(into: [Int32]()) {
         if !$0.contains(Int32($1)) { $0.append(Int32($1)) }
@@ -84,7 +86,8 @@ final class TestPartner {
       plan.plan.algorithm.name, plan.plan.algorithm.parameters, itemCount: plan.plan.catalogue.itemCount)
     engine = try PartnerEngine(
       planFile: plan, participant: ParticipantID(participant), signingKey: key,
-      shard: PartnerShard(interactions: Interactions(itemCount: TestTask.itemCount, histories: Self.histories(number))),
+      shard: PartnerShard(
+        interactions: Interactions(itemCount: TestTask.itemCount, histories: Self.histories(number, users: users))),
       algorithm: algorithm, ledger: ledger)
   }
 
@@ -119,14 +122,23 @@ final class TestPartner {
       }
       let message = try WireCodec.decodeCoordinatorMessage(bytes)
       if case .roundEnd(let end) = message { ends.append(end) }
-      for reply in replies(to: message) { try await upload(reply, through: handler, after: after) }
+      for reply in replies(to: message, try await records(for: message, through: handler)) {
+        try await upload(reply, through: handler, after: after)
+      }
     }
     return !answer.envelopes.isEmpty
   }
 
-  private func replies(to message: CoordinatorMessage) -> [PartnerMessage] {
+  /// What the coordinator shows of its ledger before this partner takes a start.
+  private func records(for message: CoordinatorMessage, through handler: TrainingHandler) async throws -> LedgerContinuation? {
+    guard case .roundStart(let start) = message, let missing = engine?.missingRecords(for: start) else { return nil }
+    let document = try await handler.document("ledger/\(missing.lowerBound)/\(missing.upperBound)", for: peer)
+    return LedgerContinuation(decoding: try await document.read(at: 0, count: Int(document.size)))
+  }
+
+  private func replies(to message: CoordinatorMessage, _ continuation: LedgerContinuation?) -> [PartnerMessage] {
     let time = Int(clock.now.timeIntervalSince1970)
-    var waiting = engine?.receive(message, random: &random, time: time) ?? []
+    var waiting = engine?.receive(message, continuation: continuation, random: &random, time: time) ?? []
     var replies: [PartnerMessage] = []
     while !waiting.isEmpty {
       switch waiting.removeFirst() {

@@ -41,10 +41,14 @@ final class TestTask {
   let log = LogLines()
 
   /// - Parameters:
-  ///   - settings: further lines of the plan's settings.
+  ///   - settings: further lines of the plan's settings, or others in the place of the usual ones.
+  ///   - logLevel: of what `log` keeps.
+  ///   - users: how many users a partner has, by its number.
   ///   - bigUpdates: a model whose masked inputs go through several chunks.
-  init(partners count: Int = 4, noise: String = "none", settings: [String] = [], policy: RoundPolicy = RoundPolicy()) async throws
-  {
+  init(
+    partners count: Int = 4, noise: String = "none", settings: [String] = [], policy: RoundPolicy = RoundPolicy(),
+    logLevel: Logger.Level = .notice, users: (Int) -> Int = { _ in 6 }
+  ) async throws {
     path = NSTemporaryDirectory() + "tacit-coordinator-" + UUID().uuidString
     let clock = clock
     state = try CoordinatorState.create(
@@ -57,7 +61,7 @@ final class TestTask {
     for number in 1...count {
       let name = try PartnerName("partner-\(number)")
       let token = try invitations.invite(name, expires: clock.now.addingTimeInterval(3600), now: clock.now).token
-      partners.append(try await TestPartner(token: token, desk: desk, number: number, clock: clock))
+      partners.append(try await TestPartner(token: token, desk: desk, number: number, clock: clock, users: users(number)))
     }
     let items = (0..<Self.itemCount).map { "item-\($0)\tTitle \($0)" }
     try Data(("item_id\ttitle\n" + items.joined(separator: "\n") + "\n").utf8).write(
@@ -66,7 +70,7 @@ final class TestTask {
       [
         "catalogue: items.tsv", "algorithm: covariance", "noise: \(noise)", "nominal-users: 30", "maximum-users: 100",
         "evaluation-share: 0",
-      ] + settings
+      ].filter { line in !settings.contains { $0.prefix { $0 != ":" } == line.prefix { $0 != ":" } } } + settings
     try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: path + "/plan.yaml"))
     let maker = PlanMaker(state)
     var random = KeyedRandomSource(insecureSeed: 7)
@@ -76,7 +80,7 @@ final class TestTask {
     self.policy = policy
     lease = try state.store.takeLease(holder: "first", now: clock.now)
     let log = log
-    let said = Logger(label: "test") { _ in LineRecorder(lines: log) }
+    let said = Logger(label: "test") { _ in LineRecorder(lines: log, logLevel: logLevel) }
     (host, handler, monitor) = try state.host(
       lease: lease, policy: policy, quota: quota, logger: said, clock: { clock.now })
     for partner in partners { try await partner.join(plan, through: handler, task: state.authority.taskID) }

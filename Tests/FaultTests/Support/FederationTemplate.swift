@@ -16,8 +16,12 @@ struct FederationShape: Hashable, Sendable {
   /// Attempts per round.
   var attempts = 20
   var parameters: [String: Int] = ["dimension": 8]
+  /// Adaptive clipping to this quantile; none when left out.
+  var clipQuantile: Double?
   /// Shamir threshold; the program's own when left out.
   var threshold: Int?
+  /// The plan's number of users; that of the data when left out.
+  var nominalUsers: Int?
 
   var data: String { "synthetic:\(users)x\(items)x\(partners)" }
 
@@ -28,14 +32,15 @@ struct FederationShape: Hashable, Sendable {
     var lines = [
       "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)",
       "attempts: \(attempts)",
-      "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(self.users)", "maximum-users: 1000000",
+      "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(nominalUsers ?? self.users)",
+      "maximum-users: 1000000",
       "maximum-users-of: [\(users.map { "\($0.name)=\(Self.rounded($0.count))" }.joined(separator: ", "))]",
     ]
     if let threshold { lines += ["threshold: \(threshold)"] }
     if algorithm == "mf" { lines += ["rounds: \(rounds)"] }
-    if !parameters.isEmpty {
-      lines += ["parameters: [\(parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", "))]"]
-    }
+    let parameters =
+      parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } + (clipQuantile.map { ["clip-quantile=\($0)"] } ?? [])
+    if !parameters.isEmpty { lines += ["parameters: [\(parameters.joined(separator: ", "))]"] }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -44,10 +49,11 @@ struct FederationShape: Hashable, Sendable {
     [
       "--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines",
       "off",
-      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(users)",
+      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(nominalUsers ?? users)",
     ]
       + (algorithm == "mf" ? ["--rounds", "\(rounds)"] : [])
       + parameters.sorted { $0.key < $1.key }.flatMap { ["--set", "\($0.key)=\($0.value)"] }
+      + (clipQuantile.map { ["--set", "clip-quantile=\($0)"] } ?? [])
   }
 
   /// A constant of the contract above a count, with two significant digits, as `tacit simulate` chooses it.

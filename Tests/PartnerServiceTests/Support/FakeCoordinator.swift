@@ -278,6 +278,9 @@ actor FakeCoordinator {
     case "plan-signature": bytes = planFile.map { key.sign(PlanSignature.message($0.bytes)).bytes }
     case "roster": bytes = try? roster()
     case "catalogue": bytes = catalogue.map(CatalogueDocument.encode)
+    case let name where name.hasPrefix("ledger/"):
+      let numbers = name.split(separator: "/").compactMap { UInt64($0) }
+      bytes = numbers.count == 2 ? engine?.ledgerContinuation(of: numbers[0]...numbers[1])?.encoded : nil
     default: bytes = name.hasPrefix("release/") ? UInt32(name.dropFirst(8)).flatMap { documents[$0] } : nil
     }
     guard let bytes else { throw .refused(.unknownDocument(name: name)) }
