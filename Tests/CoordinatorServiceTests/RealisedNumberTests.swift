@@ -3,6 +3,8 @@ import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import GRDB
+import Logging
+import Operations
 import SecureAggregation
 import Testing
 import WireProtocol
