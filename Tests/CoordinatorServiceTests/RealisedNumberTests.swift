@@ -3,6 +3,8 @@ import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import GRDB
+import Logging
+import Operations
 import SecureAggregation
 import Testing
 import WireProtocol
@@ -19,7 +21,6 @@ import WireProtocol
       noise: noise,
       settings: [
         "algorithm: mf", "rounds: 2", "parameters: [\(parameters)]", "nominal-users: 16000", "maximum-users: 6000",
-        "evaluation-share: 0.1",
       ], logLevel: .trace, users: { users[$0] ?? 0 })
   }
 

@@ -62,7 +62,7 @@ struct RunVerification {
     }
     if folder.isExport {
       relaxations.append(
-        "it holds the file \((folder.exportNote as NSString).lastPathComponent): of a coordinator's export, missing ledgers of partners, sums that no ledger here is charged for, a missing report and missing countersignatures are not held against it"
+        "it holds the file \((folder.exportNote as NSString).lastPathComponent): of a coordinator's export, missing ledgers of partners, sums that no ledger here is charged for and a missing report are not held against it"
       )
     }
   }
