@@ -8,6 +8,7 @@ enum PartnerSchema {
     migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
     migrator.registerMigration("3: a budget belongs to people") { try $0.execute(sql: second) }
     migrator.registerMigration("4: data sets can be removed") { try $0.execute(sql: removal) }
+    migrator.registerMigration("5: plans that gave way to another") { try $0.execute(sql: replacement) }
     return migrator
   }
 
@@ -25,6 +26,9 @@ enum PartnerSchema {
       ledger TEXT NOT NULL REFERENCES ledger, digest BLOB NOT NULL, PRIMARY KEY (ledger, digest)
     ) WITHOUT ROWID;
     """
+
+  /// Set where a plan ended because the coordinator works on another; how it ended in words is anybody's text.
+  private static let replacement = "ALTER TABLE plan ADD COLUMN isReplaced INTEGER NOT NULL DEFAULT 0"
 
   private static let first = """
     -- Who this partner is in the task, and what it pinned when it enrolled.

@@ -21,6 +21,7 @@ public struct StateFolder: Sendable, Equatable {
   public var ledgers: String { path + "/ledgers" }
   public var spool: String { path + "/spool" }
   var lock: String { path + "/serve.lock" }
+  var useLock: String { path + "/use.lock" }
   var live: String { path + "/live.json" }
 
   public func ledger(of session: String) -> String { "\(ledgers)/\(session).ledger" }
@@ -49,7 +50,7 @@ public struct TaskDescription: Sendable, Equatable, Codable {
 
 /// Why a state folder cannot be used, in one sentence.
 public struct StateFolderError: Error, Equatable, CustomStringConvertible {
-  public enum Kind: Sendable, Equatable { case exists, missing, unsafe, damaged, system }
+  public enum Kind: Sendable, Equatable { case exists, busy, missing, unsafe, damaged, system }
   public let kind: Kind
   public let description: String
 
