@@ -10,7 +10,7 @@ final class FolderLock: Sendable {
 
   /// - Returns: `nil` when another process holds it, or when the file system has no locks.
   init?(_ folder: StateFolder) {
-    guard case .success(let file) = FileLock.take(folder.lock, LOCK_EX) else { return nil }
+    guard case .success(let file) = FileLock.take(folder.lock, LOCK_EX, makes: true) else { return nil }
     self.file = file
   }
 
@@ -18,12 +18,12 @@ final class FolderLock: Sendable {
   ///
   /// - Throws: `StateFolderError` when a process of this machine holds the lock, or it cannot be made.
   init(excluding folder: StateFolder) throws {
-    file = try FolderUse.exclusive(folder.lock, of: folder)
+    file = try FolderUse.exclusive(folder.lock, makes: true, of: folder)
   }
 }
 
 /// That nobody replaces what is in a state folder: held together by all processes of this machine that serve the folder or stand by
-/// for it, from before they open its database on; held alone by whoever restores a backup over it.
+/// for it, from before they open its database on; held alone by whoever restores a backup over it. The lock is on the folder itself.
 public final class FolderUse: Sendable {
   private let file: FileLock
 
@@ -34,23 +34,23 @@ public final class FolderUse: Sendable {
   /// - Returns: `nil` where the file system has no locks.
   /// - Throws: `StateFolderError` of kind `busy` while the folder's content is replaced.
   package static func shared(_ folder: StateFolder) throws -> FolderUse? {
-    switch FileLock.take(folder.useLock, LOCK_SH) {
+    switch FileLock.take(folder.path, LOCK_SH) {
     case .success(let file): return FolderUse(file)
     case .failure(let error) where error.code == EWOULDBLOCK:
       throw StateFolderError(
-        .busy, "a backup is being restored into \(folder.path) (\(folder.useLock) is held); start again when that is done")
+        .busy, "a backup is being restored into \(folder.path); start again when that is done")
     case .failure(let error) where [ENOLCK, ENOSYS, EOPNOTSUPP].contains(error.code): return nil
-    case .failure(let error): throw cannotLock(folder.useLock, error)
+    case .failure(let error): throw cannotLock(folder.path, error)
     }
   }
 
   /// For a command that replaces what is in the folder.
   ///
   /// - Throws: `StateFolderError` when a process of this machine uses it, or the lock cannot be made.
-  static func alone(_ folder: StateFolder) throws -> FolderUse { FolderUse(try exclusive(folder.useLock, of: folder)) }
+  static func alone(_ folder: StateFolder) throws -> FolderUse { FolderUse(try exclusive(folder.path, of: folder)) }
 
-  fileprivate static func exclusive(_ path: String, of folder: StateFolder) throws -> FileLock {
-    switch FileLock.take(path, LOCK_EX) {
+  fileprivate static func exclusive(_ path: String, makes: Bool = false, of folder: StateFolder) throws -> FileLock {
+    switch FileLock.take(path, LOCK_EX, makes: makes) {
     case .success(let file): return file
     case .failure(let error) where error.code == EWOULDBLOCK:
       throw StateFolderError(
@@ -64,16 +64,18 @@ public final class FolderUse: Sendable {
   }
 }
 
-/// A lock on a file of its own, let go of with the value.
+/// A lock on a file or folder, let go of with the value.
 private final class FileLock: Sendable {
   struct SystemError: Error { let code: Int32 }
   private let file: Int32
 
   private init(_ file: Int32) { self.file = file }
 
-  /// - Parameter kind: `LOCK_EX` or `LOCK_SH`; never waits.
-  static func take(_ path: String, _ kind: Int32) -> Result<FileLock, SystemError> {
-    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  /// - Parameters:
+  ///   - kind: `LOCK_EX` or `LOCK_SH`; never waits.
+  ///   - makes: whether the lock has a file of its own, which is made where it is missing.
+  static func take(_ path: String, _ kind: Int32, makes: Bool = false) -> Result<FileLock, SystemError> {
+    let file = makes ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) : open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return .failure(SystemError(code: errno)) }
     guard flock(file, kind | LOCK_NB) == 0 else {
       let code = errno

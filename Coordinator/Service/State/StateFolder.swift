@@ -21,7 +21,6 @@ public struct StateFolder: Sendable, Equatable {
   public var ledgers: String { path + "/ledgers" }
   public var spool: String { path + "/spool" }
   var lock: String { path + "/serve.lock" }
-  var useLock: String { path + "/use.lock" }
   var live: String { path + "/live.json" }
 
   public func ledger(of session: String) -> String { "\(ledgers)/\(session).ledger" }
