@@ -14,6 +14,7 @@ public struct CoordinatorProcess: Sendable {
   private let state: CoordinatorState
   private let lease: Lease
   private let lock: FolderLock?
+  private let use: FolderUse?
   private let monitor: RoundMonitor
   private let host: RoundHost
   private let tls: ServerTLS?
@@ -23,11 +24,14 @@ public struct CoordinatorProcess: Sendable {
 
   /// Takes the lease and makes everything ready; nothing listens yet.
   ///
-  /// - Parameter passphrase: opened the keys, when they are sealed; seals the server's next key.
+  /// - Parameters:
+  ///   - use: from `enter`, taken before the state was opened; held until the rounds have ended.
+  ///   - passphrase: opened the keys, when they are sealed; seals the server's next key.
   /// - Throws: `StoreError.leaseHeld` when another process serves this folder and this one does not stand by.
   public init(
-    _ configuration: CoordinatorConfiguration, state: CoordinatorState, passphrase: SecretBytes?, logger: Logger
+    _ configuration: CoordinatorConfiguration, use: FolderUse?, state: CoordinatorState, passphrase: SecretBytes?, logger: Logger
   ) async throws {
+    self.use = use
     self.configuration = configuration
     self.state = state
     self.passphrase = passphrase
@@ -62,7 +66,7 @@ public struct CoordinatorProcess: Sendable {
       listen: configuration.enrolmentListen, tls: tls,
       handler: EnrolmentDesk(state: state, logger: logger, clock: { Date() }), logger: logger, onRefusal: count)
     return [
-      RoundService(host: host, store: state.store, lease: lease, lock: lock, monitor: monitor, logger: logger),
+      RoundService(host: host, store: state.store, lease: lease, lock: lock, use: use, monitor: monitor, logger: logger),
       CertificateService(state: state, tls: tls, passphrase: passphrase, logger: logger),
       ListenerService(
         name: "training", logger: logger, listen: { try await training.run() }, address: { try await training.boundAddress },
@@ -74,6 +78,23 @@ public struct CoordinatorProcess: Sendable {
         listen: configuration.operationsListen, metrics: monitor.registry, logger: logger,
         readiness: { [host] in await host.isHealthy ? .ready : .notReady("rounds are stopped") }),
     ]
+  }
+
+  /// Joins those who use a folder, before anything in it is opened: whoever held the database that a restoration has replaced would
+  /// serve what is nowhere any more, beside the next process.
+  ///
+  /// - Parameter waits: until a restoration is over.
+  /// - Returns: what `init` takes; `nil` where the file system has no locks.
+  /// - Throws: `StateFolderError` of kind `busy` while the folder's content is replaced.
+  public static func enter(_ folder: StateFolder, waits: Bool, logger: Logger) async throws -> FolderUse? {
+    var hasSaid = false
+    while true {
+      do { return try FolderUse.shared(folder) } catch let error as StateFolderError where waits && error.kind == .busy {
+        if !hasSaid { logger.notice("standing by: a backup is being restored into this folder") }
+        hasSaid = true
+        try await Task.sleep(for: .milliseconds(500))
+      }
+    }
   }
 
   /// Takes the lease, and the lock that tells the next process on this machine when this one is dead.
@@ -177,11 +198,12 @@ private struct RoundService: Service {
   let lease: Lease
   /// Held as long as rounds run.
   let lock: FolderLock?
+  let use: FolderUse?
   let monitor: RoundMonitor
   let logger: Logger
 
   func run() async throws {
-    defer { withExtendedLifetime(lock) {} }
+    defer { withExtendedLifetime((lock, use)) {} }
     let failure: (any Error)?
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in

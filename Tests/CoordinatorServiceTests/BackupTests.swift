@@ -180,6 +180,47 @@ import Transport
     _ = try StateBackup.restore(from: backup, into: task.state.folder, now: task.clock.now)
   }
 
+  @Test func `nobody begins to serve a folder while it is restored, and nobody restores one that is used`() async throws {
+    let task = try await TestTask()
+    let (folder, backup) = (task.state.folder, task.path + "/backup")
+    try StateBackup.write(folder, to: backup, now: task.clock.now)
+    try task.state.store.release(task.lease)
+    // Before whoever serves has a lease, or the lock that says that it lives.
+    var use = try await CoordinatorProcess.enter(folder, waits: false, logger: TestTask.logger)
+    #expect(use != nil)
+    let refusal = #expect(throws: StateFolderError.self) {
+      try StateBackup.restore(from: backup, into: folder, now: task.clock.now)
+    }
+    #expect(refusal?.kind == .exists && refusal?.description.contains("stop it first") == true)
+    // Others may stand by.
+    #expect(try FolderUse.shared(folder) != nil)
+    use = nil
+    var tries = 0
+    _ = try StateBackup.restore(from: backup, into: folder, now: task.clock.now) { _ in
+      let refusal = #expect(throws: StateFolderError.self) { try FolderUse.shared(folder) }
+      #expect(refusal?.kind == .busy && refusal?.description.contains("is being restored") == true)
+      tries += 1
+    }
+    #expect(tries > 3)
+    #expect(try FolderUse.shared(folder) != nil)
+  }
+
+  @Test func `a damaged authority certificate stands in no restoration's way for longer than a file is moved`() async throws {
+    let task = try await TestTask()
+    let (folder, backup) = (task.state.folder, task.path + "/backup")
+    try StateBackup.write(folder, to: backup, now: task.clock.now)
+    try task.state.store.release(task.lease)
+    try Data("x".utf8).write(to: URL(fileURLWithPath: folder.authority))
+    let error = #expect(throws: StateFolderError.self) {
+      try StateBackup.restore(from: backup, into: folder, now: task.clock.now)
+    }
+    #expect(error?.kind == .damaged && error?.description.contains("move this file away and run this again") == true)
+    try FileManager.default.moveItem(atPath: folder.authority, toPath: folder.authority + ".damaged")
+    _ = try StateBackup.restore(from: backup, into: folder, now: task.clock.now)
+    let restored = try CoordinatorState.open(folder) { preconditionFailure("the keys are not sealed") }
+    #expect(restored.authority.taskID == task.state.authority.taskID)
+  }
+
   @Test func `ledgers that contradict each other are not merged, and a folder that is served is not overwritten`() async throws {
     let task = try await TestTask()
     try await task.run(until: { try task.state.store.hasOpenAttempt(task.session) })

@@ -261,6 +261,22 @@ import Transport
     #expect(try state.newestRoster()?.isSigned(by: rotated.signingKey.verificationKey) == true)
   }
 
+  @Test func `after a restoration that may have lost partners the signing key stays until a person says that all are back`()
+    async throws
+  {
+    let task = try await TestTask()
+    let backup = task.path + "/backup"
+    try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
+    let state = try CoordinatorState.open(try restored(backup, task)) { preconditionFailure("not sealed") }
+    if let plan = try state.store.newestPlan() { _ = try state.store.end(session: plan.session, because: "lost", now: task.clock.now) }
+    let error = #expect(throws: StateFolderError.self) { try state.rotateSigningKey(passphrase: nil, now: task.clock.now) }
+    #expect(error?.kind == .exists && error?.description.contains("--all-are-back") == true)
+    #expect(try state.store.successions().isEmpty)
+    let rotated = try state.rotateSigningKey(passphrase: nil, now: task.clock.now, allAreBack: true)
+    // Asked once.
+    #expect(try rotated.rotateSigningKey(passphrase: nil, now: task.clock.now).store.successions().count == 2)
+  }
+
   @Test func `a restored coordinator takes no partner for a clone of itself`() async throws {
     let task = try await TestTask()
     let backup = task.path + "/backup"

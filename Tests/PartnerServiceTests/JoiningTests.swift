@@ -201,7 +201,9 @@ import Transport
     }
     // A smaller cap states nothing. A larger one states that the partner takes part again, because the coordinator asks nobody again
     // who refused for a cap; once.
-    #expect(try set(0.4) == nil)
+    #expect(try set(0.4) == nil && set(0.45) == nil)
+    // What counts is the cap that refused, and not the one that stands.
+    try DataImporting.set(cap: PrivacyBudget(epsilon: 20, delta: 1e-6), of: .standard, in: try world.store(0))
     #expect(try set(20)?.kind == .resume)
     #expect(try set(21) == nil)
     #expect(await World.eventually { await world.coordinator.statements.contains { $0.participant == 1 && $0.kind == .resume } })
@@ -332,6 +334,31 @@ import Transport
         return answer
       }, until: { polls.next() > 20 })
     #expect(try store.plan(old)?.end != nil)
+  }
+
+  @Test func `a plan whose end the coordinator words as if it gave way to another stays over`() async throws {
+    let world = try await World.joined()
+    let store = try world.store(0)
+    let plan = try await world.coordinator.planHash()
+    func poll(_ state: TaskState, until condition: () throws -> Bool) async throws {
+      let polls = Counter()
+      await world.coordinator.tamper(
+        1,
+        .init(poll: {
+          var answer = $0
+          (answer.state, answer.envelopes) = (state, [])
+          _ = polls.next()
+          return answer
+        }))
+      let host = try world.host(0, once: false)
+      let running = Task { try await host.run() }
+      #expect(try await World.eventually { try polls.value > 3 && condition() })
+      await host.stop()
+      _ = try? await running.value
+    }
+    try await poll(.finished(reason: "replaced by a better one"), until: { try store.plan(plan)?.end != nil })
+    try await poll(.waiting(until: nil), until: { true })
+    #expect(try store.plan(plan)?.end == "replaced by a better one")
   }
 
   @Test func `only the partner's own rows are imported`() async throws {

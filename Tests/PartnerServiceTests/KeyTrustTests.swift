@@ -3,6 +3,7 @@ import Foundation
 import PartnerService
 import PeerIdentity
 import Testing
+import Transport
 
 /// A coordinator's new signing key: trusted when the old one vouches for it and a person was told its fingerprint, and not else.
 @Suite struct KeyTrustTests {
@@ -67,6 +68,61 @@ import Testing
     // But nobody joins a plan of the earlier key any more.
     let error = #expect(throws: PartnerError.self) { try Joining.review(home: home, store: store) }
     #expect(error?.kind == .untrusted && error?.description.contains("earlier key") == true)
+  }
+
+  /// What the coordinator says of the earlier key's last plan after a rotation.
+  @Test(arguments: [.finished(reason: "a new key"), .draining] as [TaskState])
+  func `the last plan of the earlier key ends no daemon, neither of who had joined it nor of who came later`(_ state: TaskState)
+    async throws
+  {
+    let rotation = try await Rotation()
+    try rotation.accept()
+    let (world, store) = (rotation.world, rotation.store)
+    let (coordinator, new) = (world.coordinator, rotation.new)
+    // Somebody enrols when the new key signs: of the earlier one this home knows nothing.
+    let late = world.scratch.file("late")
+    let enrolled = try await Enrolling.enrol(
+      token: try await coordinator.token("late"), home: late, passphrase: .none, now: Date(),
+      call: {
+        var grant = try await coordinator.enrol($0, $1)
+        let roster = try SignedRoster(decoding: grant.roster)
+        grant.coordinatorKey = new.verificationKey.bytes
+        grant.roster = try SignedRoster.sign(
+          taskID: roster.taskID, entries: roster.entries, issued: 3000, version: roster.version, key: new
+        ).encoded()
+        return grant
+      })
+    let plan = try await coordinator.planHash()
+    for (participant, home) in [(UInt32(1), world.homes[0]), (enrolled.enrolment.participant, try PartnerHome(at: late))] {
+      let polls = Counter()
+      await coordinator.tamper(
+        participant,
+        .init(poll: {
+          var answer = $0
+          (answer.state, answer.envelopes) = (state, [])
+          _ = polls.next()
+          return answer
+        }))
+      let host = try world.host(0, home: home, once: false)
+      let running = Task { try await host.run() }
+      #expect(await World.eventually { polls.value > 3 })
+      await host.stop()
+      let ending = await running.result
+      #expect(throws: Never.self, "participant \(participant)") { #expect(try ending.get() == .stopped) }
+    }
+    if case .finished(let reason) = state { #expect(try store.plan(plan)?.end == reason) }
+    #expect(try PartnerStore(PartnerHome(at: late)).plans().isEmpty)
+    // A person who asks is told to wait, and not that the coordinator lies.
+    await coordinator.tamper(1, .init(document: { name, bytes in name == "roster" ? rotation.roster : bytes }))
+    let line = FakeLine(coordinator: coordinator, participant: 1)
+    _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+    let renewed = try Joining.enrolment(of: store, world.homes[0])
+    for (end, kind) in [("a new key", PartnerError.Kind.missing), (nil, .untrusted)] {
+      let error = await #expect(throws: PartnerError.self) {
+        try await Documents.fetch(from: line, into: store, enrolment: renewed, time: 3002, end: end)
+      }
+      #expect(error?.kind == kind && error?.description.contains("wait for a new plan") == true)
+    }
   }
 
   @Test func `another fingerprint than the new key's is refused, and the right one is not told`() async throws {

@@ -214,9 +214,7 @@ import Transport
     try Joining.state(.pause, home: home, store: try world.store(0), passphrase: .none, time: 1002)
     try Joining.state(.resume, home: home, store: try world.store(0), passphrase: .none, time: 1003)
     _ = try await world.run()
-    for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {
-      try FileManager.default.removeItem(atPath: "\(home.path)/\(name)")
-    }
+    try loseDatabase(of: home)
     let outcome = try await renew(world, try await world.coordinator.token("p1"))
     #expect(outcome.before == nil && outcome.enrolment.participant == 1)
     // Two before it has heard how far its statements had come, and one after that.
@@ -230,7 +228,7 @@ import Transport
     _ = try await running.value
     try await world.coordinator.publish(PlanSetting(noise: .central))
     for index in world.homes.indices { try await world.fetch(index) }
-    try world.importData(0, cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
+    try world.importData(0, ledger: .standard, cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
     let hash = try await world.coordinator.planHash()
     for index in world.homes.indices { try world.accept(index, plan: hash) }
     _ = try await world.run()
@@ -240,6 +238,99 @@ import Transport
     let bytes = try #require(FileManager.default.contents(atPath: home.ledger(of: .standard)))
     #expect(try #require(LedgerVerifier().verify(Array(bytes)).state).charges.count == 2)
     #expect(await world.coordinator.releases.allSatisfy { $0.survivors.count == 4 })
+  }
+
+  private func loseDatabase(of home: PartnerHome) throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {
+      try FileManager.default.removeItem(atPath: "\(home.path)/\(name)")
+    }
+  }
+
+  @Test func `after its database was lost a home gives nobody a new budget, whatever the data are called`() async throws {
+    let world = try await World.joined()
+    _ = try await world.run()
+    let (home, other) = (world.homes[0], try DataSetName("q4"))
+    try loseDatabase(of: home)
+    _ = try await renew(world, try await world.coordinator.token("p1"))
+    try await world.fetch(0)
+    let store = try world.store(0)
+    #expect(try store.lostLedgers() == [.standard])
+    for (name, ledger, words) in [
+      (other, nil, "--ledger NAME"), (.standard, nil, "--ledger NAME"), (other, other, "no ledger 'q4' in this home"),
+    ] as [(DataSetName, DataSetName?, String)] {
+      #expect { try world.importData(0, name: name, ledger: ledger, cap: nil) } throws: {
+        ($0 as? PartnerError)?.kind == .usage && "\($0)".contains(words)
+      }
+      #expect(try store.dataSets().isEmpty)
+    }
+    let imported = try world.importData(0, name: other, ledger: .standard, cap: nil)
+    #expect(imported.dataSet.name == other && imported.dataSet.ledger.name == .standard)
+    #expect(try store.lostLedgers().isEmpty)
+    // From here on the database knows who is counted: others need nobody's word, and nobody's word moves the same people.
+    let strangers = try world.importData(0, file: World.table(world.scratch.file("new.csv"), partner: 9), name: DataSetName("new"))
+    #expect(strangers.dataSet.ledger.name.text == "new")
+    #expect { try world.importData(0, name: DataSetName("again"), ledger: DataSetName("new"), cap: nil) } throws: {
+      "\($0)".contains("ledgers 'data' and 'new'")
+    }
+  }
+
+  /// Runs the first home until it waits for news.
+  private func meet(_ world: World, hello: @escaping @Sendable (ServerHello) -> ServerHello = { $0 }) async throws -> PartnerHost {
+    let polls = Counter()
+    var tampering = FakeCoordinator.Tampering()
+    tampering.hello = hello
+    tampering.failure = { call in
+      if call == "poll" { _ = polls.next() }
+      return nil
+    }
+    await world.coordinator.tamper(1, tampering)
+    let host = try world.host(0, once: false)
+    let running = Task { try await host.run() }
+    #expect(await World.eventually { polls.value > 1 })
+    await host.stop()
+    _ = try? await running.value
+    return host
+  }
+
+  @Test func `an older copy of a home does not undo what was stated last`() async throws {
+    let world = try await World.joined()
+    let (home, newest) = (world.homes[0], world.scratch.file("newest"))
+    _ = try await meet(world)
+    #expect(await world.coordinator.statements.map(\.kind) == [.consent])
+    try FileManager.default.copyItem(atPath: home.path, toPath: newest)
+    let copy = try PartnerHome(at: newest)
+    let pause = try Joining.state(.pause, home: copy, store: try PartnerStore(copy), passphrase: .none, time: 1002)
+    let line = FakeLine(coordinator: world.coordinator, participant: 1)
+    _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+    _ = try await line.report(pause.encoded)
+    // The older copy has something unsent under the number of the pause.
+    let store = try world.store(0)
+    #expect(try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1001).number == pause.number)
+    let host = try await meet(world)
+    #expect(await host.counts["a statement was refused", default: 0] == 1)
+    #expect(await world.coordinator.statements.map(\.kind) == [.consent, .pause])
+    // What its person states now counts.
+    #expect(try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1003).number == pause.number + 1)
+    _ = try await meet(world)
+    #expect(await world.coordinator.statements.map(\.kind) == [.consent, .pause, .resume])
+  }
+
+  @Test func `a number that the coordinator makes up holds until its next hello, and leaves a home its numbers`() async throws {
+    let world = try await World.joined()
+    let (home, store) = (world.homes[0], try world.store(0))
+    _ = try await meet(world)
+    @Sendable func claiming(_ number: UInt64) -> @Sendable (ServerHello) -> ServerHello {
+      {
+        var answer = $0
+        answer.newestStatement = number
+        return answer
+      }
+    }
+    _ = try await meet(world, hello: claiming(5_000))
+    #expect(try Joining.state(.pause, home: home, store: store, passphrase: .none, time: 1002).number == 2)
+    _ = try await meet(world, hello: claiming(50))
+    _ = try await meet(world)
+    #expect(try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1003).number == 3)
   }
 
   @Test func `a pause that a restored coordinator would hear too late is not said after the resumption that followed it`()
@@ -261,13 +352,14 @@ import Transport
     #expect(await world.coordinator.statements == [resumed])
   }
 
-  @Test func `a coordinator that claims more statements than anybody can make changes no number`() async throws {
+  @Test(arguments: [.max, 9_999] as [UInt64])
+  func `a coordinator that claims more statements than anybody makes changes no number`(_ claimed: UInt64) async throws {
     let world = try await World.joined()
     await world.coordinator.tamper(
       1,
       .init(hello: {
         var answer = $0
-        answer.newestStatement = .max
+        answer.newestStatement = claimed
         return answer
       }))
     let host = try world.host(0, once: false)

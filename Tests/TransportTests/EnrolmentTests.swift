@@ -215,6 +215,22 @@ import Transport
       defer { for stranger in strangers { stranger.hangUp() } }
       try await eventually("the oldest have made room") { refusals["connection-limit"] == 6 }
       #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
+      // No choice of addresses keeps anybody out: this one is after all of theirs.
+      let proxy = try Proxy(target: address, from: 99)
+      defer { proxy.stop() }
+      #expect(await enrol(proxy.address, task.authority.fingerprint) == .success(Self.grant))
+    }
+  }
+
+  @Test func `strangers with one connection each from everywhere keep nobody out who has none`() async throws {
+    var limits = EnrolmentLimits()
+    (limits.connections, limits.connectionsPerAddress) = (6, 6)
+    // Without TLS a connection has nothing to finish.
+    try await run(nil, limits: limits) { address, _, refusals in
+      let strangers = try (2..<9).map { try Stranger(from: $0, to: address) }
+      defer { for stranger in strangers { stranger.hangUp() } }
+      try await eventually("every connection is taken") { refusals["connection-limit"] >= 1 }
+      #expect(await enrol(address, nil) == .success(Self.grant))
     }
   }
 

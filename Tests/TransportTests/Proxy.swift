@@ -13,11 +13,15 @@ final class Proxy: Sendable {
   private let state = Mutex(State())
   private let listener: Int32
   private let target: UInt16
+  private let origin: UInt32?
   let address: HostPort
 
-  /// - Parameter target: on 127.0.0.1.
-  init(target: HostPort) throws {
+  /// - Parameters:
+  ///   - target: on 127.0.0.1.
+  ///   - origin: connects to it from 127.0.0.ORIGIN.
+  init(target: HostPort, from origin: UInt32? = nil) throws {
     self.target = target.port
+    self.origin = origin
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var name = Self.loopback(port: 0)
     let bound = withUnsafePointer(to: &name) {
@@ -58,6 +62,13 @@ final class Proxy: Sendable {
       let client = accept(listener, nil, nil)
       guard client >= 0 else { return }
       let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      if let origin {
+        var name = Self.loopback(port: 0)
+        name.sin_addr.s_addr = UInt32(127 << 24 | origin).bigEndian
+        _ = withUnsafePointer(to: &name) {
+          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+      }
       var name = Self.loopback(port: target)
       let connected = withUnsafePointer(to: &name) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }

@@ -75,6 +75,12 @@ struct EnrollCommand: AsyncParsableCommand {
         the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
+    let lost = try store.lostLedgers()
+    if !lost.isEmpty {
+      Console.output(
+        "The home holds ledgers whose data sets its database does not know: \(lost.map(\.text).joined(separator: ", ")). What they count is spent. Import each of those data sets again with: tacit-client data import FILE --name NAME --ledger LEDGER"
+      )
+    }
   }
 
   /// The token's text, looked at here so that a sentence names the file.

@@ -17,6 +17,8 @@ final class ActiveTask {
   /// Which ledger counts its users; other data sets may be on it.
   let ledgerName: DataSetName
   let ledger: PrivacyLedger
+  /// The partner's own, as the engine has it.
+  private(set) var cap: PrivacyBudget?
   let algorithm: any FederatedAlgorithm
   var engine: PartnerEngine
   /// The last message that was handled.
@@ -54,6 +56,7 @@ final class ActiveTask {
     dataSet = name
     ledgerName = record.ledger.name
     ledger = opened.ledger
+    cap = record.cap
     recovery = opened.recovery
     self.algorithm = algorithm
     // A fresh process stands before the attempt of its mark: it is shown how that one opened, and refuses it.
@@ -62,6 +65,11 @@ final class ActiveTask {
   }
 
   var plan: TrainingPlan { planFile.plan }
+
+  func set(cap: PrivacyBudget?) {
+    self.cap = cap
+    engine.setCap(cap)
+  }
 }
 
 extension PartnerMessage {

@@ -90,7 +90,11 @@ enum Greeting {
         }
         switch error {
         case .refused(.stageClosed(let reason)): refusals.append(reason)
-        case .refused(.conflict), .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")
+        case .refused(.conflict):
+          refusals.append(
+            "\(error) This home was restored from a copy, or an older statement came too late: what it stated does not count. State again what you want (tacit-client pause, resume or leave)"
+          )
+        case .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")
         default: throw error
         }
       }

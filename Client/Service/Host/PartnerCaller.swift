@@ -37,10 +37,12 @@ public final class PartnerCaller: Sendable {
   public func fetchPlan() async throws -> Digest {
     try await call { connection in
       do {
-        let hash = try await Documents.fetch(from: connection, into: store, enrolment: enrolment, time: now)
         // Whether it is over stands in no document.
         let answer = try await connection.poll(PollQuery(session: [], after: nil, wait: .zero))
-        if case .finished(let reason) = answer.state, let plan = answer.planHash { try store.noteEnd(of: plan, reason) }
+        var end: String?
+        if case .finished(let reason) = answer.state { end = reason }
+        let hash = try await Documents.fetch(from: connection, into: store, enrolment: enrolment, time: now, end: end)
+        if let end, let plan = answer.planHash { try store.noteEnd(of: plan, end) }
         return hash
       } catch TransportFailure.refused(.unknownDocument) {
         throw PartnerError(.missing, "the coordinator has no plan yet; ask its people, or try again later")

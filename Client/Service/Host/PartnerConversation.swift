@@ -156,7 +156,9 @@ extension PartnerHost {
   func meetPlan(_ answer: PollAnswer) async throws {
     guard let planHash = answer.planHash else { return }
     if let active, active.session.bytes == answer.session { return }
-    guard let stored = try store.plan(planHash) else {
+    let stored = try store.plan(planHash)
+    if try isHistory(stored, answer) { return }
+    guard let stored else {
       try await Documents.fetch(from: line.connection, into: store, enrolment: enrolment, time: now)
       return try announce(planHash)
     }
@@ -176,6 +178,21 @@ extension PartnerHost {
       metadata: [
         "plan": "\(planHash.hex.prefix(16))", "task": "\(task.plan.task)", "releases": "\(task.plan.releases.count)",
       ])
+  }
+
+  /// Whether a poll only tells of a plan that nothing is left to do for: one that is over and that this home has never met, or of a
+  /// key that signs no more. After a rotation of the signing key a coordinator names the last plan of the earlier key until there is
+  /// a new one: of no use to anybody here, and no lie either.
+  private func isHistory(_ stored: StoredPlan?, _ answer: PollAnswer) throws -> Bool {
+    let isOver =
+      switch answer.state {
+      case .finished: true
+      // It says nothing of the plan; what is open is named again by the next process.
+      case .draining: true
+      case .idle, .waiting, .running: false
+      }
+    guard let stored else { return isOver }
+    return (isOver || stored.end != nil) && Documents.isOfEarlierKey(stored.bytes, stored.signature, enrolment)
   }
 
   func announce(_ hash: Digest) throws {

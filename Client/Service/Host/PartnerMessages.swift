@@ -36,7 +36,7 @@ extension PartnerHost {
     task.cursor = cursor
     task.engine.isPaused = try store.isPaused
     // A person may have changed it since the last attempt.
-    task.engine.setCap(try store.dataSet(task.dataSet)?.cap)
+    task.set(cap: try store.dataSet(task.dataSet)?.cap)
     let actions = task.engine.receive(message, continuation: continuation, random: &random, time: now)
     note(message, task)
     if case .roundStart(let start) = message { try keepModel(of: start, task) }

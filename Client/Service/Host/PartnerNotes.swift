@@ -16,7 +16,9 @@ extension PartnerHost {
 
   /// Remembers that a cap refused an attempt: who raises it means to go on (`Joining.set(cap:)`).
   func rememberCap(of task: ActiveTask) {
-    do { try store.set(.refusedByCap, to: task.ledgerName.text) } catch {
+    // Not by the plan's own.
+    guard let cap = task.cap else { return }
+    do { try store.set(.refusedByCap, to: CapRefusal(ledger: task.ledgerName, cap: cap).text) } catch {
       logger.error("a refusal could not be noted", metadata: ["reason": "\(error)"])
     }
   }

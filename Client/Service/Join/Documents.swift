@@ -15,17 +15,25 @@ public enum Documents {
 
   /// Fetches roster, plan, its signature and its catalogue, checks them, and keeps them.
   ///
+  /// - Parameter end: how the plan ended, in the coordinator's words, where it says so.
   /// - Returns: the plan's hash.
-  /// - Throws: `PartnerError` of kind `untrusted` for a forged, older or contradicting document; `TransportFailure`.
+  /// - Throws: `PartnerError` of kind `untrusted` for a forged, older or contradicting document, of kind `missing` for a plan that is
+  ///   over and not of the pinned key; `TransportFailure`.
   @discardableResult
   public static func fetch(
-    from connection: any CoordinatorConnection, into store: PartnerStore, enrolment: Enrolment, time: Int
+    from connection: any CoordinatorConnection, into store: PartnerStore, enrolment: Enrolment, time: Int, end: String? = nil
   ) async throws -> Digest {
     try await fetchRoster(from: connection, into: store, enrolment: enrolment, time: time)
     let bytes = try await connection.download("plan", limit: planBytesMax)
     let signatureBytes = try await connection.download("plan-signature", limit: 64)
     guard let signature = Signature(bytes: signatureBytes) else {
       throw PartnerError(.untrusted, "the plan's signature has \(signatureBytes.count) bytes, expected 64")
+    }
+    if let end, !PlanSignature.verifies(signature, of: bytes, by: enrolment.coordinatorKey) {
+      throw PartnerError(
+        .missing,
+        "the coordinator's last plan is over (\(end)), and another key has signed it than the one that this home has pinned (as when the key was rotated since): nobody can join it; wait for a new plan"
+      )
     }
     let file = try checkedPlan(bytes, signature, enrolment)
     let hash = SHA256.hash(bytes)
@@ -75,7 +83,7 @@ public enum Documents {
   static func checkedPlan(
     _ bytes: [UInt8], _ signature: Signature, _ enrolment: Enrolment, known: Bool = false
   ) throws -> PlanFile {
-    let isOfEarlierKey = enrolment.earlierKeys.contains { PlanSignature.verifies(signature, of: bytes, by: $0) }
+    let isOfEarlierKey = isOfEarlierKey(bytes, signature, enrolment)
     guard PlanSignature.verifies(signature, of: bytes, by: enrolment.coordinatorKey) || (known && isOfEarlierKey) else {
       if isOfEarlierKey {
         throw PartnerError(
@@ -90,6 +98,11 @@ public enum Documents {
     do { return try PlanFile(bytes: bytes) } catch {
       throw PartnerError(.untrusted, "the signed plan does not hold together: \(error)")
     }
+  }
+
+  /// Whether a key that signed before the pinned one has signed this plan.
+  static func isOfEarlierKey(_ bytes: [UInt8], _ signature: Signature, _ enrolment: Enrolment) -> Bool {
+    enrolment.earlierKeys.contains { PlanSignature.verifies(signature, of: bytes, by: $0) }
   }
 
   private static func check(catalogue bytes: [UInt8], against reference: CatalogueReference) throws {

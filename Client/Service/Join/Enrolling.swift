@@ -90,9 +90,7 @@ public enum Enrolling {
       }
       let time = Int(now.timeIntervalSince1970)
       // Before the files: whoever is interrupted here enrols with the same token again, and gets the same certificate.
-      try store.renumber(renewed, roster: grant.roster, version: roster.version, time: time)
-      // Nobody has heard it under this number.
-      if try store.isPaused { try store.state(.pause, of: renewed, key: keys.identity, time: time) }
+      try store.renumber(renewed, roster: grant.roster, version: roster.version, key: keys.identity, time: time)
     }
     try home.write(authority: grant.authorityPEM, certificate: grant.certificatePEM)
     return renewed

@@ -99,10 +99,9 @@ public enum Joining {
     let keys = try PartnerKeys.read(home, passphrase: passphrase)
     // The roster that the person has seen, not one that a daemon fetched meanwhile.
     let roster = review.roster.encoded()
-    if let cap { try store.set(cap: cap, of: record.name) }
     return try store.state(
       .consent, of: review.enrolment, plan: review.hash, roster: SHA256.hash(roster), key: keys.identity, time: time,
-      dataSet: record.name)
+      dataSet: record.name, cap: cap)
   }
 
   /// Records that the partner rests, goes on or leaves.
@@ -119,24 +118,24 @@ public enum Joining {
 
   /// Changes what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
   ///
-  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger, the partner states that it takes part again.
+  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger than the one that refused, the partner states
+  /// that it takes part again; cap and statement are kept together or not at all.
   /// - Parameter passphrase: opens the identity where something is stated.
   /// - Returns: that statement, for whoever speaks for the home to send; `nil` when none is needed.
   /// - Throws: `PartnerError` when there is no such data set, `PeerIdentityError` for the keys; the cap is as it was then.
   public static func set(
     cap: PrivacyBudget, of name: DataSetName, home: PartnerHome, store: PartnerStore, passphrase: PassphraseSource, time: Int
   ) throws -> PartnerStatement? {
-    let ledger = try store.dataSet(name)?.ledger
-    let isRaised = ledger?.cap.map { $0.epsilon < cap.epsilon || $0.delta < cap.delta } ?? false
-    guard isRaised, let ledger, try store.setting(.refusedByCap) == ledger.name.text, try !store.isPaused, try !store.hasLeft
+    let refusal = try store.setting(.refusedByCap).flatMap { CapRefusal($0) }
+    guard let refusal, try store.dataSet(name)?.ledger.name == refusal.ledger,
+      refusal.cap.epsilon < cap.epsilon || refusal.cap.delta < cap.delta, try !store.isPaused, try !store.hasLeft
     else {
       try DataImporting.set(cap: cap, of: name, in: store)
       return nil
     }
     let enrolment = try enrolment(of: store, home)
     let keys = try PartnerKeys.read(home, passphrase: passphrase)
-    try DataImporting.set(cap: cap, of: name, in: store)
-    return try store.state(.resume, of: enrolment, key: keys.identity, time: time)
+    return try store.state(.resume, of: enrolment, key: keys.identity, time: time, dataSet: name, cap: cap)
   }
 
   /// Erases the shard and the keys; the ledgers stay, so that what was spent can be shown to anybody who asks.

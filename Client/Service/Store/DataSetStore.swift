@@ -45,9 +45,13 @@ extension PartnerStore {
   /// Users are the same when their identifiers are, byte for byte. All data sets of the home are looked at, removed ones too
   /// (`remove`); `eraseShard` forgets them all, and after it the home takes no data and charges nothing.
   ///
-  /// - Throws: `PartnerError` when there is a data set of this name, when two ledgers count its users, or when the cap is not the
-  ///   one that their ledger has.
-  func record(_ data: LocalData, named name: DataSetName, catalogue: String, cap: PrivacyBudget?, time: Int) throws {
+  /// - Parameter told: the ledger that counts these users, as a person says. Needed while the home holds ledgers whose data sets its
+  ///   database has lost (`lostLedgers`): nobody else knows then who is counted by them.
+  /// - Throws: `PartnerError` when there is a data set of this name, when two ledgers count its users or another one than `told`, when
+  ///   `told` is needed or no ledger, or when the cap is not the one that their ledger has.
+  func record(
+    _ data: LocalData, named name: DataSetName, ledger told: DataSetName? = nil, catalogue: String, cap: PrivacyBudget?, time: Int
+  ) throws {
     try database.write { database in
       guard try Row.fetchOne(database, sql: "SELECT 1 FROM dataSet WHERE name = ?", arguments: [name.text]) == nil else {
         throw PartnerError(
@@ -69,13 +73,16 @@ extension PartnerStore {
           Self.bytes((data.negatives?[user] ?? [])[...]),
         ])
       }
-      let ledger = try Self.ledger(of: name, cap: cap, in: database)
+      let lost = try lostLedgers(in: database)
+      let ledger = try Self.ledger(of: name, told: told, lost: lost, cap: cap, in: database)
       try database.execute(sql: "UPDATE dataSet SET ledger = ? WHERE name = ?", arguments: [ledger, name.text])
     }
   }
 
   /// The ledger that counts users of a data set which was just recorded; made when nobody of them was seen before.
-  private static func ledger(of name: DataSetName, cap: PrivacyBudget?, in database: Database) throws -> String {
+  private static func ledger(
+    of name: DataSetName, told: DataSetName?, lost: [DataSetName], cap: PrivacyBudget?, in database: Database
+  ) throws -> String {
     let present = try String.fetchAll(
       database,
       sql: """
@@ -85,11 +92,11 @@ extension PartnerStore {
         WHERE imported.dataSet = ? AND older.name <> imported.dataSet
         ORDER BY older.ledger
         """, arguments: [name.text])
-    let known = Set(present).union(try formerLedgers(ofUsersIn: name, in: database)).sorted()
+    var found = Set(present).union(try formerLedgers(ofUsersIn: name, in: database))
+    if let told { found.insert(try checked(told, lost: lost, in: database)) } else { try refuseGuess(of: name, lost: lost) }
+    let known = found.sorted()
     guard let ledger = known.first else {
-      try database.execute(
-        sql: "INSERT INTO ledger (name, capEpsilon, capDelta) VALUES (?, ?, ?)",
-        arguments: [name.text, cap?.epsilon, cap?.delta])
+      try insert(ledger: name.text, cap: cap, in: database)
       return name.text
     }
     guard known.count == 1 else {
@@ -97,6 +104,10 @@ extension PartnerStore {
         .data,
         "these data hold users of the ledgers \(known.map { "'\($0)'" }.joined(separator: " and ")), expected users of one: what is charged here could not be counted for all of them; import the users of each ledger apart"
       )
+    }
+    if told != nil, lost.contains(where: { $0.text == ledger }) {
+      try insert(ledger: ledger, cap: cap, in: database)
+      return ledger
     }
     guard let cap else { return ledger }
     let standing = try Row.fetchOne(database, sql: "SELECT * FROM ledger WHERE name = ?", arguments: [ledger]).flatMap(Self.cap)
@@ -108,6 +119,41 @@ extension PartnerStore {
     }
     try set(cap: cap, ofLedger: ledger, in: database)
     return ledger
+  }
+
+  private static func insert(ledger: String, cap: PrivacyBudget?, in database: Database) throws {
+    try database.execute(
+      sql: "INSERT INTO ledger (name, capEpsilon, capDelta) VALUES (?, ?, ?)", arguments: [ledger, cap?.epsilon, cap?.delta])
+  }
+
+  /// A ledger that a person names is one that there is.
+  private static func checked(_ told: DataSetName, lost: [DataSetName], in database: Database) throws -> String {
+    let known = try String.fetchAll(database, sql: "SELECT name FROM ledger")
+    let all = Set(known + lost.map(\.text)).sorted()
+    guard all.contains(told.text) else {
+      throw PartnerError(
+        .usage,
+        "there is no ledger '\(told)' in this home (there are: \(all.isEmpty ? "none" : all.joined(separator: ", "))); name the one that counts these users, or leave --ledger out for users who were never imported"
+      )
+    }
+    return told.text
+  }
+
+  /// Whom a lost ledger counts is not known, so that no data set is taken for new without a word.
+  private static func refuseGuess(of name: DataSetName, lost: [DataSetName]) throws {
+    guard !lost.isEmpty else { return }
+    throw PartnerError(
+      .usage,
+      "this home holds ledgers whose data sets its database has lost (\(lost.map(\.text).joined(separator: ", "))): what they count is spent, and a new ledger would give the same users a second budget. Say which ledger counts the users of '\(name)' with --ledger NAME; import all lost data sets so, before any new one (copies of ledgers belong outside of the home)"
+    )
+  }
+
+  /// Ledgers that lie in the home and that its database does not know: it was lost, and with it which users they count.
+  public func lostLedgers() throws -> [DataSetName] { try database.read(lostLedgers) }
+
+  private func lostLedgers(in database: Database) throws -> [DataSetName] {
+    let known = Set(try String.fetchAll(database, sql: "SELECT name FROM ledger"))
+    return home.ledgerNames().filter { !known.contains($0.text) }
   }
 
   public func dataSets() throws -> [DataSetRecord] {
@@ -135,12 +181,12 @@ extension PartnerStore {
 
   /// Sets what the users of a data set may spend at most: the cap of their ledger, and so of every data set on it.
   func set(cap: PrivacyBudget, of name: DataSetName) throws {
-    try database.write { database in
-      guard
-        let ledger = try String.fetchOne(database, sql: "SELECT ledger FROM dataSet WHERE name = ?", arguments: [name.text])
-      else { return }
-      try Self.set(cap: cap, ofLedger: ledger, in: database)
-    }
+    try database.write { try Self.set(cap: cap, of: name, in: $0) }
+  }
+
+  static func set(cap: PrivacyBudget, of name: DataSetName, in database: Database) throws {
+    let ledger = try String.fetchOne(database, sql: "SELECT ledger FROM dataSet WHERE name = ?", arguments: [name.text])
+    if let ledger { try set(cap: cap, ofLedger: ledger, in: database) }
   }
 
   private static func set(cap: PrivacyBudget, ofLedger ledger: String, in database: Database) throws {

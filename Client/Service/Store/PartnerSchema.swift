@@ -8,7 +8,8 @@ enum PartnerSchema {
     migrator.registerMigration("2: earlier keys of the coordinator") { try $0.execute(sql: earlierKeys) }
     migrator.registerMigration("3: a budget belongs to people") { try $0.execute(sql: second) }
     migrator.registerMigration("4: data sets can be removed") { try $0.execute(sql: removal) }
-    migrator.registerMigration("5: the coordinator's ledger is followed") { try $0.execute(sql: following) }
+    migrator.registerMigration("5: plans that gave way to another") { try $0.execute(sql: replacement) }
+    migrator.registerMigration("6: the coordinator's ledger is followed") { try $0.execute(sql: following) }
     return migrator
   }
 
@@ -26,6 +27,9 @@ enum PartnerSchema {
       ledger TEXT NOT NULL REFERENCES ledger, digest BLOB NOT NULL, PRIMARY KEY (ledger, digest)
     ) WITHOUT ROWID;
     """
+
+  /// Set where a plan ended because the coordinator works on another; how it ended in words is anybody's text.
+  private static let replacement = "ALTER TABLE plan ADD COLUMN isReplaced INTEGER NOT NULL DEFAULT 0"
 
   /// The coordinator's ledger as it was shown at the newest start, and who signed under which of its heads, as JSON.
   private static let following = """

@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import Foundation
 internal import GRDB
 internal import PeerIdentity
@@ -11,9 +12,11 @@ internal import TaskDatabase
 /// Calls are short and may come from any thread, and from more than one process: a command may write while the daemon runs.
 public final class PartnerStore: Sendable {
   let database: TaskDatabase
+  let home: PartnerHome
 
   /// Opens the database of a home, made when it is missing.
   public init(_ home: PartnerHome) throws {
+    self.home = home
     database = try TaskDatabase.open(path: home.database, kind: .partner, migrator: PartnerSchema.migrator)
   }
 
@@ -52,8 +55,9 @@ public final class PartnerStore: Sendable {
   }
 
   /// Takes the number under which the coordinator has enrolled this partner anew, because it had lost its record, with the first
-  /// roster that lists it so. What was said and accepted under the former number is over: nobody has it any more.
-  func renumber(_ enrolment: Enrolment, roster: [UInt8], version: UInt64, time: Int) throws {
+  /// roster that lists it so. What was said and accepted under the former number is over: nobody has it any more. A partner that
+  /// rests states that again, or else it would take part without anybody here having said so.
+  func renumber(_ enrolment: Enrolment, roster: [UInt8], version: UInt64, key: SigningKey, time: Int) throws {
     try database.write { database in
       try database.execute(sql: "UPDATE enrolment SET participant = ?", arguments: [enrolment.participant])
       try database.execute(
@@ -63,6 +67,8 @@ public final class PartnerStore: Sendable {
         sql: "UPDATE plan SET end = ? WHERE end IS NULL",
         arguments: ["it names this partner by a number that the coordinator has lost; its number is \(enrolment.participant) now"]
       )
+      guard try String.fetchOne(database, sql: "SELECT value FROM setting WHERE name = 'paused'") != nil else { return }
+      try Self.state(.pause, of: enrolment, key: key, time: time, in: database)
     }
   }
 
@@ -94,7 +100,7 @@ public final class PartnerStore: Sendable {
     case formerUserKey = "former-user-key"
     /// The newest statement that the coordinator has of this partner, where this home knows none as new.
     case newestStatement = "newest-statement"
-    /// The ledger whose cap refused an attempt, until the partner asks to take part again.
+    /// The ledger and its cap that refused an attempt (`CapRefusal`), until the partner asks to take part again.
     case refusedByCap = "refused-by-cap"
   }
 
@@ -113,33 +119,45 @@ public final class PartnerStore: Sendable {
 
   /// Signs and keeps a statement under the next number, with what it changes here in one transaction.
   ///
+  /// - Parameters:
+  ///   - dataSet: what takes part, for a consent; whose ledger `cap` is for.
+  ///   - cap: set with the statement, or neither.
   /// - Returns: the statement, to be sent by whoever speaks for this home.
   @discardableResult
   func state(
     _ kind: PartnerStatement.Kind, of enrolment: Enrolment, plan: Digest = .zero, roster: Digest = .zero, key: SigningKey,
-    time: Int, dataSet: DataSetName? = nil
+    time: Int, dataSet: DataSetName? = nil, cap: PrivacyBudget? = nil
+  ) throws -> PartnerStatement {
+    try database.write { database in
+      if let cap, let dataSet { try Self.set(cap: cap, of: dataSet, in: database) }
+      return try Self.state(kind, of: enrolment, plan: plan, roster: roster, key: key, time: time, dataSet: dataSet, in: database)
+    }
+  }
+
+  @discardableResult
+  private static func state(
+    _ kind: PartnerStatement.Kind, of enrolment: Enrolment, plan: Digest = .zero, roster: Digest = .zero, key: SigningKey,
+    time: Int, dataSet: DataSetName? = nil, in database: Database
   ) throws -> PartnerStatement {
     guard let task = Hexadecimal.decode(enrolment.task), task.count == 16 else {
       throw PartnerError(.data, "the task '\(enrolment.task)' of this home is no task; restore a backup of the home")
     }
-    return try database.write { database in
-      let number = try Self.nextStatement(in: database)
-      let statement = PartnerStatement(
-        kind, task: task, participant: enrolment.participant, number: UInt64(number), plan: plan, roster: roster,
-        time: UInt64(max(0, time)), key: key)
+    let number = try nextStatement(in: database)
+    let statement = PartnerStatement(
+      kind, task: task, participant: enrolment.participant, number: UInt64(number), plan: plan, roster: roster,
+      time: UInt64(max(0, time)), key: key)
+    try database.execute(
+      sql: "INSERT INTO statement (number, bytes) VALUES (?, ?)", arguments: [number, Data(statement.encoded)])
+    switch kind {
+    case .consent:
       try database.execute(
-        sql: "INSERT INTO statement (number, bytes) VALUES (?, ?)", arguments: [number, Data(statement.encoded)])
-      switch kind {
-      case .consent:
-        try database.execute(
-          sql: "UPDATE plan SET consent = ?, dataSet = ? WHERE hash = ?",
-          arguments: [Data(statement.encoded), dataSet?.text, plan.hex])
-      case .pause: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('paused', ?)", arguments: ["\(time)"])
-      case .resume: try database.execute(sql: "DELETE FROM setting WHERE name IN ('paused', 'refused-by-cap')")
-      case .leave: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('left', ?)", arguments: ["\(time)"])
-      }
-      return statement
+        sql: "UPDATE plan SET consent = ?, dataSet = ? WHERE hash = ?",
+        arguments: [Data(statement.encoded), dataSet?.text, plan.hex])
+    case .pause: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('paused', ?)", arguments: ["\(time)"])
+    case .resume: try database.execute(sql: "DELETE FROM setting WHERE name IN ('paused', 'refused-by-cap')")
+    case .leave: try database.execute(sql: "INSERT OR REPLACE INTO setting VALUES ('left', ?)", arguments: ["\(time)"])
     }
+    return statement
   }
 
   /// Statements that the coordinator has not confirmed, oldest first.
@@ -174,15 +192,31 @@ public final class PartnerStore: Sendable {
 
   /// Takes the number of the newest statement that the coordinator has: in a home whose database was lost, numbers would begin at 1
   /// again, and the coordinator takes none that is not above those it has.
+  ///
+  /// Nobody has signed that number. So it leaves a home most of the numbers that there are, a home that has its statements no
+  /// further behind than a copy can be, and holds until the next hello says another.
   func note(newestStatement number: UInt64) throws {
-    // More than the protocol allows (Protocols/network.md, limits) is a number that nobody can be above.
-    guard number <= Self.statementsMax else { return }
-    guard try database.read(Self.nextStatement) <= Int64(number) else { return }
-    try set(.newestStatement, to: "\(number)")
+    func told(in database: Database) throws -> String? {
+      let own = try Int64.fetchOne(database, sql: "SELECT max(number) FROM statement") ?? 0
+      let most = try Self.hasConfirmed(in: database) ? own + Self.copiedMax : Self.lostMax
+      guard number <= UInt64(most), Int64(number) > own else { return nil }
+      return "\(number)"
+    }
+    let number = try database.read(told)
+    guard try setting(.newestStatement) != number else { return }
+    try set(.newestStatement, to: number)
   }
 
-  /// Statements that a partner can make.
-  private static let statementsMax: UInt64 = 10_000
+  /// A home whose database was lost goes on after this number at most: of the 10,000 that there are (Protocols/network.md, limits)
+  /// some are always left.
+  private static let lostMax: Int64 = 9_000
+  /// Statements that a home which was restored from a copy may lack.
+  private static let copiedMax: Int64 = 100
+
+  /// Whether the coordinator has confirmed a statement that this database holds.
+  private static func hasConfirmed(in database: Database) throws -> Bool {
+    try Row.fetchOne(database, sql: "SELECT 1 FROM statement WHERE isSent = 1 LIMIT 1") != nil
+  }
 
   private static func nextStatement(in database: Database) throws -> Int64 {
     let own = try Int64.fetchOne(database, sql: "SELECT max(number) FROM statement") ?? 0
@@ -194,14 +228,13 @@ public final class PartnerStore: Sendable {
   /// Signs the statements that are not confirmed once more, in their order, under numbers above all that are known: what a person
   /// stated in a home whose database was lost, before it heard how far its statements had come.
   ///
-  /// - Returns: `false`, and nothing is changed, when the coordinator has a later statement of this home: a pause must not come
-  ///   after the resumption that followed it.
+  /// - Returns: `false`, and nothing is changed, when the coordinator has confirmed anything that this database holds. Such a one was
+  ///   not lost, it is an older copy, or the coordinator has a later statement of it: what was stated last might not be what stands
+  ///   here, and only the person knows.
   func renumberUnsent(key: SigningKey) throws -> Bool {
     try database.write { database in
       let rows = try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
-      guard let first = rows.first?["number"] as Int64?,
-        try Row.fetchOne(database, sql: "SELECT 1 FROM statement WHERE isSent = 1 AND number > ?", arguments: [first]) == nil
-      else { return false }
+      guard try !rows.isEmpty && !Self.hasConfirmed(in: database) else { return false }
       for row in rows {
         let bytes: Data = row["bytes"]
         guard let old = PartnerStatement(decoding: Array(bytes)) else {

@@ -86,7 +86,7 @@ extension PartnerStore {
   func noteCurrent(_ plan: Digest) throws {
     let others = "hash <> ? AND end IS NULL"
     let itself = """
-      hash = ? AND end LIKE '\(Self.replaced)%'
+      hash = ? AND isReplaced = 1
       AND NOT EXISTS (SELECT 1 FROM dataSet WHERE dataSet.name = plan.dataSet AND removedAt IS NOT NULL)
       """
     func isNews(in database: Database) throws -> Bool {
@@ -97,12 +97,11 @@ extension PartnerStore {
     guard try database.read(isNews) else { return }
     try database.write { database in
       try database.execute(
-        sql: "UPDATE plan SET end = ? WHERE \(others)", arguments: ["\(Self.replaced)plan \(plan.hex.prefix(16))…", plan.hex])
-      try database.execute(sql: "UPDATE plan SET end = NULL WHERE \(itself)", arguments: [plan.hex])
+        sql: "UPDATE plan SET end = ?, isReplaced = 1 WHERE \(others)",
+        arguments: ["replaced by plan \(plan.hex.prefix(16))…", plan.hex])
+      try database.execute(sql: "UPDATE plan SET end = NULL, isReplaced = 0 WHERE \(itself)", arguments: [plan.hex])
     }
   }
-
-  private static let replaced = "replaced by "
 
   private static func plan(_ row: Row) throws -> StoredPlan {
     guard let hash = Digest(hex: row["hash"]), let signature = Signature(bytes: Array(row["signature"] as Data)) else {

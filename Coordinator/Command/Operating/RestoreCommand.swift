@@ -35,7 +35,7 @@ struct RestoreCommand: AsyncParsableCommand {
       if !outcome.isReplacedStateKnown {
         let time = outcome.backedUpAt.map { $0.formatted(.iso8601) } ?? "the backup"
         Console.output(
-          "enrolments and revocations after \(time) are not in it: revoke again whom you revoked since (tacit-coordinator revoke NAME), and invite again who enrolled since under the same name (tacit-coordinator invite NAME): the token is for the home that they have (tacit-client enroll), which keeps its data and ledgers and gets a new number"
+          "enrolments and revocations after \(time) are not in it: revoke again whom you revoked since (tacit-coordinator revoke NAME), and invite again who enrolled since under the same name (tacit-coordinator invite NAME): the token is for the home that they have (tacit-client enroll), which keeps its data and ledgers and gets a new number; all that before the signing key is rotated again"
         )
       }
       let roster = try RosterView(folder: state.folder).roster

@@ -152,6 +152,7 @@ struct RotateCommand: AsyncParsableCommand {
 
   @OptionGroup var state: StateOptions
   @Flag(help: "Make a new signing key instead, which the old one vouches for.") var signingKey = false
+  @Flag(help: "With --signing-key, after a restoration: everybody who had enrolled is on the roster again.") var allAreBack = false
 
   func run() async throws {
     try await CoordinatorFailures.report {
@@ -159,7 +160,7 @@ struct RotateCommand: AsyncParsableCommand {
       let isSealed = try SealedFile.isSealed(kind: "authority", path: opened.folder.authorityKey)
       let passphrase = isSealed ? try state.passphrase.source.read() : nil
       if signingKey {
-        let rotated = try opened.rotateSigningKey(passphrase: passphrase, now: Date())
+        let rotated = try opened.rotateSigningKey(passphrase: passphrase, now: Date(), allAreBack: allAreBack)
         let key = ShortFingerprint(of: SHA256.hash(rotated.signingKey.verificationKey.bytes))
         let roster = try rotated.newestRoster()
         Console.output("signing key replaced; its fingerprint is \(key)")

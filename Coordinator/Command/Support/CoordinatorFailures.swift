@@ -21,6 +21,7 @@ enum CoordinatorFailures {
   private static func kind(_ kind: StateFolderError.Kind) -> CommandFailure.Kind {
     switch kind {
     case .exists: .cannotCreate
+    case .busy: .temporary
     case .missing: .noInput
     case .unsafe: .permission
     case .damaged: .data

@@ -16,17 +16,26 @@ extension CoordinatorState {
   /// point leaves the old key or the new one at work: the new key is on disk before the succession, and `open` ends what was
   /// begun.
   ///
-  /// - Parameter passphrase: seals the new key, when the others are sealed.
+  /// - Parameters:
+  ///   - passphrase: seals the new key, when the others are sealed.
+  ///   - allAreBack: whether a person says that everybody is on the roster whom a restoration may have lost.
   /// - Returns: the state with the new key.
-  /// - Throws: `StateFolderError` while a plan is active, which is bound to the key that signed it; `StoreError.leaseHeld` while
-  ///   the folder is served; `PeerIdentityError`, `TaskDatabaseError`.
-  public func rotateSigningKey(passphrase: SecretBytes?, now: Date) throws -> CoordinatorState {
+  /// - Throws: `StateFolderError` while a plan is active, which is bound to the key that signed it, or while enrolments may be lost;
+  ///   `StoreError.leaseHeld` while the folder is served; `PeerIdentityError`, `TaskDatabaseError`.
+  public func rotateSigningKey(passphrase: SecretBytes?, now: Date, allAreBack: Bool = false) throws -> CoordinatorState {
     let lease = try store.takeLease(holder: "rotate, process \(getpid())", now: now, isDead: { _ in false })
     defer { try? store.release(lease) }
     if let plan = try store.newestPlan(), plan.endedAt == nil {
       throw StateFolderError(
         .exists,
         "plan \(plan.number) is active and bound to the present signing key; end it first (tacit-coordinator plan --end REASON), or wait until it is over"
+      )
+    }
+    // A home that this database does not know follows no succession: it gets in by an invitation alone, and that by the pinned key.
+    if !allAreBack, let since = try store.enrolmentsLostSince() {
+      throw StateFolderError(
+        .exists,
+        "this folder was restored from a backup, and who enrolled after \(since.formatted(.iso8601)) is not in it: such a home can enrol again while the signing key is the one that it knows, and not after the rotation; invite all of them first (tacit-coordinator invite NAME), and when tacit-coordinator roster shows everybody, run this with --all-are-back"
       )
     }
     guard try store.successions().count < KeySuccession.countMax else {
@@ -99,6 +108,7 @@ extension CoordinatorStore {
     try write(lease) { database in
       try database.execute(sql: "INSERT INTO successions (bytes) VALUES (?)", arguments: [Data(succession.encoded)])
       _ = try Self.issueRoster(now: now, in: database, sign: sign)
+      try Self.remove(.enrolmentsLostSince, in: database)
     }
   }
 }

@@ -107,15 +107,23 @@ public enum StateBackup {
     let task = try CoordinatorState.description(of: backup)
     let anchor = try CoordinatorState.anchor(of: backup)
     if manager.fileExists(atPath: folder.authority) {
-      guard try CoordinatorState.anchor(of: folder).taskID == anchor.taskID else {
+      let present: TrustAnchor
+      do { present = try CoordinatorState.anchor(of: folder) } catch let error as StateFolderError {
+        throw StateFolderError(
+          error.kind,
+          "\(folder.authority) cannot be read, so that nobody can tell whether \(folder.path) holds the task of the backup ('\(task.name)'): if it does, move this file away and run this again"
+        )
+      }
+      guard present.taskID == anchor.taskID else {
         throw StateFolderError(
           .exists, "\(folder.path) holds another task than the backup of '\(task.name)'; choose another folder")
       }
     }
     // The lease is another machine's word, and a damaged database has none: on this machine the lock says who serves the folder.
     let isNew = !manager.fileExists(atPath: folder.path)
+    var use = isNew ? nil : try FolderUse.alone(folder)
     var lock = isNew ? nil : try FolderLock(excluding: folder)
-    defer { withExtendedLifetime(lock) {} }
+    defer { withExtendedLifetime((use, lock)) {} }
     var known: KnownState?
     if manager.fileExists(atPath: folder.database), let store = try? CoordinatorStore(path: folder.database) {
       let lease = try? store.leaseState(now: now)
@@ -133,6 +141,7 @@ public enum StateBackup {
         try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: made)
       }
+      use = try use ?? FolderUse.alone(folder)
       lock = try lock ?? FolderLock(excluding: folder)
       // The database takes its place when everything in it is as it must be: nobody can serve it before.
       let draft = folder.database + ".restoring"

@@ -49,7 +49,7 @@ public struct TaskDescription: Sendable, Equatable, Codable {
 
 /// Why a state folder cannot be used, in one sentence.
 public struct StateFolderError: Error, Equatable, CustomStringConvertible {
-  public enum Kind: Sendable, Equatable { case exists, missing, unsafe, damaged, system }
+  public enum Kind: Sendable, Equatable { case exists, busy, missing, unsafe, damaged, system }
   public let kind: Kind
   public let description: String
 

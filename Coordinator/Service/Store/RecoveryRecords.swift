@@ -32,6 +32,8 @@ extension CoordinatorStore {
     case nextParticipant = "participants.next"
     /// Until when certificates of the task's authority are taken that this database does not know, in seconds since 1970.
     case certificatesLostUntil = "certificates.lost-until"
+    /// After what time enrolments may be unknown to this database, in seconds since 1970; there until a person says that all are back.
+    case enrolmentsLostSince = "enrolments.lost-since"
     /// In a backup only: when it was made, in seconds since 1970.
     case backedUpAt = "backup.time"
   }
@@ -42,6 +44,10 @@ extension CoordinatorStore {
 
   static func set(_ name: Counter, to value: Int64, in database: Database) throws {
     try database.execute(sql: "INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)", arguments: [name.rawValue, value])
+  }
+
+  static func remove(_ name: Counter, in database: Database) throws {
+    try database.execute(sql: "DELETE FROM counters WHERE name = ?", arguments: [name.rawValue])
   }
 
   // MARK: - Restoring
@@ -85,10 +91,16 @@ extension CoordinatorStore {
       let next = max(try Self.nextParticipant(in: database), known?.nextParticipant ?? 0)
       try Self.set(.nextParticipant, to: Int64(next) + 1000 + age, in: database)
       try Self.set(.certificatesLostUntil, to: time + Int64(certificateSeconds), in: database)
+      if known == nil { try Self.set(.enrolmentsLostSince, to: backedUpAt ?? 0, in: database) }
       let version = max(try Self.newestRoster(in: database)?.version ?? 0, known?.rosterVersion ?? 0)
       _ = try Self.issueRoster(version: version + 1_000_000 + UInt64(age), now: now, in: database, sign: sign)
       return outcome
     }
+  }
+
+  /// Since when enrolments may be unknown here, because a backup was restored and what it replaced could not be read.
+  func enrolmentsLostSince() throws -> Date? {
+    try database.read { try Self.counter(.enrolmentsLostSince, in: $0) }.map { Date(timeIntervalSince1970: Double($0)) }
   }
 
   /// Takes over from the replaced database that a partner was revoked, or that there is one.

@@ -20,8 +20,11 @@ struct OpenConnections {
     let channel: any Channel
     /// Whether it has shown a partner's certificate: such a one is never closed to make room for others.
     let isPartner: Bool
+    /// Counts up: the smaller, the older.
+    let number: UInt64
   }
   private let room: Room
+  private var opened: UInt64 = 0
   private var handshakes = Line()
   private var connections = Line()
 
@@ -29,9 +32,11 @@ struct OpenConnections {
 
   /// Enters a connection that has yet to shake hands.
   ///
-  /// - Returns: one that must make room for it: the oldest such one of its address, or of the address with most of them.
+  /// - Returns: one that must make room for it: the oldest such one of its address, or of the address with most of them. Of
+  ///   addresses with as many the one with the oldest gives way, so that no choice of addresses keeps anybody's handshake from its
+  ///   moment.
   mutating func begin(_ channel: any Channel, from origin: String) -> (any Channel)? {
-    handshakes.append(Connection(channel: channel, isPartner: false), from: origin)
+    handshakes.append(Connection(channel: channel, isPartner: false, number: next()), from: origin)
     let crowded: String
     if handshakes.count(from: origin) > room.handshakesPerAddress {
       crowded = origin
@@ -46,18 +51,26 @@ struct OpenConnections {
   /// A connection's handshake is over.
   ///
   /// - Returns: whether it may stay, and one that must make room for it: the oldest stranger of the address with the most
-  ///   strangers. Whoever connects again and again from few addresses so takes room from itself only.
+  ///   strangers. Whoever connects again and again from few addresses so takes room from itself only; an address that has none yet
+  ///   always finds room where a stranger has some.
   mutating func finish(_ channel: any Channel, from origin: String, isPartner: Bool) -> (Bool, (any Channel)?) {
     handshakes.remove(channel, from: origin)
     guard connections.count(from: origin) < room.connectionsPerAddress else { return (false, nil) }
     var victim: (any Channel)?
     if connections.count >= room.connections {
       let own = isPartner ? 0 : connections.count(from: origin) { !$0.isPartner } + 1
-      guard let most = connections.crowded(where: { !$0.isPartner }), most.count > own else { return (false, nil) }
+      guard let most = connections.crowded(where: { !$0.isPartner }), most.count > own || own <= 1 else {
+        return (false, nil)
+      }
       victim = connections.removeFirst(from: most.origin) { !$0.isPartner }
     }
-    connections.append(Connection(channel: channel, isPartner: isPartner), from: origin)
+    connections.append(Connection(channel: channel, isPartner: isPartner, number: next()), from: origin)
     return (true, victim)
+  }
+
+  private mutating func next() -> UInt64 {
+    opened += 1
+    return opened
   }
 
   mutating func forget(_ channel: any Channel, from origin: String) {
@@ -73,11 +86,16 @@ struct OpenConnections {
       origins[origin, default: []].count(where: isMeant)
     }
 
-    /// The address with the most connections that are meant, if there is any.
+    /// The address with the most connections that are meant, if there is any; of several, the one whose oldest is the oldest of all.
     func crowded(where isMeant: (Connection) -> Bool) -> (origin: String, count: Int)? {
-      origins.map { (origin: $0.key, count: $0.value.count(where: isMeant)) }.max {
-        ($0.count, $0.origin) < ($1.count, $1.origin)
+      var most: (origin: String, count: Int, oldest: UInt64)?
+      for (origin, all) in origins {
+        guard let oldest = all.first(where: isMeant)?.number else { continue }
+        let count = all.count(where: isMeant)
+        if let most, (most.count, oldest) > (count, most.oldest) { continue }
+        most = (origin, count, oldest)
       }
+      return most.map { ($0.origin, $0.count) }
     }
 
     mutating func append(_ connection: Connection, from origin: String) {

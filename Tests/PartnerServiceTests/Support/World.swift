@@ -105,13 +105,13 @@ final class World: Sendable {
   @discardableResult
   func importData(
     _ index: Int, file: String? = nil, name: DataSetName = .standard, only: DataImporting.Selection? = nil,
-    cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
+    ledger: DataSetName? = nil, cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
   ) throws -> DataImporting.Result {
     let store = try store(index)
     guard let plan = try store.plans().first else { preconditionFailure("the plan was fetched") }
     return try DataImporting.run(
       path: try file ?? Self.table(scratch.file("events-\(index).csv"), partner: index), options: ImportOptions(),
-      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, cap: cap,
+      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, ledger: ledger, cap: cap,
       into: store, time: 1000)
   }
 
@@ -141,7 +141,7 @@ final class World: Sendable {
   }
 
   func host(
-    _ index: Int, once: Bool = true, pollWait: Duration = .milliseconds(200), uploadPatience: Duration = .seconds(60),
+    _ index: Int, home: PartnerHome? = nil, once: Bool = true, pollWait: Duration = .milliseconds(200), uploadPatience: Duration = .seconds(60),
     clock: @escaping @Sendable () -> Date = { Date() }
   ) throws -> PartnerHost {
     var options = PartnerHost.Options()
@@ -153,7 +153,7 @@ final class World: Sendable {
     options.uploadPatience = uploadPatience
     let coordinator = coordinator
     return try PartnerHost(
-      home: homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      home: home ?? homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       clock: clock
     ) { enrolment, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: enrolment.participant)) }
   }
