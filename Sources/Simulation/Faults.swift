@@ -35,7 +35,7 @@ public enum CoordinatorLie: String, Sendable, Equatable, CaseIterable {
   case swapModel = "swap-model"
   /// Puts a mask key of its own into one partner's advertisement.
   case forgeKey = "forge-key"
-  /// From the second release on, shows everybody a ledger that is longer than the last one, and another.
+  /// From the third release on, shows everybody a ledger that is longer than the one at the second, and another.
   case rewriteLedger = "rewrite-ledger"
 }
 

@@ -334,7 +334,7 @@ public final class Federation {
         RoundStart(
           session: start.session, round: start.round, attempt: start.attempt, planHash: start.planHash, model: bytes,
           ledgerSize: start.ledgerSize, ledgerHead: start.ledgerHead, signature: signature))
-    case (.rewriteLedger, .roundStart(let start)) where start.round > 0:
+    case (.rewriteLedger, .roundStart(let start)) where start.round > 1:
       guard let head = rewritten(from: start.ledgerSize) else { return message }
       let signature = coordinatorKey.sign(
         RoundStart.signedBytes(

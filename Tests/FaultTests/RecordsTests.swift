@@ -1,6 +1,8 @@
+import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import GRDB
+import SecureAggregation
 import Testing
 
 extension FaultTests {

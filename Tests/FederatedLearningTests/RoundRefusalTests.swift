@@ -155,11 +155,12 @@ internal import Testing
     let whole = fresh.start(round: 0, attempt: 0)
     let cut = Array(whole.model.dropLast())
     let signed = RoundStart(
-      session: whole.session, round: 0, attempt: 0, planHash: whole.planHash, model: cut, ledgerSize: 1, ledgerHead: .zero,
+      session: whole.session, round: 0, attempt: 0, planHash: whole.planHash, model: cut, ledgerSize: whole.ledgerSize,
+      ledgerHead: whole.ledgerHead,
       signature: fresh.world.coordinatorKey.sign(
         RoundStart.signedBytes(
           session: whole.session, round: 0, attempt: 0, planHash: whole.planHash, modelHash: SHA256.hash(cut),
-          ledgerSize: 1, ledgerHead: .zero)))
+          ledgerSize: whole.ledgerSize, ledgerHead: whole.ledgerHead)))
     #expect(reasons(fresh[4].receive(.roundStart(signed))) == [.malformedModel])
   }
 
