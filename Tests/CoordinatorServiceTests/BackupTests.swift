@@ -2,6 +2,7 @@ import CoordinatorService
 import CryptoPrimitives
 import FederatedLearning
 import Foundation
+import PeerIdentity
 import SecureAggregation
 import Testing
 import Transport
