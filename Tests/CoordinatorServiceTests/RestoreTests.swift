@@ -268,7 +268,9 @@ import Transport
     let backup = task.path + "/backup"
     try StateBackup.write(task.state.folder, to: backup, now: task.clock.now)
     let state = try CoordinatorState.open(try restored(backup, task)) { preconditionFailure("not sealed") }
-    if let plan = try state.store.newestPlan() { _ = try state.store.end(session: plan.session, because: "lost", now: task.clock.now) }
+    if let plan = try state.store.newestPlan() {
+      _ = try state.store.end(session: plan.session, because: "lost", now: task.clock.now)
+    }
     let error = #expect(throws: StateFolderError.self) { try state.rotateSigningKey(passphrase: nil, now: task.clock.now) }
     #expect(error?.kind == .exists && error?.description.contains("--all-are-back") == true)
     #expect(try state.store.successions().isEmpty)

@@ -267,7 +267,8 @@ import Transport
     #expect(imported.dataSet.name == other && imported.dataSet.ledger.name == .standard)
     #expect(try store.lostLedgers().isEmpty)
     // From here on the database knows who is counted: others need nobody's word, and nobody's word moves the same people.
-    let strangers = try world.importData(0, file: World.table(world.scratch.file("new.csv"), partner: 9), name: DataSetName("new"))
+    let strangers = try world.importData(
+      0, file: World.table(world.scratch.file("new.csv"), partner: 9), name: DataSetName("new"))
     #expect(strangers.dataSet.ledger.name.text == "new")
     #expect { try world.importData(0, name: DataSetName("again"), ledger: DataSetName("new"), cap: nil) } throws: {
       "\($0)".contains("ledgers 'data' and 'new'")
@@ -275,7 +276,8 @@ import Transport
   }
 
   /// Runs the first home until it waits for news.
-  private func meet(_ world: World, hello: @escaping @Sendable (ServerHello) -> ServerHello = { $0 }) async throws -> PartnerHost {
+  private func meet(_ world: World, hello: @escaping @Sendable (ServerHello) -> ServerHello = { $0 }) async throws -> PartnerHost
+  {
     let polls = Counter()
     var tampering = FakeCoordinator.Tampering()
     tampering.hello = hello

@@ -33,7 +33,8 @@ struct DataCommand: AsyncParsableCommand {
       DataSetName.standard.text
     @Option(
       help: ArgumentHelp(
-        "Which ledger counts these users; for a home whose database was lost, when its ledgers are still there.", valueName: "name"))
+        "Which ledger counts these users; for a home whose database was lost, when its ledgers are still there.",
+        valueName: "name"))
     var ledger: String?
     @Option(
       help: ArgumentHelp(
@@ -76,7 +77,8 @@ struct DataCommand: AsyncParsableCommand {
       options.badRows = badRows.policy
       let result = try DataImporting.run(
         path: path, options: options, catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: try selection(),
-        holdsOut: holdOut == .last, name: try DataSetName(name), ledger: try ledger.map { try DataSetName($0) }, cap: cap?.budget, into: store, time: PartnerHome.now)
+        holdsOut: holdOut == .last, name: try DataSetName(name), ledger: try ledger.map { try DataSetName($0) }, cap: cap?.budget,
+        into: store, time: PartnerHome.now)
       Console.output(
         "Imported '\(result.dataSet.name)': \(result.dataSet.users) users, \(result.dataSet.events) events; \(result.heldOutUsers) users with a held-out event"
           + (result.usersOfOthers > 0 ? "; \(result.usersOfOthers) users of others left out" : ""))

@@ -152,7 +152,8 @@ struct RotateCommand: AsyncParsableCommand {
 
   @OptionGroup var state: StateOptions
   @Flag(help: "Make a new signing key instead, which the old one vouches for.") var signingKey = false
-  @Flag(help: "With --signing-key, after a restoration: everybody who had enrolled is on the roster again.") var allAreBack = false
+  @Flag(help: "With --signing-key, after a restoration: everybody who had enrolled is on the roster again.") var allAreBack =
+    false
 
   func run() async throws {
     try await CoordinatorFailures.report {

@@ -9,7 +9,8 @@ struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Serve the task to its partners until SIGTERM: rounds, enrolment, metrics.",
     discussion:
-      "Ends with exit code 75 when another coordinator serves this state folder, or a backup is being restored into it. Any kill is safe: the next process resumes.")
+      "Ends with exit code 75 when another coordinator serves this state folder, or a backup is being restored into it. Any kill is safe: the next process resumes."
+  )
 
   @OptionGroup var settings: SettingsOptions
 

@@ -54,7 +54,8 @@ public final class FolderUse: Sendable {
     case .success(let file): return file
     case .failure(let error) where error.code == EWOULDBLOCK:
       throw StateFolderError(
-        .exists, "a process on this machine serves \(folder.path), stands by for it or restores it (it holds \(path)); stop it first")
+        .exists,
+        "a process on this machine serves \(folder.path), stands by for it or restores it (it holds \(path)); stop it first")
     case .failure(let error): throw cannotLock(path, error)
     }
   }

@@ -111,7 +111,8 @@ final class World: Sendable {
     guard let plan = try store.plans().first else { preconditionFailure("the plan was fetched") }
     return try DataImporting.run(
       path: try file ?? Self.table(scratch.file("events-\(index).csv"), partner: index), options: ImportOptions(),
-      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, ledger: ledger, cap: cap,
+      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, ledger: ledger,
+      cap: cap,
       into: store, time: 1000)
   }
 
@@ -141,7 +142,8 @@ final class World: Sendable {
   }
 
   func host(
-    _ index: Int, home: PartnerHome? = nil, once: Bool = true, pollWait: Duration = .milliseconds(200), uploadPatience: Duration = .seconds(60),
+    _ index: Int, home: PartnerHome? = nil, once: Bool = true, pollWait: Duration = .milliseconds(200),
+    uploadPatience: Duration = .seconds(60),
     clock: @escaping @Sendable () -> Date = { Date() }
   ) throws -> PartnerHost {
     var options = PartnerHost.Options()
@@ -153,7 +155,8 @@ final class World: Sendable {
     options.uploadPatience = uploadPatience
     let coordinator = coordinator
     return try PartnerHost(
-      home: home ?? homes[index], passphrase: .none, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      home: home ?? homes[index], passphrase: .none, options: options,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       clock: clock
     ) { enrolment, _ in CoordinatorLine(FakeLine(coordinator: coordinator, participant: enrolment.participant)) }
   }
