@@ -36,7 +36,8 @@ internal import Testing
     }
   }
 
-  private func clipped(_ noise: NoiseMode, share: Double, rounds: Int, epsilon: Double, target: Double = 0.5) throws -> RoundWorld {
+  private func clipped(_ noise: NoiseMode, share: Double, rounds: Int, epsilon: Double, target: Double = 0.5) throws -> RoundWorld
+  {
     RoundWorld(
       algorithm: try AdaptivelyClipped(
         Ladder(rounds: rounds), quantile: ClipQuantile(target: target, rate: 0.3, countShare: share)),
