@@ -28,12 +28,21 @@ import WireProtocol
   func `no message, row, log line, metric or export says how many users took part`(
     noise: String, parameters: String
   ) async throws {
-    let task = try await Self.task(noise, parameters)
+    let found = try await Self.findings(noise, parameters)
+    guard !found.isEmpty else { return }
+    // The end of a digest and the zeros after it can look like a number. What is said is said in every run, by other digests too.
+    let again = try await Self.findings(noise, parameters).intersection(found)
+    #expect(again.isEmpty, "\(again)")
+  }
+
+  /// Where a whole run says one of the numbers.
+  private static func findings(_ noise: String, _ parameters: String) async throws -> Set<String> {
+    let task = try await task(noise, parameters)
     var sent: Set<[UInt8]> = []
+    var found: Set<String> = []
     func look() throws {
       for messages in task.host.sentMessages.values { sent.formUnion(messages) }
-      let found = try Self.search.database(task.state.folder.database)
-      #expect(found.isEmpty, "\(found)")
+      found.formUnion(try search.database(task.state.folder.database))
     }
     try await task.run(afterEach: { _, _ in try look() })
     try look()
@@ -41,20 +50,21 @@ import WireProtocol
     #expect(try task.state.store.releases(of: task.session).count == task.plan.plan.releases.count)
     let received = task.partners.flatMap { $0.uploaded.map(\.bytes) }
     #expect(sent.count > 10 && received.count > 40)
-    for message in sent { #expect(Self.search.message(message).isEmpty, "from the coordinator: \(Self.search.message(message))") }
-    for message in received {
-      #expect(Self.search.message(message).isEmpty, "to the coordinator: \(Self.search.message(message))")
-    }
-    let log = task.log.all.joined(separator: "\n")
-    #expect(!log.isEmpty && Self.search.text(log).isEmpty, "\(Self.search.text(log))")
-    let metrics = task.monitor.registry.text()
-    #expect(Self.search.text(metrics).isEmpty, "\(Self.search.text(metrics))")
+    for message in sent { found.formUnion(search.message(message).map { "from the coordinator: \($0)" }) }
+    for message in received { found.formUnion(search.message(message).map { "to the coordinator: \($0)" }) }
     let export = try RunExport(folder: task.state.folder).write(to: task.path + "/run", data: "none", partners: "1")
     for case let name as String in FileManager.default.enumerator(atPath: export.path) ?? .init() {
       guard let bytes = FileManager.default.contents(atPath: "\(export.path)/\(name)") else { continue }
-      let found = Self.search.file(Array(bytes))
-      #expect(found.isEmpty, "\(name): \(found)")
+      found.formUnion(search.file(Array(bytes)).map { "\(name): \($0)" })
     }
+    // In text nothing stands by chance: what surrounds a number is part of what was found, and differs from run to run.
+    let log = task.log.all.joined(separator: "\n")
+    #expect(!log.isEmpty && search.text(log).isEmpty, "\(search.text(log))")
+    let metrics = task.monitor.registry.text()
+    #expect(search.text(metrics).isEmpty, "\(search.text(metrics))")
+    let inText = found.filter { !$0.contains(" as ") }
+    #expect(inText.isEmpty, "\(inText)")
+    return found.subtracting(inText)
   }
 
   @Test func `the search finds what is planted, in every form`() throws {
