@@ -51,7 +51,7 @@ struct ReportComparison {
     for hazard in report.hazards where !privacy.hazards.contains(hazard) {
       objections.append("says what plan and origin do not: \(hazard.text)")
     }
-    compare("the ledger's head as", report.privacy.ledger?.head, ledger.head.head.head.hex)
+    compare("the ledger's head as", report.privacy.ledger?.head, ledger.lastHash.hex)
     compare("the accountant as", report.identity.accountantName, privacy.accountant)
     return objections + privacyObjections(privacy)
   }

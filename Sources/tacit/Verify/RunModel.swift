@@ -13,8 +13,7 @@ internal import Storage
 /// another model there, contradicts it.
 struct RunModel {
   let run: RunUnderCheck
-  /// The coordinator's, as far as it could be read.
-  let ledger: LedgerState?
+  let ledgers: RunLedgers
 
   private var idsPath: String { "\(run.folder.currentPath)/\(ModelBundle.idsName)" }
   private var tensorsPath: String { "\(run.folder.currentPath)/\(ModelBundle.tensorsName)" }
@@ -23,7 +22,7 @@ struct RunModel {
     var findings = RunFindings()
     let hasModel = run.holds(tensorsPath) || run.holds(idsPath)
     // Before the first release there is no model.
-    let isExpected = run.folder.isFinished && ledger?.charges.contains(where: \.isReleased) != false
+    let isExpected = run.folder.isFinished && ledgers.coordinator?.charges.contains(where: \.isReleased) != false
     if !hasModel, isExpected { findings.say(.failed, ModelBundle.idsName, "is missing from a run that looks whole") }
     let model = hasModel ? checkCatalogue(&findings) : nil
     if hasModel || isExpected || run.holds(run.folder.modelRelease) { checkRelease(model, &findings) }
@@ -58,7 +57,7 @@ struct RunModel {
       release.planHash == run.planHash, release.session.hex == run.plan.session
     else { return findings.say(.failed, subject, "is not signed by the plan's coordinator for this plan") }
     let attempt = LedgerAttempt(session: release.session, round: Int(release.round), attempt: Int(release.attempt))
-    if let ledger {
+    if let ledger = ledgers.coordinator {
       guard ledger.isExtension(of: LedgerHead(size: release.ledgerSize, head: release.ledgerHead)) else {
         return findings.say(
           .failed, subject,
@@ -69,6 +68,12 @@ struct RunModel {
         return findings.say(
           .failed, subject, "is of \(attempt.place), which is not the last release of the coordinator's ledger")
       }
+    }
+    for (name, state) in ledgers.partners {
+      guard case .released(let told?)? = state.charge(attempt, release: attempt.round)?.outcome?.result,
+        told != release.modelHash
+      else { continue }
+      return findings.say(.failed, subject, "names another model than \(name) was told of after \(attempt.place)")
     }
     guard let model else { return }
     guard let bytes = Self.bytes(of: model), SHA256.hash(bytes) == release.modelHash else {

@@ -31,7 +31,7 @@ struct RunVerification {
     findings.append(ledgers.findings)
     findings.append(RunCharges(run: run, ledgers: ledgers).found())
     findings.append(RunWitnesses(run: run, ledgers: ledgers).found())
-    findings.append(RunModel(run: run, ledger: ledgers.coordinator).found())
+    findings.append(RunModel(run: run, ledgers: ledgers).found())
     findings.append(RunReportForms(run: run, ledgers: ledgers).found())
     describeLimits(run)
     limits = whoMade(run) + findings.limits
