@@ -84,13 +84,8 @@ import Testing
     guard case .object(var members) = try CanonicalJSON(canonical: Array(lines.removeLast().utf8)),
       case .string(let old)? = members["statement"]
     else { throw FinishedRunFixture.FixtureError(sentence: "the witness is no object with a statement") }
-    // Four survivors, each as a field of four bytes; the field before them counts them.
-    #expect(old.hasSuffix("040000000400000004000000010000000400000002000000040000000300000004000000" + "04000000"))
-    let statement = old.dropLast(8 * 2 * 4 + 16) + "0400000005000000" + old.suffix(8 * 2 * 4) + "0400000009000000"
-    let bytes = stride(from: 0, to: statement.count, by: 2).compactMap {
-      UInt8(statement.dropFirst($0).prefix(2), radix: 16)
-    }
-    members["statement"] = .string(String(statement))
+    let (statement, bytes) = try Self.statement(old, of: [1, 2, 3, 4, 9])
+    members["statement"] = .string(statement)
     members["signatures"] = .array(
       coordinator.partnerKeys.enumerated().map { index, key in
         .object(["participant": .integer(Int64(index + 1)), "signature": .string(key.sign(bytes).hex)])
@@ -114,6 +109,23 @@ import Testing
       if number == 11 { payload["binding"] = .string(String(repeating: "ab", count: 32)) }
     }
     try coordinator.expectFound("partners signed that partner-1 is in the sum, and its ledger charges something else")
+    // The others also signed that it is not in the sum, and it took its charge back on that: one of the two is a lie.
+    let last = try coordinator.scratch.read(LyingCoordinator.witnesses).split(separator: "\n").last
+    guard case .object(let members) = try CanonicalJSON(canonical: Array(try #require(last).utf8)),
+      case .string(let old)? = members["statement"]
+    else { throw FinishedRunFixture.FixtureError(sentence: "the witness is no object with a statement") }
+    let (statement, bytes) = try Self.statement(old, of: [2, 3, 4])
+    try coordinator.scratch.write(whole, to: Self.partner)
+    try coordinator.rewrite(Self.partner, key: coordinator.partnerKeys[0]) { number, payload in
+      guard number == 12 else { return }
+      for name in ["published", "reason", "result", "survivors"] { payload[name] = nil }
+      (payload["kind"], payload["statement"]) = (.string("refund"), .string(statement))
+      payload["endorsements"] = .array(
+        coordinator.partnerKeys.dropFirst().map { key in
+          .object(["key": .string(key.verificationKey.hex), "signature": .string(key.sign(bytes).hex)])
+        })
+    }
+    try coordinator.expectFound("partners signed that partner-1 is in the sum, and its ledger took the charge back")
   }
 
   @Test("A sum that partners were told of is no aborted attempt, whatever the coordinator's ledger calls it")
@@ -131,5 +143,16 @@ import Testing
       "round 5, attempt 1: partner-1 was told of a released sum, which the coordinator's ledger does not call released")
     let failures = try coordinator.verify().output.split(separator: "\n").filter { $0.hasPrefix("FAIL") }
     #expect(failures.count == 1, "\(failures)")
+  }
+
+  /// The statement of a survivor set of four with other survivors: as hexadecimal digits and as bytes.
+  private static func statement(_ old: String, of survivors: [UInt8]) throws -> (text: String, bytes: [UInt8]) {
+    func field(_ value: UInt8) -> String { "04000000" + String(format: "%02x", value) + "000000" }
+    // A field with their number, then one for each.
+    let four = field(4) + [1, 2, 3, 4].map(field).joined()
+    try #require(old.hasSuffix(four))
+    let text = old.dropLast(four.count) + field(UInt8(survivors.count)) + survivors.map(field).joined()
+    let bytes = stride(from: 0, to: text.count, by: 2).compactMap { UInt8(text.dropFirst($0).prefix(2), radix: 16) }
+    return (String(text), bytes)
   }
 }
