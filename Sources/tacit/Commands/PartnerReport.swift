@@ -91,7 +91,7 @@ struct PartnerReport {
     }
     let verification = LedgerVerifier(
       key: VerificationKey(hex: entry.verificationKey), plan: hash,
-      rules: [EvidenceRules(plan: hash, roster: plan.verificationKeys, threshold: plan.aggregation.threshold)]
+      rules: [RunUnderCheck(folder: folder, plan: plan, planHash: hash).evidenceRules]
     ).verify(try RunFiles.read(path, of: folder))
     // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
     let fault = verification.findings.first { finding in

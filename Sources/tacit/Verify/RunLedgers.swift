@@ -15,12 +15,11 @@ struct RunLedgers {
   init(of run: RunUnderCheck) {
     self.run = run
     let plan = run.plan
-    let rules = [EvidenceRules(plan: run.planHash, roster: plan.verificationKeys, threshold: plan.aggregation.threshold)]
     coordinator = read(
-      run.folder.coordinatorLedger, kind: .coordinator, holder: "coordinator", key: plan.coordinatorKey, rules)
+      run.folder.coordinatorLedger, kind: .coordinator, holder: "coordinator", key: plan.coordinatorKey)
     for entry in plan.roster {
       byName[entry.name] = read(
-        run.folder.partnerLedger(entry.name), kind: .partner, holder: entry.name, key: entry.verificationKey, rules)
+        run.folder.partnerLedger(entry.name), kind: .partner, holder: entry.name, key: entry.verificationKey)
     }
     checkNames()
   }
@@ -52,7 +51,7 @@ struct RunLedgers {
   }
 
   private mutating func read(
-    _ path: String, kind: LedgerHeader.Kind, holder: String, key: String, _ rules: [EvidenceRules]
+    _ path: String, kind: LedgerHeader.Kind, holder: String, key: String
   ) -> LedgerState? {
     let subject = run.name(path)
     guard run.holds(path) else {
@@ -68,7 +67,8 @@ struct RunLedgers {
       findings.say(.failed, subject, "\(error)")
       return nil
     }
-    let verification = LedgerVerifier(key: VerificationKey(hex: key), plan: run.planHash, rules: rules).verify(bytes)
+    let verification = LedgerVerifier(key: VerificationKey(hex: key), plan: run.planHash, rules: [run.evidenceRules]).verify(
+      bytes)
     for limit in verification.limits { findings.limit(limit) }
     for finding in verification.findings {
       // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.

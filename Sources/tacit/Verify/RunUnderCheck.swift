@@ -10,6 +10,14 @@ struct RunUnderCheck {
   /// SHA-256 of the plan's bytes.
   let planHash: Digest
 
+  /// How many partners' signatures under one statement convince somebody who took no part.
+  var signaturesForProof: Int { plan.aggregation.threshold }
+
+  /// By which refunds in a partner's ledger are judged.
+  var evidenceRules: EvidenceRules {
+    EvidenceRules(plan: planHash, roster: plan.verificationKeys, threshold: signaturesForProof)
+  }
+
   /// A file of the folder as people name it.
   func name(_ path: String) -> String { String(path.dropFirst(folder.currentPath.count + 1)) }
 

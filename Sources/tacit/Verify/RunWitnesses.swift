@@ -55,7 +55,7 @@ struct RunWitnesses {
       let last = witnesses.values.map(\.head.size).max() ?? 0
       findings.say(
         .ok, subject,
-        "each of \(released.count) released sums is countersigned by at least \(plan.aggregation.threshold) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
+        "each of \(released.count) released sums is countersigned by at least \(run.signaturesForProof) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
       )
       findings.limit(
         "Partners countersign the coordinator's head when a round opens: what its ledger says after record \(last) of \(ledger.size) rests on its own signature."
@@ -99,11 +99,11 @@ struct RunWitnesses {
         throw Fault(line: number, sentence: "\(error)")
       }
       let signers = witness.signers(in: roster).count
-      guard witness.plan == run.planHash, signers >= plan.aggregation.threshold else {
+      guard witness.plan == run.planHash, signers >= run.signaturesForProof else {
         throw Fault(
           line: number,
           sentence:
-            "holds \(signers) valid signatures of this plan's partners under one head, \(plan.aggregation.threshold) are needed; it was changed, or is of another task"
+            "holds \(signers) valid signatures of this plan's partners under one head, \(run.signaturesForProof) are needed; it was changed, or is of another task"
         )
       }
       guard ledger.isExtension(of: witness.head) else {
