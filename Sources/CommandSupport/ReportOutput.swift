@@ -9,7 +9,7 @@ public struct ReportOutput: ParsableArguments {
 
   @Option(help: "text, html or json.") public var format: Format = .text
   @Option(help: "Write to this file instead of the terminal.") public var output: String?
-  @Flag(help: "Sign it with the key of whose ledger it is: tacit verify FILE finds any change. Text becomes one page then.")
+  @Flag(help: "Sign it with the key of the ledger's holder: tacit verify FILE finds any change. Text becomes one page then.")
   public var sign = false
 
   public init() {}

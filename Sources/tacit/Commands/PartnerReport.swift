@@ -3,7 +3,6 @@ internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import Reporting
-internal import SecureAggregation
 internal import Storage
 
 /// The report of one partner of a run: from the plan and that partner's ledger alone.
@@ -36,7 +35,7 @@ struct PartnerReport {
       throw CommandFailure(
         .notVerified, "\(folder.partnerLedger(partner)), line \(line): the charge \(objection); no report is made from it")
     }
-    let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.head.head.head.hex)
+    let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.lastHash.hex)
     var privacy = try figures.report()
     privacy.covered = [
       "Every release that \(partner)'s masked input may have entered, and every attempt that came to nothing after it."
