@@ -33,7 +33,7 @@ struct PlanCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       if sample { return Console.output(PlanSettings.schema.sampleFile) }
       let opened = try state.open()
       if let end { return try finish(opened, because: end) }

@@ -20,7 +20,7 @@ struct ReportCommand: AsyncParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let report = CoordinatorReport(ledger: try PlanLedger(folder: state.folder, plan: plan))
       let text = try sign ? sealed(report) : plain(report.report())
       guard let output else { return Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
