@@ -118,8 +118,8 @@ public enum Joining {
 
   /// Changes what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
   ///
-  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger than the one that refused, the partner states
-  /// that it takes part again; cap and statement are kept together or not at all.
+  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger than the one that refused (in one
+  /// number, and smaller in none), the partner states that it takes part again; cap and statement are kept together or not at all.
   /// - Parameter passphrase: opens the identity where something is stated.
   /// - Returns: that statement, for whoever speaks for the home to send; `nil` when none is needed.
   /// - Throws: `PartnerError` when there is no such data set, `PeerIdentityError` for the keys; the cap is as it was then.
@@ -128,7 +128,8 @@ public enum Joining {
   ) throws -> PartnerStatement? {
     let refusal = try store.setting(.refusedByCap).flatMap { CapRefusal($0) }
     guard let refusal, try store.dataSet(name)?.ledger.name == refusal.ledger,
-      refusal.cap.epsilon < cap.epsilon || refusal.cap.delta < cap.delta, try !store.isPaused, try !store.hasLeft
+      cap != refusal.cap, cap.epsilon >= refusal.cap.epsilon, cap.delta >= refusal.cap.delta, try !store.isPaused,
+      try !store.hasLeft
     else {
       try DataImporting.set(cap: cap, of: name, in: store)
       return nil
