@@ -85,6 +85,7 @@ extension PartnerStore {
         ])
       }
       let lost = try lostLedgers(in: database)
+      // For good, once the data set is recorded.
       if !lost.isEmpty {
         try database.execute(
           sql: "INSERT OR REPLACE INTO setting VALUES (?, ?)", arguments: [Setting.hasLostData.rawValue, "\(time)"])
@@ -174,7 +175,7 @@ extension PartnerStore {
   private static func refuseGuess(of name: DataSetName, lost: [DataSetName], in database: Database) throws {
     let hasLostData = try String.fetchOne(
       database, sql: "SELECT value FROM setting WHERE name = ?", arguments: [Setting.hasLostData.rawValue])
-    guard !lost.isEmpty || hasLostData != nil else { return }
+    guard hasLostData != nil else { return }
     let known = try String.fetchAll(database, sql: "SELECT name FROM ledger")
     let all = Set(known + lost.map(\.text)).sorted().joined(separator: ", ")
     throw PartnerError(
