@@ -228,6 +228,17 @@ def failed(output):
     return red, begun - ended
 
 
+def descendants(process):
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{process}/task"):
+            for child in open(f"/proc/{process}/task/{task}/children", encoding="ascii").read().split():
+                found += [int(child)] + descendants(int(child))
+    except FileNotFoundError:
+        pass  # It ended meanwhile.
+    return found
+
+
 def run(batch, limit):
     originals = {}
     try:
@@ -243,13 +254,13 @@ def run(batch, limit):
             errors = [line for line in (built.stdout + built.stderr).splitlines() if "error:" in line]
             sys.exit("a mutation does not build:\n" + "\n".join(errors[:10]))
         suites = "|".join(sorted({f"\\.{mutation[4]}/" for mutation in batch}))
-        # Of its own group: the tests are a child of `swift test`, and one that hangs would outlive it.
-        tested = subprocess.Popen(
-            TEST + [suites], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        tested = subprocess.Popen(TEST + [suites], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             output = tested.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:
-            os.killpg(tested.pid, signal.SIGKILL)
+            # The tests are a child of `swift test`, of a group of their own, and would outlive it.
+            for process in reversed([tested.pid] + descendants(tested.pid)):
+                os.kill(process, signal.SIGKILL)
             output = tested.communicate()[0]
         output = output.decode(errors="replace")
     finally:
