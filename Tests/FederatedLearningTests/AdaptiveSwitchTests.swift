@@ -180,6 +180,9 @@ internal import Testing
     let exact = Accounting.epsilon(for: try PrivacyLossSummary([event, event]), delta: Self.delta)
     let needed = known.epsilon(of: ledger.state, and: second)
     #expect(needed > exact && needed < 1.3 * exact)
+    // Three ways to go on: the plan to its end, other Gaussian plans, sampled ones. The last two share what the first leaves.
+    let halved = Accounting.epsilon(for: try PrivacyLossSummary([event, event]), delta: Self.delta / 2)
+    #expect(needed >= halved && needed < 1.001 * halved)
     // Under the plan's own cap, the other plan's charges are none.
     #expect(known.epsilon(of: ledger.state, and: second, only: LedgerWorld.plan) > 0)
     #expect(known.epsilon(of: ledger.state, only: plan) == Accounting.epsilon(for: try PrivacyLossSummary([event]), delta: Self.delta))
