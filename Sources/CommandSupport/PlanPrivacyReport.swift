@@ -233,7 +233,7 @@ public struct PlanPrivacyReport {
     let parameters: ParameterChoice = Set(events).count == 1 ? .fixedByPlan : .adaptive
     let whole = Accounting.epsilon(for: try PrivacyLossSummary(events), delta: plan.privacy.delta, parameters: parameters)
     return
-      "\(charges.count) attempts at \(plan.releases.count - missing) of the \(plan.releases.count) planned releases were charged; their ε = \(Text.significant(bound.epsilon)) holds if nothing that was released decided which they were (by an end, a pause, a partner that left or stayed away, an attempt made to fail). If something did, what holds is the plan's cap, ε = \(Text.significant(plan.privacy.epsilon)); the whole plan, each release once, has ε = \(Text.significant(whole))."
+      "\(charges.count) attempts at \(plan.releases.count - missing) of the \(plan.releases.count) planned releases were charged; their ε = \(ReportNumber.upperBound(bound.epsilon)) holds if nothing that was released decided which they were (by an end, a pause, a partner that left or stayed away, an attempt made to fail). If something did, what holds is the plan's cap, ε = \(ReportNumber.upperBound(plan.privacy.epsilon)); the whole plan, each release once, has ε = \(ReportNumber.upperBound(whole))."
   }
 
   /// ε of the charges for a user whose data are at `count` partners, with the noise as it was; `nil` where no accountant covers it.

@@ -19,7 +19,9 @@ struct PrivacyDocument {
     let rates = privacy.guarantees.flatMap { $0.attack.map(\.falsePositiveRate) }
     let attackRates = Array(Set(rates)).sorted()
     var columns: [DocumentTable.Column] = [
-      .init("Against", numeric: false), .init("ε, at most"), .init("ε, at least"), .init("δ"),
+      .init("Against", numeric: false), .init("ε, at most"),
+      .init(privacy.setting.noise == .distributed ? "ε, at least, with no more than the guaranteed noise" : "ε, at least"),
+      .init("δ"),
       .init("Tier", numeric: false),
     ]
     columns += attackRates.map {

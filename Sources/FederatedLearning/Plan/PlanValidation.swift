@@ -40,7 +40,7 @@ extension TrainingPlan {
       }
     }
     let epsilon = spending.epsilon(delta: cap.delta)
-    guard epsilon <= cap.epsilon * (1 + PrivacyLedger.capTolerance) else {
+    guard epsilon <= cap.epsilon * (1 + SpendingCap.tolerance) else {
       throw PlanError(
         "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap"
       )
