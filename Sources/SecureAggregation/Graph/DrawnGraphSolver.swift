@@ -58,6 +58,42 @@ public enum DrawnGraphSolver {
     return nil
   }
 
+  /// The solution where drawing is worth it: where it at least halves the shares. The promise of the complete graph is
+  /// certain, that of a drawn one has a probability; it is not given up for less.
+  ///
+  /// - Returns: `nil` to take the complete graph.
+  public static func choose(_ requirements: GraphRequirements) throws(AggregationParameterError) -> DrawnGraphSolution? {
+    guard let solution = try solve(requirements), 2 * solution.holders <= requirements.participants - 1 else { return nil }
+    return solution
+  }
+
+  /// What a given drawn graph is worth against a lying server and `corrupt` participants: −log2 of the sum of the bounds on
+  /// events 1 to 3. Below 0 it promises nothing.
+  public static func securityBits(
+    participants: Int, holders: Int, maskDraws: Int, threshold: Int, minimumSurvivors: Int, corrupt: Int
+  ) -> Double {
+    let missing = participants - minimumSurvivors
+    guard (2...participantsMax).contains(participants), (1..<participants).contains(holders),
+      (1...holders).contains(maskDraws), (1...holders).contains(threshold), (0..<participants).contains(missing),
+      (0..<participants).contains(corrupt)
+    else { return -.infinity }
+    let setting = Setting(participants: participants, corrupt: corrupt, missing: missing, isLying: true)
+    let secrets = Hypergeometric(population: participants - 1, marked: min(corrupt, participants - 1), draws: holders)
+      .logUpperTail(from: 2 * threshold - holders)
+    var total = log(Double(participants)) + secrets
+    total = Combinatorics.logAdd(total, logProbabilityOfSplit(holders, maskDraws, threshold, setting))
+    total = Combinatorics.logAdd(total, logProbabilityOfTwoSets(holders, threshold, setting))
+    return -total / log(2.0)
+  }
+
+  /// The numbers behind the bounds.
+  struct Setting {
+    let participants: Int
+    let corrupt: Int
+    let missing: Int
+    let isLying: Bool
+  }
+
   /// A pair shares a mask unless neither of the two drew the other.
   static func meanMaskPeers(participants: Int, maskDraws: Int) -> Double {
     let share = Double(maskDraws) / Double(participants - 1)
@@ -76,7 +112,7 @@ public enum DrawnGraphSolver {
     let staying = Hypergeometric(population: others, marked: others - requirements.dropoutCount, draws: holders)
     let tooFew = staying.logLowerTail(to: threshold - 1) + logCount
     guard tooFew <= -Double(requirements.correctnessBits) * log(2.0) else { return nil }
-    guard !isLying || logProbabilityOfTwoSets(holders, threshold, requirements) <= requirements.logPerEvent else {
+    guard !isLying || logProbabilityOfTwoSets(holders, threshold, requirements.setting) <= requirements.logPerEvent else {
       return nil
     }
     return threshold
@@ -87,10 +123,10 @@ public enum DrawnGraphSolver {
     // More draws only help, so that the smallest number is found by halving.
     var low = holders - threshold + 1
     var high = holders
-    guard logProbabilityOfSplit(holders, high, threshold, requirements) <= requirements.logPerEvent else { return nil }
+    guard logProbabilityOfSplit(holders, high, threshold, requirements.setting) <= requirements.logPerEvent else { return nil }
     while low < high {
       let middle = (low + high) / 2
-      if logProbabilityOfSplit(holders, middle, threshold, requirements) <= requirements.logPerEvent {
+      if logProbabilityOfSplit(holders, middle, threshold, requirements.setting) <= requirements.logPerEvent {
         high = middle
       } else {
         low = middle + 1
@@ -99,10 +135,10 @@ public enum DrawnGraphSolver {
     return low
   }
 
-  static func logProbabilityOfTwoSets(_ holders: Int, _ threshold: Int, _ requirements: GraphRequirements) -> Double {
-    let others = requirements.participants - 1
-    let corrupt = requirements.corruptCount
-    let honest = requirements.participants - corrupt
+  static func logProbabilityOfTwoSets(_ holders: Int, _ threshold: Int, _ setting: Setting) -> Double {
+    let others = setting.participants - 1
+    let corrupt = setting.corrupt
+    let honest = setting.participants - corrupt
     var total = -Double.infinity
     for size in stride(from: 1, through: honest / 2, by: 1) {
       let inside = Hypergeometric(population: others, marked: corrupt + size - 1, draws: holders)
@@ -114,13 +150,13 @@ public enum DrawnGraphSolver {
   }
 
   static func logProbabilityOfSplit(
-    _ holders: Int, _ maskDraws: Int, _ threshold: Int, _ requirements: GraphRequirements
+    _ holders: Int, _ maskDraws: Int, _ threshold: Int, _ setting: Setting
   ) -> Double {
-    let others = requirements.participants - 1
-    let corrupt = requirements.corruptCount
-    let missing = requirements.dropoutCount
-    let honest = requirements.participants - corrupt
-    let isLying = requirements.adversary == .lyingServer
+    let others = setting.participants - 1
+    let corrupt = setting.corrupt
+    let missing = setting.missing
+    let honest = setting.participants - corrupt
+    let isLying = setting.isLying
     let all = Combinatorics.logBinomial(others, maskDraws)
     var total = -Double.infinity
     for size in stride(from: 1, through: honest / 2, by: 1) {
@@ -145,6 +181,10 @@ public enum DrawnGraphSolver {
 extension GraphRequirements {
   /// n_min of the drawn graph: n − ⌊δn⌋.
   var minimumSurvivors: Int { participants - dropoutCount }
+  var setting: DrawnGraphSolver.Setting {
+    .init(
+      participants: participants, corrupt: corruptCount, missing: dropoutCount, isLying: adversary == .lyingServer)
+  }
   /// ln 2^−(σ+2): three events of privacy.
   var logPerEvent: Double { -Double(securityBits + 2) * log(2.0) }
 }

@@ -8,6 +8,11 @@ public struct HararySolution: Sendable, Hashable {
   public let degree: Int
   /// t: shares that open a secret.
   public let threshold: Int
+
+  package init(degree: Int, threshold: Int) {
+    self.degree = degree
+    self.threshold = threshold
+  }
 }
 
 public enum HararySolver {
