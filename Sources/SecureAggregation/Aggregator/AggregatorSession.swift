@@ -76,11 +76,11 @@ public struct AggregatorSession: Sendable {
   ///
   /// In a drawn graph numbers do not say all: of every contributor at least t holders must be among those that answered.
   public var canProceed: Bool {
-    guard stage != nil, answeredCount >= needed else { return false }
+    guard stage != nil, answeredCount >= leastAnswers else { return false }
     let threshold = setting.parameters.threshold
     switch state {
     case .advertiseKeys, .over: return true
-    case .shareKeys(let stage): return stage.contributors(setting).count >= needed
+    case .shareKeys(let stage): return setting.parameters.graph == .complete || stage.contributors(setting).count >= leastAnswers
     case .maskedInput(let stage):
       return setting.parameters.graph == .complete || stage.graph.isCovered(by: stage.received, threshold: threshold)
     case .consistencyCheck(let stage):
@@ -102,6 +102,14 @@ public struct AggregatorSession: Sendable {
     }
   }
   public var needed: Int {
+    guard setting.parameters.graph != .complete, stage != nil else { return leastAnswers }
+    // Numbers do not say all: as long as somebody's holders are too few, at least one answer more is needed.
+    let least = max(leastAnswers, setting.parameters.fewestContributors)
+    return answeredCount >= least && !canProceed ? answeredCount + 1 : least
+  }
+
+  /// Below this number the stage is not closed but the attempt aborted.
+  private var leastAnswers: Int {
     switch state {
     case .advertiseKeys, .shareKeys, .maskedInput: setting.parameters.fewestContributors
     case .consistencyCheck, .unmask: setting.parameters.threshold

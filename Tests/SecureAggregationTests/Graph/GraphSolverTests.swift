@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  // The design's last threshold is 32; P[more than 30 corrupt] = 2^−55.1 is below 2^−41/n, so that 31 is the exact one.
+  // The design's last threshold is 32; P[more than 30 corrupt] = 2^−56.9 is below 2^−41/n, so that 31 is the exact one.
   @Test(
     "Degrees against a lying server and against a curious one are those that the design gives",
     arguments: [
@@ -95,7 +95,7 @@ import Testing
       #expect(try DrawnGraphSolver.choose(GraphRequirements(participants: count)) == nil, "\(count)")
     }
     #expect(try DrawnGraphSolver.choose(GraphRequirements(participants: 100))?.holders == 31)
-    // 78 of 99 holders would be needed: no saving, and a promise of probability instead of a certain one.
+    // 71 of 99 holders would be needed: no saving, and a promise of probability instead of a certain one.
     #expect(try DrawnGraphSolver.choose(GraphRequirements(participants: 100, corruptShare: 0.3, dropoutShare: 0.2)) == nil)
   }
 
