@@ -150,7 +150,7 @@ internal import Testing
     #expect(complete.signaturesForProof(partners: 100) == 67 && complete.holders(of: 100) == 100)
     #expect(try plan(100, .automatic) { $0.isSecure = false }.aggregation.graph == nil)
     #expect(try plan(200, .drawn) { $0.minimumPartners = 190 }.aggregation.minimumSurvivors == 190)
-    #expect(throws: PlanError.self) { try plan(5, .drawn) { $0.colluders = 3 } }
+    #expect(throws: PlanError.self) { try plan(5, .drawn) { ($0.colluders, $0.minimumPartners) = (3, 3) } }
     #expect(throws: PlanError.self) { try plan(100, .drawn) { $0.threshold = 70 } }
   }
 }
