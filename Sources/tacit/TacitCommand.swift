@@ -8,7 +8,7 @@ struct TacitCommand: ParsableCommand {
     version: TacitVersion.text,
     subcommands: [
       SimulateCommand.self, EvaluateCommand.self, RecommendCommand.self, ReportRunCommand.self, VerifyCommand.self,
-      DataCommand.self, BenchCommand.self,
+      DataCommand.self, GraphCommand.self, BenchCommand.self,
     ])
 }
 
