@@ -101,7 +101,7 @@ public enum PlanFactory {
   /// - Returns: `nil` for the complete graph.
   private static func drawnAggregation(_ decisions: PlanDecisions, partners count: Int) throws -> AggregationPolicy? {
     guard decisions.graph != .complete, decisions.isSecure else { return nil }
-    let colluders = max(decisions.colluders, count / 10)
+    let colluders = max(1, decisions.colluders, count / 10)
     let missing = decisions.minimumPartners.map { max(0, count - $0) } ?? count / 10
     let requirements = GraphRequirements(
       participants: count, corruptShare: Double(colluders) / Double(count), dropoutShare: Double(missing) / Double(count))

@@ -34,6 +34,8 @@ public struct DrawnGraphSolution: Sendable, Hashable {
 /// 4. **an attempt that cannot end**: some participant keeps fewer than t holders when ⌊δn⌋ are missing, independently of
 ///    the draws: n · P[Hyp(n−1, n−1−⌊δn⌋, k) < t] ≤ 2^−η.
 public enum DrawnGraphSolver {
+  /// Below this number the complete graph costs little, and a tenth of the roster is nobody or a few.
+  public static let leastDrawn = 50
   /// The most participants that it solves for.
   public static let participantsMax = 100_000
 
@@ -63,7 +65,10 @@ public enum DrawnGraphSolver {
   ///
   /// - Returns: `nil` to take the complete graph.
   public static func choose(_ requirements: GraphRequirements) throws(AggregationParameterError) -> DrawnGraphSolution? {
-    guard let solution = try solve(requirements), 2 * solution.holders <= requirements.participants - 1 else { return nil }
+    let solution = try solve(requirements)
+    guard requirements.participants >= leastDrawn, let solution, 2 * solution.holders <= requirements.participants - 1 else {
+      return nil
+    }
     return solution
   }
 

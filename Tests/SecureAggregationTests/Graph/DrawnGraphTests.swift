@@ -87,8 +87,8 @@ import Testing
   func strandedDealer() throws {
     var sums = 0
     for seed in 1..<12 {
-      let rehearsal = try drawnRehearsal(minimumSurvivors: 7, seed: UInt64(seed))
-      let victim = participants(12)[0]
+      let rehearsal = try drawnRehearsal(24, minimumSurvivors: 13, seed: UInt64(seed))
+      let victim = participants(24)[0]
       let leaving = try #require(try graph(of: rehearsal)[victim]).holders.prefix(3)
       let witness = try play(
         rehearsal, silentFrom: Dictionary(uniqueKeysWithValues: leaving.map { ($0, AggregationStage.shareKeys) }))
