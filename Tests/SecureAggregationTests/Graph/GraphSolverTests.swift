@@ -18,7 +18,7 @@ import Testing
       }
       #expect(published.degree == found?.degree ?? 0, "\(published): found \(String(describing: found))")
       if let found {
-        #expect(found.threshold <= published.threshold_at_most, "\(published): found threshold \(found.threshold)")
+        #expect(found.threshold <= published.thresholdAtMost, "\(published): found threshold \(found.threshold)")
       }
     }
   }
@@ -121,11 +121,18 @@ import Testing
 struct PublishedGraphCases: Decodable {
   struct Case: Decodable {
     let n: Int
-    let adversarial_rate: Double
-    let dropout_rate: Double
+    let corruptShare: Double
+    let dropoutShare: Double
     let adversary: String
     let degree: Int
-    let threshold_at_most: Int
+    let thresholdAtMost: Int
+
+    enum CodingKeys: String, CodingKey {
+      case n, adversary, degree
+      case corruptShare = "adversarial_rate"
+      case dropoutShare = "dropout_rate"
+      case thresholdAtMost = "threshold_at_most"
+    }
 
     var requirements: GraphRequirements {
       get throws {
@@ -133,7 +140,7 @@ struct PublishedGraphCases: Decodable {
           "NONE": .none, "CURIOUS_SERVER": .curiousServer, "SEMI_MALICIOUS_SERVER": .lyingServer,
         ]
         return GraphRequirements(
-          participants: n, corruptShare: adversarial_rate, dropoutShare: dropout_rate,
+          participants: n, corruptShare: corruptShare, dropoutShare: dropoutShare,
           adversary: try #require(classes[adversary]))
       }
     }
