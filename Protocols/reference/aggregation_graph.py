@@ -77,12 +77,11 @@ def split(n, corrupt, missing, k, m, t):
     honest, everything, terms = n - corrupt, choose(n - 1, m), []
     for s in range(1, honest // 2 + 1):
         sets = log2(Fraction(choose(honest, s)))
+        gone = min(missing, honest - s - 1)
         near = sets + s * log2(upper_tail(n - 1, corrupt + s - 1, m, m - k + t))
-        far = sets + log2(Fraction(choose(honest - s, missing)))
-        far += s * log2(Fraction(choose(min(n - 1, corrupt + s - 1 + missing), m), everything))
-        rest = max(0, honest - missing - s)
-        if rest:
-            far += rest * log2(Fraction(choose(n - 1 - s, m), everything))
+        far = sets + log2(Fraction(choose(honest - s, gone)))
+        far += s * log2(Fraction(choose(min(n - 1, corrupt + s - 1 + gone), m), everything))
+        far += (honest - gone - s) * log2(Fraction(choose(n - 1 - s, m), everything))
         terms.append(min(near, far))
     return log2_sum(terms)
 

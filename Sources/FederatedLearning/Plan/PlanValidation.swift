@@ -137,7 +137,7 @@ extension TrainingPlan {
       minimumSurvivors: aggregation.minimumSurvivors, corrupt: aggregation.colluders)
     guard bits >= Double(Self.graphSecurityBits) else {
       throw PlanError(
-        "its graph of \(graph.holders) holders, \(graph.maskDraws) mask draws and threshold \(aggregation.threshold) among \(roster.count) partners holds against \(aggregation.colluders) colluding ones with \(max(0, Int(bits.rounded(.down)))) bits; expected at least \(Self.graphSecurityBits): let the solver choose it"
+        "its graph of \(graph.holders) holders, \(graph.maskDraws) mask draws and threshold \(aggregation.threshold) among \(roster.count) partners holds against \(aggregation.colluders) colluding ones with \(Int(max(0, bits))) bits; expected at least \(Self.graphSecurityBits): let the solver choose it"
       )
     }
   }

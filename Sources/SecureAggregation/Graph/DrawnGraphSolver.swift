@@ -27,7 +27,8 @@ public struct DrawnGraphSolution: Sendable, Hashable {
 ///    A member of S stays only while t of its k holders do, so that at most k − t of its mask draws are missing, and the
 ///    other m − k + t lie in S or are corrupt: C(h,s) · P[Hyp(n−1, c+s−1, m) ≥ m−k+t]^s. For large S the number of missing
 ///    counts: all draws of S lie in S, the corrupt and the d missing, and no draw of the other part lies in S:
-///    C(h,s) · C(h−s,d) · P[all m in c+s−1+d]^s · P[no m in s]^(h−d−s). Of both bounds the smaller, summed over s ≤ h/2.
+///    C(h,s) · C(h−s,d) · P[all m in c+s−1+d]^s · P[no m in s]^(h−d−s), d = min(⌊δn⌋, h−s−1). Of both bounds the smaller,
+///    summed over s ≤ h/2.
 ///    Against a curious server the missing do not depend on the draws: no union over them, and the second bound alone.
 /// 3. **two survivor sets**: an honest minority of size a, told another set than the rest, in which everybody finds t of
 ///    its holders among the minority and the corrupt: Σ C(h,a) · P[Hyp(n−1, c+a−1, k) ≥ t]^a, a ≤ h/2.
@@ -159,18 +160,19 @@ public enum DrawnGraphSolver {
   ) -> Double {
     let others = setting.participants - 1
     let corrupt = setting.corrupt
-    let missing = setting.missing
     let honest = setting.participants - corrupt
     let isLying = setting.isLying
     let all = Combinatorics.logBinomial(others, maskDraws)
     var total = -Double.infinity
     for size in stride(from: 1, through: honest / 2, by: 1) {
       let sets = Combinatorics.logBinomial(honest, size)
+      // Somebody is left on the other side, or there is no other side.
+      let missing = min(setting.missing, honest - size - 1)
       let reachable = min(others, corrupt + size - 1 + missing)
-      let rest = max(0, honest - missing - size)
+      let rest = honest - missing - size
       var term =
         sets + Double(size) * (Combinatorics.logBinomial(reachable, maskDraws) - all)
-      if rest > 0 { term += Double(rest) * (Combinatorics.logBinomial(others - size, maskDraws) - all) }
+      term += Double(rest) * (Combinatorics.logBinomial(others - size, maskDraws) - all)
       if isLying {
         term += Combinatorics.logBinomial(honest - size, missing)
         let inside = Hypergeometric(population: others, marked: corrupt + size - 1, draws: maskDraws)
