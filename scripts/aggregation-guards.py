@@ -71,7 +71,7 @@ GUARDS = [
      "guard present.contains(setting.participant) else { throw ClientRefusal(.ownSharesChanged) }", "",
      "Deliveries with a stranger, without oneself, out of order or with too few are refused"),
     ("all who sign agree on who contributed", "KeyDerivation.swift",
-     "for contributor in contributors { fields.append(contributor.rawValue) }", "",
+     "fields.append(UInt32(contributors.count))\n    for contributor in contributors { fields.append(contributor.rawValue) }", "",
      "Different sets of contributors for two clients lead to different transcripts, and no share of the misled is opened"),
     ("a host learns only of those whose signature was checked", CLIENT + "ClientSession.swift",
      "verifiedAdvertisers = Set(step.next.holders.ids)", "verifiedAdvertisers = Set(list.advertisements.map(\\.participant))",
