@@ -8,8 +8,8 @@ struct TacitCommand: ParsableCommand {
     version: TacitVersion.text,
     subcommands: [
       SimulateCommand.self, EvaluateCommand.self, RecommendCommand.self, ReportRunCommand.self, VerifyCommand.self,
-      DataCommand.self, PlanCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self, AuditCommand.self,
-      LedgerCommand.self,
+      DataCommand.self, PlanCommand.self, GraphCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self,
+      AuditCommand.self, LedgerCommand.self,
     ])
 }
 

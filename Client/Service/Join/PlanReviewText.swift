@@ -166,7 +166,7 @@ extension PlanReview {
     return [
       (
         "the coordinator",
-        "who takes part, masked vectors, and sums over at least \(minimum) partners (minimum survivors \(minimum); \(plan.aggregation.threshold) of \(plan.roster.count) must help to open one)"
+        "who takes part, masked vectors, and sums over at least \(minimum) partners (minimum survivors \(minimum); \(plan.aggregation.threshold) of \(plan.aggregation.holders(of: plan.roster.count)) must help to open one)"
           + (noise == .distributed
             ? ", with every partner's noise already in them" : noise == .central ? ", before it adds the noise" : "")
           + "; never your own sum. Besides: your network address, when you are connected, rest, go on or leave, how much you send and how fast, your consent, and the size of your ledger"

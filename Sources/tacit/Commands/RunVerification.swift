@@ -126,7 +126,8 @@ struct RunVerification {
       uniqueKeysWithValues: plan.roster.compactMap { entry in
         VerificationKey(hex: entry.verificationKey).map { (ParticipantID(entry.participant), $0) }
       })
-    let rules = [EvidenceRules(plan: hash, roster: roster, threshold: plan.aggregation.threshold)]
+    let threshold = plan.aggregation.signaturesForProof(partners: plan.roster.count)
+    let rules = [EvidenceRules(plan: hash, roster: roster, threshold: threshold)]
     coordinator = checkLedger(
       folder.coordinatorLedger, kind: .coordinator, holder: "coordinator", key: plan.coordinatorKey, hash, rules)
     for entry in plan.roster {
