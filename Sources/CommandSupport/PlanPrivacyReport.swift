@@ -41,6 +41,7 @@ public struct PlanPrivacyReport {
       setting: TrustSetting(
         noise: .init(rawValue: noise.rawValue) ?? .none, secureAggregation: plan.aggregation.isSecure,
         partnerCount: plan.roster.count, threshold: plan.aggregation.threshold,
+        holderCount: plan.aggregation.graph?.holders,
         survivorCountMin: plan.aggregation.minimumSurvivors,
         colluderCount: noise == .distributed ? plan.aggregation.colluders : nil, observers: observers),
       unit: UnitStatement(

@@ -101,6 +101,8 @@ public enum PlanFactory {
   /// - Returns: `nil` for the complete graph.
   private static func drawnAggregation(_ decisions: PlanDecisions, partners count: Int) throws -> AggregationPolicy? {
     guard decisions.graph != .complete, decisions.isSecure else { return nil }
+    // A threshold is that of the complete graph: in a drawn one it is solved for.
+    if decisions.graph == .automatic, decisions.threshold != nil { return nil }
     let colluders = max(1, decisions.colluders, count / 10)
     let missing = decisions.minimumPartners.map { max(0, count - $0) } ?? count / 10
     let requirements = GraphRequirements(

@@ -17,6 +17,9 @@ struct RunWitnesses {
   /// The coordinator's.
   let ledger: LedgerState
 
+  /// Signatures that convince a third party.
+  private var needed: Int { plan.aggregation.signaturesForProof(partners: plan.roster.count) }
+
   private struct Fault: Error {
     var line: Int?
     let sentence: String
@@ -47,7 +50,7 @@ struct RunWitnesses {
           RunVerification.Check(
             verdict: .ok, subject: subject,
             sentence:
-              "each of \(released.count) released sums is countersigned by at least \(plan.aggregation.threshold) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records"
+              "each of \(released.count) released sums is countersigned by at least \(needed) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records"
           )
         ],
         [
@@ -76,11 +79,11 @@ struct RunWitnesses {
         throw Fault(line: number, sentence: "\(error)")
       }
       let signers = witness.signers(in: roster).count
-      guard witness.plan == planHash, signers >= plan.aggregation.threshold else {
+      guard witness.plan == planHash, signers >= needed else {
         throw Fault(
           line: number,
           sentence:
-            "holds \(signers) valid signatures of this plan's partners under one head, \(plan.aggregation.threshold) are needed; it was changed, or is of another task"
+            "holds \(signers) valid signatures of this plan's partners under one head, \(needed) are needed; it was changed, or is of another task"
         )
       }
       guard ledger.isExtension(of: witness.head) else {
