@@ -41,6 +41,7 @@ public struct PlanPrivacyReport {
       setting: TrustSetting(
         noise: .init(rawValue: noise.rawValue) ?? .none, secureAggregation: plan.aggregation.isSecure,
         partnerCount: plan.roster.count, threshold: plan.aggregation.threshold,
+        holderCount: plan.aggregation.graph?.holders,
         survivorCountMin: plan.aggregation.minimumSurvivors,
         colluderCount: noise == .distributed ? plan.aggregation.colluders : nil, observers: observers),
       unit: UnitStatement(
@@ -123,7 +124,9 @@ public struct PlanPrivacyReport {
         sees: isSecure
           ? "who takes part, masked inputs, and their sum\(plan.privacy.noise == .distributed ? " with the partners' noise in it" : "")"
           : "every partner's sum",
-        protectedBy: isSecure ? "secure aggregation with threshold \(plan.aggregation.threshold) of \(plan.roster.count)" : nil),
+        protectedBy: isSecure
+          ? "secure aggregation with threshold \(plan.aggregation.threshold) of \(plan.aggregation.holders(of: plan.roster.count))"
+          : nil),
       Observer(
         who: "Each partner", sees: "the plan, the released models, and its own data",
         protectedBy: plan.privacy.noise == .none ? nil : "noise on every release"),

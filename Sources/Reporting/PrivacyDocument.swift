@@ -61,7 +61,9 @@ struct PrivacyDocument {
           setting.secureAggregation
             ? "on: the coordinator learns sums only" : "off: the coordinator saw every input"),
         DocumentFact("Partners on the roster, n", ReportNumber.count(setting.partnerCount)),
-        DocumentFact("Threshold to unmask, t", stated(setting.threshold)),
+        DocumentFact(
+          "Threshold to unmask, t",
+          stated(setting.threshold) + (setting.holderCount.map { " of the \($0) that each partner draws" } ?? "")),
         DocumentFact("Fewest partners in a sum, n_min", stated(setting.survivorCountMin)),
         DocumentFact("Colluding partners allowed for, c", stated(setting.colluderCount)),
       ])

@@ -163,8 +163,12 @@ public struct PartnerEngine: ~Copyable {
     guard let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
     if case .refuse = action { return follow(action) }
     self.attempt?.handled.append(message)
-    // The session has verified the signatures under these heads; its answer is still here.
-    if case .advertisementList(let list) = message, let refusal = remember(list.advertisements) { return refusal }
+    // Only what the session has found signed is believed: in a drawn graph that is this partner's holders. Its answer is
+    // still here.
+    if case .advertisementList(let list) = message {
+      let verified = aggregation?.verifiedAdvertisers ?? []
+      if let refusal = remember(list.advertisements.filter { verified.contains($0.participant) }) { return refusal }
+    }
     if case .consistencySignatures(let signatures) = message, let refusal = witness(signatures) { return refusal }
     return follow(action)
   }

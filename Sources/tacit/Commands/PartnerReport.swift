@@ -91,7 +91,10 @@ struct PartnerReport {
     }
     let verification = LedgerVerifier(
       key: VerificationKey(hex: entry.verificationKey), plan: hash,
-      rules: [EvidenceRules(plan: hash, roster: plan.verificationKeys, threshold: plan.aggregation.threshold)]
+      rules: [
+        EvidenceRules(
+          plan: hash, roster: plan.verificationKeys, threshold: plan.aggregation.signaturesForProof(partners: plan.roster.count))
+      ]
     ).verify(try RunFiles.read(path, of: folder))
     // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
     let fault = verification.findings.first { finding in

@@ -15,7 +15,8 @@ struct RunLedgers {
   init(of run: RunUnderCheck) {
     self.run = run
     let plan = run.plan
-    let rules = [EvidenceRules(plan: run.planHash, roster: plan.verificationKeys, threshold: plan.aggregation.threshold)]
+    let threshold = plan.aggregation.signaturesForProof(partners: plan.roster.count)
+    let rules = [EvidenceRules(plan: run.planHash, roster: plan.verificationKeys, threshold: threshold)]
     coordinator = read(
       run.folder.coordinatorLedger, kind: .coordinator, holder: "coordinator", key: plan.coordinatorKey, rules)
     for entry in plan.roster {

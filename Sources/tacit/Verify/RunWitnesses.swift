@@ -20,6 +20,8 @@ struct RunWitnesses {
 
   private var subject: String { run.name(run.folder.witnesses) }
   private var plan: TrainingPlan { run.plan }
+  /// Signatures that convince a third party.
+  private var needed: Int { plan.aggregation.signaturesForProof(partners: plan.roster.count) }
 
   func found() -> RunFindings {
     var findings = RunFindings()
@@ -50,7 +52,7 @@ struct RunWitnesses {
       let last = witnesses.values.map(\.head.size).max() ?? 0
       findings.say(
         .ok, subject,
-        "each of \(released.count) released sums is countersigned by at least \(plan.aggregation.threshold) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
+        "each of \(released.count) released sums is countersigned by at least \(needed) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
       )
       findings.limit(
         "Partners countersign the coordinator's head when a round opens: what its ledger says after record \(last) of \(ledger.size) rests on its own signature."
@@ -94,11 +96,11 @@ struct RunWitnesses {
         throw Fault(line: number, sentence: "\(error)")
       }
       let signers = witness.signers(in: roster).count
-      guard witness.plan == run.planHash, signers >= plan.aggregation.threshold else {
+      guard witness.plan == run.planHash, signers >= needed else {
         throw Fault(
           line: number,
           sentence:
-            "holds \(signers) valid signatures of this plan's partners under one head, \(plan.aggregation.threshold) are needed; it was changed, or is of another task"
+            "holds \(signers) valid signatures of this plan's partners under one head, \(needed) are needed; it was changed, or is of another task"
         )
       }
       guard ledger.isExtension(of: witness.head) else {
