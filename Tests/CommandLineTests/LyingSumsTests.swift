@@ -77,6 +77,26 @@ import Testing
     }
   }
 
+  @Test("A model file with impossible numbers and names ends no program, and is not the signed one")
+  func impossible() throws {
+    let coordinator = try LyingCoordinator()
+    let bytes = Array(try coordinator.scratch.bytes(Self.model))
+    let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let (header, data) = (String(decoding: bytes[8..<8 + length], as: UTF8.self), bytes[(8 + length)...])
+    let long = String(repeating: "p", count: 70_000)
+    for (old, new) in [
+      ("\"version\":\"4\"", "\"version\":\"99999999999\""), ("\"algorithm\":\"mf\"", "\"algorithm\":\"\(long)\""),
+      ("\"popularity\"", "\"\(long)\""), ("\"shape\":[60]", "\"shape\":[60\(String(repeating: ",1", count: 300))]"),
+    ] {
+      var changed = header.replacing(old, with: new)
+      #expect(changed != header, "\(old) is not in \(header)")
+      while changed.utf8.count % 8 != 0 { changed += " " }
+      let size = (0..<8).map { UInt8(truncatingIfNeeded: changed.utf8.count >> (8 * $0)) }
+      try coordinator.scratch.write(Data(size + Array(changed.utf8) + data), to: Self.model)
+      try coordinator.expectFound("items.safetensors: is not the model that the coordinator signed")
+    }
+  }
+
   @Test("Partners who name somebody outside of the roster as a survivor make no larger sum")
   func stranger() throws {
     let coordinator = try LyingCoordinator()

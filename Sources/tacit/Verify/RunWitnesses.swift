@@ -25,7 +25,11 @@ struct RunWitnesses {
 
   func found() -> RunFindings {
     var findings = RunFindings()
-    guard let ledger = ledgers.coordinator, plan.aggregation.isSecure else { return findings }
+    guard plan.aggregation.isSecure else {
+      findings.limit("Without secure aggregation partners sign nothing about a sum: how many are in it is the coordinator's word.")
+      return findings
+    }
+    guard let ledger = ledgers.coordinator else { return findings }
     let released = ledger.charges.filter(\.isReleased)
     guard run.holds(run.folder.witnesses) else {
       guard !released.isEmpty else { return findings }
