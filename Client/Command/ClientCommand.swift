@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CommandSupport
 
 /// `tacit-client`: a partner's side of a task. It dials out, listens to nobody, and keeps its data where they are.
 @main
@@ -6,7 +7,7 @@ struct ClientCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit-client", abstract: "Trains at a partner, on data that never leave it.",
     discussion: "A home folder is one partner: enroll once, review and accept a plan, import the data, run.",
-    version: ClientVersion.text, subcommands: [SwarmCommand.self],
+    version: ProgramVersion.client, subcommands: [SwarmCommand.self],
     groupedSubcommands: [
       CommandGroup(
         name: "Joining:",

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CommandSupport
 
 /// `tacit-coordinator`: forms noised sums over the updates of partners, and never sees one of them.
 @main
@@ -7,7 +8,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     commandName: "tacit-coordinator",
     abstract: "Forms noised sums over the updates of partners, and never sees one of them.",
     discussion: "A state folder is one task: init once, invite partners, make a plan when they have enrolled, serve.",
-    version: CoordinatorVersion.text,
+    version: ProgramVersion.coordinator,
     groupedSubcommands: [
       CommandGroup(
         name: "Setting up:",

@@ -114,6 +114,8 @@ extension RunFolder {
   public var reportText: String { currentPath + "/report.txt" }
   /// One JSON object per line and release.
   public var metrics: String { currentPath + "/metrics.jsonl" }
+  /// The coordinator's signed word on the model here: its hash, the release that gave it, and the ledger of then.
+  public var modelRelease: String { currentPath + "/release.bin" }
   /// Item embeddings of the last model; the ids of the rows stand beside them in `itemIdentifiers`.
   public var items: String { currentPath + "/items.safetensors" }
   public var itemIdentifiers: String { currentPath + "/items.tsv" }

@@ -1,18 +1,15 @@
 internal import ArgumentParser
+internal import CommandSupport
 
 @main
 struct TacitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit", abstract: "Train one recommender among partners who never show each other their data.",
     discussion: "To begin: tacit simulate, then open the report that it names.",
-    version: TacitVersion.text,
+    version: ProgramVersion.tacit,
     subcommands: [
       SimulateCommand.self, EvaluateCommand.self, RecommendCommand.self, ReportRunCommand.self, VerifyCommand.self,
-      DataCommand.self, PlanCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self, AuditCommand.self,
-      LedgerCommand.self,
+      DataCommand.self, PlanCommand.self, GraphCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self,
+      AuditCommand.self, LedgerCommand.self,
     ])
-}
-
-enum TacitVersion {
-  static let text = "tacit 0.1.0"
 }

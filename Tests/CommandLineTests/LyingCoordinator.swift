@@ -69,13 +69,86 @@ struct LyingCoordinator {
   }
 
   /// Changes the report and seals it, in all forms, with the coordinator's key or another one.
-  func reseal(key: SigningKey? = nil, _ change: (inout RunReport) -> Void) throws {
+  func reseal(key: SigningKey? = nil, _ change: (inout RunReport) throws -> Void) throws {
     var report = try RunReport(json: try scratch.bytes("run/report.json"))
-    change(&report)
+    try change(&report)
     let sealed = try SealedReport(report, key: key ?? self.key)
     try scratch.write(sealed.json, to: "run/report.json")
     try scratch.write(sealed.page, to: "run/report.html")
     try scratch.write(sealed.text, to: "run/report.txt")
+  }
+
+  /// Seals forms that need not say the same, with the coordinator's key.
+  func seal(_ bodies: [ReportForm: String]) throws {
+    let seal = ReportSeal(key: key.verificationKey.hex, hashes: bodies.mapValues { SHA256.hash(Array($0.utf8)).hex }) {
+      key.sign($0).hex
+    }
+    for (form, body) in bodies { try scratch.write(form.sealed(body, with: seal), to: Self.path(form)) }
+  }
+
+  static func path(_ form: ReportForm) -> String {
+    switch form {
+    case .json: "run/report.json"
+    case .page: "run/report.html"
+    case .text: "run/report.txt"
+    }
+  }
+
+  /// Turns the run into what `tacit-coordinator export` writes: no ledgers of partners, and a service's report.
+  func export() throws {
+    try scratch.write("written by a coordinator\n", to: "run/EXPORTED")
+    for number in 1...4 { try scratch.remove("run/ledgers/partner-partner-\(number).ledger") }
+    try reportAnew()
+  }
+
+  /// The report that an honest program would make of plan and ledgers as they are now, sealed.
+  func reportAnew() throws {
+    let file = try PlanFile(bytes: Array(try scratch.bytes("run/plan.json")))
+    func state(_ path: String, _ key: SigningKey) throws -> LedgerState {
+      let verifier = LedgerVerifier(key: key.verificationKey, plan: SHA256.hash(file.bytes), rules: [])
+      return try #require(verifier.verify(Array(try scratch.bytes(path))).state)
+    }
+    let isExport = scratch.holds("run/EXPORTED")
+    let partners = try (1...4).filter { scratch.holds("run/ledgers/partner-partner-\($0).ledger") }.map {
+      ("partner-\($0)", try state("run/ledgers/partner-partner-\($0).ledger", partnerKeys[$0 - 1]))
+    }
+    let coordinator = try state(Self.ledger, key)
+    try reseal { report in
+      let privacy = RunPrivacy(
+        plan: file.plan, state: coordinator, partners: partners,
+        origin: isExport ? .service : .simulation(areUsersFromData: RunPrivacy.areUsersFromData(report.privacy)))
+      report.identity.accountantName = privacy.accountant
+      if isExport {
+        report.identity.codeVersion = ProgramVersion.coordinator
+        (report.utility, report.cost) = (nil, nil)
+      }
+      report.hazards = privacy.hazards
+      report.privacy = try privacy.report(end: report.privacy.rounds?.endedBecause)
+    }
+  }
+
+  /// Signs another statement on the model; by default as it stands.
+  func resignRelease(
+    key: SigningKey? = nil, round: UInt32? = nil, plan: Digest? = nil, model: Digest? = nil, ledgerSize: UInt64? = nil
+  ) throws {
+    let old = try ModelRelease(decoding: Array(try scratch.bytes("run/release.bin")))
+    let lines = try scratch.read(Self.ledger).split(separator: "\n")
+    let size = ledgerSize ?? UInt64(lines.count)
+    let head = try #require(Digest(hex: String(lines[Int(size) - 1].split(separator: "\t")[1])))
+    let (round, plan, model) = (round ?? old.round, plan ?? old.planHash, model ?? old.modelHash)
+    let bytes = ModelRelease.signedBytes(
+      session: old.session, version: old.version, round: round, attempt: old.attempt, planHash: plan, modelHash: model,
+      ledgerSize: size, ledgerHead: head)
+    let new = ModelRelease(
+      session: old.session, version: old.version, round: round, attempt: old.attempt, planHash: plan, modelHash: model,
+      ledgerSize: size, ledgerHead: head, signature: (key ?? self.key).sign(bytes))
+    try scratch.write(Data(new.encoded()), to: "run/release.bin")
+  }
+
+  /// Takes lines off the end of a file.
+  func cut(_ path: String, lines count: Int) throws {
+    let lines = try scratch.read(path).split(separator: "\n").dropLast(count)
+    try scratch.write(lines.map { $0 + "\n" }.joined(), to: path)
   }
 
   func verify(_ arguments: String...) throws -> Program.Outcome {

@@ -91,6 +91,8 @@ extension FaultTests {
       let verdict = try await run(.tacit, "verify", exported)
       #expect(verdict.contains("released sums is countersigned by at least"))
       #expect(verdict.contains("report.json: every byte is what the coordinator's key"))
+      #expect(verdict.contains("report.html: says what report.json says"))
+      #expect(verdict.contains("items.safetensors: is the model that the coordinator signed"))
       let witnesses = exported + "/ledgers/coordinator.witnesses"
       let text = try String(contentsOfFile: witnesses, encoding: .utf8)
       let lines = text.split(separator: "\n")
@@ -110,7 +112,16 @@ extension FaultTests {
         #expect(changed != report || form == "report.txt")
         try (changed == report ? report + " " : changed).write(toFile: path, atomically: true, encoding: .utf8)
         #expect(try await failure(federation, "verify", exported).contains(form), "\(form)")
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try await failure(federation, "verify", exported).contains("\(form): is missing"), "\(form)")
         try report.write(toFile: path, atomically: true, encoding: .utf8)
+      }
+      for file in ["items.safetensors", "release.bin"] {
+        let url = URL(fileURLWithPath: "\(exported)/\(file)")
+        let good = try Data(contentsOf: url)
+        try (good.dropLast() + [good[good.count - 1] ^ 0x40]).write(to: url)
+        #expect(try await failure(federation, "verify", exported).contains("FAIL  \(file)"), "\(file)")
+        try good.write(to: url)
       }
       try await run(.tacit, "verify", exported)
       // The same report by itself, of both sides.

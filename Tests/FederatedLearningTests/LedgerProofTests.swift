@@ -176,6 +176,16 @@ internal import Testing
     #expect(LedgerGrowthProof(earlier: honest.earlier, later: mixed, path: honest.path).objection != nil)
   }
 
+  @Test func `a ledger of one record is the one that its head names, and no other`() throws {
+    let (ledger, _) = try LedgerWorld.ledger()
+    let first = ledger.state.head.head
+    let other = SHA256.hash(Array("the first record of another ledger".utf8))
+    let root = MerkleLog([first.head.bytes]).root
+    #expect(first.size == 1 && Self.signed(ledger: first.head, first, root: root, []).objection == nil)
+    let mixed = Self.signed(ledger: other, first, root: root, [])
+    #expect(mixed.isSigned && mixed.objection != nil)
+  }
+
   @Test func `a proof of growth answers only for the heads and the key that were asked about`() throws {
     let (ledger, _) = try LedgerWorld.ledger()
     for round in 0..<4 { try ledger.charge(try LedgerWorld.request(round)) }

@@ -4,7 +4,6 @@ internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
-internal import ModelExport
 internal import PartnerService
 internal import Reporting
 internal import SecureAggregation
@@ -15,14 +14,9 @@ struct ReportCommand: AsyncParsableCommand {
     commandName: "report",
     abstract: "Say what was spent of your users' privacy and what it guarantees, from your own ledger and the plan.")
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case text, html, json }
-
   @OptionGroup var home: HomeOptions
   @OptionGroup var plan: PlanOption
-  @Option(help: "text, html or json.") var format: Format = .text
-  @Option(help: "Write to this file instead of the terminal.") var output: String?
-  @Flag(help: "Sign it with this partner's identity: tacit verify FILE finds any change. Text becomes one page then.") var sign =
-    false
+  @OptionGroup var output: ReportOutput
   @OptionGroup var passphrase: PassphraseOptions
 
   func run() async throws { try await ClientFailures.report { try execute() } }
@@ -30,28 +24,9 @@ struct ReportCommand: AsyncParsableCommand {
   private func execute() throws {
     let (home, store) = try home.open()
     let report = try report(try LedgerOfPlan(home: home, store: store, plan: try plan.hash(store)), home)
-    let text = try sign ? signed(report, home, store) : plain(report)
-    guard let output else { return Console.output(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
-    try AtomicFile.write(text, to: output)
-    Console.output("written to \(output)")
-  }
-
-  private func plain(_ report: RunReport) throws -> String {
-    switch format {
-    case .text: report.renderText(.full)
-    case .html: report.renderHTML()
-    case .json: try report.renderJSON()
-    }
-  }
-
-  private func signed(_ report: RunReport, _ home: PartnerHome, _ store: PartnerStore) throws -> String {
-    let enrolment = try Joining.enrolment(of: store, home)
-    let sealed = try SealedReport(
-      report, key: try PartnerSignature.key(home: home, enrolment: enrolment, passphrase: passphrase.source))
-    return switch format {
-    case .text: sealed.text
-    case .html: sealed.page
-    case .json: sealed.json
+    try output.hand(out: report) {
+      try PartnerSignature.key(
+        home: home, enrolment: try Joining.enrolment(of: store, home), passphrase: passphrase.source)
     }
   }
 
@@ -92,7 +67,7 @@ struct ReportCommand: AsyncParsableCommand {
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: own.dataSet.text, planHash: own.planHash.hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: ClientVersion.text, accountantName: figures.accountant,
+        catalogueHash: plan.catalogue.hash, codeVersion: ProgramVersion.client, accountantName: figures.accountant,
         signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex, createdAt: Date().formatted(.iso8601)),
       privacy: privacy, hazards: PlanPrivacyReport.hazards(plan),
       commands: [
@@ -106,7 +81,3 @@ struct ReportCommand: AsyncParsableCommand {
 }
 
 private typealias ReportCommandLine = Reporting.ReportCommand
-
-enum ClientVersion {
-  static let text = "tacit-client 0.1.0"
-}

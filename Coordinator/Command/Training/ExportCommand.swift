@@ -22,7 +22,8 @@ struct ExportCommand: AsyncParsableCommand {
       let export = try RunExport(folder: state.folder, plan: plan)
       var forms: RunExport.Report?
       if report {
-        let sealed = try CoordinatorReport(ledger: try export.ledger(), folder: output).sealed(by: try state.open())
+        let report = CoordinatorReport(ledger: try export.ledger(), folder: output)
+        let sealed = try SealedReport(try report.report(), key: try report.key(of: try state.open()))
         forms = RunExport.Report(json: sealed.json, page: sealed.page, text: sealed.text)
       }
       let outcome = try export.write(to: output, data: data, partners: partners, report: forms)

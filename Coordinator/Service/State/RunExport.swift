@@ -12,6 +12,8 @@ public struct RunExport {
   private let plan: PlanRecord
   /// Read before the ledger: each of them has its outcome there.
   private let releases: [ReleaseRecord]
+  /// The last of them with its model.
+  private let newest: ReleaseRecord?
   private let ledgerBytes: [UInt8]
 
   /// - Parameter number: which plan, counted from 1; by default the newest.
@@ -21,6 +23,7 @@ public struct RunExport {
     self.folder = folder
     store = try CoordinatorStore(path: folder.database)
     plan = try PlanLedger.find(number, in: store)
+    newest = try store.newestRelease(of: plan.session)
     releases = try store.releases(of: plan.session)
     ledgerBytes = try PlanLedger.read(folder.ledger(of: plan.session.hex))
   }
@@ -98,10 +101,10 @@ public struct RunExport {
       lines.append(String(decoding: try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys]), as: UTF8.self))
     }
     try run.write(Array((lines.joined(separator: "\n") + "\n").utf8), to: run.metrics)
-    if let newest = try store.newestRelease(of: plan.session), let model = newest.model {
+    if let newest, let model = newest.model {
+      try run.write(newest.statement.encoded(), to: run.modelRelease)
       let catalogue = try CatalogueDocument.decode(plan.catalogue).catalogue
       try ModelBundle.write(try ModelBytes.decode(model), catalogue: catalogue, to: run.currentPath)
-      try run.write(newest.statement.encoded(), to: run.currentPath + "/release.bin")
     }
     guard plan.endedAt != nil else {
       try run.interrupt(reason: "the plan is not over; this is what was released so far")

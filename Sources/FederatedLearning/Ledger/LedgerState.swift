@@ -59,6 +59,9 @@ public struct LedgerState: Sendable {
   /// Number of records, the header included.
   public var size: Int { signedHeads.count }
 
+  /// Chain hash of the last record.
+  public var lastHash: Digest { head.head.head }
+
   /// The head after record `size` as its holder signed it.
   ///
   /// - Precondition: 1 ≤ size ≤ `self.size`.

@@ -36,6 +36,9 @@ public struct LedgerWitness: Sendable, Hashable {
         planHash: plan, modelHash: model, ledgerSize: head.size, ledgerHead: head.head))
   }
 
+  /// Whose inputs are in the sum, as the survivors signed it; nobody when the statement is malformed.
+  public var survivors: [ParticipantID] { SurvivorStatement(bytes: statement)?.survivors ?? [] }
+
   /// Who countersigned the head: survivors in the roster whose signatures hold, each once.
   ///
   /// - Returns: nobody when the statement is malformed, of another attempt, or bound to something else than plan, model and head.

@@ -56,7 +56,7 @@ struct PartnerReport {
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
-        catalogueHash: plan.catalogue.hash, codeVersion: TacitVersion.text, accountantName: figures.accountant,
+        catalogueHash: plan.catalogue.hash, codeVersion: ProgramVersion.tacit, accountantName: figures.accountant,
         // Nobody signs what is recomputed here; that the ledger is this partner's was verified.
         signerKeyFingerprint: nil),
       privacy: privacy,
@@ -89,13 +89,12 @@ struct PartnerReport {
           ? "the ledger of '\(partner)' is at the partner, who reports from it with: tacit-client report"
           : "\(path) is missing: what was charged there cannot be known")
     }
-    let roster = Dictionary(
-      uniqueKeysWithValues: plan.roster.compactMap { entry in
-        VerificationKey(hex: entry.verificationKey).map { (ParticipantID(entry.participant), $0) }
-      })
     let verification = LedgerVerifier(
       key: VerificationKey(hex: entry.verificationKey), plan: hash,
-      rules: [EvidenceRules(plan: hash, roster: roster, threshold: plan.aggregation.threshold)]
+      rules: [
+        EvidenceRules(
+          plan: hash, roster: plan.verificationKeys, threshold: plan.aggregation.signaturesForProof(partners: plan.roster.count))
+      ]
     ).verify(try RunFiles.read(path, of: folder))
     // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
     let fault = verification.findings.first { finding in
@@ -110,18 +109,7 @@ struct PartnerReport {
     }
     // The run's report counted the charges when the ledger was whole.
     if FileManager.default.fileExists(atPath: folder.reportJSON) {
-      let sealed: VerifiedReport
-      let report: RunReport
-      do {
-        let bytes = try RunFiles.read(folder.reportJSON, of: folder)
-        sealed = try VerifiedReport(bytes)
-        report = try RunReport(json: Data(bytes))
-      } catch let error as ReportSealFault {
-        throw CommandFailure(.notVerified, "\(folder.reportJSON) \(error); the partner's charges cannot be compared with it")
-      }
-      guard sealed.seal.key == plan.coordinatorKey else {
-        throw CommandFailure(.notVerified, "\(folder.reportJSON) is not signed by the plan's coordinator")
-      }
+      let report = try SealedRunReport(of: folder).report
       // Without noise nothing is spent that a report would count.
       guard plan.privacy.noise != .none else { return state }
       guard let row = report.privacy.spending?.first(where: { $0.kind == .partner && $0.name == partner }) else {

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import CommandSupport
-internal import FederatedLearning
 internal import Foundation
 internal import ModelExport
 internal import Reporting
@@ -78,51 +77,38 @@ struct ReportRunCommand: ParsableCommand {
   }
 
   /// Reads a run's report.json, or the file itself; a seal that does not hold is refused.
-  ///
-  /// A run's report is the coordinator's, and has its seal: one without was never a run's, or lost it with what the seal forbids.
   private static func read(_ path: String) throws -> (report: RunReport, seal: ReportSeal?) {
     var isFolder: ObjCBool = false
-    var file = path
-    var signer: String?
-    let bytes: [UInt8]
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-      do { bytes = try PlainFile.read(path, bytesMax: PlainFile.documentBytesMax, followsLinks: true) } catch {
-        throw CommandFailure(.noInput, "\(error)")
-      }
-    } else {
-      let folder = try RunFiles.open(path)
-      file = folder.reportJSON
-      guard FileManager.default.fileExists(atPath: file) || !folder.isExport else {
-        throw CommandFailure(
-          .noInput,
-          "\(folder.currentPath) was exported by a coordinator, which has no data to judge by, so that it holds no report; check it with: tacit verify \(path); judge its model on data of yours with: tacit evaluate \(path) --data DATA"
-        )
-      }
-      guard FileManager.default.fileExists(atPath: file) || folder.isFinished else {
-        throw CommandFailure(
-          .noInput,
-          "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results")
-      }
-      bytes = try RunFiles.read(file, of: folder)
-      do { signer = try PlanFile(bytes: try RunFiles.read(folder.plan, of: folder)).plan.coordinatorKey } catch let error
-        as PlanError
-      {
-        throw CommandFailure(.data, "\(folder.plan): \(error)")
-      }
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue { return try readFile(path) }
+    let folder = try RunFiles.open(path)
+    guard FileManager.default.fileExists(atPath: folder.reportJSON) || !folder.isExport else {
+      throw CommandFailure(
+        .noInput,
+        "\(folder.currentPath) was exported by a coordinator, which has no data to judge by, so that it holds no report; check it with: tacit verify \(path); judge its model on data of yours with: tacit evaluate \(path) --data DATA"
+      )
     }
-    guard bytes.first == UInt8(ascii: "{") || file != path else {
+    guard FileManager.default.fileExists(atPath: folder.reportJSON) || folder.isFinished else {
+      throw CommandFailure(
+        .noInput,
+        "\(folder.currentPath) holds no report: the run ended before its end, and only its ledgers and plan are results")
+    }
+    let sealed = try SealedRunReport(of: folder)
+    return (sealed.report, sealed.seal)
+  }
+
+  /// A report alone: of one partner, or one that lost its seal, which the output says then.
+  private static func readFile(_ path: String) throws -> (report: RunReport, seal: ReportSeal?) {
+    let bytes: [UInt8]
+    do { bytes = try PlainFile.read(path, bytesMax: PlainFile.documentBytesMax, followsLinks: true) } catch {
+      throw CommandFailure(.noInput, "\(error)")
+    }
+    guard bytes.first == UInt8(ascii: "{") else {
       throw CommandFailure(.noInput, "\(path): found a file, expected the folder of a run such as runs/first, or its report.json")
     }
     let seal: ReportSeal?
-    do { seal = try VerifiedReport(bytes).seal } catch  where !error.isUnsealed || signer != nil {
-      throw CommandFailure(.notVerified, "\(file) \(error); do not rely on its figures")
-    } catch { seal = nil }  // A report of one partner, or one that lost its seal: the output says so.
-    if let signer, let seal, seal.key != signer {
-      throw CommandFailure(
-        .notVerified,
-        "\(file) is signed by the key \(seal.key.prefix(16))…, expected the coordinator's of plan.json: \(signer.prefix(16))…; do not rely on its figures"
-      )
-    }
-    do { return (try RunReport(json: Data(bytes)), seal) } catch { throw CommandFailure(.data, "\(file): \(error)") }
+    do { seal = try VerifiedReport(bytes).seal } catch  where !error.isUnsealed {
+      throw CommandFailure(.notVerified, "\(path) \(error); do not rely on its figures")
+    } catch { seal = nil }
+    do { return (try RunReport(json: Data(bytes)), seal) } catch { throw CommandFailure(.data, "\(path): \(error)") }
   }
 }

@@ -13,6 +13,8 @@ final class RoundRecorder {
   private(set) var lines: [String] = []
   /// Countersignatures of the coordinator's heads, one line a round.
   private(set) var witnesses: [String] = []
+  /// The coordinator's signed word on the newest model.
+  private(set) var modelRelease: ModelRelease?
   private var points: [ReportMetric: [RoundValue]] = [:]
 
   init(experiment: Experiment, progress: Progress) {
@@ -39,6 +41,7 @@ final class RoundRecorder {
       progress.say("release \(round + 1), attempt \(attempt + 1) came to nothing: \(reason)")
       append(["event": "aborted", "round": round, "attempt": attempt, "reason": "\(reason)"])
     case .published(let release, let model):
+      modelRelease = release.modelRelease
       if let witness = release.witness { witnesses.append(witness.json.text) }
       let plan = experiment.plan
       progress.published(

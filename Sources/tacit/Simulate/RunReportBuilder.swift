@@ -22,7 +22,8 @@ struct RunReportBuilder {
 
   func report() throws -> RunReport {
     RunReport(
-      identity: identity, privacy: try privacy(), utility: utility, cost: cost, hazards: hazards, commands: commands)
+      identity: identity, privacy: try figures.report(end: "\(result.end)"), utility: utility, cost: cost,
+      hazards: figures.hazards, commands: commands)
   }
 
   /// N/z with what to expect of it; `nil` without noise.
@@ -36,7 +37,7 @@ struct RunReportBuilder {
     RunIdentity(
       runID: plan.session, algorithm: plan.algorithm.name, dataSet: experiment.dataset.name,
       planHash: SHA256.hash(experiment.planFile.bytes).hex, catalogueHash: plan.catalogue.hash,
-      codeVersion: TacitVersion.text, accountantName: figures.accountant,
+      codeVersion: ProgramVersion.tacit, accountantName: figures.accountant,
       signerKeyFingerprint: SHA256.hash(experiment.coordinatorKey.verificationKey.bytes).hex,
       createdAt: experiment.settings.insecureTestRandomness
         ? "1970-01-01T00:00:00Z" : Date().formatted(.iso8601),
@@ -49,11 +50,8 @@ struct RunReportBuilder {
   private var figures: RunPrivacy {
     RunPrivacy(
       plan: plan, state: outcome.coordinatorLedger.state,
-      partners: zip(plan.roster.map(\.name), outcome.partnerLedgers.map(\.state)).map { ($0, $1) })
-  }
-
-  private func privacy() throws -> PrivacyReport {
-    try figures.report(areUsersFromData: experiment.settings.nominalUsers == nil, end: "\(result.end)")
+      partners: zip(plan.roster.map(\.name), outcome.partnerLedgers.map(\.state)).map { ($0, $1) },
+      origin: .simulation(areUsersFromData: experiment.settings.nominalUsers == nil))
   }
 
   // MARK: - Utility and cost
@@ -98,21 +96,6 @@ struct RunReportBuilder {
     case .consistencyCheck: .consistencyCheck
     case .unmask: .unmask
     }
-  }
-
-  private var hazards: [Hazard] {
-    var hazards = [
-      Hazard(
-        kind: .simulation,
-        text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator."),
-      Hazard(
-        kind: .exactTables,
-        text:
-          "The quality tables and curves, in metrics.jsonl too, are exact, and recommendations.tsv lists single users, without the items that they have. ε covers none of them. Outside a simulation such figures would be noised and charged, or stay at the partners."
-      ),
-    ]
-    hazards += PlanPrivacyReport.hazards(plan)
-    return hazards
   }
 
   private var commands: [ReportCommand] {

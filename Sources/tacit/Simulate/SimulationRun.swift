@@ -102,6 +102,7 @@ struct SimulationRun {
     let series: [MetricSeries]
     let metricLines: [String]
     let witnessLines: [String]
+    let modelRelease: ModelRelease?
   }
 
   /// Plays the plan again with canaries, and writes what that found.
@@ -167,7 +168,7 @@ struct SimulationRun {
     progress.finish()
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
-      series: recorder.series, metricLines: recorder.lines, witnessLines: recorder.witnesses)
+      series: recorder.series, metricLines: recorder.lines, witnessLines: recorder.witnesses, modelRelease: recorder.modelRelease)
   }
 
   private func writePlan(_ experiment: Experiment, _ folder: RunFolder) throws {
@@ -180,6 +181,7 @@ struct SimulationRun {
   private func writeResults(
     _ experiment: Experiment, _ outcome: Outcome, _ comparison: Comparison, _ report: RunReport, _ folder: RunFolder
   ) throws {
+    if let statement = outcome.modelRelease { try folder.write(statement.encoded(), to: folder.modelRelease) }
     try ModelBundle.write(
       outcome.result.model, catalogue: experiment.dataset.catalogue, to: folder.currentPath)
     try RecommendationFile.write(

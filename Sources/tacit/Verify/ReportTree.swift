@@ -3,21 +3,11 @@ internal import Foundation
 /// Two values of one type, compared member by member as the JSON that they are written in.
 ///
 /// Nothing is left out because nobody thought of it: what one side has and the other has not is a difference too.
-struct ReportTree {
-  /// Members with sentences for people, which another version of this program may word otherwise.
-  static let sentences: Set<String> = [
-    "theorem", "assumptions", "numerics", "who", "sees", "protectedBy", "linkage", "contributionBounds", "distance", "covered",
-    "notCovered", "charged", "publicData", "neverLeaves", "note", "mechanism", "rounding", "randomness", "sampler",
-    "endedBecause", "text",
-  ]
-
-  /// Members that are not compared.
-  var skipped: Set<String> = []
-
+enum ReportTree {
   /// One sentence for each place where the stated value is another than the one found; numbers may differ by 1e-6 relative.
   ///
   /// - Throws: the encoder's error when a value has no JSON.
-  func differences(stated: some Encodable, found: some Encodable, at path: String) throws -> [String] {
+  static func differences(stated: some Encodable, found: some Encodable, at path: String) throws -> [String] {
     func tree(_ value: some Encodable) throws -> JSONTree {
       try JSONDecoder().decode(JSONTree.self, from: try JSONEncoder().encode(value))
     }
@@ -26,10 +16,10 @@ struct ReportTree {
     return sentences
   }
 
-  private func compare(_ stated: JSONTree?, _ found: JSONTree?, _ path: String, _ sentences: inout [String]) {
+  private static func compare(_ stated: JSONTree?, _ found: JSONTree?, _ path: String, _ sentences: inout [String]) {
     switch (stated, found) {
     case (.members(let left), .members(let right)):
-      for key in Set(left.keys).union(right.keys).sorted() where !skipped.contains(key) {
+      for key in Set(left.keys).union(right.keys).sorted() {
         compare(left[key], right[key], "\(path).\(key)", &sentences)
       }
     case (.list(let left), .list(let right)) where left.count == right.count:
@@ -40,7 +30,7 @@ struct ReportTree {
         sentences.append("states \(path) as \(left), found \(right)")
       }
     default:
-      if stated != found { sentences.append("states \(path) as \(Self.text(stated)), found \(Self.text(found))") }
+      if stated != found { sentences.append("states \(path) as \(text(stated)), found \(text(found))") }
     }
   }
 

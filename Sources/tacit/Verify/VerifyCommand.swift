@@ -32,7 +32,7 @@ struct VerifyCommand: ParsableCommand {
     /// For a report alone only with --signer: unchanged since a key that nobody knows is not sound.
     let isSound: Bool
     let isSignerChecked: Bool
-    let checks: [RunVerification.Check]
+    let checks: [RunFindings.Check]
     let relaxed: [String]
     let cannotBeSeen: [String]
   }
@@ -44,7 +44,7 @@ struct VerifyCommand: ParsableCommand {
     }
     let folder = try RunFiles.open(path)
     let verification = RunVerification(folder: folder)
-    var checks = verification.checks
+    var checks = verification.findings.checks
     let fingerprint = verification.coordinatorKey.map { SignerFingerprint(of: $0) }
     if let signer {
       let isMeant = fingerprint?.isMeant(by: signer) == true
@@ -67,7 +67,7 @@ struct VerifyCommand: ParsableCommand {
   }
 
   private func answer(
-    _ subject: String, _ checks: [RunVerification.Check], _ limits: [String], relaxed: [String] = [], verdict: String,
+    _ subject: String, _ checks: [RunFindings.Check], _ limits: [String], relaxed: [String] = [], verdict: String,
     isSound: Bool
   ) throws {
     let failed = checks.filter { $0.verdict == .failed }.count
@@ -103,7 +103,7 @@ struct VerifyCommand: ParsableCommand {
         path, [.init(verdict: .failed, subject: path, sentence: "\(error)")], Self.reportLimits, verdict: "", isSound: false)
     }
     guard let signer else {
-      let check = RunVerification.Check(
+      let check = RunFindings.Check(
         verdict: .note, subject: path,
         sentence:
           "every byte is what the key \(report.signer) signed; whose key that is was not checked: compare it with what the signer says, or give --signer"
@@ -114,7 +114,7 @@ struct VerifyCommand: ParsableCommand {
         isSound: false)
     }
     let isMeant = report.signer.isMeant(by: signer)
-    let check = RunVerification.Check(
+    let check = RunFindings.Check(
       verdict: isMeant ? .ok : .failed, subject: path,
       sentence: isMeant
         ? "every byte is what the key \(report.signer) signed, which is the signer that you named"

@@ -1,0 +1,78 @@
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import FederatedLearning
+internal import Reporting
+internal import Storage
+
+/// What a report says that plan and ledgers do not.
+///
+/// The privacy part is made anew from plan and ledgers and compared as a whole, figures and sentences, so that nothing can be stated,
+/// left out or added unseen. What is left: why the run ended, and what an audit measured.
+struct ReportComparison {
+  let report: RunReport
+  let run: RunUnderCheck
+  let ledgers: RunLedgers
+
+  private var plan: TrainingPlan { run.plan }
+
+  /// Who makes such a folder. A simulation is not asked for sentences of a service, nor a service for those of a simulation.
+  private var origin: RunPrivacy.Origin {
+    run.folder.isExport
+      ? .service : .simulation(areUsersFromData: RunPrivacy.areUsersFromData(report.privacy))
+  }
+
+  /// One sentence for each figure or sentence that differs.
+  var objections: [String] {
+    var objections: [String] = []
+    func compare(_ what: String, _ stated: String?, _ found: String) {
+      guard stated != found else { return }
+      objections.append("states \(what) \(stated.map { shortened($0) } ?? "nowhere"), found \(shortened(found))")
+    }
+    if report.identity.codeVersion != origin.program {
+      objections.append(
+        "was made by \(report.identity.codeVersion ?? "a program without a name"), and this is \(ProgramVersion.tacit), which compares with what \(origin.program) writes: its sentences, page and text cannot be; verify it with the version that made it"
+      )
+    }
+    compare("the run as", report.identity.runID, plan.session)
+    compare("the plan's hash as", report.identity.planHash, run.planHash.hex)
+    compare("the catalogue's hash as", report.identity.catalogueHash, plan.catalogue.hash)
+    compare("the algorithm as", report.identity.algorithm, plan.algorithm.name)
+    if let key = VerificationKey(hex: plan.coordinatorKey) {
+      compare("the signer as", report.identity.signerKeyFingerprint, SHA256.hash(key.bytes).hex)
+    }
+    if origin == .service, report.utility != nil || report.cost != nil {
+      objections.append("states figures of quality or cost, which a coordinator without data has no means to measure")
+    }
+    guard let ledger = ledgers.coordinator else {
+      return objections + ["its figures could not be compared: the coordinator's ledger cannot be read"]
+    }
+    let privacy = RunPrivacy(plan: plan, state: ledger, partners: ledgers.partners, origin: origin)
+    for hazard in privacy.hazards where !report.hazards.contains(hazard) { objections.append("does not say: \(hazard.text)") }
+    for hazard in report.hazards where !privacy.hazards.contains(hazard) {
+      objections.append("says what plan and origin do not: \(hazard.text)")
+    }
+    compare("the ledger's head as", report.privacy.ledger?.head, ledger.lastHash.hex)
+    compare("the accountant as", report.identity.accountantName, privacy.accountant)
+    return objections + privacyObjections(privacy)
+  }
+
+  private func privacyObjections(_ privacy: RunPrivacy) -> [String] {
+    var stated = report.privacy
+    do {
+      var found = try privacy.report(end: stated.rounds?.endedBecause)
+      found.audit = stated.audit
+      // A simulated partner's ledger may not be at hand; that is said elsewhere. A service states none of them.
+      if origin != .service {
+        let names = Set(plan.roster.map(\.name)).subtracting(ledgers.partners.map(\.name))
+        stated.spending?.removeAll { $0.kind == .partner && names.contains($0.name) }
+      }
+      let differences = try ReportTree.differences(stated: stated, found: found, at: "privacy")
+      return differences.count <= Self.countMax
+        ? differences : differences.prefix(Self.countMax) + ["differs in \(differences.count - Self.countMax) more figures"]
+    } catch { return ["its figures cannot be compared with the ledger's: \(error)"] }
+  }
+
+  private static let countMax = 8
+
+  private func shortened(_ text: String) -> String { text.count > 24 ? "\(text.prefix(16))…" : text }
+}

@@ -1,0 +1,122 @@
+import CommandSupport
+import CryptoPrimitives
+import FederatedLearning
+import Foundation
+import Reporting
+import Testing
+
+/// The three forms of a run's report against whoever takes one away, exchanges one, or seals forms that say different things.
+@Suite(.serialized) struct LyingFormsTests {
+  enum Kind: String, CaseIterable { case whole, exported, interrupted }
+
+  /// A sound folder of each kind, and its name.
+  private func folder(_ kind: Kind) throws -> (coordinator: LyingCoordinator, name: String) {
+    let coordinator = try LyingCoordinator()
+    if kind == .exported { try coordinator.export() }
+    guard kind == .interrupted else { return (coordinator, "run") }
+    let (from, to) = (coordinator.scratch.path("run"), coordinator.scratch.path("run.partial"))
+    try FileManager.default.moveItem(atPath: from, toPath: to)
+    return (coordinator, "run.partial")
+  }
+
+  private func failures(_ coordinator: LyingCoordinator, _ name: String) throws -> [String] {
+    let outcome = try Program.tacit.run("verify", name, in: coordinator.scratch)
+    let failures = outcome.output.split(separator: "\n").filter { $0.hasPrefix("FAIL") }.map(String.init)
+    #expect(outcome.status == (failures.isEmpty ? 0 : 4) && !outcome.wasKilled, "\(outcome.output)\(outcome.errors)")
+    return failures
+  }
+
+  @Test("A report has its three forms, or none is there: one that was left alone is never called sound", arguments: Kind.allCases)
+  func together(kind: Kind) throws {
+    let (coordinator, name) = try folder(kind)
+    let forms = ["report.json", "report.html", "report.txt"]
+    let bytes = try forms.map { try coordinator.scratch.bytes("\(name)/\($0)") }
+    #expect(try failures(coordinator, name).isEmpty)
+    for kept in 1..<7 {
+      for (index, form) in forms.enumerated() {
+        if kept & 1 << index == 0 {
+          try? coordinator.scratch.remove("\(name)/\(form)")
+        } else {
+          try coordinator.scratch.write(bytes[index], to: "\(name)/\(form)")
+        }
+      }
+      let failures = try failures(coordinator, name)
+      let expected = forms.enumerated().filter { kept & 1 << $0.offset == 0 }.map {
+        "FAIL  \($0.element): is missing, and another form of the report is there"
+      }
+      #expect(failures.count == expected.count, "\(failures)")
+      for words in expected { #expect(failures.contains { $0.hasPrefix(words) }, "\(failures)") }
+    }
+  }
+
+  @Test("A page beside which report.json was taken away is held to its seal all the same", arguments: Kind.allCases)
+  func alone(kind: Kind) throws {
+    for file in ["report.html", "report.txt"] {
+      let (coordinator, name) = try folder(kind)
+      let form = try coordinator.scratch.read("\(name)/\(file)")
+      try coordinator.scratch.write(form.replacing("8.00", with: "0.10"), to: "\(name)/\(file)")
+      try coordinator.scratch.remove("\(name)/report.json")
+      #expect(try failures(coordinator, name).contains { $0.contains("\(file): was changed after it was signed") })
+      // A forger's own seal does not help.
+      let report = try RunReport(json: try LyingCoordinator().scratch.bytes("run/report.json"))
+      let forged = try SealedReport(report.signed(by: coordinator.partnerKeys[3]), key: coordinator.partnerKeys[3])
+      try coordinator.scratch.write(file == "report.txt" ? forged.text : forged.page, to: "\(name)/\(file)")
+      #expect(try failures(coordinator, name).contains { $0.contains("\(file): is signed by the key") })
+    }
+  }
+
+  @Test(
+    "A page or text that its coordinator sealed beside another report.json is found, whatever program or version it names",
+    arguments: [false, true])
+  func lyingForms(isExport: Bool) throws {
+    for version in [nil, "tacit 0.0.9", "tacit-coordinator 9"] {
+      let coordinator = try LyingCoordinator()
+      if isExport { try coordinator.export() }
+      var report = try RunReport(json: try coordinator.scratch.bytes("run/report.json"))
+      if let version { report.identity.codeVersion = version }
+      let (page, text) = (report.renderHTML(), report.renderText(.page))
+      let (falsePage, falseText) = (page.replacing("8.00", with: "0.10"), text.replacing("8.00", with: "0.10"))
+      #expect(falsePage != page && falseText != text)
+      try coordinator.seal([.json: try report.renderJSON(), .page: falsePage, .text: falseText])
+      try coordinator.expectFound("report.html: does not say what", "report.txt: does not say what")
+    }
+  }
+
+  @Test("A figure that stands twice in report.json, or a member that no report has, is found although it was sealed")
+  func twice() throws {
+    let coordinator = try LyingCoordinator()
+    let report = try RunReport(json: try coordinator.scratch.bytes("run/report.json"))
+    let json = try report.renderJSON()
+    let member = try #require(json.firstRange(of: /"epsilonUpper" : [0-9.]+/))
+    let stated = String(json[member])
+    for other in [
+      json.replacing(stated, with: "\(stated),\n\"epsilonUpper\" : 0.1"),
+      json.replacing(stated, with: "\"epsilonUpper\" : 0.1,\n\(stated)"),
+      "{\n  \"approvedBy\" : \"everybody\"," + json.dropFirst(1), json + "\n",
+    ] {
+      try coordinator.seal([.json: other, .page: report.renderHTML(), .text: report.renderText(.page)])
+      try coordinator.expectFound("report.json: ")
+      // Whichever of the two this program reads: the bytes are no report's.
+      let failures = try coordinator.verify().output.split(separator: "\n").filter { $0.hasPrefix("FAIL  report.json") }
+      #expect(failures.contains { $0.contains("holds members, or a spelling, that no report has") }, "\(failures)")
+    }
+  }
+
+  @Test("A service's report that states figures of quality is refused: it has no data to measure by")
+  func quality() throws {
+    let coordinator = try LyingCoordinator()
+    let simulated = try RunReport(json: try coordinator.scratch.bytes("run/report.json"))
+    try coordinator.export()
+    try coordinator.reseal { $0.utility = simulated.utility }
+    try coordinator.expectFound("states figures of quality or cost")
+  }
+}
+
+extension RunReport {
+  /// The same, naming another signer.
+  fileprivate func signed(by key: SigningKey) -> RunReport {
+    var report = self
+    report.identity.signerKeyFingerprint = SignerFingerprint(of: key.verificationKey).hex
+    return report
+  }
+}
