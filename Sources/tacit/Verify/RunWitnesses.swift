@@ -26,7 +26,8 @@ struct RunWitnesses {
   func found() -> RunFindings {
     var findings = RunFindings()
     guard plan.aggregation.isSecure else {
-      findings.limit("Without secure aggregation partners sign nothing about a sum: how many are in it is the coordinator's word.")
+      findings.limit(
+        "Without secure aggregation partners sign nothing about a sum: how many are in it is the coordinator's word.")
       return findings
     }
     guard let ledger = ledgers.coordinator else { return findings }
