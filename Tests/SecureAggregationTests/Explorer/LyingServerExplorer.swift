@@ -17,7 +17,8 @@ import SecureAggregation
 /// - clients advertise at once, and submit as soon as they are asked: that gives the coordinator more, never less. A client that
 ///   is gone is one that is never told anything any more.
 final class LyingServerExplorer {
-  /// A guard that is taken out of every honest client, to see that the explorer would notice.
+  /// A guard that is taken out of every honest client, to see that the explorer would notice. The coordinator then lies from the
+  /// masked input on only, which is enough, and finds it in seconds.
   enum Fault {
     /// A client that was set back to before it signed, and signs and answers again.
     case answersTwice
@@ -67,10 +68,14 @@ final class LyingServerExplorer {
   private var corruptDeals: [[Int8]: Int] = [:]
   /// Where a place can go with what there is: by place and what is at hand.
   private var ways: [[Int]: (next: [Int], offers: Int)] = [:]
+  /// Each message at each place: the place after it, or −1.
+  private var moves: [Move: Int] = [:]
+  /// By the place before it.
+  private var answered: [Int: [Int]] = [:]
   private var report = Report()
 
   /// - Parameters:
-  ///   - participants: n, at most 5.
+  ///   - participants: n, at most 4.
   ///   - threshold: t.
   ///   - corrupt: how many of the last ranks give the coordinator all that they have.
   init(participants: Int, threshold: Int, corrupt: Int = 0, fault: Fault? = nil) throws {
@@ -99,8 +104,8 @@ final class LyingServerExplorer {
   private func id(_ rank: Int) -> ParticipantID { rehearsal.parameters.participants[rank] }
   private func ids(_ ranks: Ranks) -> [ParticipantID] { (0..<count).filter { ranks >> Ranks($0) & 1 == 1 }.map(id) }
 
-  /// - Parameter limit: of states; exploring ends there, and the report says so by its count.
-  func explore(limit: Int = 50_000_000) throws -> Report {
+  /// - Parameter end: stops at the first state that violates this.
+  func explore(until end: Property? = nil) throws -> Report {
     var first: UInt64 = 0
     for (position, rank) in honest.enumerated() {
       places.append(Place(rank: rank))
@@ -111,11 +116,12 @@ final class LyingServerExplorer {
     while let state = open.popLast() {
       let current = honest.indices.map { Int(state >> UInt64(16 * $0) & 0xFFFF) }
       check(current)
+      if let end, report.violations[end] != nil { break }
       for position in honest.indices {
         for next in try successors(of: current[position], in: current) {
           let shift = UInt64(16 * position)
           let state = state & ~(0xFFFF << shift) | UInt64(next) << shift
-          if seen.count < limit, seen.insert(state).inserted { open.append(state) }
+          if seen.insert(state).inserted { open.append(state) }
         }
       }
     }
@@ -133,7 +139,7 @@ final class LyingServerExplorer {
     case .advertised, .submitted: break
     case .dealt: key += state.map { places[$0].deal ?? -1 }
     case .signed, .answered:
-      guard place.stage == .signed || fault == .answersTwice else { return [] }
+      guard place.stage == .signed || fault == .answersTwice && place.signatures.count < 2 else { return [] }
       for other in state { key += [-2] + places[other].signatures }
     }
     if let known = ways[key] {
@@ -143,15 +149,37 @@ final class LyingServerExplorer {
     var next: [Int] = []
     let offers = try messages(to: place, in: state)
     for offer in offers {
-      if let place = try take(offer, at: place) {
-        precondition(places.count < 1 << 16, "more places than a state can name")
-        places.append(place)
-        next.append(places.count - 1)
-      }
+      if let place = try move(offer, from: index), !next.contains(place) { next.append(place) }
     }
     ways[key] = (next, offers.count)
     report.offers += offers.count
     return next
+  }
+
+  /// - Returns: the place's index; `nil` when the client refused.
+  private func move(_ offer: Offer, from index: Int) throws -> Int? {
+    let key = Move(place: index, message: offer.message, setBack: offer.setBack)
+    if let known = moves[key] { return known >= 0 ? known : nil }
+    guard let place = try take(offer, at: places[index]) else {
+      moves[key] = -1
+      return nil
+    }
+    // A closed session is what it sent: which signatures it was content with makes no difference any more.
+    if place.stage == .answered, let same = answered[index]?.first(where: { places[$0].answers == place.answers }) {
+      moves[key] = same
+      return same
+    }
+    precondition(places.count < 1 << 16, "more places than a state can name")
+    places.append(place)
+    moves[key] = places.count - 1
+    if place.stage == .answered { answered[index, default: []].append(places.count - 1) }
+    return places.count - 1
+  }
+
+  private struct Move: Hashable {
+    let place: Int
+    let message: ServerMessage
+    let setBack: Int?
   }
 
   /// A message with what the explorer knows of it beforehand.
@@ -166,12 +194,15 @@ final class LyingServerExplorer {
   private func messages(to place: Place, in state: [Int]) throws -> [Offer] {
     var offers: [Offer]
     switch place.stage {
-    case .advertised: offers = lists(to: place)
-    case .dealt: offers = try deliveries(to: place, state)
+    case .advertised:
+      offers = fault == nil ? lists(to: place) : lists(to: place).filter { !$0.list.contains(-1) && !$0.list.isEmpty }
+    case .dealt:
+      offers = try deliveries(to: place, state)
+      if fault != nil { offers = offers.filter { $0.ranks.nonzeroBitCount == count } }
     case .submitted: offers = survivorSets()
     case .signed:
       offers = signatureSets(to: place, state)
-      if fault == .answersTwice { offers += survivorSets(setBack: 2) }
+      if fault == .answersTwice, place.signatures.count < 2 { offers += survivorSets(setBack: 2) }
     case .answered: return survivorSets(setBack: 2)
     }
     return offers + outOfPlace(place.stage)
@@ -205,7 +236,8 @@ final class LyingServerExplorer {
     zip(advertisements, choice).compactMap { $1 < 0 ? nil : $0[Int($1)] }
   }
 
-  /// Every choice of dealers whose deals are at hand, each also with an entry that was made for somebody else or was changed.
+  /// Every choice of dealers whose deals are at hand; where all are, also with one entry that was made for somebody else or was
+  /// changed.
   private func deliveries(to place: Place, _ state: [Int]) throws -> [Offer] {
     var hands = [[Int]](repeating: [], count: count)
     for other in state { if let deal = places[other].deal { hands[places[other].rank].append(deal) } }
@@ -224,6 +256,8 @@ final class LyingServerExplorer {
       let entries = dealers.compactMap { entry(of: deals[$0], to: place.rank) }
       let ranks = dealers.reduce(Ranks(0)) { $0 | 1 << Ranks(deals[$1].rank) }
       offers.append(Offer(message: delivery(entries), ranks: ranks))
+      // Changed entries are refused one by one, whatever else is in the list: tried where everybody's entry is.
+      guard dealers.count == count else { continue }
       for index in entries.indices {
         var changed = entries
         if let sealed = changed[index].sealed {

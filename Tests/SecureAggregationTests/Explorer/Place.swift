@@ -13,7 +13,7 @@ struct Place {
   enum Stage: Int { case advertised, dealt, submitted, signed, answered }
 
   /// What the client revealed, and under which signed survivor set.
-  struct Answer {
+  struct Answer: Equatable {
     let statement: Int
     /// Whose share of b, whose share of s.
     var selfMasks: Ranks = 0
