@@ -92,7 +92,7 @@ struct OpenConnections {
       for (origin, all) in origins {
         guard let oldest = all.first(where: isMeant)?.number else { continue }
         let count = all.count(where: isMeant)
-        if let most, (most.count, most.origin) > (count, origin) { continue }
+        if let most, (most.count, oldest) > (count, most.oldest) { continue }
         most = (origin, count, oldest)
       }
       return most.map { ($0.origin, $0.count) }
