@@ -38,6 +38,12 @@ public struct CoordinatorProcess: Sendable {
     self.logger = logger
     try state.store.checkIntegrity()
     (lease, lock) = try await Self.takeLease(state, waits: configuration.isStandby, logger)
+    // Whoever stood by has read the keys long before it may use them.
+    if let newest = try state.store.successions().last, newest.new != state.signingKey.verificationKey {
+      try? state.store.release(lease)
+      throw StateFolderError(
+        .busy, "the signing key of \(state.folder.path) was rotated while this process stood by; start it again")
+    }
     let hosted = try state.host(
       lease: lease, policy: configuration.policy, quota: configuration.spoolQuota, workers: configuration.workers,
       checksCertificates: !configuration.isInsecureLoopback, logger: logger, clock: { Date() },

@@ -41,6 +41,11 @@ public enum PlanSettings {
     "threshold", .optional, in: 2...10_000,
     help:
       "Shamir threshold t: partners that must help to open a sum. By default two thirds of the n partners, rounded down, plus 1.")
+  static let graph = Setting<GraphChoice>.choice(
+    "graph", .default(GraphChoice.complete.rawValue),
+    help:
+      "Between whom shares and masks pass: complete (everybody with everybody, a promise without a chance in it), drawn (each partner draws its holders; for hundreds of partners), or auto: drawn where it at least halves the shares."
+  )
   static let minimumPartners = Setting<Int>.integer(
     "minimum-partners", .optional, in: 2...10_000,
     help:
@@ -60,8 +65,8 @@ public enum PlanSettings {
     program: "a plan",
     [
       task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
-      maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, attempts,
-      reserveAttempts, suite, partners,
+      maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, graph,
+      attempts, reserveAttempts, suite, partners,
     ], isFileOnly: true, lister: "tacit-coordinator plan --sample",
     elsewhere: Dictionary(
       uniqueKeysWithValues: CoordinatorSettings.schema.settings.map {
@@ -118,6 +123,7 @@ public struct PlanMaker {
     decisions.threshold = settings[ifSet: known.threshold]
     decisions.minimumPartners = settings[ifSet: known.minimumPartners]
     decisions.colluders = settings[known.colluders]
+    decisions.graph = settings[known.graph]
     decisions.attempts = settings[known.attempts]
     decisions.reserveAttempts = decisions.noise == .none ? 0 : settings[known.reserveAttempts]
     decisions.suite = settings[known.suite] == .aes256 ? 1 : 2

@@ -118,6 +118,12 @@ class RandomStream:
             if value != PRIME:
                 return value
 
+    def below(self, bound):
+        while True:
+            value = struct.unpack("<Q", self.bytes(8))[0]
+            if value < 2**64 // bound * bound:
+                return value % bound
+
 
 # ---- Keys and commitments (section 4) ----------------------------------------------------------------------------
 
@@ -253,7 +259,14 @@ class Client:
     def share_keys(self, advertisements):
         self.list = {a["participant"]: a for a in advertisements}
         self.hash1 = advertisements_hash(self.plan, self.context, advertisements)
-        holders = sorted(self.list)
+        graph = self.plan.get("graph")
+        holders, self.masked = sorted(self.list), None
+        if graph:
+            draw = draw_holders(self.plan["participants"], self.id, graph["holders"], self.random)
+            holders = sorted(p for p in draw if p in self.list)
+            assert len(holders) >= self.plan["threshold"]
+            self.masked = set(draw[:graph["maskDraws"]])
+        self.holders = holders
         points = [self.plan["participants"].index(h) + 1 for h in holders]
         b_shares = deal(self.b, self.plan["threshold"], points, self.random)
         s_shares = deal(self.s, self.plan["threshold"], points, self.random)
@@ -274,13 +287,15 @@ class Client:
                                   (holder, self.list[holder]["channelPublicKey"]), self.id)
                 data = self.context.fields("sealed shares", u32(self.id), u32(holder), self.hash1)
                 entry["sealed"] = xchacha_seal(key, bytes(24), plaintext, data)
+            if graph:
+                entry["sharesMask"] = holder in self.masked
             entries.append(entry)
             leaves.append(share_leaf(self.context, self.id, point, entry))
         root, _ = merkle(leaves)
         signature = ed25519_sign(self.identity, root_bytes(self.context, self.id, self.hash1, len(leaves), root))
         return {"dealer": self.id, "root": root, "signature": signature, "entries": entries}
 
-    def masked_input(self, deliveries, values):
+    def masked_input(self, deliveries, values, contributors=None):
         self.shares = {}
         for entry in deliveries:
             if entry["dealer"] == self.id:
@@ -291,7 +306,13 @@ class Client:
                               (dealer, self.list[dealer]["channelPublicKey"]), dealer)
             data = self.context.fields("sealed shares", u32(dealer), u32(self.id), self.hash1)
             self.shares[dealer] = xchacha_open(key, bytes(24), entry["sealed"], data)
-        self.transcript = transcript(self.context, self.hash1, [(e["dealer"], e["root"]) for e in deliveries])
+        if self.masked is None:
+            self.transcript = transcript(self.context, self.hash1, [(e["dealer"], e["root"]) for e in deliveries])
+            peers = [p for p in self.shares if p != self.id]
+        else:
+            self.transcript = drawn_transcript(self.context, self.hash1, contributors)
+            peers = sorted({h for h in self.holders if h in self.masked and h in contributors}
+                           | {e["dealer"] for e in deliveries if e["sharesMask"]})
         bits, count, suite = self.plan["modulusBits"], self.plan["dimension"], self.context.suite
         total = list(values)
 
@@ -300,11 +321,10 @@ class Client:
                 total[index] += sign * lane
 
         add(self_mask_key(self.context, self.id, self.b), 1)
-        for dealer in self.shares:
-            if dealer != self.id:
-                key = pair_mask_key(self.context, self.mask, (self.id, x25519_public(self.mask)),
-                                    (dealer, self.list[dealer]["maskPublicKey"]))
-                add(key, 1 if self.id < dealer else -1)
+        for peer in peers:
+            key = pair_mask_key(self.context, self.mask, (self.id, x25519_public(self.mask)),
+                                (peer, self.list[peer]["maskPublicKey"]))
+            add(key, 1 if self.id < peer else -1)
         return pack(total, bits)
 
     def consistency_signature(self, survivors):
@@ -330,12 +350,29 @@ def advertisements_hash(plan, context, advertisements):
     fields.append(u32(len(advertisements)))
     for advertisement in advertisements:
         fields += advertisement_fields(advertisement)
+    graph = plan.get("graph")
+    if graph:
+        return sha256(context.fields("advertisement list of a drawn graph", u32(graph["holders"]), u32(graph["maskDraws"]),
+                                     *fields))
     return sha256(context.fields("advertisement list", *fields))
 
 
+def draw_holders(participants, own, count, random):
+    """Section 13.2: in the order of the draw."""
+    rank, order = participants.index(own), []
+    while len(order) < count:
+        index = random.below(len(participants) - 1)
+        drawn = participants[index if index < rank else index + 1]
+        if drawn not in order:
+            order.append(drawn)
+    return order
+
+
 def share_leaf(context, dealer, point, entry):
+    flag = [u8(1 if entry["sharesMask"] else 0)] if "sharesMask" in entry else []
     return leaf_hash(context.fields("share leaf", u32(dealer), u32(entry["holder"]), u64(point),
-                                    entry["selfMaskCommitment"], entry["maskSeedCommitment"], sha256(entry["sealed"])))
+                                    entry["selfMaskCommitment"], entry["maskSeedCommitment"], sha256(entry["sealed"]),
+                                    *flag))
 
 
 def root_bytes(context, dealer, hash1, leaf_count, root):
@@ -347,6 +384,10 @@ def transcript(context, hash1, roots):
     for dealer, root in roots:
         fields += [u32(dealer), root]
     return sha256(context.fields("transcript", *fields))
+
+
+def drawn_transcript(context, hash1, contributors):
+    return sha256(context.fields("transcript of a drawn graph", hash1, u32(len(contributors)), *[u32(c) for c in contributors]))
 
 
 def survivor_bytes(context, transcript_hash, survivors):
@@ -362,10 +403,14 @@ def run(name, plan, context, inputs, silent_at_masked_input=()):
     }
     advertisements = [clients[p].advertise() for p in participants]
     deals = [clients[p].share_keys(advertisements) for p in participants]
+    graph = plan.get("graph")
     deliveries = {}
-    for position, holder in enumerate(participants):
+    for holder in participants:
         entries = []
         for dealt in deals:
+            position = next((i for i, e in enumerate(dealt["entries"]) if e["holder"] == holder), None)
+            if position is None:
+                continue
             entry = dealt["entries"][position]
             leaves = [share_leaf(context, dealt["dealer"], plan["participants"].index(e["holder"]) + 1, e)
                       for e in dealt["entries"]]
@@ -375,8 +420,10 @@ def run(name, plan, context, inputs, silent_at_masked_input=()):
                             "selfMaskCommitment": entry["selfMaskCommitment"],
                             "maskSeedCommitment": entry["maskSeedCommitment"], "sealed": entry["sealed"],
                             "path": paths[position]})
+            if graph:
+                entries[-1].update(sharesMask=entry["sharesMask"], leafIndex=position, leafCount=len(leaves))
         deliveries[holder] = entries
-    masked = {p: clients[p].masked_input(deliveries[p], inputs[p]) for p in participants}
+    masked = {p: clients[p].masked_input(deliveries[p], inputs[p], participants) for p in participants}
     survivors = [p for p in participants if p not in silent_at_masked_input]
     signatures = [{"participant": p, "signature": clients[p].consistency_signature(survivors)} for p in survivors]
     responses = [{"participant": p, "entries": clients[p].unmask(survivors)} for p in survivors]
@@ -387,9 +434,10 @@ def run(name, plan, context, inputs, silent_at_masked_input=()):
     for p in survivors:
         total = [a + b for a, b in zip(total, unpack(masked[p], count, bits))]
     points = {p: participants.index(p) + 1 for p in participants}
-    chosen = responses[:plan["threshold"]]
+    masks = {(d["dealer"], e["holder"]) for d in deals for e in d["entries"] if e.get("sharesMask", True)}
     for index, dealer in enumerate(participants):
-        seed = reconstruct({points[r["participant"]]: r["entries"][index]["share"] for r in chosen})
+        opened = {points[r["participant"]]: e["share"] for r in responses for e in r["entries"] if e["dealer"] == dealer}
+        seed = reconstruct({x: opened[x] for x in sorted(opened)[:plan["threshold"]]})
         advertisement = advertisements[index]
         if dealer in survivors:
             assert seed_commitment(context, SELF_MASK, dealer, seed) == advertisement["selfMaskCommitment"]
@@ -400,6 +448,8 @@ def run(name, plan, context, inputs, silent_at_masked_input=()):
         scalar = mask_secret(context, dealer, seed)
         assert x25519_public(scalar) == advertisement["maskPublicKey"]
         for p in survivors:
+            if (p, dealer) not in masks and (dealer, p) not in masks:
+                continue
             peer = advertisements[participants.index(p)]["maskPublicKey"]
             lanes = expand(context.suite, pair_mask_key(context, scalar, (dealer, advertisement["maskPublicKey"]), (p, peer)),
                            count, bits)
@@ -419,7 +469,8 @@ def run(name, plan, context, inputs, silent_at_masked_input=()):
         "advertisements": advertisements,
         "advertisementsHash": clients[participants[0]].hash1,
         "keyShares": deals,
-        "shareDeliveries": [{"holder": p, "entries": deliveries[p]} for p in participants],
+        "shareDeliveries": [dict({"holder": p, "entries": deliveries[p]}, **({"contributors": participants} if graph else {}))
+                            for p in participants],
         "transcript": clients[participants[0]].transcript,
         "silentAtMaskedInput": list(silent_at_masked_input),
         "maskedInputs": [{"participant": p, "packed": masked[p]} for p in participants],
@@ -571,6 +622,13 @@ def transcripts():
         write("good_attempt_" + name, vector)
         if name == "four_parties_one_dropout":
             bad_attempts("good_attempt_" + name, vector)
+    participants = [1, 3, 4, 8, 20, 21, 77]
+    plan = {"participants": participants, "threshold": 3, "minimumSurvivors": 4, "dimension": 5, "modulusBits": 23,
+            "graph": {"holders": 5, "maskDraws": 3}}
+    inputs = {p: [(p * 31 + 7 * i) % 2**23 for i in range(5)] for p in participants}
+    vector = run("drawn_graph", plan, test_context(AES256CTR, "drawn_graph"), inputs, (8,))
+    write("good_attempt_drawn_graph", vector)
+    bad_drawn_attempts("good_attempt_drawn_graph", vector)
 
 
 def flip(data, index=0):
@@ -622,6 +680,43 @@ def bad_attempts(base, good):
         signatures(lambda c: c.pop(0)), "too few signatures")
     bad("signatures_own_missing", "The recipient's own is left out.", "consistencySignatures",
         signatures(lambda c: c.pop(1)), "own signature missing")
+
+
+def bad_drawn_attempts(base, good):
+    """The same for a drawn graph; the recipient is participant 4."""
+    recipient = 4
+
+    def bad(name, comment, event, message, refusal, contributors=None):
+        write("bad_attempt_drawn_" + name, {
+            "comment": comment, "attempt": base, "recipient": recipient, "event": event,
+            **({"contributors": contributors} if contributors else {}), "message": message, "refusal": refusal})
+
+    given = next(d for d in good["shareDeliveries"] if d["holder"] == recipient)
+    own = [e["holder"] for e in next(d for d in good["keyShares"] if d["dealer"] == recipient)["entries"]]
+
+    def delivery(**change):
+        copy = [dict(e) for e in given["entries"]]
+        copy[0].update(change)
+        return copy
+
+    everybody = given["contributors"]
+    bad("mask_flag", "The server says otherwise than the dealer whether they share a mask.", "shareDelivery",
+        delivery(sharesMask=not given["entries"][0]["sharesMask"]), "share not under root", everybody)
+    bad("leaf_count", "A leaf more than the dealer signed.", "shareDelivery",
+        delivery(leafCount=given["entries"][0]["leafCount"] + 1), "bad share signature", everybody)
+    bad("contributor_unknown", "Somebody who did not advertise.", "shareDelivery", delivery(), "unknown dealer",
+        everybody + [78])
+    bad("contributor_self", "The recipient is not among the contributors.", "shareDelivery", delivery(), "own shares changed",
+        [p for p in everybody if p != recipient])
+    few = [p for p in everybody if p == recipient or p not in own[:3]]
+    bad("contributors_few_holders", "Two of the recipient's holders are left.", "shareDelivery",
+        [e for e in delivery() if e["dealer"] in few], "too few holders", few)
+    strangers = [s for s in good["signatures"] if s["participant"] not in own]
+    bad("signer_not_holder", "A signature of somebody who holds no share of the recipient's.", "consistencySignatures",
+        strangers, "signer not a holder")
+    bad("signatures_too_few", "Two holders and the recipient itself.", "consistencySignatures",
+        [s for s in good["signatures"] if s["participant"] == recipient or s["participant"] in
+         [h for h in own if h in good["survivors"]][:2]], "too few signatures")
 
 
 def main():

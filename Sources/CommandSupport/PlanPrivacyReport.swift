@@ -41,6 +41,7 @@ public struct PlanPrivacyReport {
       setting: TrustSetting(
         noise: .init(rawValue: noise.rawValue) ?? .none, secureAggregation: plan.aggregation.isSecure,
         partnerCount: plan.roster.count, threshold: plan.aggregation.threshold,
+        holderCount: plan.aggregation.graph?.holders,
         survivorCountMin: plan.aggregation.minimumSurvivors,
         colluderCount: noise == .distributed ? plan.aggregation.colluders : nil, observers: observers),
       unit: UnitStatement(
@@ -123,7 +124,9 @@ public struct PlanPrivacyReport {
         sees: isSecure
           ? "who takes part, masked inputs, and their sum\(plan.privacy.noise == .distributed ? " with the partners' noise in it" : "")"
           : "every partner's sum",
-        protectedBy: isSecure ? "secure aggregation with threshold \(plan.aggregation.threshold) of \(plan.roster.count)" : nil),
+        protectedBy: isSecure
+          ? "secure aggregation with threshold \(plan.aggregation.threshold) of \(plan.aggregation.holders(of: plan.roster.count))"
+          : nil),
       Observer(
         who: "Each partner", sees: "the plan, the released models, and its own data",
         protectedBy: plan.privacy.noise == .none ? nil : "noise on every release"),
@@ -233,7 +236,7 @@ public struct PlanPrivacyReport {
     let parameters: ParameterChoice = Set(events).count == 1 ? .fixedByPlan : .adaptive
     let whole = Accounting.epsilon(for: try PrivacyLossSummary(events), delta: plan.privacy.delta, parameters: parameters)
     return
-      "\(charges.count) attempts at \(plan.releases.count - missing) of the \(plan.releases.count) planned releases were charged; their ε = \(Text.significant(bound.epsilon)) holds if nothing that was released decided which they were (by an end, a pause, a partner that left or stayed away, an attempt made to fail). If something did, what holds is the plan's cap, ε = \(Text.significant(plan.privacy.epsilon)); the whole plan, each release once, has ε = \(Text.significant(whole))."
+      "\(charges.count) attempts at \(plan.releases.count - missing) of the \(plan.releases.count) planned releases were charged; their ε = \(ReportNumber.upperBound(bound.epsilon)) holds if nothing that was released decided which they were (by an end, a pause, a partner that left or stayed away, an attempt made to fail). If something did, what holds is the plan's cap, ε = \(ReportNumber.upperBound(plan.privacy.epsilon)); the whole plan, each release once, has ε = \(ReportNumber.upperBound(whole))."
   }
 
   /// ε of the charges for a user whose data are at `count` partners, with the noise as it was; `nil` where no accountant covers it.

@@ -18,9 +18,11 @@ public enum SHA256 {
 /// SHA-256 over pieces that arrive one after another.
 public struct SHA256Hasher: ~Copyable {
   private let context: OpaquePointer
+  // The algorithm is fetched once: a fetch costs more than a short hash.
+  private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
   public init() {
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, Self.algorithm, nil) == 1 else {
       preconditionFailure("libcrypto could not start SHA-256")
     }
     self.context = context

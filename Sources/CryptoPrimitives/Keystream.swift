@@ -18,6 +18,9 @@ public final class Keystream {
   public static let limit = 64 << 32
 
   private let context: OpaquePointer
+  // The algorithms are fetched once: a drawn graph opens tens of thousands of streams.
+  private nonisolated(unsafe) static let aes = EVP_CIPHER_fetch(nil, "AES-256-CTR", nil)
+  private nonisolated(unsafe) static let chaCha = EVP_CIPHER_fetch(nil, "ChaCha20", nil)
 
   /// - Parameters:
   ///   - key: 32 bytes, used for one stream only.
@@ -35,11 +38,11 @@ public final class Keystream {
     var iv = [UInt8](repeating: 0, count: 16)
     switch suite {
     case .aes256CTR:
-      cipher = EVP_aes_256_ctr()
+      cipher = Self.aes
       let block = UInt64(byteOffset / 16)
       for index in 0..<8 { iv[15 - index] = UInt8(truncatingIfNeeded: block >> (8 * UInt64(index))) }
     case .chaCha20:
-      cipher = EVP_chacha20()
+      cipher = Self.chaCha
       let block = UInt64(byteOffset / 64)
       for index in 0..<4 { iv[index] = UInt8(truncatingIfNeeded: block >> (8 * UInt64(index))) }
     }

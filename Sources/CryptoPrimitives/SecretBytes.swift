@@ -1,6 +1,9 @@
 internal import CSystemCrypto
+internal import Synchronization
 
-/// Secret bytes in memory of their own: locked where the system allows it, between guard pages, wiped when released.
+/// Secret bytes in memory that holds nothing else: locked where the system allows it, between guard pages, wiped when
+/// released. Small secrets (keys, seeds, shares) lie side by side in such memory: an attempt with hundreds of peers has
+/// thousands of them, and four pages and as many system calls for each would cost more than the cipher.
 ///
 /// The content has no printable form: description, debug description and mirror show nothing, not even the length.
 /// There is no `==`; comparison is `isEqual(to:)`, in constant time. The bytes never change after creation, so a value
@@ -20,12 +23,8 @@ public final class SecretBytes: Sendable {
   ) rethrows {
     precondition(count >= 0, "a secret cannot have \(count) bytes")
     Sodium.initialize()
-    guard let storage = sodium_malloc(max(count, 1)) else {
-      preconditionFailure("the system refuses \(count) bytes of memory for a secret")
-    }
-    sodium_memzero(storage, max(count, 1))
+    storage = SecretMemory.allocate(count)
     self.count = count
-    self.storage = storage
     try body(UnsafeMutableRawBufferPointer(start: storage, count: count))
   }
 
@@ -44,7 +43,7 @@ public final class SecretBytes: Sendable {
     self.init(count: bytes.count) { $0.copyMemory(from: bytes) }
   }
 
-  deinit { sodium_free(storage) }  // sodium_free wipes before it releases
+  deinit { SecretMemory.release(storage, count) }
 
   /// Lends the bytes for the time of the call; the pointer must not escape.
   public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
@@ -54,6 +53,57 @@ public final class SecretBytes: Sendable {
   /// Whether both hold the same bytes. Only the lengths may be learnt from the time it takes.
   public func isEqual(to other: SecretBytes) -> Bool {
     count == other.count && sodium_memcmp(storage, other.storage, count) == 0
+  }
+}
+
+/// Where secrets lie. What is free is zero.
+private enum SecretMemory {
+  /// Places of one size in regions that are never given back: a region holds thousands.
+  private struct Pool: Sendable {
+    // Addresses, for pointers do not cross threads; only the holder of the lock uses them.
+    var free: [UInt] = []
+  }
+
+  private static let sizes = [32, 64, 160, 512]
+  private static let regionBytes = 1 << 17
+  private static let pools = Mutex([Pool](repeating: Pool(), count: sizes.count))
+
+  static func allocate(_ count: Int) -> UnsafeMutableRawPointer {
+    guard let index = sizes.firstIndex(where: { count <= $0 }) else {
+      let storage = region(count)
+      sodium_memzero(storage, count)
+      return storage
+    }
+    let address = pools.withLock { pools in
+      if pools[index].free.isEmpty {
+        let start = UInt(bitPattern: region(regionBytes))
+        sodium_memzero(UnsafeMutableRawPointer(bitPattern: start), regionBytes)
+        let size = sizes[index]
+        pools[index].free = (0..<regionBytes / size).reversed().map { start + UInt($0 * size) }
+      }
+      return pools[index].free.removeLast()
+    }
+    guard let place = UnsafeMutableRawPointer(bitPattern: address) else {
+      preconditionFailure("a region does not begin at zero")
+    }
+    return place
+  }
+
+  static func release(_ storage: UnsafeMutableRawPointer, _ count: Int) {
+    guard let index = sizes.firstIndex(where: { count <= $0 }) else {
+      sodium_free(storage)  // wipes before it releases
+      return
+    }
+    sodium_memzero(storage, max(count, 1))
+    let address = UInt(bitPattern: storage)
+    pools.withLock { $0[index].free.append(address) }
+  }
+
+  private static func region(_ count: Int) -> UnsafeMutableRawPointer {
+    guard let storage = sodium_malloc(count) else {
+      preconditionFailure("the system refuses \(count) bytes of memory for a secret")
+    }
+    return storage
   }
 }
 

@@ -14,12 +14,26 @@ public enum X25519 {
 
     /// Whether every agreement with this key gives the all-zero secret (RFC 7748 §6.1): such a key is not a peer's.
     ///
-    /// Scalars are multiples of the cofactor, so that any one of them shows it.
+    /// There are seven encodings of such points below 2^255, the highest bit set aside.
     public var isSmallOrder: Bool {
-      let scalar = [UInt8](repeating: 1, count: 32)
-      var product = [UInt8](repeating: 0, count: 32)
-      return crypto_scalarmult(&product, scalar, bytes) != 0
+      var reduced = bytes
+      reduced[31] &= 127
+      return Self.smallOrder.contains(reduced)
     }
+
+    /// u = 0, 1, the two points of order 8, and p − 1, p, p + 1 for p = 2^255 − 19.
+    private static let smallOrder: Set<[UInt8]> = {
+      func bytes(_ first: UInt8, _ middle: UInt8, _ last: UInt8) -> [UInt8] {
+        [first] + [UInt8](repeating: middle, count: 30) + [last]
+      }
+      let orderEight = [
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+      ]
+      return Set(
+        [bytes(0, 0, 0), bytes(1, 0, 0)] + orderEight.compactMap { Hexadecimal.decode($0) }
+          + [0xEC, 0xED, 0xEE].map { bytes($0, 0xFF, 0x7F) })
+    }()
   }
 
   /// A scalar, clamped as RFC 7748 §5 says when it is used.

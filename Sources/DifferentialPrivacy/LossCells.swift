@@ -59,16 +59,16 @@ struct LossCells {
     var below = (p: 0.0, q: 0.0)
     var above = (p: 0.0, q: 0.0)
     for atom in atoms {
-      if atom.p <= 0 {
+      // Of a probability below the normal numbers only its size is known, not its digits. The quotient of two normal ones is one.
+      if atom.p < .leastNormalMagnitude {
+        below.p += atom.p
         below.q += atom.q
       } else if atom.q < .leastNormalMagnitude {
-        // Of so small a probability only its size is known, not its digits.
         above.p += atom.p
         above.q += atom.q
       } else {
         // A loss on a grid point, up to rounding, belongs to the cell below it.
-        let ratio = atom.p / atom.q
-        let position = (ratio.isFinite ? log(ratio) : log(atom.p) - log(atom.q)) / step
+        let position = log(atom.p / atom.q) / step
         let nearest = position.rounded()
         let cell = abs(position - nearest) < 1e-9 * max(1, abs(nearest)) ? nearest - 1 : position.rounded(.down)
         kept.append((Int(cell), atom.p, atom.q))

@@ -40,9 +40,22 @@ public struct LossDistributionAccountant: PrivacyAccountant {
   func lowerEpsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
     let terms = Self.terms(of: summary.loss, isLower: true) { $0.lowerPair }
     guard !terms.isEmpty else { return 0 }
-    guard var found = LossSearch(terms, goal: .epsilon(delta: delta * exp(summary.kappa))) else { return 0 }
-    _ = found.upper()
-    return lowered(found.lower(), summary)
+    guard var search = LossSearch(terms, goal: .epsilon(delta: delta * exp(summary.kappa))) else { return 0 }
+    return lowered(Self.values(&search).lower, summary)
+  }
+
+  /// Both values of one composition, on a grid that is halved until they meet.
+  private static func values(_ search: inout LossSearch) -> (lower: Double, upper: Double) {
+    var upper = search.upper()
+    var lower = search.lower()
+    for _ in 0..<attemptsMax where !(upper - lower <= tolerance * upper) && search.halve() {
+      let (before, gap) = (upper, upper - lower)
+      upper = min(upper, search.upper())
+      lower = max(lower, search.lower())
+      // Where neither comes nearer, a finer grid is of no use.
+      if before.isFinite, upper - lower > 0.9 * gap { break }
+    }
+    return (lower, upper)
   }
 
   private func solve(_ summary: PrivacyLossSummary, delta: Double, wantsLower: Bool) -> (lower: Double, upper: Double) {
@@ -57,17 +70,8 @@ public struct LossDistributionAccountant: PrivacyAccountant {
       return (0, 2 * loss.kappa)
     }
     guard var search = LossSearch(terms, goal: .epsilon(delta: target)) else { return (0, 2 * loss.kappa) }
-    let sameLower = loss.kernels.keys.allSatisfy { $0.lowerPair == $0.upperPair } && !Self.isCrude(loss)
-    var upper = search.upper()
-    // Of the pair that is charged: how far the grid is from what it discretises.
-    var lower = search.lower()
-    for _ in 0..<Self.attemptsMax where !(upper - lower <= Self.tolerance * upper) && search.halve() {
-      let (before, gap) = (upper, upper - lower)
-      upper = min(upper, search.upper())
-      lower = max(lower, search.lower())
-      // Where neither comes nearer, a finer grid is of no use.
-      if before.isFinite, upper - lower > 0.9 * gap { break }
-    }
+    // The lower one is of the pair that is charged: how far the grid is from what it discretises.
+    var (lower, upper) = Self.values(&search)
     upper = upper * (1 + Self.numericalError) + rounding(loss) + 2 * loss.kappa
     // At the edges of what a grid can do, what the divergences prove may be less, or that of everybody taking part; losses that
     // are bounded compose to their sum.
@@ -77,14 +81,16 @@ public struct LossDistributionAccountant: PrivacyAccountant {
         upper = min(upper, AnalyticGaussian.epsilon(delta: target, mu: summary.mu).upper + 2 * loss.kappa)
       }
     }
-    if sameLower {
-      lower = lowered(lower, summary)
-      // Over very many releases the rounding of their losses hides what an attack still proves.
-      if wantsLower, upper - lower > Self.looseness * upper {
-        lower = max(lower, PrivacyLowerBound.epsilon(summary, delta: delta))
-      }
+    let isBroughtAbout = loss.kernels.keys.allSatisfy { $0.lowerPair == $0.upperPair } && !Self.isCrude(loss)
+    if !wantsLower {
+      lower = 0
+    } else if !isBroughtAbout {
+      lower = PrivacyLowerBound.epsilon(summary, delta: delta)
     } else {
-      lower = wantsLower ? PrivacyLowerBound.epsilon(summary, delta: delta) : 0
+      // Integers have more noise for an attacker than is charged.
+      lower = loss.isAttackedAsCharged ? lowered(lower, summary) : lowerEpsilon(summary, delta: delta)
+      // Over very many releases the rounding of their losses hides what an attack still proves.
+      if upper - lower > Self.looseness * upper { lower = max(lower, PrivacyLowerBound.epsilon(summary, delta: delta)) }
     }
     let pure = terms.reduce(0) { sum, term in sum + Double(term.count) * (term.pair.pureEpsilon ?? .infinity) }
     upper = min(upper, pure * (1 + Self.numericalError) + 2 * loss.kappa)
@@ -120,21 +126,23 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     -> [LossSearch.Term]
   {
     var terms: [LossSearch.Term] = []
-    if loss.fullParticipationMuSquared > 0 {
-      terms.append((.gaussian(mu: loss.fullParticipationMuSquared.squareRoot()), 1))
-    }
+    let muSquared = isLower ? loss.attackMuSquared : loss.fullParticipationMuSquared
+    if muSquared > 0 { terms.append((.gaussian(mu: muSquared.squareRoot()), 1)) }
     for (term, count) in loss.sampledTerms {
+      let multiplier = isLower ? term.attackMultiplier : term.noiseMultiplier
+      // Rounding never helps the side that it is for.
+      let hair = isLower ? 1 + 0x1p-50 : 1 - 0x1p-50
       // Under replace-one the term's z is over the distance 2Δ; the mixtures are shifted by Δ each.
       if loss.adjacency == .replaceOne {
         // Of users at several partners: one coin for the whole distance dominates; below it stands a user whose data are at one.
         let rate = isLower ? term.coinRate : term.rate
-        let z = 2 * term.noiseMultiplier * (isLower ? Double(term.partners) * (1 + 0x1p-50) : 1)
+        let z = 2 * multiplier * (isLower ? Double(term.partners) * hair : 1)
         terms.append((.replacing(rate: rate, z: z), count))
       } else if term.partners > 1 {
-        let z = term.noiseMultiplier * Double(term.partners) * (1 - 0x1p-50)
+        let z = multiplier * Double(term.partners) * hair
         terms.append((.binomial(partners: term.partners, rate: term.coinRate, z: z), count))
       } else {
-        terms.append((.sampled(noise: .gaussian(z: term.noiseMultiplier), rate: term.rate), count))
+        terms.append((.sampled(noise: .gaussian(z: multiplier), rate: term.rate), count))
       }
     }
     for (kernel, count) in loss.orderedKernels {

@@ -78,6 +78,29 @@ public struct GaussianRelease: Hashable, Sendable {
     Double(sigmaSquared - 4).squareRoot() / distance * (1 - 0x1p-50)
   }
 
+  /// z that an attacker faces at most, rounded up: √(σ² + 4) over the distance of two users who can be.
+  ///
+  /// z of `noiseMultiplier` proves upper values only: it belongs to a Gaussian that the integers are post-processing *of*. What is
+  /// post-processing of the integers is the Gaussian of variance σ² + 4, up to the same κ: adding N(0, 4) to each entry makes it
+  /// (Protocols/privacy-accounting.md, section 4). What an attack on that proves holds for the integers.
+  package var attackMultiplier: Double {
+    let reached = Double(attackedSquare).squareRoot() * adjacency.distanceFactor * Double(partnersPerUser)
+    return Double(sigmaSquared + 4).squareRoot() / reached * (1 + 0x1p-50)
+  }
+
+  /// A squared norm, at most Δ², that a vector of `dimension` integers has. Every number is a sum of four squares (Lagrange); of
+  /// fewer, the largest possible ones are taken in turn.
+  private var attackedSquare: Int64 {
+    guard dimension < 4 else { return deltaSquared }
+    var rest = deltaSquared
+    for _ in 0..<dimension {
+      var root = Int64(Double(rest).squareRoot())
+      while root.multipliedReportingOverflow(by: root).overflow || root * root > rest { root -= 1 }
+      rest -= root * root
+    }
+    return deltaSquared - rest
+  }
+
   /// κ of the theorem: the released distribution is that of a post-processed continuous Gaussian up to e^(±κ).
   ///
   /// 5d·e^(−8π²) for one discrete Gaussian; a sum of m > 1 shares of at least 8 adds 5dm·e^(−8π²).

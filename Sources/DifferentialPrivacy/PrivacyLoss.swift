@@ -14,9 +14,14 @@ package struct PrivacyLoss: Hashable, Sendable {
     package let partners: Int
     /// q: the probability of one partner's coin.
     package let coinRate: Double
+    /// z that an attacker faces at most, for lower values; above `noiseMultiplier` where integers are released.
+    package let attackMultiplier: Double
 
-    package init(noiseMultiplier: Double, rate: Double, partners: Int = 1, coinRate: Double? = nil) {
+    package init(
+      noiseMultiplier: Double, rate: Double, partners: Int = 1, coinRate: Double? = nil, attackMultiplier: Double? = nil
+    ) {
       self.noiseMultiplier = noiseMultiplier
+      self.attackMultiplier = attackMultiplier ?? noiseMultiplier
       self.rate = rate
       self.partners = partners
       self.coinRate = coinRate ?? rate
@@ -32,6 +37,8 @@ package struct PrivacyLoss: Hashable, Sendable {
   package private(set) var kappa = 0.0
   /// Σ 1/z² of the releases with full participation.
   package private(set) var fullParticipationMuSquared = 0.0
+  /// The same with the z that an attacker faces at most.
+  package private(set) var attackMuSquared = 0.0
 
   package init() {}
 
@@ -87,22 +94,26 @@ package struct PrivacyLoss: Hashable, Sendable {
     }
     add(
       noiseMultiplier: release.noiseMultiplier, rate: rate, count: count, adjacency: release.adjacency,
-      kappa: release.kappa, partners: partners, coinRate: coinRate)
+      kappa: release.kappa, partners: partners, coinRate: coinRate, attackMultiplier: release.attackMultiplier)
   }
 
   /// Adds releases given by z alone, for calibration and for comparison with published tables.
   package mutating func add(
     noiseMultiplier: Double, rate: Double = 1, count: Int, adjacency: Adjacency, kappa: Double = 0, partners: Int = 1,
-    coinRate: Double? = nil
+    coinRate: Double? = nil, attackMultiplier: Double? = nil
   ) {
     precondition(
       noiseMultiplier > 0 && rate > 0 && rate <= 1 && count >= 0, "a term has a positive z and a rate")
+    precondition(attackMultiplier ?? noiseMultiplier >= noiseMultiplier, "no attack is better than what is charged")
     guard count > 0 else { return }
     self.adjacency = adjacency
-    counts[
-      Term(noiseMultiplier: noiseMultiplier, rate: rate, partners: partners, coinRate: coinRate), default: 0] += count
+    let term = Term(
+      noiseMultiplier: noiseMultiplier, rate: rate, partners: partners, coinRate: coinRate, attackMultiplier: attackMultiplier)
+    counts[term, default: 0] += count
     self.kappa += kappa * Double(count)
-    if rate == 1 { fullParticipationMuSquared += Double(count) / (noiseMultiplier * noiseMultiplier) }
+    guard rate == 1 else { return }
+    fullParticipationMuSquared += Double(count) / (noiseMultiplier * noiseMultiplier)
+    attackMuSquared += Double(count) / (term.attackMultiplier * term.attackMultiplier)
   }
 
   /// Adds releases of another kind.
@@ -118,6 +129,9 @@ package struct PrivacyLoss: Hashable, Sendable {
 
   /// Whether all releases are Gaussian and without sampling, so that the composition is one Gaussian mechanism.
   package var isGaussian: Bool { kernels.isEmpty && counts.keys.allSatisfy { $0.rate == 1 } }
+
+  /// Whether an attacker faces just what is charged: continuous noise, as questions name it.
+  package var isAttackedAsCharged: Bool { counts.keys.allSatisfy { $0.attackMultiplier == $0.noiseMultiplier } }
 
   /// The other kinds of releases in a fixed order.
   package var orderedKernels: [(kernel: ReleaseKernel, count: Int)] {

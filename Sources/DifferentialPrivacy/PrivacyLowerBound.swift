@@ -4,14 +4,15 @@ internal import Glibc
 ///
 /// The test looks at one linear statistic of the releases that moves by the full shift whenever the user takes part. At
 /// every threshold t, (ε, δ)-privacy would need P(S > t) ≤ e^ε·Q(S > t) + δ. Full participation makes it exact. The pair (P, Q) is always
-/// one that users can bring about, which the pair that an accountant charges need not be.
+/// one that users can bring about, which the pair that an accountant charges need not be; of integers, with the noise of
+/// `GaussianRelease.attackMultiplier`.
 package enum PrivacyLowerBound {
   package static func epsilon(_ summary: PrivacyLossSummary, delta: Double) -> Double {
     let loss = summary.loss
     // Where mechanisms are of several kinds: the whole composition of pairs that an adversary can bring about.
     guard loss.kernels.isEmpty else { return LossDistributionAccountant().lowerEpsilon(summary, delta: delta) }
     guard !loss.counts.isEmpty else { return 0 }
-    let muSquared = loss.fullParticipationMuSquared
+    let muSquared = loss.attackMuSquared
     var best = 0.0
     if muSquared > 0 {
       best = max(0, AnalyticGaussian.epsilon(delta: delta, mu: muSquared.squareRoot()).lower - 2 * loss.kappa)
@@ -36,7 +37,7 @@ package enum PrivacyLowerBound {
   ) -> Double {
     // Per coin; the term's z is over the shifts of all coins together. With replace-one, that is 2mΔ: the statistic moves by half
     // the distance to either side.
-    let z = term.noiseMultiplier * Double(term.partners)
+    let z = term.attackMultiplier * Double(term.partners)
     let information = 1 / (z * z)
     let half = symmetric ? 0.5 : 1
     let deviation = (weight * weight * Double(count) * information + muSquared).squareRoot()

@@ -48,7 +48,8 @@ struct OnePage {
     let setting = privacy.setting
     let parts: [String?] = [
       "noise \(words.noise)", "secure aggregation \(setting.secureAggregation ? "on" : "off")",
-      "\(setting.partnerCount) partners", setting.threshold.map { "threshold \($0)" },
+      "\(setting.partnerCount) partners",
+      setting.threshold.map { "threshold \($0)" + (setting.holderCount.map { " of \($0) drawn" } ?? "") },
       setting.survivorCountMin.map { "at least \($0) in a sum" }, setting.colluderCount.map { "\($0) may collude" },
     ]
     return parts.compactMap { $0 }.joined(separator: "; ")

@@ -19,7 +19,9 @@ struct PrivacyDocument {
     let rates = privacy.guarantees.flatMap { $0.attack.map(\.falsePositiveRate) }
     let attackRates = Array(Set(rates)).sorted()
     var columns: [DocumentTable.Column] = [
-      .init("Against", numeric: false), .init("ε, at most"), .init("ε, at least"), .init("δ"),
+      .init("Against", numeric: false), .init("ε, at most"),
+      .init(privacy.setting.noise == .distributed ? "ε, at least, with no more than the guaranteed noise" : "ε, at least"),
+      .init("δ"),
       .init("Tier", numeric: false),
     ]
     columns += attackRates.map {
@@ -59,7 +61,9 @@ struct PrivacyDocument {
           setting.secureAggregation
             ? "on: the coordinator learns sums only" : "off: the coordinator saw every input"),
         DocumentFact("Partners on the roster, n", ReportNumber.count(setting.partnerCount)),
-        DocumentFact("Threshold to unmask, t", stated(setting.threshold)),
+        DocumentFact(
+          "Threshold to unmask, t",
+          stated(setting.threshold) + (setting.holderCount.map { " of the \($0) that each partner draws" } ?? "")),
         DocumentFact("Fewest partners in a sum, n_min", stated(setting.survivorCountMin)),
         DocumentFact("Colluding partners allowed for, c", stated(setting.colluderCount)),
       ])

@@ -30,7 +30,8 @@ public struct Guarantee: Codable, Sendable, Equatable {
   public var delta: Double
   /// Proven upper value of ε at `delta` for everything charged.
   public var epsilonUpper: Double
-  /// Lower value: no accountant can prove less than this for the same events.
+  /// Lower value: no accountant can prove less than this for the same events, that is with the noise that is guaranteed. More partners
+  /// than the fewest add more of it, and what was charged but never released cost nothing.
   public var epsilonLower: Double?
   /// Theorem that gives `epsilonUpper`, with its source.
   public var theorem: String?

@@ -67,6 +67,8 @@ public struct TrustSetting: Codable, Sendable, Equatable {
   public var partnerCount: Int
   /// Partners needed to unmask, t.
   public var threshold: Int?
+  /// Among how many drawn partners the t are, k; `nil` where all partners hold shares.
+  public var holderCount: Int?
   /// Smallest number of partners whose inputs a released sum may hold, n_min.
   public var survivorCountMin: Int?
   /// Colluding partners that the coalition's figures allow for, c.
@@ -75,13 +77,14 @@ public struct TrustSetting: Codable, Sendable, Equatable {
   public var observers: [Observer]
 
   public init(
-    noise: Noise, secureAggregation: Bool, partnerCount: Int, threshold: Int? = nil,
+    noise: Noise, secureAggregation: Bool, partnerCount: Int, threshold: Int? = nil, holderCount: Int? = nil,
     survivorCountMin: Int? = nil, colluderCount: Int? = nil, observers: [Observer] = []
   ) {
     self.noise = noise
     self.secureAggregation = secureAggregation
     self.partnerCount = partnerCount
     self.threshold = threshold
+    self.holderCount = holderCount
     self.survivorCountMin = survivorCountMin
     self.colluderCount = colluderCount
     self.observers = observers

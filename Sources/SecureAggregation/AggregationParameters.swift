@@ -14,24 +14,31 @@ public struct AggregationParameters: Hashable, Sendable {
   public let modulusBits: Int
   /// How masks are expanded.
   public let suite: KeystreamSuite
+  /// Who deals shares to whom and shares masks with whom.
+  public let graph: AggregationGraph
 
   /// The most entries of one input: 2^28.
   public static let dimensionMax = 1 << 28
   /// The most participants of the complete graph.
   public static let participantsMax = 1000
+  /// The most participants of a drawn graph.
+  public static let drawnParticipantsMax = 20_000
 
   /// - Parameters:
-  ///   - participants: distinct, in any order; at least three, or two when `allowTwoParties` is set.
-  ///   - threshold: more than half of the participants, so that two disjoint groups never both open secrets; by default
-  ///     ⌊2n/3⌋ + 1, at most n.
-  ///   - minimumSurvivors: at least max(t, 3) and at most n; by default max(t, 3).
+  ///   - participants: distinct, in any order; at least three, or two when `allowTwoParties` is set; at least four in a
+  ///     drawn graph.
+  ///   - threshold: more than half of the holders of a secret (all participants, or the k drawn ones), so that two disjoint
+  ///     groups never both open secrets; by default ⌊2n/3⌋ + 1, at most n (of k in a drawn graph).
+  ///   - minimumSurvivors: at least max(t, 3) and at most n, by default max(t, 3); in a drawn graph more than half of the
+  ///     participants, by default n − ⌊n/10⌋.
   ///   - dimension: 1 to 2^28.
   ///   - modulusBits: 2 to 62.
   ///   - allowTwoParties: a sum of two inputs tells each partner the other's; right only where noise covers it.
   /// - Throws: `AggregationParameterError` naming what was found and what was expected.
   public init(
     participants: [ParticipantID], threshold: Int? = nil, minimumSurvivors: Int? = nil, dimension: Int,
-    modulusBits: Int, suite: KeystreamSuite = .aes256CTR, allowTwoParties: Bool = false
+    modulusBits: Int, suite: KeystreamSuite = .aes256CTR, graph: AggregationGraph = .complete,
+    allowTwoParties: Bool = false
   ) throws(AggregationParameterError) {
     let sorted = participants.sorted()
     let count = sorted.count
@@ -45,28 +52,7 @@ public struct AggregationParameters: Hashable, Sendable {
         other's input. Add partners, or allow two parties explicitly where noise covers it.
         """)
     }
-    guard count <= Self.participantsMax else {
-      throw .init(
-        "The complete graph takes at most \(Self.participantsMax) participants, found \(count); split the roster."
-      )
-    }
-    let threshold = threshold ?? Self.defaultThreshold(count)
-    guard threshold >= 2, 2 * threshold > count, threshold <= count else {
-      throw .init(
-        """
-        Threshold \(threshold) does not fit \(count) participants: expected more than half and at most all, \
-        such as \(Self.defaultThreshold(count)).
-        """)
-    }
-    let leastSurvivors = count == 2 ? 2 : max(threshold, 3)
-    let minimumSurvivors = minimumSurvivors ?? leastSurvivors
-    guard (leastSurvivors...count).contains(minimumSurvivors) else {
-      throw .init(
-        """
-        The least number of survivors is \(minimumSurvivors); with \(count) participants and threshold \
-        \(threshold) it must lie in \(leastSurvivors)...\(count).
-        """)
-    }
+    let fit = try graph.fit(participants: count, threshold: threshold, minimumSurvivors: minimumSurvivors)
     guard (1...Self.dimensionMax).contains(dimension) else {
       throw .init("The dimension is \(dimension); expected 1 to \(Self.dimensionMax).")
     }
@@ -74,11 +60,12 @@ public struct AggregationParameters: Hashable, Sendable {
       throw .init("The modulus has \(modulusBits) bits; expected 2 to 62.")
     }
     self.participants = sorted
-    self.threshold = threshold
-    self.minimumSurvivors = minimumSurvivors
+    self.threshold = fit.threshold
+    self.minimumSurvivors = fit.minimumSurvivors
     self.dimension = dimension
     self.modulusBits = modulusBits
     self.suite = suite
+    self.graph = graph
   }
 
   /// ⌊2n/3⌋ + 1, at most n: 3→3, 4→3, 5→4, 7→5, 10→7.
@@ -91,9 +78,6 @@ public struct AggregationParameters: Hashable, Sendable {
 
   /// Whether `participant` is in the roster.
   public func contains(_ participant: ParticipantID) -> Bool { rank(of: participant) != nil }
-
-  /// With whom `participant` shares masks and keys; in the complete graph everybody, itself included.
-  package func neighbours(of participant: ParticipantID) -> [ParticipantID] { participants }
 
   /// The point at which `participant`'s shares are taken: 1 + its rank in the roster; `nil` outside the roster.
   package func sharePoint(of participant: ParticipantID) -> UInt64? {

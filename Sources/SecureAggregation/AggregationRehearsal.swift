@@ -18,6 +18,8 @@ public struct AggregationRehearsal: Sendable {
   public enum Role: Hashable, Sendable {
     case client(ParticipantID)
     case server
+    /// Nobody's: an input is made.
+    case host
   }
 
   /// How the attempt ended and what was refused on the way.
@@ -73,6 +75,12 @@ public struct AggregationRehearsal: Sendable {
 
   /// A client's session as the rehearsal makes it.
   public func client(_ participant: ParticipantID) throws(AggregationParameterError) -> ClientSession {
+    try client(participant, roster: roster)
+  }
+
+  private func client(
+    _ participant: ParticipantID, roster: [ParticipantID: VerificationKey]
+  ) throws(AggregationParameterError) -> ClientSession {
     guard let identity = identities[participant] else {
       throw AggregationParameterError(
         "Participant \(participant) is not in the plan's roster; expected one of \(parameters.participants).")
@@ -109,16 +117,34 @@ public struct AggregationRehearsal: Sendable {
     network: Network,
     onTurn: (Role) -> Void = { _ in }
   ) throws(AggregationParameterError) -> Report {
+    try run(input: { inputs[$0] }, silentFrom: silentFrom, network: network, onTurn: onTurn)
+  }
+
+  /// Plays the attempt with inputs that are made when they are due, so that they need not all be there at once.
+  ///
+  /// - Parameter input: asked once for each participant that comes as far as the masked input.
+  public func run(
+    input: (ParticipantID) -> RingVector?, silentFrom: [ParticipantID: AggregationStage] = [:],
+    onTurn: (Role) -> Void = { _ in }
+  ) throws(AggregationParameterError) -> Report {
+    try run(input: input, silentFrom: silentFrom, network: Network(), onTurn: onTurn)
+  }
+
+  package func run(
+    input: (ParticipantID) -> RingVector?, silentFrom: [ParticipantID: AggregationStage] = [:],
+    network: Network, onTurn: (Role) -> Void = { _ in }
+  ) throws(AggregationParameterError) -> Report {
+    let roster = roster
     var seats: [ParticipantID: Seat] = [:]
     for participant in parameters.participants where silentFrom[participant] != .advertiseKeys {
-      seats[participant] = Seat(try client(participant), input: inputs[participant])
+      seats[participant] = Seat(try client(participant, roster: roster))
     }
     var server = try AggregatorSession(parameters: parameters, context: context, roster: roster)
     var refusals: [ParticipantID: ClientRefusal] = [:]
     for participant in parameters.participants {
       guard let seat = seats[participant] else { continue }
       play(
-        seat, of: participant, silentFrom[participant], network, &server, &refusals, onTurn
+        seat, of: participant, silentFrom[participant], network, &server, &refusals, input, onTurn
       ) { $0.advertise() }
     }
     while true {
@@ -133,7 +159,7 @@ public struct AggregationRehearsal: Sendable {
           guard let seat = seats[delivered.recipient] else { continue }
           play(
             seat, of: delivered.recipient, silentFrom[delivered.recipient], network, &server, &refusals,
-            onTurn
+            input, onTurn
           ) { $0.receive(delivered.message) }
         }
       }
@@ -143,19 +169,15 @@ public struct AggregationRehearsal: Sendable {
   // A noncopyable session in a place that a dictionary can hold.
   private final class Seat {
     var session: ClientSession
-    var input: RingVector?
     var isSilent = false
 
-    init(_ session: consuming ClientSession, input: RingVector?) {
-      self.session = session
-      self.input = input
-    }
+    init(_ session: consuming ClientSession) { self.session = session }
   }
 
   private func play(
     _ seat: Seat, of participant: ParticipantID, _ silentFrom: AggregationStage?, _ network: Network,
     _ server: inout AggregatorSession, _ refusals: inout [ParticipantID: ClientRefusal],
-    _ onTurn: (Role) -> Void,
+    _ input: (ParticipantID) -> RingVector?, _ onTurn: (Role) -> Void,
     _ event: (inout ClientSession) -> ClientAction
   ) {
     if seat.isSilent { return }
@@ -166,9 +188,11 @@ public struct AggregationRehearsal: Sendable {
         seat.isSilent = true
         return
       }
-      guard let input = seat.input.take() else {
+      onTurn(.host)
+      guard let input = input(participant) else {
         preconditionFailure("participant \(participant) has no input to rehearse with")
       }
+      onTurn(.client(participant))
       action = seat.session.submit(input, threads: threads)
     }
     let message: ClientMessage

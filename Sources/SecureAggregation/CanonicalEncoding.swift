@@ -9,6 +9,8 @@ package enum Purpose: String, CaseIterable {
   // Hashes
   case advertisementList = "advertisement list"
   case transcript = "transcript"
+  case drawnAdvertisementList = "advertisement list of a drawn graph"
+  case drawnTranscript = "transcript of a drawn graph"
   case selfMaskCommitment = "self-mask commitment"
   case maskSeedCommitment = "mask-seed commitment"
   case shareCommitment = "share commitment"

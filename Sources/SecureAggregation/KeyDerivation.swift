@@ -38,6 +38,20 @@ package struct KeyDerivation {
     return HKDF.derive(from: shared, info: info.bytes)
   }
 
+  /// Both keys of a pair's channel from one agreement: what `id` seals with and what it opens with; `nil` for a key of small
+  /// order.
+  package func channelKeys(
+    _ own: X25519.SecretKey, of id: ParticipantID, with peer: X25519.PublicKey, of peerID: ParticipantID
+  ) -> (outgoing: SecretBytes, incoming: SecretBytes)? {
+    guard let shared = own.sharedSecret(with: peer) else { return nil }
+    func key(from source: ParticipantID) -> SecretBytes {
+      var info = pairInfo(.channel, (id, own.publicKey), (peerID, peer))
+      info.append(source.rawValue)
+      return HKDF.derive(from: shared, info: info.bytes)
+    }
+    return (key(from: id), key(from: peerID))
+  }
+
   /// The key that seals the one message from `source` to `destination`.
   package func channelKey(
     _ own: X25519.SecretKey, of id: ParticipantID, with peer: X25519.PublicKey, of peerID: ParticipantID,
@@ -70,9 +84,11 @@ package struct KeyDerivation {
   }
 
   /// The bytes that hash to the Merkle leaf of one holder. An absent ciphertext counts as empty.
+  ///
+  /// - Parameter sharesMask: what the dealer of a drawn graph says; `nil` in the complete graph.
   package func shareLeaf(
     dealer: ParticipantID, holder: ParticipantID, point: UInt64, selfMaskCommitment: Digest,
-    maskSeedCommitment: Digest, sealed: SealedShares?
+    maskSeedCommitment: Digest, sealed: SealedShares?, sharesMask: Bool? = nil
   ) -> [UInt8] {
     var fields = encoder(.shareLeaf)
     fields.append(dealer.rawValue)
@@ -81,6 +97,7 @@ package struct KeyDerivation {
     fields.append(selfMaskCommitment)
     fields.append(maskSeedCommitment)
     fields.append(SHA256.hash(sealed?.bytes ?? []))
+    if let sharesMask { fields.append(UInt8(sharesMask ? 1 : 0)) }
     return fields.bytes
   }
 
@@ -111,7 +128,14 @@ package struct KeyDerivation {
   package func advertisementsHash(_ advertisements: [KeyAdvertisement], parameters: AggregationParameters)
     -> Digest
   {
-    var fields = encoder(.advertisementList)
+    var fields: FieldEncoder
+    switch parameters.graph {
+    case .complete: fields = encoder(.advertisementList)
+    case .drawn(let holders, let maskDraws):
+      fields = encoder(.drawnAdvertisementList)
+      fields.append(UInt32(holders))
+      fields.append(UInt32(maskDraws))
+    }
     fields.append(UInt32(parameters.threshold))
     fields.append(UInt32(parameters.minimumSurvivors))
     fields.append(UInt64(parameters.dimension))
@@ -132,6 +156,15 @@ package struct KeyDerivation {
       fields.append(dealer.rawValue)
       fields.append(root)
     }
+    return fields.hash()
+  }
+
+  /// The same in a drawn graph, where a client knows the roots of its own dealers only: stage 1 and U2.
+  package func transcript(advertisements: Digest, contributors: [ParticipantID]) -> Digest {
+    var fields = encoder(.drawnTranscript)
+    fields.append(advertisements)
+    fields.append(UInt32(contributors.count))
+    for contributor in contributors { fields.append(contributor.rawValue) }
     return fields.hash()
   }
 

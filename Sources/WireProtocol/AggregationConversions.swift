@@ -63,6 +63,7 @@ extension Tacit_V1_KeyShares {
       wire.selfMaskCommitment = Data(entry.selfMaskCommitment.bytes)
       wire.maskSeedCommitment = Data(entry.maskSeedCommitment.bytes)
       wire.sealed = Data(entry.sealed?.bytes ?? [])
+      wire.sharesMask = entry.sharesMask
       return wire
     }
   }
@@ -78,7 +79,8 @@ extension KeyShares {
           holder: ParticipantID(entry.holder),
           selfMaskCommitment: try fields.value(entry.selfMaskCommitment, "entries.self_mask_commitment"),
           maskSeedCommitment: try fields.value(entry.maskSeedCommitment, "entries.mask_seed_commitment"),
-          sealed: entry.sealed.isEmpty ? nil : try fields.value(entry.sealed, "entries.sealed")))
+          sealed: entry.sealed.isEmpty ? nil : try fields.value(entry.sealed, "entries.sealed"),
+          sharesMask: entry.sharesMask))
     }
     self.init(
       context: try fields.context(wire.context, isPresent: wire.hasContext), dealer: ParticipantID(wire.dealer),
@@ -91,6 +93,7 @@ extension Tacit_V1_ShareDelivery {
   init(_ delivery: ShareDelivery) {
     self.init()
     context = Tacit_V1_AttemptContext(delivery.context)
+    contributors = delivery.contributors.map(\.rawValue)
     entries = delivery.entries.map { entry in
       var wire = Entry()
       wire.dealer = entry.dealer.rawValue
@@ -100,6 +103,9 @@ extension Tacit_V1_ShareDelivery {
       wire.maskSeedCommitment = Data(entry.maskSeedCommitment.bytes)
       wire.sealed = Data(entry.sealed?.bytes ?? [])
       wire.path = entry.path.map { Data($0.bytes) }
+      wire.sharesMask = entry.sharesMask
+      wire.leafIndex = entry.leafIndex
+      wire.leafCount = entry.leafCount
       return wire
     }
   }
@@ -118,9 +124,12 @@ extension ShareDelivery {
           signature: try fields.value(entry.signature, "entries.signature"),
           selfMaskCommitment: try fields.value(entry.selfMaskCommitment, "entries.self_mask_commitment"),
           maskSeedCommitment: try fields.value(entry.maskSeedCommitment, "entries.mask_seed_commitment"),
-          sealed: entry.sealed.isEmpty ? nil : try fields.value(entry.sealed, "entries.sealed"), path: path))
+          sealed: entry.sealed.isEmpty ? nil : try fields.value(entry.sealed, "entries.sealed"), path: path,
+          sharesMask: entry.sharesMask, leafIndex: entry.leafIndex, leafCount: entry.leafCount))
     }
-    self.init(context: try fields.context(wire.context, isPresent: wire.hasContext), entries: entries)
+    self.init(
+      context: try fields.context(wire.context, isPresent: wire.hasContext),
+      contributors: wire.contributors.map { ParticipantID($0) }, entries: entries)
   }
 }
 

@@ -9,7 +9,7 @@ struct TacitCommand: ParsableCommand {
     version: ProgramVersion.tacit,
     subcommands: [
       SimulateCommand.self, EvaluateCommand.self, RecommendCommand.self, ReportRunCommand.self, VerifyCommand.self,
-      DataCommand.self, PlanCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self, AuditCommand.self,
-      LedgerCommand.self,
+      DataCommand.self, PlanCommand.self, GraphCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self,
+      AuditCommand.self, LedgerCommand.self,
     ])
 }

@@ -39,6 +39,29 @@ import Testing
     #expect(withdrawn.status == 0 && withdrawn.output.contains("1 invitation withdrawn"), "\(withdrawn.errors)")
   }
 
+  @Test("While a backup is restored no command writes what the restoration would undo, or shows what it is about to replace")
+  func besideRestoration() throws {
+    guard Program.coordinator.isBuilt else { return }
+    let scratch = try Scratch()
+    try task(in: scratch)
+    #expect(try Program.coordinator.run("invite", "Gdansk", "--state", "s", in: scratch).status == 0)
+    let folder = open(scratch.path("s"), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { close(folder) }
+    #expect(flock(folder, LOCK_EX | LOCK_NB) == 0)
+    for arguments in [
+      ["invite", "Oslo"], ["revoke", "Gdansk", "--yes"], ["rotate"], ["rotate", "--signing-key"], ["plan", "plan.yaml"],
+      ["roster"],
+      ["status"], ["ledger"], ["report"], ["export", "run"], ["backup", "copy"],
+    ] {
+      try Program.coordinator.run(arguments + ["--state", "s"], in: scratch)
+        .expectRefusal(75, saying: "a backup is being restored into s")
+    }
+    #expect(!scratch.holds("run") && !scratch.holds("copy"))
+    flock(folder, LOCK_UN)
+    let roster = try Program.coordinator.run("roster", "--state", "s", in: scratch)
+    #expect(roster.output.contains("Gdansk") && !roster.output.contains("Oslo"), "\(roster.output)\(roster.errors)")
+  }
+
   @Test("A plan that is not made touches no file, and its settings file explains itself")
   func plans() throws {
     guard Program.coordinator.isBuilt else { return }

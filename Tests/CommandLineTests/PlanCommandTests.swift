@@ -127,6 +127,37 @@ import Testing
     #expect(bad.status == 78 && bad.errors.contains("did you mean 'epsilon'"))
   }
 
+  @Test("A run over a drawn graph verifies, its report names the holders, and a cut-down witness list is refused")
+  func drawnRun() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    try scratch.write(
+      "graph: drawn\nminimum-partners: 7\nnominal-users: 80\nnoise: none\nalgorithm: popularity\n", to: "plan.yaml")
+    let run = try Program.tacit.run(
+      "simulate", "--plan", "plan.yaml", "--data", "synthetic:80x20x8", "--partners", "8", "--baselines", "off", "--output",
+      "run",
+      in: scratch)
+    #expect(run.status == 0, "\(run.errors)")
+    let plan = try #require(try JSONSerialization.jsonObject(with: scratch.bytes("run/plan.json")) as? [String: Any])
+    let graph = (plan["aggregation"] as? [String: Any])?["graph"] as? [String: Int]
+    #expect(graph == ["holders": 5, "maskDraws": 5])
+    let verdict = try Program.tacit.run("verify", "run", in: scratch)
+    #expect(verdict.status == 0 && verdict.output.contains("countersigned by at least 5 of 8"), "\(verdict.output)")
+    let report = try Program.tacit.run("report", "run", in: scratch)
+    #expect(report.status == 0 && report.output.contains("4 of the 5 that each partner draws"), "\(report.output)")
+    // Four signatures convince their dealer, and nobody else.
+    let path = "run/ledgers/coordinator.witnesses"
+    let line = try #require(String(decoding: try scratch.bytes(path), as: UTF8.self).split(separator: "\n").first)
+    var witness = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    let signatures = try #require(witness["signatures"] as? [Any])
+    #expect(signatures.count == 8)
+    witness["signatures"] = Array(signatures.prefix(4))
+    let cut = try JSONSerialization.data(withJSONObject: witness, options: [.sortedKeys, .withoutEscapingSlashes])
+    try scratch.write(String(decoding: cut, as: UTF8.self) + "\n", to: path)
+    let refused = try Program.tacit.run("verify", "run", in: scratch)
+    #expect(refused.status == 4 && (refused.output + refused.errors).contains("holds 4 valid signatures"), "\(refused.output)")
+  }
+
   @Test("A public list of sales takes the place of the made-up popularity")
   func popularityList() throws {
     guard Program.tacit.isBuilt else { return }

@@ -1,6 +1,7 @@
 import CoordinatorService
 import CryptoPrimitives
 import Foundation
+import Operations
 import PeerIdentity
 import SecureAggregation
 import Testing
@@ -92,6 +93,23 @@ import Transport
     for left in [path + "/second", path + "/second.partial", other.path, next] {
       #expect(!FileManager.default.fileExists(atPath: left), "\(left)")
     }
+  }
+
+  @Test func `who stood by while the signing key was rotated does not serve with the old one`() async throws {
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let waiting = try task()
+    let rotated = try open(waiting).rotateSigningKey(passphrase: nil, now: Date())
+    func serve(_ state: CoordinatorState) async throws -> CoordinatorProcess {
+      let flags = ["state": state.folder.path, "listen": "127.0.0.1:0", "enrolment-listen": "127.0.0.1:0"]
+      return try await CoordinatorProcess(
+        CoordinatorConfiguration(try Settings(CoordinatorSettings.schema, flags: flags, environment: [:], file: nil)), use: nil,
+        state: state, passphrase: nil, logger: TestTask.logger)
+    }
+    let error = await #expect(throws: StateFolderError.self) { try await serve(waiting) }
+    #expect(error?.kind == .busy && error?.description.contains("was rotated while this process stood by") == true)
+    // The lease is free for the next.
+    #expect(try waiting.store.leaseState(now: Date()) == nil)
+    _ = try await serve(rotated)
   }
 
   @Test func `an active plan is bound to its key, and a folder that is served keeps it`() async throws {

@@ -98,6 +98,17 @@ struct OrderTests {
     #expect(grid.lower <= exact.upper, "ε ≥ \(grid.lower), exact \(exact.upper)")
   }
 
+  @Test("probabilities with few digits are no finite losses", arguments: [0.0259, 0.02594, 0.026, 0.0265, 0.0262])
+  func deniedDigits(sigma: Double) {
+    // e^(−1/(2σ²)) is a number of few binary digits: the other outcome of the two that matter, seen from the neighbour.
+    var loss = PrivacyLoss()
+    loss.add(.discreteGaussian(sigma: sigma, distance: 1, rate: 1), count: 1, adjacency: .addRemove)
+    let bracket = LossDistributionAccountant().bracket(PrivacyLossSummary(loss: loss), delta: 1e-5)
+    let truth = 1 / (2 * sigma * sigma)
+    #expect(bracket.upper >= truth * (1 - 1e-7), "ε ≤ \(bracket.upper), true \(truth)")
+    #expect(bracket.lower <= truth * (1 + 1e-7), "ε ≥ \(bracket.lower), true \(truth)")
+  }
+
   @Test("what is below stands for users that can be: one release, by the integral of its definition", arguments: 1...4)
   func onePair(partners m: Int) throws {
     for (z, rate, delta) in [(1.0, 0.1, 1e-5), (0.8, 0.3, 1e-6), (2.0, 0.05, 1e-4)] {
@@ -131,6 +142,12 @@ struct OrderTests {
           }.max() ?? 0
         let question = Question(
           z: z / Double(m) / adjacency.distanceFactor, rate: rate, count: 1, delta: delta, partners: m, adjacency: adjacency)
+        // Beside something that costs nothing, the lower value is a composition of pairs; the crude one would be no pair of users.
+        var beside = question.summary.loss
+        beside.add(.laplace(scale: 1e7, rate: 1), count: 1, adjacency: adjacency)
+        let composed = PrivacyLowerBound.epsilon(PrivacyLossSummary(loss: beside), delta: delta)
+        #expect(composed <= truth * 1.001, "composed: \(composed), true \(truth), \(question)")
+        if m == 1 || adjacency == .addRemove { #expect(composed >= 0.9 * truth, "composed: \(composed), true \(truth)") }
         for accountant in [LossDistributionAccountant(), RenyiAccountant()] as [any PrivacyAccountant] {
           let bracket = accountant.bracket(question.summary, delta: delta)
           #expect(

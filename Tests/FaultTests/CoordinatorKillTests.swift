@@ -1,3 +1,4 @@
+import FederatedLearning
 import Foundation
 import Testing
 
@@ -75,6 +76,41 @@ extension FaultTests {
         #expect(try federation.newestModel() == audit.model)
         #expect(try await federation.matchesSimulation(), "the model has other bytes than the simulator's")
       }
+    }
+
+    @Test("Over a drawn graph the coordinator is killed while holders are dealt to and while they sign, and the model is right")
+    func killedInDrawnGraph() async throws {
+      guard Suite.hasPrograms else { return }
+      // Nine holders for each of twelve partners, of whom one may lie and one be missing.
+      let shape = FederationShape(partners: 12, rounds: 2, minimumPartners: 11, isDrawn: true)
+      let template = try await FederationTemplates.shared.template(shape)
+      let federation = try LiveFederation(template)
+      #expect(try PlanFile(bytes: try federation.journal.plan()).plan.aggregation.graph?.holders == 9)
+      for line in federation.lines.values { line.change { $0.standing = .delay(milliseconds: 15) } }
+      try await federation.startCoordinator()
+      try federation.startPartners()
+      var met: [Moment] = []
+      for moment in [Moment(kind: 4, count: 5), Moment(kind: 6, count: 4)] {
+        try await eventually("\(moment)\n\(federation.diagnosis)", within: 120, pollEvery: 1) {
+          if moment.isReached(federation.look()) {
+            met.append(moment)
+            return true
+          }
+          return try federation.journal.end() != nil
+        }
+        try await federation.killCoordinator()
+        try await federation.startCoordinator()
+      }
+      let end = try await federation.waitForEnd()
+      try await federation.finishPartners()
+      try await federation.killCoordinator()
+      #expect(met.count == 2 && end == "every release of the plan happened")
+      let audit = try federation.audit()
+      #expect(audit.faults.isEmpty, "\(audit.faults)")
+      if try federation.journal.attempts().allSatisfy({ $0.outcome == "released" }) {
+        #expect(try await federation.matchesSimulation(), "the model has other bytes than the simulator's")
+      }
+      try await federation.verifyExport()
     }
   }
 }

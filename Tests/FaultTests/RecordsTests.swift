@@ -147,6 +147,15 @@ extension FaultTests {
       arguments: [("central", nil), ("distributed", 0.5)] as [(String, Double?)])
     func realisedNumbers(noise: String, clipQuantile: Double?) async throws {
       guard Suite.hasPrograms else { return }
+      let found = try await findings(noise: noise, clipQuantile: clipQuantile)
+      guard !found.isEmpty else { return }
+      // The end of a digest and the zeros after it can look like a number. What is said is said in every run, by other digests too.
+      let again = try await findings(noise: noise, clipQuantile: clipQuantile).intersection(found)
+      #expect(again.isEmpty, "\(again)")
+    }
+
+    /// Where a whole run says one of the numbers in bytes; what it says in words fails at once.
+    private func findings(noise: String, clipQuantile: Double?) async throws -> Set<String> {
       var shape = FederationShape(partners: 3, users: 8209, items: 50, rounds: 2, noise: noise)
       shape.nominalUsers = 8000
       shape.clipQuantile = clipQuantile
@@ -191,7 +200,7 @@ extension FaultTests {
         try await run(.client, "verify", "--home", federation.home(participant))
         try await run(.client, "ledger", "--home", federation.home(participant))
       }
-      var files = 0
+      var (files, found) = (0, Set<String>())
       // The homes belong to the partners; the ledgers in them are shown to others.
       for case let name as String in FileManager.default.enumerator(atPath: federation.folder) ?? .init()
       where !name.hasPrefix("home-") || name.contains("/ledgers/") {
@@ -200,12 +209,15 @@ extension FaultTests {
         files += 1
         // Its values are looked at one by one below: pages are full of lengths and places.
         if name.contains(".sqlite") { continue }
-        let found = search.occurrences(in: String(decoding: bytes, as: UTF8.self)) + search.bytes(in: bytes)
-        #expect(found.isEmpty, "\(name): \(found)")
+        let said = search.occurrences(in: String(decoding: bytes, as: UTF8.self))
+        #expect(said.isEmpty, "\(name): \(said)")
+        found.formUnion(search.bytes(in: bytes).map { "\(name): \($0)" })
       }
       #expect(files > 30)
-      let found = try search.database(state + "/coordinator.sqlite")
-      #expect(found.isEmpty, "\(found)")
+      let values = try search.database(state + "/coordinator.sqlite")
+      let said = values.filter { !$0.contains(" as ") }
+      #expect(said.isEmpty, "\(said)")
+      return found.union(values).subtracting(said)
     }
   }
 }

@@ -25,7 +25,7 @@ internal import Testing
     let ledger = try PrivacyLedger(content: bytes, journal: memory, key: SigningKey(seed: SecretBytes(copying: seed)))
     let next = try ledger.charge(try LedgerWorld.request(1, session: "t"))
     #expect(next.epsilonBefore == standing.epsilonAfter)
-    let cap = try PrivacyBudget(epsilon: 0.6, delta: LedgerWorld.delta)
+    let cap = SpendingCap(try PrivacyBudget(epsilon: 0.6, delta: LedgerWorld.delta), plans: [:])
     #expect(throws: LedgerError.self) { try ledger.charge(try LedgerWorld.request(2, session: "t"), cap: cap) }
   }
 

@@ -1,4 +1,5 @@
 internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import SecureAggregation
 internal import Testing
@@ -110,6 +111,21 @@ internal import Testing
           endorsements: strangers.map { .init(key: $0.verificationKey, signature: $0.sign(bytes)) }), time: 0)
       #expect(throws: LedgerError.self) { try ledger.refund(invented, rules: rules()) }
     }
+  }
+
+  @Test func `a charge that is taken back was still the first one: what follows it is of a second plan`() throws {
+    let world = RoundWorld(algorithm: EchoAlgorithm(itemCount: 100, releases: 2), noise: .central)
+    let file = try world.planFile()
+    let second = SHA256.hash(file.bytes)
+    let event = ChargedEvent.accounted(try #require(file.plan.releases[0].event(file.plan.privacy)))
+    let cap = SpendingCap(
+      try PrivacyBudget(epsilon: 8, delta: 1e-6), plans: [LedgerWorld.plan: file.plan, second: file.plan])
+    let (ledger, _) = try LedgerWorld.ledger()
+    try ledger.charge(try LedgerWorld.request(0, event: event))
+    try ledger.charge(try LedgerWorld.request(0, session: "t", event: event, plan: second))
+    try ledger.refund(refund(), rules: rules())
+    // When the proof of a refund comes is for others to choose, and so would be which plan counts as the first.
+    #expect(cap.epsilon(of: ledger.state) > cap.epsilon(of: ledger.state, only: second))
   }
 
   @Test func `nothing is taken back twice, uncharged, or by a coordinator`() throws {

@@ -41,7 +41,7 @@ internal import Testing
 
   @Test func `a charge above the cap is refused and leaves no trace`() throws {
     let (ledger, memory) = try LedgerWorld.ledger()
-    let cap = try PrivacyBudget(epsilon: 0.5, delta: LedgerWorld.delta)
+    let cap = SpendingCap(try PrivacyBudget(epsilon: 0.5, delta: LedgerWorld.delta), plans: [:])
     try ledger.charge(try LedgerWorld.request(0), cap: cap)
     let before = memory.bytes
     let error = #expect(throws: LedgerError.self) {
@@ -54,7 +54,7 @@ internal import Testing
 
   @Test func `a release without noise makes ε infinite, and no cap allows it`() throws {
     let (ledger, memory) = try LedgerWorld.ledger()
-    let cap = try PrivacyBudget(epsilon: 1e9, delta: LedgerWorld.delta)
+    let cap = SpendingCap(try PrivacyBudget(epsilon: 1e9, delta: LedgerWorld.delta), plans: [:])
     #expect(throws: LedgerError.self) {
       try ledger.charge(try LedgerWorld.request(0, event: .unprotected), cap: cap)
     }

@@ -94,6 +94,38 @@ import Transport
     #expect(json?["minimumSurvivors"] as? Int == 3)
   }
 
+  @Test(arguments: [false, true])
+  func `the review says who can open what, and how many must lie`(isDrawn: Bool) async throws {
+    let setting = PlanSetting(configure: { draft in
+      guard isDrawn else { return }
+      draft.aggregation = AggregationPolicy(
+        isSecure: true, threshold: 4, minimumSurvivors: 7, colluders: 1, suite: 1, maximumAttempts: 3,
+        graph: DrawnGraphPolicy(holders: 5, maskDraws: 5))
+    })
+    let world = try await World(partners: isDrawn ? 8 : 4, setting)
+    try await world.fetch(0)
+    let review = try Joining.review(home: world.homes[0], store: try world.store(0))
+    let text = review.text
+    let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(review.document)) as? [String: Any]
+    #expect(text.contains("WHO CAN OPEN WHAT"))
+    if isDrawn {
+      let bits = try #require(review.plan.opening?.securityBits)
+      for words in [
+        "you draw 5 of the other 7 partners by your own coins", "4 of them must help to take one mask off",
+        "4 of your 5 have signed the list that you signed, of at least 7", "unless 3 of your 5 lie together",
+        "when 1 of the 8 partners do", "at most 2^-\(bits) in an attempt", "a sum of 7 hides you among 6",
+      ] { #expect(text.contains(words), "\(words)\n\(text)") }
+      #expect(bits >= 40 && json?["holders"] as? Int == 5 && json?["holdersAreDrawn"] as? Bool == true)
+      #expect(json?["liarsNeeded"] as? Int == 3 && json?["securityBits"] as? Int == bits)
+    } else {
+      for words in [
+        "every one of the 4 partners, you among them, holds a share", "3 must help to take one mask off",
+        "unless 2 of the 4 partners lie together", "the plan reckons with 1", "a sum of 3 hides you among 2",
+      ] { #expect(text.contains(words), "\(words)\n\(text)") }
+      #expect(json?["holders"] as? Int == 4 && json?["liarsNeeded"] as? Int == 2 && json?["securityBits"] == nil)
+    }
+  }
+
   @Test func `a plan whose signature is not the pinned coordinator's is not shown`() async throws {
     let world = try await World(partners: 4)
     await world.coordinator.tamper(
@@ -194,14 +226,14 @@ import Transport
     #expect(review.warnings.contains { $0.contains("above your own cap") })
     let status = try PartnerStatus(home: world.homes[0], store: try world.store(0), now: Date())
     #expect(status.text.contains("refused by this home: it would overspend your cap of ε = 0.5") && status.isRunAlive)
-    func set(_ epsilon: Double) throws -> PartnerStatement? {
+    func set(_ epsilon: Double, delta: Double = 1e-6) throws -> PartnerStatement? {
       try Joining.set(
-        cap: PrivacyBudget(epsilon: epsilon, delta: 1e-6), of: .standard, home: world.homes[0], store: try world.store(0),
+        cap: PrivacyBudget(epsilon: epsilon, delta: delta), of: .standard, home: world.homes[0], store: try world.store(0),
         passphrase: .none, time: 1002)
     }
     // A smaller cap states nothing. A larger one states that the partner takes part again, because the coordinator asks nobody again
     // who refused for a cap; once.
-    #expect(try set(0.4) == nil && set(0.45) == nil)
+    #expect(try set(0.4) == nil && set(0.45) == nil && set(0.45, delta: 1e-5) == nil)
     // What counts is the cap that refused, and not the one that stands.
     try DataImporting.set(cap: PrivacyBudget(epsilon: 20, delta: 1e-6), of: .standard, in: try world.store(0))
     #expect(try set(20)?.kind == .resume)

@@ -109,7 +109,12 @@ import Transport
       await host.stop()
       #expect(try await running.value == .stopped, "participant \(participant)")
     }
-    if case .finished(let reason) = state { #expect(try store.plan(plan)?.end == reason) }
+    if case .finished(let reason) = state {
+      #expect(try store.plan(plan)?.end == reason)
+      // Who asked for one plan is told that it is over.
+      let once = try world.host(0, once: true)
+      #expect(try await once.run() == .finished(reason: reason, isComplete: false))
+    }
     #expect(try PartnerStore(PartnerHome(at: late)).plans().isEmpty)
     // A person who asks is told to wait, and not that the coordinator lies.
     await coordinator.tamper(1, .init(document: { name, bytes in name == "roster" ? rotation.roster : bytes }))

@@ -228,7 +228,7 @@ import Transport
     _ = try await running.value
     try await world.coordinator.publish(PlanSetting(noise: .central))
     for index in world.homes.indices { try await world.fetch(index) }
-    try world.importData(0, ledger: .standard, cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
+    try world.importData(0, told: .countedBy(.standard), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
     let hash = try await world.coordinator.planHash()
     for index in world.homes.indices { try world.accept(index, plan: hash) }
     _ = try await world.run()
@@ -255,24 +255,52 @@ import Transport
     try await world.fetch(0)
     let store = try world.store(0)
     #expect(try store.lostLedgers() == [.standard])
-    for (name, ledger, words) in [
-      (other, nil, "--ledger NAME"), (.standard, nil, "--ledger NAME"), (other, other, "no ledger 'q4' in this home"),
-    ] as [(DataSetName, DataSetName?, String)] {
-      #expect { try world.importData(0, name: name, ledger: ledger, cap: nil) } throws: {
+    for (name, told, words) in [
+      (other, .nothing, "--ledger NAME"), (.standard, .nothing, "--ledger NAME"),
+      (other, .countedBy(other), "no ledger 'q4' in this home"),
+      (.standard, .neverImported, "the ledger 'data' of this home counts other users"),
+    ] as [(DataSetName, ToldUsers, String)] {
+      #expect { try world.importData(0, name: name, told: told, cap: nil) } throws: {
         ($0 as? PartnerError)?.kind == .usage && "\($0)".contains(words)
       }
       #expect(try store.dataSets().isEmpty)
     }
-    let imported = try world.importData(0, name: other, ledger: .standard, cap: nil)
+    let imported = try world.importData(0, name: other, told: .countedBy(.standard), cap: nil)
     #expect(imported.dataSet.name == other && imported.dataSet.ledger.name == .standard)
     #expect(try store.lostLedgers().isEmpty)
-    // From here on the database knows who is counted: others need nobody's word, and nobody's word moves the same people.
-    let strangers = try world.importData(
-      0, file: World.table(world.scratch.file("new.csv"), partner: 9), name: DataSetName("new"))
-    #expect(strangers.dataSet.ledger.name.text == "new")
-    #expect { try world.importData(0, name: DataSetName("again"), ledger: DataSetName("new"), cap: nil) } throws: {
-      "\($0)".contains("ledgers 'data' and 'new'")
+    // That one data set has its ledger again does not say who else was counted by it: every other needs a word, for good.
+    let strangers = try World.table(world.scratch.file("new.csv"), partner: 9)
+    for told in [ToldUsers.nothing, .neverImported] {
+      // Not under the name of a ledger that counts others.
+      #expect { try world.importData(0, file: strangers, told: told) } throws: { ($0 as? PartnerError)?.kind == .usage }
     }
+    #expect { try world.importData(0, file: strangers, name: DataSetName("new")) } throws: { "\($0)".contains("--new-users") }
+    let new = try world.importData(0, file: strangers, name: DataSetName("new"), told: .neverImported)
+    #expect(new.dataSet.ledger.name.text == "new")
+    // And nobody's word moves the same people.
+    for (told, words) in [
+      (.countedBy(try DataSetName("new")), "ledgers 'data' and 'new'"), (.neverImported, "users whom the ledger 'data' counts"),
+    ] as [(ToldUsers, String)] {
+      #expect { try world.importData(0, name: DataSetName("again"), told: told, cap: nil) } throws: { "\($0)".contains(words) }
+    }
+  }
+
+  @Test func `a copy of a ledger beside it is no ledger of the home, and is shown to nobody`() async throws {
+    let world = try await World.joined()
+    _ = try await world.run()
+    let (home, store) = (world.homes[0], try world.store(0))
+    let copy = home.ledger(of: try DataSetName("data-2025"))
+    try FileManager.default.copyItem(atPath: home.ledger(of: .standard), toPath: copy)
+    #expect(try store.lostLedgers().isEmpty)
+    _ = try await meet(world)
+    // Nobody asks for it when it is gone again.
+    try FileManager.default.removeItem(atPath: copy)
+    _ = try await meet(world)
+    let shown = await world.coordinator.recordedLedgers[1]?.map(\.dataset) ?? []
+    #expect(shown.contains("data") && !shown.contains("data-2025"), "\(shown)")
+    // What cannot be read may be a ledger.
+    try Data("{".utf8).write(to: URL(fileURLWithPath: copy))
+    #expect(try store.lostLedgers().map(\.text) == ["data-2025"])
   }
 
   /// Runs the first home until it waits for news.
@@ -315,6 +343,34 @@ import Transport
     #expect(try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1003).number == pause.number + 1)
     _ = try await meet(world)
     #expect(await world.coordinator.statements.map(\.kind) == [.consent, .pause, .resume])
+  }
+
+  @Test func `an older copy of a home that leaves is heard, and one that is not taken is known not to be`() async throws {
+    let world = try await World.joined()
+    let (home, newest) = (world.homes[0], world.scratch.file("newest"))
+    _ = try await meet(world)
+    try FileManager.default.copyItem(atPath: home.path, toPath: newest)
+    let copy = try PartnerHome(at: newest)
+    let pause = try Joining.state(.pause, home: copy, store: try PartnerStore(copy), passphrase: .none, time: 1002)
+    let line = FakeLine(coordinator: world.coordinator, participant: 1)
+    _ = try await line.hello(ClientHello(software: "test", ledgers: []))
+    _ = try await line.report(pause.encoded)
+    let store = try world.store(0)
+    try Joining.state(.leave, home: home, store: store, passphrase: .none, time: 1003)
+    #expect(try !store.isLeaveTaken)
+    let host = try world.host(0, once: false)
+    #expect(try await host.run() == .left)
+    #expect(try store.isLeaveTaken)
+    #expect(await world.coordinator.statements.map(\.kind) == [.consent, .pause, .leave])
+    // Purged when its leave is refused: a person has to tell the coordinator.
+    try Joining.state(.leave, home: copy, store: try PartnerStore(copy), passphrase: .none, time: 1004)
+    let other = try PartnerStore(copy)
+    let last = try #require(try other.unsentStatements().last)
+    let words = try await Purging.run(home: copy, store: other, passphrase: .none, time: 1005) {
+      try other.mark(statement: last.number, isTaken: false)
+      for statement in try other.unsentStatements() { try other.mark(statement: statement.number, isTaken: true) }
+    }
+    #expect(words?.contains("ask its people to revoke participant 1") == true)
   }
 
   @Test func `a number that the coordinator makes up holds until its next hello, and leaves a home its numbers`() async throws {

@@ -12,12 +12,12 @@ import Testing
   }
 
   @Test(
-    "A server in the middle that swaps a peer's keys is refused by everybody", arguments: [0, 1, 2, 3, 4])
-  func serverInTheMiddle(field: Int) throws {
+    "A server in the middle that swaps a peer's keys is refused by everybody", arguments: [0, 1, 2, 3, 4], TestGraph.allCases)
+  func serverInTheMiddle(field: Int, graph: TestGraph) throws {
     let key = otherKey()
     let victim = everybody[2]
     let witness = try play(
-      try rehearsal(5),
+      try rehearsal(5, graph: graph),
       server: rewriting(list: { list in
         switch field {
         case 0: list[2].channelPublicKey = key
@@ -27,16 +27,18 @@ import Testing
         default: list[2].ledger = LedgerHead(size: 1, head: .zero)
         }
       }))
-    for participant in everybody {
+    for participant in everybody where graph == .complete || participant != victim {
       #expect(witness.refusal(of: participant) == .badAdvertisementSignature)
       #expect(witness.suspects(of: participant) == [victim])
     }
+    // In a drawn graph a client looks at the signatures of its holders, and it is none of them.
+    if graph == .drawn { #expect(witness.refusal(of: victim) == .ownAdvertisementChanged) }
     #expect(witness.committed.isEmpty)
   }
 
-  @Test("A Sybil outside the roster is refused, however well it signs")
-  func sybil() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A Sybil outside the roster is refused, however well it signs", arguments: TestGraph.allCases)
+  func sybil(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let key = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: 9, count: 32)))
     let sybil = KeyAdvertisement(
       signedBy: key, suite: .aes256CTR, context: rehearsal.context, participant: ParticipantID(1000),
@@ -46,9 +48,11 @@ import Testing
     for participant in everybody { #expect(witness.refusal(of: participant) == .unknownParticipant) }
   }
 
-  @Test("An impostor that signs for an enrolled participant with a key of its own is refused by both sides")
-  func impostor() throws {
-    let rehearsal = try rehearsal(5)
+  @Test(
+    "An impostor that signs for an enrolled participant with a key of its own is refused by both sides",
+    arguments: TestGraph.allCases)
+  func impostor(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let key = SigningKey(seed: SecretBytes(copying: [UInt8](repeating: 9, count: 32)))
     let impostor = KeyAdvertisement(
       signedBy: key, suite: .aes256CTR, context: rehearsal.context, participant: everybody[1],
@@ -63,21 +67,21 @@ import Testing
     #expect(honest.report.serverRefusals[.badSignature] == 1)
   }
 
-  @Test("Advertisements out of order or listed twice are refused")
-  func orderAndRepetition() throws {
-    let reordered = try play(try rehearsal(5), server: rewriting(list: { $0.swapAt(0, 1) }))
-    let repeated = try play(try rehearsal(5), server: rewriting(list: { $0.insert($0[3], at: 3) }))
+  @Test("Advertisements out of order or listed twice are refused", arguments: TestGraph.allCases)
+  func orderAndRepetition(graph: TestGraph) throws {
+    let reordered = try play(try rehearsal(5, graph: graph), server: rewriting(list: { $0.swapAt(0, 1) }))
+    let repeated = try play(try rehearsal(5, graph: graph), server: rewriting(list: { $0.insert($0[3], at: 3) }))
     for participant in everybody {
       #expect(reordered.refusal(of: participant) == .notAscending)
       #expect(repeated.refusal(of: participant) == .notAscending)
     }
   }
 
-  @Test("An advertisement of an earlier attempt is refused by both sides")
-  func replayedAdvertisement() throws {
+  @Test("An advertisement of an earlier attempt is refused by both sides", arguments: TestGraph.allCases)
+  func replayedAdvertisement(graph: TestGraph) throws {
     var old: [KeyAdvertisement] = []
-    _ = try play(try rehearsal(5, attempt: 0), server: rewriting(list: { old = $0 }))
-    let rehearsal = try rehearsal(5, attempt: 1)
+    _ = try play(try rehearsal(5, graph: graph, attempt: 0), server: rewriting(list: { old = $0 }))
+    let rehearsal = try rehearsal(5, graph: graph, attempt: 1)
     let fooled = try play(rehearsal, server: rewriting(list: { $0[1] = old[1] }))
     for participant in everybody { #expect(fooled.refusal(of: participant) == .wrongContext) }
     let honest = try relay(rehearsal) { message, sender in
@@ -87,11 +91,11 @@ import Testing
     #expect(honest.report.serverRefusals[.wrongContext] == 1)
   }
 
-  @Test("Relabelling an old advertisement for this attempt or this plan breaks its signature")
-  func relabelledAdvertisement() throws {
+  @Test("Relabelling an old advertisement for this attempt or this plan breaks its signature", arguments: TestGraph.allCases)
+  func relabelledAdvertisement(graph: TestGraph) throws {
     var old: [KeyAdvertisement] = []
-    _ = try play(try rehearsal(5, attempt: 0), server: rewriting(list: { old = $0 }))
-    let rehearsal = try rehearsal(5, attempt: 1)
+    _ = try play(try rehearsal(5, graph: graph, attempt: 0), server: rewriting(list: { old = $0 }))
+    let rehearsal = try rehearsal(5, graph: graph, attempt: 1)
     let witness = try play(
       rehearsal,
       server: rewriting(list: { list in
@@ -101,10 +105,10 @@ import Testing
     #expect(witness.refusal(of: everybody[0]) == .badAdvertisementSignature)
   }
 
-  @Test("Partners who were given different models or plans do not finish a round")
-  func differentPlans() throws {
+  @Test("Partners who were given different models or plans do not finish a round", arguments: TestGraph.allCases)
+  func differentPlans(graph: TestGraph) throws {
     // The server shows everybody's advertisements under the context that the recipient expects.
-    let rehearsal = try rehearsal(5)
+    let rehearsal = try rehearsal(5, graph: graph)
     var list: [KeyAdvertisement] = []
     _ = try play(rehearsal, server: rewriting(list: { list = $0 }))
     let other = AttemptContext(
@@ -135,9 +139,9 @@ import Testing
     expectTrue(session.isClosed)
   }
 
-  @Test("A client whose own advertisement is left out or replaced by a clone's notices")
-  func clonedClient() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A client whose own advertisement is left out or replaced by a clone's notices", arguments: TestGraph.allCases)
+  func clonedClient(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let missing = try play(rehearsal, server: rewriting(everybody[0], list: { $0.remove(at: 0) }))
     #expect(missing.refusal(of: everybody[0]) == .ownAdvertisementChanged)
     // A clone with the same identity, in the same attempt, with other keys.
@@ -151,31 +155,31 @@ import Testing
     #expect(cloned.committed.isEmpty)
   }
 
-  @Test("A cohort below the plan's threshold or n_min is refused by the clients themselves")
-  func smallCohort() throws {
-    let byThreshold = try play(try rehearsal(5), server: rewriting(list: { $0.removeLast(2) }))
+  @Test("A cohort below the plan's threshold or n_min is refused by the clients themselves", arguments: TestGraph.allCases)
+  func smallCohort(graph: TestGraph) throws {
+    let byThreshold = try play(try rehearsal(5, graph: graph), server: rewriting(list: { $0.removeLast(2) }))
     for participant in everybody.prefix(3) {
       #expect(byThreshold.refusal(of: participant) == .tooFewParticipants)
     }
     let byMinimum = try play(
-      try rehearsal(5, threshold: 3, minimumSurvivors: 5), server: rewriting(list: { $0.removeLast() }))
+      try rehearsal(5, graph: graph, threshold: 3, minimumSurvivors: 5), server: rewriting(list: { $0.removeLast() }))
     for participant in everybody.prefix(4) {
       #expect(byMinimum.refusal(of: participant) == .tooFewParticipants)
     }
   }
 
-  @Test("Another version or suite is refused, and relabelling breaks the signature")
-  func downgrade() throws {
-    let version = try play(try rehearsal(5), server: rewriting(list: { $0[1].version = 0 }))
+  @Test("Another version or suite is refused, and relabelling breaks the signature", arguments: TestGraph.allCases)
+  func downgrade(graph: TestGraph) throws {
+    let version = try play(try rehearsal(5, graph: graph), server: rewriting(list: { $0[1].version = 0 }))
     #expect(version.refusal(of: everybody[0]) == .wrongVersion)
-    let suite = try play(try rehearsal(5), server: rewriting(list: { $0[1].suite = 2 }))
+    let suite = try play(try rehearsal(5, graph: graph), server: rewriting(list: { $0[1].suite = 2 }))
     #expect(suite.refusal(of: everybody[0]) == .wrongSuite)
     // Everybody advertises suite 2; the server relabels it as suite 1, which this client uses.
-    let other = try rehearsal(5, suite: .chaCha20)
+    let other = try rehearsal(5, graph: graph, suite: .chaCha20)
     var list: [KeyAdvertisement] = []
     _ = try play(other, server: rewriting(list: { list = $0 }))
     let relabelled = try play(
-      try rehearsal(5),
+      try rehearsal(5, graph: graph),
       server: rewriting(
         everybody[0],
         list: { own in
@@ -185,7 +189,7 @@ import Testing
           }
         }))
     #expect(relabelled.refusal(of: everybody[0]) == .badAdvertisementSignature)
-    let report = try relay(try rehearsal(5)) { message, sender in
+    let report = try relay(try rehearsal(5, graph: graph)) { message, sender in
       guard case .keyAdvertisement(var advertisement) = message else { return [message] }
       if sender == everybody[0] { advertisement.version = 7 }
       if sender == everybody[1] { advertisement.suite = 7 }
@@ -195,9 +199,9 @@ import Testing
   }
 
   @Test(
-    "A key of small order is kept out by an honest server and refused behind a lying one", arguments: [0, 1])
-  func weakKey(field: Int) throws {
-    let rehearsal = try rehearsal(5)
+    "A key of small order is kept out by an honest server and refused behind a lying one", arguments: [0, 1], TestGraph.allCases)
+  func weakKey(field: Int, graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let weak = try #require(X25519.PublicKey(bytes: [1] + [UInt8](repeating: 0, count: 31)))
     let advertisement = KeyAdvertisement(
       signedBy: try #require(rehearsal.identities[everybody[4]]), suite: .aes256CTR,
@@ -221,9 +225,10 @@ import Testing
   }
 
   @Test(
-    "The server takes an advertisement from its owner's connection only, once, and from the enrolled only")
-  func connections() throws {
-    let rehearsal = try rehearsal(5)
+    "The server takes an advertisement from its owner's connection only, once, and from the enrolled only",
+    arguments: TestGraph.allCases)
+  func connections(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     var list: [KeyAdvertisement] = []
     _ = try play(rehearsal, server: rewriting(list: { list = $0 }))
     var server = try AggregatorSession(

@@ -69,14 +69,18 @@ import Testing
       #expect(server.receive(message, from: entry.participant) == .accepted)
     }
     expectSends(
-      server.closeStage(), signatures.entries.map { ($0.participant, .consistencySignatures(signatures)) })
+      server.closeStage(),
+      try signatures.entries.map {
+        ($0.participant, .consistencySignatures(try vector.consistencySignatures(for: $0.participant)))
+      })
 
     // Unmask.
     for index in vector.unmaskResponses.indices {
       let response = try vector.response(index)
       let seat = seats[try #require(ids.firstIndex(of: response.participant))]
       let message = ClientMessage.unmaskResponse(response)
-      #expect(seat.session.receive(.consistencySignatures(signatures)) == .sendLast(message))
+      let shown = try vector.consistencySignatures(for: response.participant)
+      #expect(seat.session.receive(.consistencySignatures(shown)) == .sendLast(message))
       #expect(server.receive(message, from: response.participant) == .accepted)
     }
     guard case .finish(let sum) = server.closeStage() else {
@@ -104,7 +108,7 @@ import Testing
     let refusal: String
     let message: ServerMessageVector
 
-    enum CodingKeys: CodingKey { case attempt, recipient, event, refusal, message }
+    enum CodingKeys: CodingKey { case attempt, recipient, event, refusal, message, contributors }
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -116,7 +120,9 @@ import Testing
       case "advertisementList":
         message = .advertisements(try container.decode([AdvertisementVector].self, forKey: .message))
       case "shareDelivery":
-        message = .delivery(try container.decode([DeliveryEntryVector].self, forKey: .message))
+        message = .delivery(
+          try container.decode([DeliveryEntryVector].self, forKey: .message),
+          contributors: try container.decodeIfPresent([UInt32].self, forKey: .contributors) ?? [])
       case "survivorSet": message = .survivors(try container.decode([UInt32].self, forKey: .message))
       default: message = .signatures(try container.decode([SignatureVector].self, forKey: .message))
       }
@@ -125,7 +131,7 @@ import Testing
 
   private enum ServerMessageVector {
     case advertisements([AdvertisementVector])
-    case delivery([DeliveryEntryVector])
+    case delivery([DeliveryEntryVector], contributors: [UInt32])
     case survivors([UInt32])
     case signatures([SignatureVector])
 
@@ -135,8 +141,11 @@ import Testing
       case .advertisements(let list):
         return .advertisementList(
           AdvertisementList(advertisements: try list.map { try $0.message(vector.context) }))
-      case .delivery(let entries):
-        return .shareDelivery(ShareDelivery(context: context, entries: try entries.map { try $0.entry() }))
+      case .delivery(let entries, let contributors):
+        return .shareDelivery(
+          ShareDelivery(
+            context: context, contributors: contributors.map { ParticipantID($0) },
+            entries: try entries.map { try $0.entry() }))
       case .survivors(let ids):
         return .survivorSet(SurvivorSet(context: context, survivors: ids.map { ParticipantID($0) }))
       case .signatures(let entries):
@@ -176,7 +185,7 @@ import Testing
 
   @Test("The vector files are there")
   func present() {
-    #expect(VectorFiles.names(prefix: "good_").count >= 8)
-    #expect(VectorFiles.names(prefix: "bad_").count >= 18)
+    #expect(VectorFiles.names(prefix: "good_").count >= 9)
+    #expect(VectorFiles.names(prefix: "bad_").count >= 25)
   }
 }

@@ -7,9 +7,10 @@ import Testing
   private let everybody = participants(5)
 
   @Test(
-    "A vector that arrives after its sender was declared dropped is refused, and could not be opened anyway")
-  func lateVector() throws {
-    let rehearsal = try rehearsal(5, dimension: 50, modulusBits: 20)
+    "A vector that arrives after its sender was declared dropped is refused, and could not be opened anyway",
+    arguments: TestGraph.allCases)
+  func lateVector(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph, dimension: 50, modulusBits: 20)
     let inputs = inputs(rehearsal)
     let late = everybody[1]
     var held: ClientMessage?
@@ -82,9 +83,9 @@ import Testing
     return SecretBytes(count: 32, random: &random)
   }
 
-  @Test("A withheld participant that comes back in time is in the sum; a dropped one is not")
-  func dropped() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A withheld participant that comes back in time is in the sum; a dropped one is not", arguments: TestGraph.allCases)
+  func dropped(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let inputs = inputs(rehearsal)
     let gone = everybody[2]
     let witness = try play(
@@ -105,9 +106,9 @@ import Testing
     #expect(witness.report.sum?.survivors == everybody.filter { $0 != gone })
   }
 
-  @Test("Oversized, truncated and padded vectors are refused and leave the sum as it was")
-  func misshapenVectors() throws {
-    let rehearsal = try rehearsal(5, dimension: 5, modulusBits: 19)  // 95 bits: 12 bytes, one bit of padding
+  @Test("Oversized, truncated and padded vectors are refused and leave the sum as it was", arguments: TestGraph.allCases)
+  func misshapenVectors(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph, dimension: 5, modulusBits: 19)  // 95 bits: 12 bytes, one bit of padding
     let inputs = inputs(rehearsal)
     func play(_ change: @escaping (inout [UInt8]) -> Void) throws -> Witness {
       try relay(rehearsal, inputs: inputs) { message, sender in
@@ -128,9 +129,9 @@ import Testing
     }
   }
 
-  @Test("A repeated vector counts once, and a vector over another's connection not at all")
-  func repeatedVector() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A repeated vector counts once, and a vector over another's connection not at all", arguments: TestGraph.allCases)
+  func repeatedVector(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let inputs = inputs(rehearsal)
     var first: ClientMessage?
     let witness = try play(
@@ -144,9 +145,9 @@ import Testing
     #expect(witness.report.sum?.sum == plainSum(of: inputs, over: everybody, rehearsal.parameters))
   }
 
-  @Test("A masked input looks the same whatever it holds: same length, no entry left bare")
-  func supportIsHidden() throws {
-    let rehearsal = try rehearsal(5, dimension: 4000, modulusBits: 16)
+  @Test("A masked input looks the same whatever it holds: same length, no entry left bare", arguments: TestGraph.allCases)
+  func supportIsHidden(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph, dimension: 4000, modulusBits: 16)
     let zero = RingVector(count: 4000, modulusBits: 16)
     var inputs = Dictionary(uniqueKeysWithValues: everybody.map { ($0, zero) })
     // An item that only one partner touched.
@@ -168,10 +169,10 @@ import Testing
     #expect(witness.report.sum?.sum.centred()[1234] == 5)
   }
 
-  @Test("Inputs at the edge of the ring wrap around exactly and disturb no other entry")
-  func edgeOfTheRing() throws {
+  @Test("Inputs at the edge of the ring wrap around exactly and disturb no other entry", arguments: TestGraph.allCases)
+  func edgeOfTheRing(graph: TestGraph) throws {
     for modulusBits in [8, 32, 33, 62] {
-      let rehearsal = try rehearsal(5, dimension: 3, modulusBits: modulusBits)
+      let rehearsal = try rehearsal(5, graph: graph, dimension: 3, modulusBits: modulusBits)
       let edge = Int64(1) << Int64(modulusBits - 1)
       let inputs = Dictionary(
         uniqueKeysWithValues: everybody.enumerated().map { index, participant in
@@ -185,10 +186,10 @@ import Testing
     }
   }
 
-  @Test("Two attempts with the same input share no mask")
-  func attemptsShareNothing() throws {
+  @Test("Two attempts with the same input share no mask", arguments: TestGraph.allCases)
+  func attemptsShareNothing(graph: TestGraph) throws {
     func masked(_ attempt: UInt32) throws -> [RingVector] {
-      let rehearsal = try rehearsal(5, dimension: 100, modulusBits: 32, attempt: attempt)
+      let rehearsal = try rehearsal(5, graph: graph, dimension: 100, modulusBits: 32, attempt: attempt)
       let zero = RingVector(count: 100, modulusBits: 32)
       let witness = try play(
         rehearsal, inputs: Dictionary(uniqueKeysWithValues: everybody.map { ($0, zero) }))

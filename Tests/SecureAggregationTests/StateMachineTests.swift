@@ -40,9 +40,10 @@ import Testing
     return session
   }
 
-  @Test("Every server message outside its stage closes the client, which then answers nothing at all")
-  func clientTakesItsMessagesInOrder() throws {
-    let rehearsal = try rehearsal(5)
+  @Test(
+    "Every server message outside its stage closes the client, which then answers nothing at all", arguments: TestGraph.allCases)
+  func clientTakesItsMessagesInOrder(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let genuine = try record(rehearsal).server
     #expect(genuine.count == 4)
     let expectedMessage: [Int?] = [nil, 0, 1, nil, 2, 3]
@@ -59,9 +60,9 @@ import Testing
     }
   }
 
-  @Test("Advertising twice and submitting out of turn close the client")
-  func clientCallsInOrder() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("Advertising twice and submitting out of turn close the client", arguments: TestGraph.allCases)
+  func clientCallsInOrder(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let genuine = try record(rehearsal).server
     let input = try #require(inputs(rehearsal)[everybody[0]])
     for steps in 1...5 {
@@ -76,9 +77,10 @@ import Testing
     }
   }
 
-  @Test("An abort ends the client's session at every stage; an abort of another attempt is a refusal")
-  func abort() throws {
-    let rehearsal = try rehearsal(5)
+  @Test(
+    "An abort ends the client's session at every stage; an abort of another attempt is a refusal", arguments: TestGraph.allCases)
+  func abort(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let genuine = try record(rehearsal).server
     let other = AttemptContext(
       session: rehearsal.context.session, round: 0, attempt: 1, binding: rehearsal.context.binding)
@@ -93,20 +95,20 @@ import Testing
     }
   }
 
-  @Test("Messages of another attempt close the client at every stage")
-  func otherAttempt() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("Messages of another attempt close the client at every stage", arguments: TestGraph.allCases)
+  func otherAttempt(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let genuine = try record(rehearsal).server
-    let old = try record(try SecureAggregationTests.rehearsal(5, attempt: 7)).server
+    let old = try record(try SecureAggregationTests.rehearsal(5, graph: graph, attempt: 7)).server
     for (steps, index) in [(1, 0), (2, 1), (4, 2), (5, 3)] {
       var session = try client(rehearsal, steps: steps, genuine)
       #expect(isRefusal(session.receive(old[index]), .wrongContext))
     }
   }
 
-  @Test("The server takes each kind of message in its own stage only, and counts what it refuses")
-  func serverTakesItsMessagesInOrder() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("The server takes each kind of message in its own stage only, and counts what it refuses", arguments: TestGraph.allCases)
+  func serverTakesItsMessagesInOrder(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let recorded = try record(rehearsal).clients
     var server = try AggregatorSession(
       parameters: rehearsal.parameters, context: rehearsal.context, roster: rehearsal.roster)
@@ -134,9 +136,9 @@ import Testing
     #expect(server.refusals == refused)
   }
 
-  @Test("A server rebuilt from its journal in any stage ends with the same sum")
-  func rebuiltServer() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A server rebuilt from its journal in any stage ends with the same sum", arguments: TestGraph.allCases)
+  func rebuiltServer(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let recorded = try record(rehearsal).clients
     func ending(until crash: AggregationStage) throws -> AggregatorAction {
       var journal: [(ClientMessage, ParticipantID)] = []
@@ -171,19 +173,19 @@ import Testing
     for stage in AggregationStage.allCases { #expect(try ending(until: stage) == expected) }
   }
 
-  @Test("The same seed repeats a session byte for byte, and another seed does not")
-  func deterministic() throws {
-    let one = try record(try rehearsal(5, seed: 3))
-    let two = try record(try rehearsal(5, seed: 3))
-    let other = try record(try rehearsal(5, seed: 4))
+  @Test("The same seed repeats a session byte for byte, and another seed does not", arguments: TestGraph.allCases)
+  func deterministic(graph: TestGraph) throws {
+    let one = try record(try rehearsal(5, graph: graph, seed: 3))
+    let two = try record(try rehearsal(5, graph: graph, seed: 3))
+    let other = try record(try rehearsal(5, graph: graph, seed: 4))
     #expect(one.server == two.server)
     #expect(one.clients.map(\.message) == two.clients.map(\.message))
     #expect(other.clients.map(\.message) != one.clients.map(\.message))
   }
 
-  @Test("A client that refuses is a dropout, and whom it accuses is on record")
-  func accusations() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A client that refuses is a dropout, and whom it accuses is on record", arguments: TestGraph.allCases)
+  func accusations(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     let dealer = everybody[3]
     var accusations: [Accusation] = []
     _ = try play(
@@ -212,14 +214,14 @@ import Testing
   }
 
   @Test(
-    "Nobody who has left or has not answered is sent anything",
-    arguments: AggregationStage.allCases.dropLast())
-  func recipients(stage: AggregationStage) throws {
+    "Nobody who has left or has not answered is sent anything", arguments: AggregationStage.allCases.dropLast(),
+    TestGraph.allCases)
+  func recipients(stage: AggregationStage, graph: TestGraph) throws {
     let everybody = participants(7)
     let (left, silent) = (everybody[1], everybody[4])
     var told: [ParticipantID: Int] = [:]
     let witness = try play(
-      try rehearsal(7), silentFrom: [silent: stage],
+      try rehearsal(7, graph: graph), silentFrom: [silent: stage],
       server: { message, recipient in
         told[recipient, default: 0] += 1
         return [message]
@@ -234,9 +236,9 @@ import Testing
     #expect(witness.report.sum?.survivors == everybody.filter { !missing.contains($0) })
   }
 
-  @Test("A host that stops the attempt sends an abort to everybody who is still there")
-  func stop() throws {
-    let rehearsal = try rehearsal(5)
+  @Test("A host that stops the attempt sends an abort to everybody who is still there", arguments: TestGraph.allCases)
+  func stop(graph: TestGraph) throws {
+    let rehearsal = try rehearsal(5, graph: graph)
     var server = try AggregatorSession(
       parameters: rehearsal.parameters, context: rehearsal.context, roster: rehearsal.roster)
     server.drop(everybody[1])

@@ -215,7 +215,10 @@ import Transport
       defer { for stranger in strangers { stranger.hangUp() } }
       try await eventually("the oldest have made room") { refusals["connection-limit"] == 6 }
       #expect(await enrol(address, task.authority.fingerprint) == .success(Self.grant))
-      // No choice of addresses keeps anybody out: this one is after all of theirs.
+      // No choice of addresses keeps anybody out: this one is after all of theirs, and theirs fill the room again.
+      let more = try (12..<14).map { try Stranger(from: $0, to: address) }
+      defer { for stranger in more { stranger.hangUp() } }
+      try await eventually("the room is full again") { refusals["connection-limit"] == 8 }
       let proxy = try Proxy(target: address, from: 99)
       defer { proxy.stop() }
       #expect(await enrol(proxy.address, task.authority.fingerprint) == .success(Self.grant))

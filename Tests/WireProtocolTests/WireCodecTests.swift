@@ -61,12 +61,13 @@ struct MessageMaker {
       .aggregation(
         .shareDelivery(
           ShareDelivery(
-            context: context(),
+            context: context(), contributors: list(5) { $0.participant() },
             entries: list(4) { maker in
               ShareDelivery.Entry(
                 dealer: maker.participant(), root: maker.fixed(), signature: maker.fixed(),
                 selfMaskCommitment: maker.fixed(), maskSeedCommitment: maker.fixed(),
-                sealed: maker.number(3) == 0 ? nil : maker.fixed(), path: maker.list(5) { $0.fixed() })
+                sealed: maker.number(3) == 0 ? nil : maker.fixed(), path: maker.list(5) { $0.fixed() },
+                sharesMask: maker.number(2) == 0, leafIndex: UInt32(maker.number(9)), leafCount: UInt32(maker.number(9)))
             })))
     case 4: .aggregation(.survivorSet(SurvivorSet(context: context(), survivors: list(9) { $0.participant() })))
     case 5:
@@ -97,7 +98,7 @@ struct MessageMaker {
             entries: list(4) { maker in
               KeyShares.Entry(
                 holder: maker.participant(), selfMaskCommitment: maker.fixed(), maskSeedCommitment: maker.fixed(),
-                sealed: maker.number(3) == 0 ? nil : maker.fixed())
+                sealed: maker.number(3) == 0 ? nil : maker.fixed(), sharesMask: maker.number(2) == 0)
             })))
     case 4:
       .aggregation(

@@ -36,6 +36,7 @@ struct DataCommand: AsyncParsableCommand {
         "Which ledger counts these users; for a home whose database was lost, when its ledgers are still there.",
         valueName: "name"))
     var ledger: String?
+    @Flag(help: "For such a home: nobody of these users was ever imported into it.") var newUsers = false
     @Option(
       help: ArgumentHelp(
         "Which column is what, for instance user=customer,item=sku,time=ts,weight=qty,event=action.", valueName: "mapping"))
@@ -77,7 +78,7 @@ struct DataCommand: AsyncParsableCommand {
       options.badRows = badRows.policy
       let result = try DataImporting.run(
         path: path, options: options, catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: try selection(),
-        holdsOut: holdOut == .last, name: try DataSetName(name), ledger: try ledger.map { try DataSetName($0) }, cap: cap?.budget,
+        holdsOut: holdOut == .last, name: try DataSetName(name), told: try told(), cap: cap?.budget,
         into: store, time: PartnerHome.now)
       Console.output(
         "Imported '\(result.dataSet.name)': \(result.dataSet.users) users, \(result.dataSet.events) events; \(result.heldOutUsers) users with a held-out event"
@@ -87,6 +88,14 @@ struct DataCommand: AsyncParsableCommand {
       }
       for note in result.report.notes { Console.output("note: \(note)") }
       if result.dataSet.cap == nil { Console.output("You have set no cap for these data yet; `accept` asks for it.") }
+    }
+
+    private func told() throws -> ToldUsers {
+      guard let ledger else { return newUsers ? .neverImported : .nothing }
+      guard !newUsers else {
+        throw CommandFailure(.usage, "--ledger \(ledger) and --new-users contradict each other; give one of them")
+      }
+      return .countedBy(try DataSetName(ledger))
     }
 
     private func selection() throws -> DataImporting.Selection? {

@@ -36,6 +36,8 @@ struct EnrollCommand: AsyncParsableCommand {
     let coordinatorFingerprint: String
     let rosterVersion: UInt64?
     let rosterFingerprint: String?
+    /// Ledgers that lie in the home and whose data sets its database does not know.
+    let lostLedgers: [String]
   }
 
   private func execute() async throws {
@@ -49,13 +51,14 @@ struct EnrollCommand: AsyncParsableCommand {
     let coordinator = ShortFingerprint(of: SHA256.hash(enrolment.coordinatorKey.bytes)).text
     let (opened, store) = try home.open()
     let roster = try Joining.pinnedRoster(home: opened, store: store)
+    let lost = try store.lostLedgers().map(\.text)
     if format == .json {
       return try Console.outputJSON(
         Document(
           home: path, task: enrolment.task, participant: enrolment.participant, name: enrolment.name,
           isRenewal: outcome.before != nil && former == nil, formerParticipant: former, fingerprint: own,
           coordinatorFingerprint: coordinator, rosterVersion: roster?.version,
-          rosterFingerprint: roster?.fingerprint))
+          rosterFingerprint: roster?.fingerprint, lostLedgers: lost))
     }
     if outcome.before != nil, former == nil {
       return Console.output(
@@ -75,10 +78,9 @@ struct EnrollCommand: AsyncParsableCommand {
         the roster       \(roster.map { "version \($0.version), fingerprint \($0.fingerprint)" } ?? "-")
       Read these to the coordinator's people on the phone. Then look at the plan: tacit-client review --home \(path)
       """)
-    let lost = try store.lostLedgers()
     if !lost.isEmpty {
       Console.output(
-        "The home holds ledgers whose data sets its database does not know: \(lost.map(\.text).joined(separator: ", ")). What they count is spent. Import each of those data sets again with: tacit-client data import FILE --name NAME --ledger LEDGER"
+        "The home holds ledgers whose data sets its database does not know: \(lost.joined(separator: ", ")). What they count is spent. Import each of those data sets again with: tacit-client data import FILE --name NAME --ledger LEDGER"
       )
     }
   }

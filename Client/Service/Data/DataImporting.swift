@@ -36,11 +36,11 @@ public enum DataImporting {
   ///     at home (`worth`) and for the plan's evaluation.
   ///   - cap: the most that the users of these data may ever spend, over all plans; may be decided later, with the consent.
   ///     Users that were imported before have a ledger with its cap.
-  ///   - ledger: which ledger counts these users; needed after the home's database was lost (`PartnerStore.lostLedgers`).
+  ///   - told: what a person says of these users; needed after the home's database was lost (`PartnerStore.lostLedgers`).
   /// - Throws: `DataImportError`, `DatasetError`, or `PartnerError` when the file holds rows of others and `only` is not given.
   public static func run(
     path: String, options: ImportOptions, catalogue reference: CatalogueReference, only: Selection?, holdsOut: Bool,
-    name: DataSetName, ledger: DataSetName? = nil, cap: PrivacyBudget?, into store: PartnerStore, time: Int
+    name: DataSetName, told: ToldUsers = .nothing, cap: PrivacyBudget?, into store: PartnerStore, time: Int
   ) throws -> Result {
     guard try !store.isPurged else {
       throw PartnerError(.usage, "this home was purged: it takes no data any more; enrol a new one")
@@ -65,7 +65,7 @@ public enum DataImporting {
       userIDs: dataset.userIDs, train: dataset.train,
       heldOut: holdsOut ? dataset.test : [[Int32]](repeating: [], count: dataset.userCount),
       negatives: holdsOut ? dataset.negatives : nil)
-    try store.record(data, named: name, ledger: ledger, catalogue: reference.hash, cap: cap, time: time)
+    try store.record(data, named: name, told: told, catalogue: reference.hash, cap: cap, time: time)
     guard let record = try store.dataSet(name) else { preconditionFailure("a data set that was recorded is there") }
     var report = imported.report
     if let note = note(on: record) { report.notes.append(note) }

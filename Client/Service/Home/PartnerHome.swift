@@ -1,3 +1,4 @@
+internal import FederatedLearning
 internal import Foundation
 internal import PeerIdentity
 internal import Synchronization
@@ -20,10 +21,16 @@ public struct PartnerHome: Sendable, Equatable {
   /// The ledger of one data set; names are checked by `DataSetName`.
   public func ledger(of dataSet: DataSetName) -> String { "\(ledgers)/\(dataSet.text).ledger" }
 
-  /// The ledgers that lie in the home, whether its database knows them or not.
-  func ledgerNames() -> [DataSetName] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: ledgers)) ?? []
-    return names.filter { $0.hasSuffix(".ledger") }.sorted().compactMap { try? DataSetName(String($0.dropLast(".ledger".count))) }
+  /// The ledgers that lie in the home, but for those whose names are known. A file that says of itself that it is another data set's
+  /// is a copy, and none of them; one that cannot be read may be a ledger.
+  func ledgers(except known: Set<String>) -> [DataSetName] {
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: ledgers)) ?? []
+    return files.filter { $0.hasSuffix(".ledger") }.sorted().compactMap { file in
+      guard let name = try? DataSetName(String(file.dropLast(".ledger".count))), !known.contains(name.text) else { return nil }
+      guard let bytes = try? HomeFile.read(ledger(of: name)), case .header(let header)? = LedgerReader(bytes).records.first?.entry
+      else { return name }
+      return header.dataset == name.text ? name : nil
+    }
   }
 
   /// Opens a home that is there.

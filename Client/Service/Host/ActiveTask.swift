@@ -49,7 +49,8 @@ final class ActiveTask {
       interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
     engine = try PartnerEngine(
       planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
-      algorithm: algorithm, ledger: opened.ledger, cap: record.cap, journal: store, workers: workers)
+      algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
+      earlierPlans: try store.trainingPlans(), journal: store, workers: workers)
     planFile = file
     hash = stored.hash
     self.session = session

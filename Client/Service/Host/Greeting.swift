@@ -27,7 +27,7 @@ enum Greeting {
       states[record.name.text] = state
     }
     // A home whose database was lost knows no data set, but its ledgers are there, and the coordinator asks for them.
-    for name in home.ledgerNames() where states[name.text] == nil {
+    for name in home.ledgers(except: Set(states.keys)) {
       states[name.text] = try? OwnLedger.read(home.ledger(of: name), key: enrolment.identity)
     }
     let notes = states.sorted { $0.key < $1.key }.map { name, state in
@@ -90,9 +90,13 @@ enum Greeting {
         }
         switch error {
         case .refused(.stageClosed(let reason)): refusals.append(reason)
+        case .refused(.conflict) where try store.hasLeft:
+          refusals.append(
+            "\(error) The coordinator has later statements of this partner than this home, and does not take its leave: ask its people to revoke it"
+          )
         case .refused(.conflict):
           refusals.append(
-            "\(error) This home was restored from a copy, or an older statement came too late: what it stated does not count. State again what you want (tacit-client pause, resume or leave)"
+            "\(error) This home was restored from a copy, or an older statement came too late: what it stated does not count. State again what you want (tacit-client accept, pause, resume or leave)"
           )
         case .refused(.malformed), .refused(.badSignature): refusals.append("\(error)")
         default: throw error

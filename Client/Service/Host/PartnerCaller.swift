@@ -40,7 +40,12 @@ public final class PartnerCaller: Sendable {
         // Whether it is over stands in no document.
         let answer = try await connection.poll(PollQuery(session: [], after: nil, wait: .zero))
         var end: String?
-        if case .finished(let reason) = answer.state { end = reason }
+        switch answer.state {
+        case .finished(let reason): end = reason
+        // Its last plan may be over, and of an earlier key; it does not say.
+        case .draining: throw PartnerError(.unavailable, "the coordinator is being stopped; ask again in a minute")
+        case .idle, .waiting, .running: break
+        }
         let hash = try await Documents.fetch(from: connection, into: store, enrolment: enrolment, time: now, end: end)
         if let end, let plan = answer.planHash { try store.noteEnd(of: plan, end) }
         return hash

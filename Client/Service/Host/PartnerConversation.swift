@@ -57,7 +57,7 @@ extension PartnerHost {
     }
   }
 
-  /// Whether this partner has left and the coordinator has heard it.
+  /// Whether this partner has left, and there is nothing to tell the coordinator any more: it has heard so, or does not take it.
   var hasTakenLeave: Bool { (try? store.hasLeft && store.unsentStatements().isEmpty) ?? false }
 
   func greet() async throws {
@@ -111,10 +111,8 @@ extension PartnerHost {
     try await meetPlan(answer)
     try noteEnd(answer)
     guard let task = active else {
-      if options.once, case .finished(let reason) = answer.state, answer.planHash.map({ try? store.plan($0)?.isAccepted }) == nil
-      {
-        return .finished(reason: reason, isComplete: false)
-      }
+      // One that this partner never joined, or of a key that signs no more, or whose data are gone: nothing is left to do for it.
+      if options.once, case .finished(let reason) = answer.state { return .finished(reason: reason, isComplete: false) }
       try await pause()
       return nil
     }

@@ -28,7 +28,7 @@ public enum Joining {
     }
     return try PlanReview(
       planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment, end: plan.end,
-      proposed: cap,
+      proposed: cap, earlierPlans: try store.trainingPlans(),
       dataSets: try store.dataSets().filter { !$0.isRemoved }.map {
         ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity))
       })
@@ -82,13 +82,13 @@ public enum Joining {
       let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
       let spent = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
       // A cap that is too small from the start is warned of by the review; one that is used up leaves nothing to decide.
-      if spent > 0, let least = PlanReview.leastEpsilon(after: ledger, review.plan, delta: cap.delta), least > cap.epsilon {
+      if spent > 0, let least = review.leastEpsilon(after: ledger, delta: cap.delta), least > cap.epsilon {
         throw PartnerError(
           .usage,
           "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
         )
       }
-      let after = PlanReview.epsilon(after: ledger, review.plan, delta: cap.delta)
+      let after = review.epsilon(after: ledger, delta: cap.delta)
       if !inPart, !PlanReview.fits(after, cap) {
         throw PartnerError(
           .usage,
@@ -118,8 +118,8 @@ public enum Joining {
 
   /// Changes what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
   ///
-  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger than the one that refused, the partner states
-  /// that it takes part again; cap and statement are kept together or not at all.
+  /// A coordinator asks nobody again who refused for a cap. When the new cap is larger than the one that refused (in one
+  /// number, and smaller in none), the partner states that it takes part again; cap and statement are kept together or not at all.
   /// - Parameter passphrase: opens the identity where something is stated.
   /// - Returns: that statement, for whoever speaks for the home to send; `nil` when none is needed.
   /// - Throws: `PartnerError` when there is no such data set, `PeerIdentityError` for the keys; the cap is as it was then.
@@ -128,7 +128,8 @@ public enum Joining {
   ) throws -> PartnerStatement? {
     let refusal = try store.setting(.refusedByCap).flatMap { CapRefusal($0) }
     guard let refusal, try store.dataSet(name)?.ledger.name == refusal.ledger,
-      refusal.cap.epsilon < cap.epsilon || refusal.cap.delta < cap.delta, try !store.isPaused, try !store.hasLeft
+      cap != refusal.cap, cap.epsilon >= refusal.cap.epsilon, cap.delta >= refusal.cap.delta, try !store.isPaused,
+      try !store.hasLeft
     else {
       try DataImporting.set(cap: cap, of: name, in: store)
       return nil

@@ -26,6 +26,9 @@ public struct PlanReview: Sendable {
 
   public var plan: TrainingPlan { planFile.plan }
 
+  /// This plan and those that ledgers of this home may hold charges of.
+  private let plans: [Digest: TrainingPlan]
+
   /// One data set's budget before and after this plan.
   public struct Spending: Sendable, Equatable {
     public let dataSet: DataSetName
@@ -37,7 +40,7 @@ public struct PlanReview: Sendable {
     public let isCapSet: Bool
     /// ε of all charges so far, at the cap's δ (the plan's while there is no cap).
     public let spent: Double
-    /// ε when every release of this plan is charged once.
+    /// The least ε of a cap under which every release of this plan can be charged once.
     public let spentAfterPlan: Double
     public let fitsCatalogue: Bool
 
@@ -51,11 +54,13 @@ public struct PlanReview: Sendable {
   ///   - rosterBytes: the signed roster as it came.
   ///   - end: how the plan ended, when it has.
   ///   - cap: holds for data sets without a cap of their own.
+  ///   - earlierPlans: by their hashes, those that the ledgers may hold charges of.
   ///   - dataSets: with the state of each one's ledger; `nil` where nothing was charged yet.
   /// - Throws: `PartnerError` when plan or roster are not signed by the pinned key, or cannot be read.
   public init(
     planBytes: [UInt8], signature: Signature, rosterBytes: [UInt8], enrolment: Enrolment,
-    end: String? = nil, proposed cap: PrivacyBudget? = nil, dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
+    end: String? = nil, proposed cap: PrivacyBudget? = nil,
+    earlierPlans: [Digest: TrainingPlan] = [:], dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
   ) throws {
     planFile = try Documents.checkedPlan(planBytes, signature, enrolment)
     roster = try PinnedRoster.read(rosterBytes, enrolment: enrolment)
@@ -64,7 +69,10 @@ public struct PlanReview: Sendable {
     self.end = end
     hash = SHA256.hash(planBytes)
     let plan = planFile.plan
-    self.dataSets = dataSets.map { Self.spending($0.record, $0.ledger, plan, proposed: cap) }
+    let plans = earlierPlans.merging([hash: plan]) { $1 }
+    self.plans = plans
+    let question = Question(plan: plan, hash: hash, plans: plans)
+    self.dataSets = dataSets.map { Self.spending($0.record, $0.ledger, question, proposed: cap) }
     objections = Self.objections(plan, roster, enrolment)
     warnings = Self.warnings(plan, self.dataSets)
   }
@@ -136,41 +144,55 @@ public struct PlanReview: Sendable {
     return warnings
   }
 
-  /// Composition of what the ledger holds with every release of the plan, once each.
+  /// What the ledger holds, and what a cap would have to be with every release of the plan, once each.
   private static func spending(
-    _ record: DataSetRecord, _ ledger: LedgerState?, _ plan: TrainingPlan, proposed: PrivacyBudget?
+    _ record: DataSetRecord, _ ledger: LedgerState?, _ question: Question, proposed: PrivacyBudget?
   ) -> Spending {
     let cap = record.cap ?? proposed
-    let delta = cap?.delta ?? plan.cap?.delta ?? 1e-6
+    let delta = cap?.delta ?? question.plan.cap?.delta ?? 1e-6
     return Spending(
       dataSet: record.name, ledger: record.ledger.name, cap: cap, isCapSet: record.cap != nil,
-      spent: ledger?.recorded.epsilon(delta: delta) ?? 0, spentAfterPlan: epsilon(after: ledger, plan, delta: delta),
-      fitsCatalogue: record.catalogue == plan.catalogue.hash)
+      spent: ledger?.recorded.epsilon(delta: delta) ?? 0, spentAfterPlan: question.epsilon(after: ledger, delta: delta),
+      fitsCatalogue: record.catalogue == question.plan.catalogue.hash)
   }
 
-  /// ε at δ when every release of the plan that the ledger has not charged yet is charged once; infinite without noise.
-  static func epsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double {
-    let charged = Set((ledger?.charges ?? []).filter { $0.charge.attempt.session.hex == plan.session }.map(\.charge.release))
-    let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
-    guard !events.contains(nil), !(ledger?.recorded.epsilon(delta: delta).isInfinite ?? false) else { return .infinity }
-    var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
-    let isComposable = events.compactMap { $0 }.allSatisfy { (try? summary.add($0)) != nil }
-    return isComposable && !summary.isEmpty ? Accounting.epsilon(for: summary, delta: delta) : .infinity
+  /// The least ε of a cap with this δ under which every release of the plan that the ledger has not charged yet can be charged once;
+  /// infinite without noise.
+  func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
+    Question(plan: plan, hash: hash, plans: plans).epsilon(after: ledger, delta: delta)
+  }
+
+  /// The same with the cheapest release of the plan only; `nil` for plans without noise.
+  func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {
+    Question(plan: plan, hash: hash, plans: plans).leastEpsilon(after: ledger, delta: delta)
+  }
+
+  /// How a ledger's cap would count this plan: as the engine will when it charges.
+  private struct Question {
+    let plan: TrainingPlan
+    let hash: Digest
+    let plans: [Digest: TrainingPlan]
+
+    func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
+      let charged = Set((ledger?.charges ?? []).filter { $0.charge.attempt.session.hex == plan.session }.map(\.charge.release))
+      let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
+      guard !events.contains(nil) else { return .infinity }
+      return needed(events.compactMap { $0 }, after: ledger, delta: delta)
+    }
+
+    func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {
+      Set(plan.releases.compactMap { $0.event(plan.privacy) }).map { needed([$0], after: ledger, delta: delta) }.min()
+    }
+
+    private func needed(_ events: [PrivacyEvent], after ledger: LedgerState?, delta: Double) -> Double {
+      // Of the budget, only δ is asked for.
+      guard let budget = try? PrivacyBudget(epsilon: 1, delta: delta) else { return .infinity }
+      return SpendingCap(budget, plans: plans).epsilon(of: ledger, and: events.map { (hash, .accounted($0)) })
+    }
   }
 
   /// Whether ε stays within a cap; machines differ in the last bits.
   static func fits(_ epsilon: Double, _ cap: PrivacyBudget) -> Bool { epsilon <= cap.epsilon * (1 + 1e-9) }
-
-  /// ε at δ when the cheapest release of the plan is charged on top of the ledger; `nil` for plans without noise.
-  static func leastEpsilon(after ledger: LedgerState?, _ plan: TrainingPlan, delta: Double) -> Double? {
-    let events = Set(plan.releases.compactMap { $0.event(plan.privacy) })
-    if ledger?.recorded.epsilon(delta: delta).isInfinite == true { return events.isEmpty ? nil : .infinity }
-    return events.map { event in
-      var summary = ledger?.recorded.summary ?? PrivacyLossSummary()
-      guard (try? summary.add(event)) != nil else { return Double.infinity }
-      return Accounting.epsilon(for: summary, delta: delta)
-    }.min()
-  }
 
   /// ε rounded up, so that no more is promised than holds.
   static func epsilonText(_ value: Double) -> String {

@@ -20,6 +20,7 @@ extension PlanReview {
     section(&lines, "DATA USED", dataLines)
     section(&lines, "WHAT IS PROMISED TO ONE USER", promiseLines)
     section(&lines, "WHO SEES WHAT", observers.map { "\($0.who): \($0.sees)" })
+    section(&lines, "WHO CAN OPEN WHAT", openingLines)
     section(&lines, "WHAT IS NOT PROTECTED", unprotected)
     section(&lines, "WHAT CANNOT BE UNDONE", irrevocable)
     section(&lines, "WHO TAKES PART", partnerLines)
@@ -166,7 +167,7 @@ extension PlanReview {
     return [
       (
         "the coordinator",
-        "who takes part, masked vectors, and sums over at least \(minimum) partners (minimum survivors \(minimum); \(plan.aggregation.threshold) of \(plan.roster.count) must help to open one)"
+        "who takes part, masked vectors, and sums over at least \(minimum) partners (minimum survivors \(minimum); \(plan.aggregation.threshold) of \(plan.aggregation.holders(of: plan.roster.count)) must help to open one)"
           + (noise == .distributed
             ? ", with every partner's noise already in them" : noise == .central ? ", before it adds the noise" : "")
           + "; never your own sum. Besides: your network address, when you are connected, rest, go on or leave, how much you send and how fast, your consent, and the size of your ledger"
@@ -176,6 +177,28 @@ extension PlanReview {
         "readers of the models",
         noise == .none ? "exact sums over all partners, folded into the models" : "sums with noise, folded into the models"
       ),
+    ]
+  }
+
+  /// Who must help to open a sum, and how many must lie to open one partner's own vector.
+  private var openingLines: [String] {
+    let (count, minimum) = (plan.roster.count, plan.aggregation.minimumSurvivors)
+    guard let opening = plan.opening else { return ["the coordinator sees your vector as it is: this plan masks nothing"] }
+    let others =
+      "whoever works with the coordinator knows its own vector, and takes it off the sum: with \(opening.colluders) such partner\(opening.colluders == 1 ? "" : "s") a sum of \(minimum) hides you among \(max(0, minimum - opening.colluders))"
+    guard let bits = opening.securityBits else {
+      return [
+        "your masks           every one of the \(count) partners, you among them, holds a share of their secrets; \(opening.threshold) must help to take one mask off",
+        "a sum                is opened once in an attempt, when \(opening.threshold) partners have signed the same list of at least \(minimum) who are in it",
+        "your vector alone    nobody sees it, unless \(opening.liarsNeeded) of the \(count) partners lie together with a coordinator that lies; the plan reckons with \(opening.colluders)",
+        others,
+      ]
+    }
+    return [
+      "your masks           you draw \(opening.holders) of the other \(count - 1) partners by your own coins, anew for every attempt, and nobody else has a say; each holds a share of your masks' secrets, and \(opening.threshold) of them must help to take one mask off",
+      "a sum                is opened once in an attempt; you help only when \(opening.threshold) of your \(opening.holders) have signed the list that you signed, of at least \(minimum) who are in it",
+      "your vector alone    nobody sees it, unless \(opening.liarsNeeded) of your \(opening.holders) lie together with a coordinator that lies; when \(opening.colluders) of the \(count) partners do, that comes about for anybody with a chance of at most 2^-\(bits) in an attempt",
+      others,
     ]
   }
 
@@ -282,6 +305,13 @@ extension PlanReview {
     let planCap: Cap?
     let minimumSurvivors: Int
     let threshold: Int
+    /// Among how many partners the threshold is: all, or those that each draws.
+    let holders: Int
+    let holdersAreDrawn: Bool
+    /// Of the holders must lie with the coordinator to open one vector; `nil` without secure aggregation.
+    let liarsNeeded: Int?
+    /// The plan's colluders have a chance of at most 2^−bits in an attempt; `nil` where they have none.
+    let securityBits: Int?
     let attemptsMax: Int
     let partners: [Partner]
     let rosterFingerprint: String
@@ -308,6 +338,8 @@ extension PlanReview {
       noise: plan.privacy.noise.rawValue,
       planCap: plan.privacy.noise == .none ? nil : .init(epsilon: plan.privacy.epsilon, delta: plan.privacy.delta),
       minimumSurvivors: plan.aggregation.minimumSurvivors, threshold: plan.aggregation.threshold,
+      holders: plan.aggregation.holders(of: plan.roster.count), holdersAreDrawn: plan.aggregation.graph != nil,
+      liarsNeeded: plan.opening?.liarsNeeded, securityBits: plan.opening?.securityBits,
       attemptsMax: plan.aggregation.maximumAttempts,
       partners: plan.roster.map { entry in
         .init(

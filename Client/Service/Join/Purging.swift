@@ -28,7 +28,7 @@ public enum Purging {
     let lock = try locked(home)
     defer { lock.release() }
     try Joining.purge(home: home, store: store)
-    guard let enrolment, try !store.hasLeft || !store.unsentStatements().isEmpty else { return nil }
+    guard let enrolment, try !store.isLeaveTaken else { return nil }
     return
       "the coordinator does not know that this partner has left\(reason.map { " (\($0))" } ?? ""), and this home has no keys any more to tell it: ask its people to revoke participant \(enrolment.participant) ('\(enrolment.name)'); until then it waits for this partner in every attempt"
   }

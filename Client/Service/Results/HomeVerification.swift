@@ -103,7 +103,8 @@ public struct HomeVerification {
     guard let bytes = try? HomeFile.read(path) else { return say(.failed, subject, "cannot be read") }
     let rules = plans.map { file in
       EvidenceRules(
-        plan: SHA256.hash(file.bytes), roster: file.plan.verificationKeys, threshold: file.plan.aggregation.threshold)
+        plan: SHA256.hash(file.bytes), roster: file.plan.verificationKeys,
+        threshold: file.plan.aggregation.signaturesForProof(partners: file.plan.roster.count))
     }
     let verification = LedgerVerifier(key: enrolment.identity, knownHead: record.head, rules: rules).verify(bytes)
     for finding in verification.findings { say(finding.isFault ? .failed : .note, subject, finding.description) }

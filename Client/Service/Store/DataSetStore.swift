@@ -37,6 +37,16 @@ public struct OwnLedgerRecord: Sendable {
   public let head: LedgerHead?
 }
 
+/// What a person says of the users of a data set that is being imported.
+public enum ToldUsers: Sendable, Equatable {
+  /// Nothing: the database knows who was counted before.
+  case nothing
+  /// This ledger of the home counts them.
+  case countedBy(DataSetName)
+  /// Nobody of them was ever imported into this home.
+  case neverImported
+}
+
 /// A budget belongs to people, not to files: a data set with a user of an older one is counted by the older one's ledger.
 extension PartnerStore {
   /// Keeps an imported data set, all of it or nothing, and finds the ledger of its users: the one that counts any of them
@@ -45,12 +55,13 @@ extension PartnerStore {
   /// Users are the same when their identifiers are, byte for byte. All data sets of the home are looked at, removed ones too
   /// (`remove`); `eraseShard` forgets them all, and after it the home takes no data and charges nothing.
   ///
-  /// - Parameter told: the ledger that counts these users, as a person says. Needed while the home holds ledgers whose data sets its
-  ///   database has lost (`lostLedgers`): nobody else knows then who is counted by them.
+  /// - Parameter told: needed, for every data set, once the home has held ledgers whose data sets its database had lost
+  ///   (`lostLedgers`): whom they count, removed data sets among them, no database knows any more, and a ledger that has one data set
+  ///   again may count others too.
   /// - Throws: `PartnerError` when there is a data set of this name, when two ledgers count its users or another one than `told`, when
-  ///   `told` is needed or no ledger, or when the cap is not the one that their ledger has.
+  ///   something must be told or is not so, or when the cap is not the one that their ledger has.
   func record(
-    _ data: LocalData, named name: DataSetName, ledger told: DataSetName? = nil, catalogue: String, cap: PrivacyBudget?, time: Int
+    _ data: LocalData, named name: DataSetName, told: ToldUsers = .nothing, catalogue: String, cap: PrivacyBudget?, time: Int
   ) throws {
     try database.write { database in
       guard try Row.fetchOne(database, sql: "SELECT 1 FROM dataSet WHERE name = ?", arguments: [name.text]) == nil else {
@@ -74,6 +85,11 @@ extension PartnerStore {
         ])
       }
       let lost = try lostLedgers(in: database)
+      // For good, once the data set is recorded.
+      if !lost.isEmpty {
+        try database.execute(
+          sql: "INSERT OR REPLACE INTO setting VALUES (?, ?)", arguments: [Setting.hasLostData.rawValue, "\(time)"])
+      }
       let ledger = try Self.ledger(of: name, told: told, lost: lost, cap: cap, in: database)
       try database.execute(sql: "UPDATE dataSet SET ledger = ? WHERE name = ?", arguments: [ledger, name.text])
     }
@@ -81,7 +97,7 @@ extension PartnerStore {
 
   /// The ledger that counts users of a data set which was just recorded; made when nobody of them was seen before.
   private static func ledger(
-    of name: DataSetName, told: DataSetName?, lost: [DataSetName], cap: PrivacyBudget?, in database: Database
+    of name: DataSetName, told: ToldUsers, lost: [DataSetName], cap: PrivacyBudget?, in database: Database
   ) throws -> String {
     let present = try String.fetchAll(
       database,
@@ -93,9 +109,25 @@ extension PartnerStore {
         ORDER BY older.ledger
         """, arguments: [name.text])
     var found = Set(present).union(try formerLedgers(ofUsersIn: name, in: database))
-    if let told { found.insert(try checked(told, lost: lost, in: database)) } else { try refuseGuess(of: name, lost: lost) }
+    switch told {
+    case .nothing: try refuseGuess(of: name, lost: lost, in: database)
+    case .countedBy(let ledger): found.insert(try checked(ledger, lost: lost, in: database))
+    case .neverImported:
+      if let ledger = found.min() {
+        throw PartnerError(
+          .usage,
+          "these data hold users whom the ledger '\(ledger)' counts, so that they are not all new; leave --new-users out, or import the new users apart"
+        )
+      }
+    }
     let known = found.sorted()
     guard let ledger = known.first else {
+      let others = try String.fetchAll(database, sql: "SELECT name FROM ledger") + lost.map(\.text)
+      guard !others.contains(name.text) else {
+        throw PartnerError(
+          .usage,
+          "the ledger '\(name)' of this home counts other users than these data hold; choose another name for them with --name")
+      }
       try insert(ledger: name.text, cap: cap, in: database)
       return name.text
     }
@@ -105,7 +137,7 @@ extension PartnerStore {
         "these data hold users of the ledgers \(known.map { "'\($0)'" }.joined(separator: " and ")), expected users of one: what is charged here could not be counted for all of them; import the users of each ledger apart"
       )
     }
-    if told != nil, lost.contains(where: { $0.text == ledger }) {
+    if lost.contains(where: { $0.text == ledger }) {
       try insert(ledger: ledger, cap: cap, in: database)
       return ledger
     }
@@ -140,11 +172,15 @@ extension PartnerStore {
   }
 
   /// Whom a lost ledger counts is not known, so that no data set is taken for new without a word.
-  private static func refuseGuess(of name: DataSetName, lost: [DataSetName]) throws {
-    guard !lost.isEmpty else { return }
+  private static func refuseGuess(of name: DataSetName, lost: [DataSetName], in database: Database) throws {
+    let hasLostData = try String.fetchOne(
+      database, sql: "SELECT value FROM setting WHERE name = ?", arguments: [Setting.hasLostData.rawValue])
+    guard hasLostData != nil else { return }
+    let known = try String.fetchAll(database, sql: "SELECT name FROM ledger")
+    let all = Set(known + lost.map(\.text)).sorted().joined(separator: ", ")
     throw PartnerError(
       .usage,
-      "this home holds ledgers whose data sets its database has lost (\(lost.map(\.text).joined(separator: ", "))): what they count is spent, and a new ledger would give the same users a second budget. Say which ledger counts the users of '\(name)' with --ledger NAME; import all lost data sets so, before any new one (copies of ledgers belong outside of the home)"
+      "this home's database was lost once, and with it whom its ledgers count (\(all)): what they count is spent, and a new ledger would give the same users a second budget. Say which of them counts the users of '\(name)' with --ledger NAME, or --new-users if nobody of them was ever imported into this home"
     )
   }
 
@@ -152,8 +188,7 @@ extension PartnerStore {
   public func lostLedgers() throws -> [DataSetName] { try database.read(lostLedgers) }
 
   private func lostLedgers(in database: Database) throws -> [DataSetName] {
-    let known = Set(try String.fetchAll(database, sql: "SELECT name FROM ledger"))
-    return home.ledgerNames().filter { !known.contains($0.text) }
+    home.ledgers(except: Set(try String.fetchAll(database, sql: "SELECT name FROM ledger")))
   }
 
   public func dataSets() throws -> [DataSetRecord] {

@@ -100,6 +100,8 @@ public final class PartnerStore: Sendable {
     case formerUserKey = "former-user-key"
     /// The newest statement that the coordinator has of this partner, where this home knows none as new.
     case newestStatement = "newest-statement"
+    /// There after the home held ledgers whose data sets its database had lost: since when, in seconds since 1970.
+    case hasLostData = "lost-data"
     /// The ledger and its cap that refused an attempt (`CapRefusal`), until the partner asks to take part again.
     case refusedByCap = "refused-by-cap"
   }
@@ -107,6 +109,12 @@ public final class PartnerStore: Sendable {
   /// Whether attempts are not answered at the partner's own wish.
   public var isPaused: Bool { get throws { try setting(.isPaused) != nil } }
   public var hasLeft: Bool { get throws { try setting(.hasLeft) != nil } }
+  /// Whether the coordinator has taken the statement by which the partner left, which is its last.
+  public var isLeaveTaken: Bool {
+    get throws {
+      try hasLeft && database.read { try Int.fetchOne($0, sql: "SELECT isSent FROM statement ORDER BY number DESC LIMIT 1") } == 1
+    }
+  }
   public var isPurged: Bool { get throws { try setting(.isPurged) != nil } }
   /// Whether the coordinator has revoked this partner, by its own last word.
   public var isRevoked: Bool { get throws { try setting(.isRevoked) != nil } }
@@ -230,11 +238,14 @@ public final class PartnerStore: Sendable {
   ///
   /// - Returns: `false`, and nothing is changed, when the coordinator has confirmed anything that this database holds. Such a one was
   ///   not lost, it is an older copy, or the coordinator has a later statement of it: what was stated last might not be what stands
-  ///   here, and only the person knows.
+  ///   here, and only the person knows. Unless the partner leaves: whatever was stated before, nothing comes after that.
   func renumberUnsent(key: SigningKey) throws -> Bool {
     try database.write { database in
       let rows = try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
-      guard try !rows.isEmpty && !Self.hasConfirmed(in: database) else { return false }
+      let hasLeft =
+        try String.fetchOne(database, sql: "SELECT value FROM setting WHERE name = ?", arguments: [Setting.hasLeft.rawValue])
+        != nil
+      guard !rows.isEmpty, try hasLeft || !Self.hasConfirmed(in: database) else { return false }
       for row in rows {
         let bytes: Data = row["bytes"]
         guard let old = PartnerStatement(decoding: Array(bytes)) else {

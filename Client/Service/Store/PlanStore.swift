@@ -52,6 +52,11 @@ extension PartnerStore {
     try plans().filter(\.isAccepted).sorted { $0.consentNumber > $1.consentNumber }
   }
 
+  /// The accepted plans by hash: what the charges of this home's ledgers may be of.
+  func trainingPlans() throws -> [Digest: TrainingPlan] {
+    try acceptedPlans().reduce(into: [:]) { $0[$1.hash] = try PlanFile(bytes: $1.bytes).plan }
+  }
+
   /// The plan that was accepted last.
   public func newestAcceptedPlan() throws -> StoredPlan? { try acceptedPlans().first }
 

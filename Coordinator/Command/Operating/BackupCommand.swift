@@ -13,7 +13,7 @@ struct BackupCommand: AsyncParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       try StateBackup.write(state.folder, to: output, now: Date())
       Console.output("\(state.folder.path) is copied to \(output)")
     }

@@ -32,10 +32,9 @@ struct RestoreCommand: AsyncParsableCommand {
         Console.output(
           "the open invitation for '\(name)' is withdrawn, because it may have been used after the backup; invite again")
       }
-      if !outcome.isReplacedStateKnown {
-        let time = outcome.backedUpAt.map { $0.formatted(.iso8601) } ?? "the backup"
+      if let since = outcome.lostSince {
         Console.output(
-          "enrolments and revocations after \(time) are not in it: revoke again whom you revoked since (tacit-coordinator revoke NAME), and invite again who enrolled since under the same name (tacit-coordinator invite NAME): the token is for the home that they have (tacit-client enroll), which keeps its data and ledgers and gets a new number; all that before the signing key is rotated again"
+          "enrolments and revocations after \(since.formatted(.iso8601)) may be missing: revoke again whom you revoked since (tacit-coordinator revoke NAME), and invite again who enrolled since under the same name (tacit-coordinator invite NAME): the token is for the home that they have (tacit-client enroll), which keeps its data and ledgers and gets a new number; all that before the signing key is rotated again"
         )
       }
       let roster = try RosterView(folder: state.folder).roster

@@ -69,7 +69,7 @@ struct InviteCommand: AsyncParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       guard (1...8760).contains(hours) else { throw CommandFailure(.usage, "--hours is \(hours); expected 1 to 8760") }
       let partner = try PartnerName(name)
       let invitation = try Invitations(folder: state.folder).invite(
@@ -101,7 +101,7 @@ struct RevokeCommand: AsyncParsableCommand {
   @Flag(help: "Do not ask.") var yes = false
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let view = try RosterView(folder: state.folder)
       let now = Date()
       let open = view.invitations.filter {
@@ -156,7 +156,7 @@ struct RotateCommand: AsyncParsableCommand {
     false
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let opened = try state.open()
       let isSealed = try SealedFile.isSealed(kind: "authority", path: opened.folder.authorityKey)
       let passphrase = isSealed ? try state.passphrase.source.read() : nil

@@ -38,7 +38,7 @@ struct RosterCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let view = try RosterView(folder: state.folder)
       let now = Date()
       let document = Document(

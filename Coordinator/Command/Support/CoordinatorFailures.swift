@@ -1,11 +1,22 @@
 internal import CommandSupport
 internal import CoordinatorService
+internal import Foundation
 internal import Recommender
 internal import ServiceCommands
 
 /// The coordinator's own errors as sentences and exit codes, beside those that all programs share.
 enum CoordinatorFailures {
   static func report(_ body: () async throws -> Void) async throws { try await ServiceFailures.report(own: own, body) }
+
+  /// The same, while nobody replaces what is in the folder: what a command writes beside a restoration, a revocation say, would be
+  /// gone with the old database, though the command had said that it was done.
+  static func report(using folder: StateFolder, _ body: () async throws -> Void) async throws {
+    try await report {
+      let use = FileManager.default.fileExists(atPath: folder.path) ? try FolderUse.shared(folder) : nil
+      defer { withExtendedLifetime(use) {} }
+      try await body()
+    }
+  }
 
   private static func own(_ error: any Error) -> CommandFailure? {
     switch error {

@@ -18,7 +18,7 @@ struct ExportCommand: AsyncParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let export = try RunExport(folder: state.folder, plan: plan)
       var forms: RunExport.Report?
       if report {

@@ -27,7 +27,7 @@ struct LedgerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let ledger = try PlanLedger(folder: state.folder, plan: plan)
       let head = try ledger.head(size: size)
       let document = Document(

@@ -33,7 +33,7 @@ struct PlanCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       if sample { return Console.output(PlanSettings.schema.sampleFile) }
       let opened = try state.open()
       if let end { return try finish(opened, because: end) }
@@ -105,12 +105,13 @@ enum PlanSummary {
       "task \(plan.task): \(plan.algorithm.name), \(count) partners, \(plan.releases.count) releases, noise \(privacy.noise.rawValue)"
         + (privacy.noise == .none ? "" : ", at most ε = \(privacy.epsilon) at δ = \(privacy.delta)"),
       "partners    \(plan.roster.map(\.name).joined(separator: ", "))",
-      "rounds      need \(needed) of \(count) partners (threshold \(plan.aggregation.threshold), minimum \(plan.aggregation.minimumSurvivors)): "
+      "rounds      need \(needed) of \(count) partners (threshold \(plan.aggregation.threshold)\(plan.aggregation.graph.map { " of \($0.holders) drawn" } ?? ""), minimum \(plan.aggregation.minimumSurvivors)): "
         + (away == 0
           ? "one partner away stops every round"
           : "up to \(away) may be away"),
       "attempts    at most \(plan.aggregation.maximumAttempts) for each round; when the last comes to nothing, the plan is over",
     ]
+    if let opening = plan.opening { lines.append("opening     \(words(opening, partners: count))") }
     let ratios = plan.noiseRatios
     if let least = ratios.min(), let most = ratios.max() {
       let size = least == most ? Text.significant(least) : "\(Text.significant(least)) to \(Text.significant(most))"
@@ -119,5 +120,15 @@ enum PlanSummary {
           + (privacy.noise == .distributed ? "; every partner adds its share, \(plan.aggregation.colluders) may collude" : ""))
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// Who must help, and who must lie.
+  private static func words(_ opening: OpeningPromise, partners: Int) -> String {
+    guard let bits = opening.securityBits else {
+      return
+        "\(opening.threshold) of \(partners) partners open a sum; one partner's vector stays closed unless \(opening.liarsNeeded) partners lie together with the coordinator"
+    }
+    return
+      "each partner draws \(opening.holders) of the others for every attempt, \(opening.threshold) of them open its masks; its vector stays closed unless \(opening.liarsNeeded) of its \(opening.holders) lie together with the coordinator: with \(opening.colluders) of \(partners) lying, a chance of at most 2^-\(bits) an attempt"
   }
 }

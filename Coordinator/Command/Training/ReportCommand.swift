@@ -13,7 +13,7 @@ struct ReportCommand: AsyncParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let report = CoordinatorReport(ledger: try PlanLedger(folder: state.folder, plan: plan))
       try output.hand(out: try report.report()) { try report.key(of: try state.open()) }
     }

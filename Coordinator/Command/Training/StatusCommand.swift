@@ -13,7 +13,7 @@ struct StatusCommand: AsyncParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
-    try await CoordinatorFailures.report {
+    try await CoordinatorFailures.report(using: state.folder) {
       let view = try StatusView(folder: state.folder, now: Date())
       if json { return try Console.outputJSON(view) }
       Console.output("task        \(view.task), \(view.servedBy.map { "served by \($0)" } ?? "not served now")")

@@ -22,8 +22,9 @@ final class FolderLock: Sendable {
   }
 }
 
-/// That nobody replaces what is in a state folder: held together by all processes of this machine that serve the folder or stand by
-/// for it, from before they open its database on; held alone by whoever restores a backup over it. The lock is on the folder itself.
+/// That nobody replaces what is in a state folder: held together by all processes of this machine that serve the folder, stand by
+/// for it or run a command on it, from before they open its database on; held alone by whoever restores a backup over it. The lock is
+/// on the folder itself.
 public final class FolderUse: Sendable {
   private let file: FileLock
 
@@ -38,7 +39,7 @@ public final class FolderUse: Sendable {
     case .success(let file): return FolderUse(file)
     case .failure(let error) where error.code == EWOULDBLOCK:
       throw StateFolderError(
-        .busy, "a backup is being restored into \(folder.path); start again when that is done")
+        .busy, "a backup is being restored into \(folder.path); run this again when that is done")
     case .failure(let error) where [ENOLCK, ENOSYS, EOPNOTSUPP].contains(error.code): return nil
     case .failure(let error): throw cannotLock(folder.path, error)
     }
@@ -55,7 +56,8 @@ public final class FolderUse: Sendable {
     case .failure(let error) where error.code == EWOULDBLOCK:
       throw StateFolderError(
         .exists,
-        "a process on this machine serves \(folder.path), stands by for it or restores it (it holds \(path)); stop it first")
+        "a process on this machine serves \(folder.path), stands by for it, or runs a command or a restoration there (it holds \(path)); stop it first"
+      )
     case .failure(let error): throw cannotLock(path, error)
     }
   }

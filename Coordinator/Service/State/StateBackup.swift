@@ -66,10 +66,9 @@ public enum StateBackup {
     public var ledgersKept: [String] = []
     /// Sessions whose plan cannot go on, because releases happened after the backup.
     public var plansEnded: [String] = []
-    /// When the backup was made; `nil` for one that does not say.
-    public var backedUpAt: Date?
-    /// Whether the folder's own database could be read: revocations and enrolments after the backup are known then.
-    public var isReplacedStateKnown = false
+    /// After what time enrolments and revocations may be in no database any more: the folder's own could not be read, or was older
+    /// than the backup, or had itself replaced one that could not be read. `nil` when all are known.
+    public var lostSince: Date?
     /// Names of partners that were revoked after the backup.
     public var revocationsKept: [String] = []
     /// Names of partners that enrolled after the backup.
@@ -135,7 +134,6 @@ public enum StateBackup {
       }
     }
     var outcome = Outcome()
-    outcome.isReplacedStateKnown = known != nil
     do {
       for made in [folder.path, folder.ledgers, folder.spool] {
         try manager.createDirectory(atPath: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -173,7 +171,7 @@ public enum StateBackup {
       let sign = CoordinatorState.rosterSigner(taskID: anchor.taskID, key: key, now: now)
       try endPlan(in: store, folder: folder, now: now, &outcome)
       let recovered = try store.recover(known, certificateSeconds: task.certificateHours * 3600, now: now, sign: sign)
-      outcome.backedUpAt = recovered.backedUpAt
+      outcome.lostSince = recovered.lostSince
       outcome.revocationsKept = recovered.revoked
       outcome.enrolmentsKept = recovered.added
       outcome.invitationsWithdrawn = recovered.withdrawn

@@ -11,12 +11,14 @@ struct KnownState: Sendable {
   let nextParticipant: UInt32
   /// Keys that signed before the present one.
   let earlierKeys: [VerificationKey]
+  /// Since when enrolments may be unknown to it, in seconds since 1970.
+  let enrolmentsLostSince: Int64?
 }
 
 /// What became of partners when a backup was restored.
 struct RecoveredPartners: Sendable, Equatable {
-  /// When the backup was made; `nil` for one that does not say.
-  var backedUpAt: Date?
+  /// After what time enrolments and revocations may be unknown, here and to the replaced database; `nil` when all are known.
+  var lostSince: Date?
   /// Whose revocation only the replaced database knew.
   var revoked: [String] = []
   /// Who enrolled after the backup, as only the replaced database knew.
@@ -58,7 +60,8 @@ extension CoordinatorStore {
       KnownState(
         partners: try Row.fetchAll(database, sql: "SELECT * FROM participants ORDER BY participant").map(PartnerRecord.init),
         rosterVersion: try Self.newestRoster(in: database)?.version ?? 0,
-        nextParticipant: try Self.nextParticipant(in: database), earlierKeys: earlierKeys)
+        nextParticipant: try Self.nextParticipant(in: database), earlierKeys: earlierKeys,
+        enrolmentsLostSince: try Self.counter(.enrolmentsLostSince, in: database))
     }
   }
 
@@ -69,7 +72,8 @@ extension CoordinatorStore {
   /// seconds too, so that the same backup restored twice does not give one number twice.
   ///
   /// - Parameters:
-  ///   - known: what the replaced database said, when it could be read.
+  ///   - known: what the replaced database said, when it could be read. One that is older than the backup does not say who enrolled
+  ///     after it, and one that had replaced another knows no more than its own backup did.
   ///   - certificateSeconds: how long certificates last.
   ///   - sign: makes the next roster.
   func recover(
@@ -79,7 +83,6 @@ extension CoordinatorStore {
       let time = Int64(now.timeIntervalSince1970)
       var outcome = RecoveredPartners()
       let backedUpAt = try Self.counter(.backedUpAt, in: database)
-      outcome.backedUpAt = backedUpAt.map { Date(timeIntervalSince1970: Double($0)) }
       for partner in known?.partners ?? [] { try Self.carryOver(partner, &outcome, in: database) }
       outcome.withdrawn = try String.fetchAll(
         database,
@@ -91,8 +94,13 @@ extension CoordinatorStore {
       let next = max(try Self.nextParticipant(in: database), known?.nextParticipant ?? 0)
       try Self.set(.nextParticipant, to: Int64(next) + 1000 + age, in: database)
       try Self.set(.certificatesLostUntil, to: time + Int64(certificateSeconds), in: database)
-      if known == nil { try Self.set(.enrolmentsLostSince, to: backedUpAt ?? 0, in: database) }
-      let version = max(try Self.newestRoster(in: database)?.version ?? 0, known?.rosterVersion ?? 0)
+      let rosterVersion = try Self.newestRoster(in: database)?.version ?? 0
+      let own = known.map { $0.rosterVersion >= rosterVersion } == true ? nil : backedUpAt ?? 0
+      let lostSince = [own, known?.enrolmentsLostSince, try Self.counter(.enrolmentsLostSince, in: database)].compactMap { $0 }
+        .min()
+      if let lostSince { try Self.set(.enrolmentsLostSince, to: lostSince, in: database) }
+      outcome.lostSince = lostSince.map { Date(timeIntervalSince1970: Double($0)) }
+      let version = max(rosterVersion, known?.rosterVersion ?? 0)
       _ = try Self.issueRoster(version: version + 1_000_000 + UInt64(age), now: now, in: database, sign: sign)
       return outcome
     }

@@ -35,11 +35,11 @@ public struct LedgerSpending: Sendable {
     "\(Accounting.accountant(for: summary, parameters: parameters).name) \(Self.arithmeticVersion)"
   }
 
-  /// Whether one signed plan fixed all that was charged, so that loss distributions may be composed.
+  /// Whether the charges are so many times one thing of one signed plan, so that loss distributions may be composed.
   ///
-  /// That is so when all charges are of one plan and of one kind: what is charged is then so many times one thing, at most as
-  /// often as the cap allows, whichever rounds a partner missed and whatever made an attempt fail. Which of several kinds were
-  /// charged, and under which plans, may have been chosen after results were seen: Rényi composition covers those.
+  /// Which of several kinds were charged, and under which plans, may have been chosen after results were seen: Rényi composition covers
+  /// those. This is about the charges as they stand, if no result decided that they are no others; a promise about all that may yet be
+  /// charged is kept by `SpendingCap`, which does not change its accountant on the way.
   public var parameters: ParameterChoice { plans.count == 1 && counts.count <= 1 ? .fixedByPlan : .adaptive }
 
   /// Adds one charge.
@@ -113,7 +113,7 @@ public struct LedgerSpending: Sendable {
 /// last one ended, and composing loss distributions costs milliseconds.
 ///
 /// ε depends on public parameters only, so that sharing it between threads and ledgers changes no result.
-private enum LedgerEpsilonCache {
+enum LedgerEpsilonCache {
   struct Key: Hashable {
     let summary: PrivacyLossSummary
     let delta: Double

@@ -1,5 +1,5 @@
 public import CryptoPrimitives
-public import DifferentialPrivacy
+internal import DifferentialPrivacy
 internal import SecureAggregation
 internal import Synchronization
 
@@ -57,12 +57,12 @@ public final class PrivacyLedger: Sendable {
   /// attempt with the same plan, binding and event is returned as it was written, and nothing is added. A partner answers
   /// an attempt once: in its ledger a second charge is refused, so that no second input leaves on the strength of one charge.
   ///
-  /// - Parameter cap: the most that this ledger may spend; `nil` where something else stops the run.
+  /// - Parameter cap: the most that this ledger may spend, over all plans; `nil` where something else stops the run.
   /// - Returns: the charge with ε before and after.
   /// - Throws: `LedgerError` when the charge would overspend, was made before or comes out of order; the journal's error
   ///   when it cannot be written. Nothing is charged then.
   @discardableResult
-  public func charge(_ request: ChargeRequest, cap: PrivacyBudget? = nil) throws -> LedgerCharge {
+  public func charge(_ request: ChargeRequest, cap: SpendingCap? = nil) throws -> LedgerCharge {
     try current.withLock { state in
       if state.header.kind == .coordinator, let standing = state.charge(request.attempt, release: request.release)?.charge {
         guard standing.plan == request.plan, standing.binding == request.binding, standing.event == request.event else {
@@ -81,10 +81,10 @@ public final class PrivacyLedger: Sendable {
           "release \(request.release) (\(request.name)) of \(request.attempt) is not charged: \(refusal)")
       }
       if let cap {
-        let after = spending.epsilon(delta: cap.delta)
-        guard after <= cap.epsilon * (1 + Self.capTolerance) else {
+        let after = cap.epsilon(of: state, and: [(request.plan, request.event)])
+        guard cap.holds(after) else {
           throw LedgerError(
-            "release \(request.release) (\(request.name)) of \(request.attempt) would bring ε to \(after) at δ = \(cap.delta), above the cap \(cap.epsilon) of \(state.header.dataset); \(state.recorded.epsilon(delta: cap.delta)) is spent"
+            "release \(request.release) (\(request.name)) of \(request.attempt) would need a cap of ε = \(after) at δ = \(cap.budget.delta), above the cap \(cap.budget.epsilon) of \(state.header.dataset); \(cap.epsilon(of: state)) is spent"
           )
         }
       }
@@ -137,9 +137,6 @@ public final class PrivacyLedger: Sendable {
   public func note(_ text: String, time: Int) throws {
     try current.withLock { try append(.note(LedgerNote(text: text, time: time)), to: &$0) }
   }
-
-  /// Relative, as in `PrivacyFilter`: an exactly calibrated plan runs to its end although sums of 1/z² round.
-  static let capTolerance = 1e-9
 
   private func append(_ entry: LedgerEntry, to state: inout LedgerState, rules: [EvidenceRules] = []) throws {
     let (record, bytes) = try Self.line(entry, after: state, key: key)

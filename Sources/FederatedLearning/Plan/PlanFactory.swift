@@ -28,6 +28,8 @@ public struct PlanDecisions: Sendable, Equatable {
   /// The fewest partners in a sum; by default the threshold, at least 3.
   public var minimumPartners: Int?
   public var colluders = 1
+  /// Between whom shares and masks pass.
+  public var graph: GraphChoice = .complete
   /// 1 AES-256-CTR, 2 ChaCha20.
   public var suite: UInt8 = 1
   public var attempts = 3
@@ -41,6 +43,17 @@ public struct PlanDecisions: Sendable, Equatable {
   }
 }
 
+/// Which graph a plan is given.
+public enum GraphChoice: String, Sendable, Equatable, CaseIterable {
+  /// Everybody with everybody: for dozens of partners.
+  case complete
+  /// Every partner draws its holders: for hundreds and thousands. Solved against a coordinator that lies, σ = 40, η = 20,
+  /// with at least a tenth of the partners corrupt and, unless `minimumPartners` says otherwise, a tenth missing.
+  case drawn
+  /// Drawn where the solver says that it at least halves the shares, else complete.
+  case automatic = "auto"
+}
+
 /// From decisions, a catalogue and a roster to a validated plan: the same for a simulation and for the network.
 public enum PlanFactory {
   /// - Parameters:
@@ -51,7 +64,6 @@ public enum PlanFactory {
     _ decisions: PlanDecisions, catalogue: Catalogue, roster: [RosterEntry], coordinatorKey: String, session: SessionID
   ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = roster.count
-    let threshold = decisions.threshold ?? AggregationParameters.defaultThreshold(count)
     let privacy = PrivacyPolicy(
       noise: decisions.noise, nominalUsers: decisions.nominalUsers, maximumPartnersPerUser: decisions.maximumPartnersPerUser,
       epsilon: decisions.epsilon, delta: decisions.delta, usesInsecureTestRandomness: decisions.usesInsecureTestRandomness)
@@ -69,15 +81,54 @@ public enum PlanFactory {
       modelSeed: decisions.modelSeed,
       catalogue: CatalogueReference(hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count),
       roster: roster, coordinatorKey: coordinatorKey,
-      aggregation: AggregationPolicy(
-        isSecure: decisions.isSecure, threshold: threshold,
-        minimumSurvivors: decisions.minimumPartners ?? max(threshold, min(3, count)), colluders: decisions.colluders,
-        suite: decisions.suite, maximumAttempts: decisions.attempts),
+      aggregation: try aggregation(decisions, partners: count),
       privacy: privacy)
     draft.samplingRate = decisions.noise == .none ? 1 : decisions.samplingRate
     draft.evaluationShare = decisions.noise == .none ? 0 : decisions.evaluationShare
     draft.reserveAttempts = decisions.reserveAttempts
     return (try PlanFile(try draft.plan(for: algorithm)), algorithm)
+  }
+
+  private static func aggregation(_ decisions: PlanDecisions, partners count: Int) throws -> AggregationPolicy {
+    if let drawn = try drawnAggregation(decisions, partners: count) { return drawn }
+    let threshold = decisions.threshold ?? AggregationParameters.defaultThreshold(count)
+    return AggregationPolicy(
+      isSecure: decisions.isSecure, threshold: threshold,
+      minimumSurvivors: decisions.minimumPartners ?? max(threshold, min(3, count)), colluders: decisions.colluders,
+      suite: decisions.suite, maximumAttempts: decisions.attempts)
+  }
+
+  /// - Returns: `nil` for the complete graph.
+  private static func drawnAggregation(_ decisions: PlanDecisions, partners count: Int) throws -> AggregationPolicy? {
+    guard decisions.graph != .complete, decisions.isSecure else { return nil }
+    // A threshold is that of the complete graph: in a drawn one it is solved for.
+    if decisions.graph == .automatic, decisions.threshold != nil { return nil }
+    let colluders = max(1, decisions.colluders, count / 10)
+    let missing = decisions.minimumPartners.map { max(0, count - $0) } ?? count / 10
+    let requirements = GraphRequirements(
+      participants: count, corruptShare: Double(colluders) / Double(count), dropoutShare: Double(missing) / Double(count))
+    let solution: DrawnGraphSolution?
+    do throws(AggregationParameterError) {
+      solution =
+        decisions.graph == .automatic
+        ? try DrawnGraphSolver.choose(requirements) : try DrawnGraphSolver.solve(requirements)
+    } catch {
+      if decisions.graph == .automatic { return nil }
+      throw PlanError("no drawn graph fits: \(error.description)")
+    }
+    guard let solution else {
+      if decisions.graph == .automatic { return nil }
+      throw PlanError(
+        "no drawn graph of \(count) partners holds against \(colluders) colluding and \(missing) missing ones; expected more partners, or the complete graph"
+      )
+    }
+    guard decisions.threshold == nil else {
+      throw PlanError("the threshold of a drawn graph is solved for; expected none to be given, or the complete graph")
+    }
+    return AggregationPolicy(
+      isSecure: true, threshold: solution.threshold, minimumSurvivors: solution.minimumSurvivors, colluders: colluders,
+      suite: decisions.suite, maximumAttempts: decisions.attempts,
+      graph: DrawnGraphPolicy(holders: solution.holders, maskDraws: solution.maskDraws))
   }
 
   /// A constant of the contract near a count: two significant digits.

@@ -40,7 +40,7 @@ extension TrainingPlan {
       }
     }
     let epsilon = spending.epsilon(delta: cap.delta)
-    guard epsilon <= cap.epsilon * (1 + PrivacyLedger.capTolerance) else {
+    guard epsilon <= cap.epsilon * (1 + SpendingCap.tolerance) else {
       throw PlanError(
         "its releases spend ε = \(epsilon) at δ = \(cap.delta); expected at most the cap \(cap.epsilon): add noise or raise the cap"
       )
@@ -65,8 +65,9 @@ extension TrainingPlan {
         "threshold \(aggregation.threshold), minimumSurvivors \(aggregation.minimumSurvivors), colluders \(aggregation.colluders) with \(roster.count) partners; expected 2 to \(roster.count) for the first two and 0 to \(roster.count) for the last"
       )
     }
-    guard roster.count <= AggregationParameters.participantsMax else {
-      throw PlanError("the roster has \(roster.count) partners; expected at most \(AggregationParameters.participantsMax)")
+    let most = aggregation.graph == nil ? AggregationParameters.participantsMax : Self.drawnPartnersMax
+    guard roster.count <= most else {
+      throw PlanError("the roster has \(roster.count) partners; expected at most \(most)")
     }
     guard Self.isName(task) else {
       throw PlanError("'task' has \(task.utf8.count) bytes; expected 1 to 256, no control characters")
@@ -101,11 +102,12 @@ extension TrainingPlan {
     }
     // Whoever colludes signs two survivor sets: t must be out of reach for both sets at once (secure-aggregation.md).
     let (n, t, c) = (roster.count, aggregation.threshold, aggregation.colluders)
-    guard !aggregation.isSecure || c <= 2 * t - n - 1 else {
+    guard !aggregation.isSecure || aggregation.graph != nil || c <= 2 * t - n - 1 else {
       throw PlanError(
         "\(c) colluding partners with n = \(n) and threshold \(t); expected at most 2t − n − 1 = \(2 * t - n - 1): add partners or raise the threshold"
       )
     }
+    try validateGraph()
     guard privacy.noise != .none else { return }
     guard privacy.epsilon.isFinite, privacy.epsilon > 0 else {
       throw PlanError("ε is \(privacy.epsilon); expected a number above 0")
@@ -123,6 +125,27 @@ extension TrainingPlan {
       throw PlanError("distributed noise needs secure aggregation: without it the coordinator sees single shares")
     }
   }
+
+  /// A drawn graph protects with a probability, which everybody computes again from the plan's own numbers.
+  private func validateGraph() throws(PlanError) {
+    guard let graph = aggregation.graph else { return }
+    guard aggregation.isSecure else {
+      throw PlanError("'aggregation.graph' stands in a plan without secure aggregation; expected no graph")
+    }
+    let bits = DrawnGraphSolver.securityBits(
+      participants: roster.count, holders: graph.holders, maskDraws: graph.maskDraws, threshold: aggregation.threshold,
+      minimumSurvivors: aggregation.minimumSurvivors, corrupt: aggregation.colluders)
+    guard bits >= Double(Self.graphSecurityBits) else {
+      throw PlanError(
+        "its graph of \(graph.holders) holders, \(graph.maskDraws) mask draws and threshold \(aggregation.threshold) among \(roster.count) partners holds against \(aggregation.colluders) colluding ones with \(Int(max(0, bits))) bits; expected at least \(Self.graphSecurityBits): let the solver choose it"
+      )
+    }
+  }
+
+  /// σ: a drawn graph fails with a probability of at most 2^−40.
+  static let graphSecurityBits = 40
+  /// The most partners of a drawn graph: the lists of so many fit into one message (secure-aggregation.md §8).
+  public static let drawnPartnersMax = 3000
 
   private func validateRelease(_ index: Int) throws(PlanError) {
     let release = releases[index]
@@ -201,7 +224,9 @@ extension TrainingPlan {
     return try AggregationParameters(
       participants: roster.map { ParticipantID($0.participant) }, threshold: aggregation.threshold,
       minimumSurvivors: aggregation.minimumSurvivors, dimension: release.dimension, modulusBits: release.modulusBits,
-      suite: suite, allowTwoParties: roster.count == 2 && privacy.noise == .central)
+      suite: suite,
+      graph: aggregation.graph.map { .drawn(holders: $0.holders, maskDraws: $0.maskDraws) } ?? .complete,
+      allowTwoParties: roster.count == 2 && privacy.noise == .central)
   }
 
   /// The partners' verification keys by participant.

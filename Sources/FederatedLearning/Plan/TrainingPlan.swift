@@ -106,9 +106,12 @@ public struct AggregationPolicy: Sendable, Equatable, Codable {
   public var suite: UInt8
   /// Attempts per round before the run gives up.
   public var maximumAttempts: Int
+  /// Between whom shares and masks pass; `nil` (and no member in the file) for the complete graph.
+  public var graph: DrawnGraphPolicy?
 
   public init(
-    isSecure: Bool, threshold: Int, minimumSurvivors: Int, colluders: Int, suite: UInt8, maximumAttempts: Int
+    isSecure: Bool, threshold: Int, minimumSurvivors: Int, colluders: Int, suite: UInt8, maximumAttempts: Int,
+    graph: DrawnGraphPolicy? = nil
   ) {
     self.isSecure = isSecure
     self.threshold = threshold
@@ -116,6 +119,29 @@ public struct AggregationPolicy: Sendable, Equatable, Codable {
     self.colluders = colluders
     self.suite = suite
     self.maximumAttempts = maximumAttempts
+    self.graph = graph
+  }
+
+  /// Among how many of `partners` the t are that must help to open a secret: all, or those that each partner draws.
+  public func holders(of partners: Int) -> Int { graph?.holders ?? partners }
+
+  /// Signatures of survivors that prove to a third party who was in a sum. In the complete graph t; in a drawn one t are
+  /// witnesses for one partner only, and more than (n + c)/2 are asked for: no second set finds as many honest signers.
+  public func signaturesForProof(partners: Int) -> Int {
+    graph == nil ? threshold : (partners + colluders) / 2 + 1
+  }
+}
+
+/// The drawn graph (Protocols/secure-aggregation.md §13): every partner draws its holders for every attempt, by its own coins.
+public struct DrawnGraphPolicy: Sendable, Equatable, Codable {
+  /// k: partners that hold shares of one partner's secrets.
+  public var holders: Int
+  /// m: the first of them, with whom it shares masks.
+  public var maskDraws: Int
+
+  public init(holders: Int, maskDraws: Int) {
+    self.holders = holders
+    self.maskDraws = maskDraws
   }
 }
 

@@ -61,21 +61,12 @@ extension PrivacyLedger {
   ///
   /// - Parameters:
   ///   - plan: hash of the plan that it would be charged under.
-  func allows(_ event: ChargedEvent, of plan: Digest, cap: PrivacyBudget?) -> Bool {
-    guard let cap else { return true }
-    var spending = state.recorded
-    guard spending.add(event, plan: plan) == nil else { return false }
-    return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
+  func allows(_ event: ChargedEvent, of plan: Digest, cap: SpendingCap?) -> Bool {
+    cap.map { $0.holds($0.epsilon(of: state, and: [(plan, event)])) } ?? true
   }
 
   /// Whether one more event stays within a cap on the charges of one plan alone.
-  func allows(_ event: ChargedEvent, under plan: Digest, cap: PrivacyBudget?) -> Bool {
-    guard let cap else { return true }
-    var spending = LedgerSpending()
-    for standing in state.charges where standing.charge.plan == plan && standing.refund == nil {
-      guard spending.add(standing.charge) == nil else { return false }
-    }
-    guard spending.add(event, plan: plan) == nil else { return false }
-    return spending.epsilon(delta: cap.delta) <= cap.epsilon * (1 + Self.capTolerance)
+  func allows(_ event: ChargedEvent, under plan: Digest, cap: SpendingCap?) -> Bool {
+    cap.map { $0.holds($0.epsilon(of: state, and: [(plan, event)], only: plan)) } ?? true
   }
 }

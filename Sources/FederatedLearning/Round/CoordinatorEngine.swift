@@ -27,6 +27,8 @@ public struct CoordinatorEngine: Sendable {
 
   let plan: TrainingPlan
   let planHash: Digest
+  /// The plan's cap as this ledger keeps it.
+  let spendingCap: SpendingCap?
   let session: SessionID
   let signingKey: SigningKey
   let algorithm: any FederatedAlgorithm
@@ -86,6 +88,7 @@ public struct CoordinatorEngine: Sendable {
     self.releaseJournal = releaseJournal
     self.workers = workers
     planHash = SHA256.hash(planFile.bytes)
+    spendingCap = planFile.plan.spendingCap(planHash)
     roster = plan.verificationKeys
     model = checkpoint.model
     optimizer = checkpoint.optimizer
@@ -143,7 +146,7 @@ public struct CoordinatorEngine: Sendable {
     // Charged attempts are over, or resumed from their journal. Where the journal is lost, their number is too.
     while ledger.state.charge(nextAttempt, release: round) != nil { attempt += 1 }
     guard attempt < plan.aggregation.maximumAttempts else { return finish(.tooManyAborts(round: round, reason: .stopped)) }
-    guard ledger.allows(release.chargedEvent(plan.privacy), of: planHash, cap: plan.cap) else {
+    guard ledger.allows(release.chargedEvent(plan.privacy), of: planHash, cap: spendingCap) else {
       return finish(.budgetExhausted(round: round))
     }
     return open(makeStart())

@@ -72,10 +72,10 @@ extension CoordinatorEngine {
       try ledger.charge(
         ChargeRequest(
           plan, planHash: planHash, context: attempt.context, participants: plan.roster.count,
-          survivors: attempt.inputCount, time: time), cap: plan.cap)
+          survivors: attempt.inputCount, time: time), cap: spendingCap)
     } catch {
       let event = plan.releases[round].chargedEvent(plan.privacy)
-      guard ledger.allows(event, of: planHash, cap: plan.cap) else {
+      guard ledger.allows(event, of: planHash, cap: spendingCap) else {
         return abort(.stopped, time: time, isFinal: true) + finish(.budgetExhausted(round: round))
       }
       // The partners are told nothing: they wait, and the next process goes on with them.

@@ -43,7 +43,12 @@ public struct PartnerEngine: ~Copyable {
   let algorithm: any FederatedAlgorithm
   private let workers: Int
   let ledger: PrivacyLedger
-  private var cap: PrivacyBudget?
+  /// What this partner lets its data set spend, over all plans.
+  private var cap: SpendingCap?
+  /// The plan's own cap, on its own charges.
+  private let planCap: SpendingCap?
+  /// By their hashes: the plan and those before it that this data set may have been charged under.
+  private let plans: [Digest: TrainingPlan]
   let journal: any PartnerJournal
   /// How far this partner has come; it never answers an attempt at or below it again.
   var highWaterMark: AttemptMark?
@@ -74,6 +79,7 @@ public struct PartnerEngine: ~Copyable {
   ///   - ledger: this partner's own ledger, over all plans and tasks that touched its data set.
   ///   - cap: the most that this partner lets its data set spend, over all plans; by default the plan's cap. The plan's
   ///     cap holds for the plan's own charges in any case.
+  ///   - earlierPlans: by their hashes, the plans that the ledger may hold charges of.
   ///   - journal: the partner's durable memory; by default one that forgets with the process, for simulations.
   ///   - allowsUnmaskedSums: whether plans without secure aggregation are accepted; for simulations only.
   ///   - workers: threads for local training.
@@ -82,7 +88,7 @@ public struct PartnerEngine: ~Copyable {
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
     algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil,
-    journal: (any PartnerJournal)? = nil, allowsUnmaskedSums: Bool = false, workers: Int = 1
+    earlierPlans: [Digest: TrainingPlan] = [:], journal: (any PartnerJournal)? = nil, allowsUnmaskedSums: Bool = false, workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard plan.aggregation.isSecure || allowsUnmaskedSums else {
@@ -114,10 +120,13 @@ public struct PartnerEngine: ~Copyable {
     self.algorithm = algorithm
     self.workers = workers
     self.ledger = ledger
-    self.cap = cap ?? plan.cap
     self.session = session
     coordinatorKey = key
     planHash = SHA256.hash(planFile.bytes)
+    let plans = earlierPlans.merging([planHash: plan]) { $1 }
+    self.plans = plans
+    self.cap = (cap ?? plan.cap).map { SpendingCap($0, plans: plans) }
+    planCap = plan.spendingCap(planHash)
     roster = plan.verificationKeys
     self.journal = journal
     // Two witnesses of what was answered before a crash: the ledger holds what was charged, the journal everything.
@@ -154,8 +163,12 @@ public struct PartnerEngine: ~Copyable {
     guard let action = aggregation?.receive(message) else { return refuse(.unexpectedMessage) }
     if case .refuse = action { return follow(action) }
     self.attempt?.handled.append(message)
-    // The session has verified the signatures under these heads; its answer is still here.
-    if case .advertisementList(let list) = message, let refusal = remember(list.advertisements) { return refusal }
+    // Only what the session has found signed is believed: in a drawn graph that is this partner's holders. Its answer is
+    // still here.
+    if case .advertisementList(let list) = message {
+      let verified = aggregation?.verifiedAdvertisers ?? []
+      if let refusal = remember(list.advertisements.filter { verified.contains($0.participant) }) { return refusal }
+    }
     if case .consistencySignatures(let signatures) = message, let refusal = witness(signatures) { return refusal }
     return follow(action)
   }
@@ -308,15 +321,13 @@ public struct PartnerEngine: ~Copyable {
   /// Sets what this partner lets its data set spend, over all plans; holds from the next charge on.
   ///
   /// - Parameter cap: the plan's cap when `nil`.
-  public mutating func setCap(_ cap: PrivacyBudget?) { self.cap = cap ?? planFile.plan.cap }
+  public mutating func setCap(_ cap: PrivacyBudget?) { self.cap = (cap ?? planFile.plan.cap).map { SpendingCap($0, plans: plans) } }
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
   /// a partner with a larger budget of its own still holds the coordinator to the plan.
   private func allows(_ release: PlannedRelease, attempt: UInt32) -> Bool {
-    let plan = planFile.plan
-    let event = release.chargedEvent(plan.privacy)
-    return ledger.allows(event, of: planHash, cap: cap)
-      && ledger.allows(event, under: planHash, cap: plan.cap)
+    let event = release.chargedEvent(planFile.plan.privacy)
+    return ledger.allows(event, of: planHash, cap: cap) && ledger.allows(event, under: planHash, cap: planCap)
   }
 
   /// Refuses a round start and leaves the attempt under way as it is.

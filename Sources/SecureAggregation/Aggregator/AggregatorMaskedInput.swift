@@ -2,12 +2,9 @@ internal import CryptoPrimitives
 
 /// Stage 3: adds masked inputs up as they arrive; never holds one of them.
 struct AggregatorMaskedInput: Sendable {
-  /// U2, ascending.
-  let contributors: [ParticipantID]
   /// U2's advertisements.
   let advertisements: [ParticipantID: KeyAdvertisement]
-  /// By dealer, then by holder.
-  let commitments: [ParticipantID: [ParticipantID: ShareCommitments]]
+  let graph: SettledGraph
   let transcript: Digest
   /// Σ of the masked inputs so far.
   var sum: RingVector
@@ -15,15 +12,16 @@ struct AggregatorMaskedInput: Sendable {
   var received: Set<ParticipantID> = []
 
   init(
-    contributors: [ParticipantID], advertisements: [ParticipantID: KeyAdvertisement],
-    commitments: [ParticipantID: [ParticipantID: ShareCommitments]], transcript: Digest, sum: RingVector
+    advertisements: [ParticipantID: KeyAdvertisement], graph: SettledGraph, transcript: Digest, sum: RingVector
   ) {
-    self.contributors = contributors
     self.advertisements = advertisements
-    self.commitments = commitments
+    self.graph = graph
     self.transcript = transcript
     self.sum = sum
   }
+
+  /// U2, ascending.
+  var contributors: [ParticipantID] { graph.contributors }
 
   mutating func take(_ message: MaskedInput) -> AggregatorRefusal? {
     do throws(RingDecodingError) {

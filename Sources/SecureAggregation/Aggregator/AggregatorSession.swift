@@ -64,18 +64,52 @@ public struct AggregatorSession: Sendable {
 
   /// Who has not yet answered the open stage and has not left, ascending.
   public var awaited: [ParticipantID] {
-    expected.filter { !gone.contains($0) && !answered.contains($0) }
+    expected.filter { !gone.contains($0) && !hasAnswered($0) }
   }
 
   /// Whether nobody is awaited: waiting longer changes nothing.
-  public var isStageComplete: Bool { stage != nil && awaited.isEmpty }
+  public var isStageComplete: Bool {
+    stage != nil && expected.allSatisfy { gone.contains($0) || hasAnswered($0) }
+  }
 
   /// Whether enough have answered for `closeStage` to go on instead of aborting.
-  public var canProceed: Bool { stage != nil && answered.count >= needed }
+  ///
+  /// In a drawn graph numbers do not say all: of every contributor at least t holders must be among those that answered.
+  public var canProceed: Bool {
+    guard stage != nil, answeredCount >= leastAnswers else { return false }
+    let threshold = setting.parameters.threshold
+    switch state {
+    case .advertiseKeys, .over: return true
+    case .shareKeys(let stage): return setting.parameters.graph == .complete || stage.contributors(setting).count >= leastAnswers
+    case .maskedInput(let stage):
+      return setting.parameters.graph == .complete || stage.graph.isCovered(by: stage.received, threshold: threshold)
+    case .consistencyCheck(let stage):
+      return stage.inputs.graph.isCovered(by: Set(stage.signatures.keys), threshold: threshold)
+    case .unmask(let stage):
+      return stage.inputs.graph.isCovered(by: Set(stage.responses.keys), threshold: threshold)
+    }
+  }
 
   /// How many have answered the open stage, and how many answers `closeStage` needs to go on; 0 when the attempt is over.
-  public var answeredCount: Int { answered.count }
+  public var answeredCount: Int {
+    switch state {
+    case .advertiseKeys(let stage): stage.advertisements.count
+    case .shareKeys(let stage): stage.deals.count
+    case .maskedInput(let stage): stage.received.count
+    case .consistencyCheck(let stage): stage.signatures.count
+    case .unmask(let stage): stage.responses.count
+    case .over: 0
+    }
+  }
   public var needed: Int {
+    guard setting.parameters.graph != .complete, stage != nil else { return leastAnswers }
+    // Numbers do not say all: as long as somebody's holders are too few, at least one answer more is needed.
+    let least = max(leastAnswers, setting.parameters.fewestContributors)
+    return answeredCount >= least && !canProceed ? answeredCount + 1 : least
+  }
+
+  /// Below this number the stage is not closed but the attempt aborted.
+  private var leastAnswers: Int {
     switch state {
     case .advertiseKeys, .shareKeys, .maskedInput: setting.parameters.fewestContributors
     case .consistencyCheck, .unmask: setting.parameters.threshold
@@ -186,7 +220,7 @@ public struct AggregatorSession: Sendable {
     guard message.participant == sender else { return .wrongSender }
     if let stage = message.stage, stage != current { return stage < current ? .stageClosed : .stageNotOpen }
     guard !gone.contains(sender), isExpected(sender) else { return .notExpected }
-    guard !answered.contains(sender) else { return .duplicate }
+    guard !hasAnswered(sender) else { return .duplicate }
 
     // The state is taken out while it changes, so that its vector is not copied.
     let taken = state
@@ -233,16 +267,26 @@ public struct AggregatorSession: Sendable {
     }
   }
 
-  private func isExpected(_ participant: ParticipantID) -> Bool { expected.contains(participant) }
-
-  private var answered: Set<ParticipantID> {
+  /// Whether a participant of the plan takes part in the open stage.
+  private func isExpected(_ participant: ParticipantID) -> Bool {
     switch state {
-    case .advertiseKeys(let stage): Set(stage.advertisements.keys)
-    case .shareKeys(let stage): Set(stage.deals.keys)
-    case .maskedInput(let stage): stage.received
-    case .consistencyCheck(let stage): Set(stage.signatures.keys)
-    case .unmask(let stage): Set(stage.responses.keys)
-    case .over: []
+    case .advertiseKeys: true
+    case .shareKeys(let stage): stage.advertised(participant)
+    case .maskedInput(let stage): stage.advertisements[participant] != nil
+    case .consistencyCheck(let stage): stage.inputs.received.contains(participant)
+    case .unmask(let stage): stage.hasSigned(participant)
+    case .over: false
+    }
+  }
+
+  private func hasAnswered(_ participant: ParticipantID) -> Bool {
+    switch state {
+    case .advertiseKeys(let stage): stage.advertisements[participant] != nil
+    case .shareKeys(let stage): stage.deals[participant] != nil
+    case .maskedInput(let stage): stage.received.contains(participant)
+    case .consistencyCheck(let stage): stage.signatures[participant] != nil
+    case .unmask(let stage): stage.responses[participant] != nil
+    case .over: false
     }
   }
 

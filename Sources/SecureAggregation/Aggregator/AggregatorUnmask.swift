@@ -9,6 +9,7 @@ struct AggregatorUnmask: Sendable {
   /// Who signed the survivor set and was sent the signatures, ascending.
   let signers: [ParticipantID]
   let signatures: ConsistencySignatures
+  private let signed: Set<ParticipantID>
   /// Responses whose every share is the one committed to.
   var responses: [ParticipantID: UnmaskResponse] = [:]
   /// Who revealed a share that its dealer did not commit to.
@@ -22,11 +23,15 @@ struct AggregatorUnmask: Sendable {
     self.survivors = survivors
     self.signers = signers
     self.signatures = signatures
+    signed = Set(signers)
   }
+
+  func hasSigned(_ participant: ParticipantID) -> Bool { signed.contains(participant) }
 
   func messages(except gone: Set<ParticipantID>) -> [OutgoingMessage] {
     signers.filter { !gone.contains($0) }.map {
-      OutgoingMessage(recipient: $0, message: .consistencySignatures(signatures))
+      OutgoingMessage(
+        recipient: $0, message: .consistencySignatures(inputs.graph.signatures(signatures, for: $0)))
     }
   }
 
@@ -34,7 +39,7 @@ struct AggregatorUnmask: Sendable {
   /// it sent anything, so that a share that does not fit is the holder's lie.
   mutating func take(_ message: UnmaskResponse, _ setting: AggregatorSetting) -> AggregatorRefusal? {
     let alive = Set(survivors)
-    guard message.entries.map(\.dealer) == inputs.contributors,
+    guard message.entries.map(\.dealer) == inputs.graph.dealers[message.participant] ?? [],
       message.entries.allSatisfy({ $0.kind == (alive.contains($0.dealer) ? .selfMask : .maskSeed) })
     else { return .wrongDealers }
     let point = setting.point(of: message.participant)
@@ -44,7 +49,7 @@ struct AggregatorUnmask: Sendable {
         setting.keys.shareCommitment(
           dealer: entry.dealer, holder: message.participant, point: point, kind: entry.kind, shareAndSalt: $0)
       }
-      guard commitment == inputs.commitments[entry.dealer]?[message.participant]?.of(entry.kind) else {
+      guard commitment == inputs.graph.commitments(of: entry.dealer, to: message.participant)?.of(entry.kind) else {
         liars.insert(message.participant)
         return .shareNotCommitted
       }
@@ -53,18 +58,21 @@ struct AggregatorUnmask: Sendable {
     return nil
   }
 
-  /// Any t responses will do: their shares were all checked. A secret that is still not the one committed to in
-  /// stage 1 was dealt wrongly.
+  /// Any t responses of a dealer's holders will do: their shares were all checked. A secret that is still not the one
+  /// committed to in stage 1 was dealt wrongly.
   consuming func close(_ setting: AggregatorSetting, threads: Int) -> Result<AggregateSum, DealersLied> {
-    let holders = responses.keys.sorted().prefix(setting.parameters.threshold)
-    let chosen = holders.compactMap { responses[$0] }
-    let weights = SecretSharing.weights(points: holders.map { setting.point(of: $0) })
     let alive = Set(survivors)
+    var weights: [[ParticipantID]: [UInt64]] = [:]
     var masks: [Mask] = []
     var lying: [ParticipantID] = []
-    for (position, dealer) in inputs.contributors.enumerated() {
-      let seed = SecretSharing.reconstruct(
-        shares: chosen.map { $0.entries[position].share }, weights: weights)
+    for dealer in inputs.contributors {
+      let shares = shares(of: dealer, setting.parameters.threshold)
+      let holders = shares.map(\.holder)
+      let weight =
+        weights[holders] ?? SecretSharing.weights(points: holders.map { setting.point(of: $0) })
+      // In the complete graph the holders are the same for every dealer, in a drawn one for none.
+      if weights.isEmpty { weights[holders] = weight }
+      let seed = SecretSharing.reconstruct(shares: shares.map(\.share), weights: weight)
       if let seed, let opened = open(seed, of: dealer, isAlive: alive.contains(dealer), setting) {
         masks += opened
       } else {
@@ -78,6 +86,17 @@ struct AggregatorUnmask: Sendable {
       AggregateSum(
         context: setting.context, sum: sum, survivors: survivors, transcript: inputs.transcript,
         signatures: signatures, suspects: liars.sorted()))
+  }
+
+  /// The first t shares of a dealer's secret, ascending by holder.
+  private func shares(of dealer: ParticipantID, _ threshold: Int) -> [(holder: ParticipantID, share: ShareValue)] {
+    var shares: [(holder: ParticipantID, share: ShareValue)] = []
+    for holder in inputs.graph.holders[dealer] ?? [] where shares.count < threshold {
+      guard let response = responses[holder.id], let position = inputs.graph.position(of: dealer, at: holder.id)
+      else { continue }
+      shares.append((holder.id, response.entries[position].share))
+    }
+    return shares
   }
 
   /// The masks that a seed takes off the sum; `nil` when it is not the seed that the dealer committed to.
@@ -100,7 +119,7 @@ struct AggregatorUnmask: Sendable {
     let maskKey = keys.maskKeyPair(seed: seed, of: dealer)
     guard maskKey.publicKey == advertisement.maskPublicKey else { return nil }
     var masks: [Mask] = []
-    for survivor in survivors {
+    for survivor in survivors where inputs.graph.sharesMask(dealer, survivor) {
       guard let peer = inputs.advertisements[survivor]?.maskPublicKey,
         let key = keys.pairMaskKey(maskKey, of: dealer, with: peer, of: survivor)
       else { preconditionFailure("weak keys were refused in stage 1") }

@@ -62,6 +62,8 @@ public enum ClientRefusalReason: String, Sendable, CaseIterable {
   case weakPublicKey = "weak public key"
   /// Fewer participants than threshold and n_min demand.
   case tooFewParticipants = "too few participants"
+  /// Drawn graph: fewer than t of this client's own holders take part, or are in the survivor set.
+  case tooFewHolders = "too few holders"
   /// A dealer that did not advertise keys.
   case unknownDealer = "unknown dealer"
   /// This client's own deal is missing from the delivery or was changed.
@@ -84,6 +86,8 @@ public enum ClientRefusalReason: String, Sendable, CaseIterable {
   case tooFewSurvivors = "too few survivors"
   /// A consistency signature by somebody outside the survivor set.
   case signerNotSurvivor = "signer not a survivor"
+  /// Drawn graph: a consistency signature by somebody who holds no share of this client's.
+  case signerNotHolder = "signer not a holder"
   /// A signature that is not on the survivor set that this client saw.
   case badConsistencySignature = "bad consistency signature"
   /// Fewer than t consistency signatures.

@@ -6,7 +6,11 @@ struct ClientAwaitingSurvivors: ~Copyable {
   /// U2, ascending.
   let contributors: [ParticipantID]
   let transcript: Digest
+  /// Whose shares this client holds, ascending.
+  let dealers: [ParticipantID]
   let shares: [ParticipantID: SecretBytes]
+  /// Drawn graph: who holds shares of this client's secrets.
+  let ownHolders: Set<ParticipantID>?
 
   /// Signs the set when it is a plausible one: ascending, within U2, large enough, with this client in it.
   consuming func receive(_ set: SurvivorSet) throws(ClientRefusal) -> ClientStep<ClientAwaitingSignatures> {
@@ -19,14 +23,19 @@ struct ClientAwaitingSurvivors: ~Copyable {
     guard set.survivors.count >= setting.parameters.fewestContributors else {
       throw ClientRefusal(.tooFewSurvivors)
     }
+    if let ownHolders {
+      guard set.survivors.count(where: ownHolders.contains) >= setting.parameters.threshold else {
+        throw ClientRefusal(.tooFewHolders)
+      }
+    }
     let signedBytes = set.signedBytes(suite: setting.parameters.suite, transcript: transcript)
     let signature = ConsistencySignature(
       context: setting.context, participant: setting.participant,
       signature: setting.signingKey.sign(signedBytes))
     return ClientStep(
       next: ClientAwaitingSignatures(
-        setting: setting, contributors: contributors, survivors: Set(set.survivors), signedBytes: signedBytes,
-        shares: shares),
+        setting: setting, dealers: dealers, survivors: Set(set.survivors), signedBytes: signedBytes, shares: shares,
+        ownHolders: ownHolders),
       action: .send(.consistencySignature(signature)))
   }
 }

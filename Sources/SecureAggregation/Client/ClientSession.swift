@@ -41,6 +41,9 @@ public struct ClientSession: ~Copyable {
   private var stage: Stage?
   /// What this client signed about who is in the sum; `nil` before it did.
   public private(set) var survivorStatement: [UInt8]?
+  /// Whose advertisement of this attempt this client has found signed: everybody's in the complete graph, its own and its
+  /// holders' in a drawn one. Empty before the list has come.
+  public private(set) var verifiedAdvertisers: Set<ParticipantID> = []
   private let context: AttemptContext
 
   /// - Parameters:
@@ -126,6 +129,7 @@ public struct ClientSession: ~Copyable {
     case .awaitingAdvertisements(let state):
       guard case .advertisementList(let list) = message else { throw ClientRefusal(.unexpectedMessage) }
       let step = try state.receive(list)
+      verifiedAdvertisers = Set(step.next.holders.ids)
       stage = .awaitingShares(step.next)
       return step.action
     case .awaitingShares(let state):
@@ -197,6 +201,14 @@ struct ClientSetting {
       throw ClientRefusal(.unknownParticipant, suspects: [participant])
     }
     return key
+  }
+
+  /// An advertisement must be signed by its participant's enrolled identity.
+  func checkSignature(of advertisement: KeyAdvertisement) throws(ClientRefusal) {
+    let sender = advertisement.participant
+    guard try identity(of: sender).verifies(advertisement.signature, of: advertisement.signedBytes) else {
+      throw ClientRefusal(.badAdvertisementSignature, suspects: [sender])
+    }
   }
 
   func checkContext(_ context: AttemptContext) throws(ClientRefusal) {

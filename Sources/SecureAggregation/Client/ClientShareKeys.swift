@@ -10,29 +10,36 @@ struct ClientAwaitingAdvertisements: ~Copyable {
   let maskSeed: SecretBytes
   let advertisement: KeyAdvertisement
 
-  /// Checks the list, agrees on keys with every peer, and deals shares of b and s to all who advertised.
+  /// Checks the list, agrees on keys with every holder, and deals shares of b and s: to all who advertised, or in a drawn
+  /// graph to those whom this client draws now, after it has seen the list.
   consuming func receive(_ list: AdvertisementList) throws(ClientRefusal) -> ClientStep<ClientAwaitingShares> {
     let setting = setting
-    try Self.check(list, own: advertisement, setting: setting)
-    let peers = try Self.agree(with: list, channelKey: channelKey, maskKey: maskKey, setting: setting)
-    let advertisements = setting.keys.advertisementsHash(list.advertisements, parameters: setting.parameters)
     var random = random
+    try Self.check(list, own: advertisement, setting: setting)
+    let holders = try Holders(of: setting, among: list, random: &random)
+    if setting.parameters.graph != .complete {
+      for holder in holders.advertisements { try setting.checkSignature(of: holder) }
+    }
+    let peers = try Self.agree(with: holders, channelKey: channelKey, maskKey: maskKey, setting: setting)
+    let advertisements = setting.keys.advertisementsHash(list.advertisements, parameters: setting.parameters)
     let deal = ShareDeal(
-      setting: setting, selfMaskSeed: selfMaskSeed, maskSeed: maskSeed,
-      holders: list.advertisements.map(\.participant), random: &random)
-    let message = deal.message(setting: setting, peers: peers, advertisements: advertisements)
+      setting: setting, selfMaskSeed: selfMaskSeed, maskSeed: maskSeed, holders: holders.ids, random: &random)
+    let message = deal.message(setting: setting, holders: holders, peers: peers, advertisements: advertisements)
     return ClientStep(
       next: ClientAwaitingShares(
-        setting: setting, peers: peers, advertisements: advertisements,
-        holders: list.advertisements.map(\.participant), selfMaskSeed: selfMaskSeed, ownRoot: message.root,
+        setting: setting, peers: peers, advertisements: advertisements, list: list, holders: holders,
+        channelKey: channelKey, maskKey: maskKey, selfMaskSeed: selfMaskSeed, ownRoot: message.root,
         ownShares: deal.shares(of: setting.participant)),
       action: .send(.keyShares(message)))
   }
 
+  /// Everything that holds of the whole list. Signatures are checked of those whom this client has to do with: in the complete
+  /// graph that is everybody. Of the others the hash of the list binds what was shown.
   private static func check(
     _ list: AdvertisementList, own: KeyAdvertisement, setting: ClientSetting
   ) throws(ClientRefusal) {
     try setting.checkAscending(list.advertisements.lazy.map(\.participant))
+    let checksSignatures = setting.parameters.graph == .complete
     for advertisement in list.advertisements {
       let sender = advertisement.participant
       guard advertisement.version == KeyAdvertisement.currentVersion else {
@@ -42,35 +49,71 @@ struct ClientAwaitingAdvertisements: ~Copyable {
         throw ClientRefusal(.wrongSuite, suspects: [sender])
       }
       try setting.checkContext(advertisement.context)
-      let identity = try setting.identity(of: sender)
-      guard identity.verifies(advertisement.signature, of: advertisement.signedBytes) else {
-        throw ClientRefusal(.badAdvertisementSignature, suspects: [sender])
-      }
+      _ = try setting.identity(of: sender)
+      if checksSignatures { try setting.checkSignature(of: advertisement) }
     }
-    guard list.advertisements.contains(own) else { throw ClientRefusal(.ownAdvertisementChanged) }
+    guard list.advertisement(of: own.participant) == own else { throw ClientRefusal(.ownAdvertisementChanged) }
     guard list.advertisements.count >= setting.parameters.fewestContributors else {
       throw ClientRefusal(.tooFewParticipants)
     }
   }
 
   private static func agree(
-    with list: AdvertisementList, channelKey: X25519.SecretKey, maskKey: X25519.SecretKey,
-    setting: ClientSetting
+    with holders: Holders, channelKey: X25519.SecretKey, maskKey: X25519.SecretKey, setting: ClientSetting
   ) throws(ClientRefusal) -> [ParticipantID: PeerKeys] {
     var peers: [ParticipantID: PeerKeys] = [:]
-    let own = setting.participant
-    for peer in list.advertisements where peer.participant != own {
-      let id = peer.participant
-      guard
-        let outgoing = setting.keys.channelKey(
-          channelKey, of: own, with: peer.channelPublicKey, of: id, source: own),
-        let incoming = setting.keys.channelKey(
-          channelKey, of: own, with: peer.channelPublicKey, of: id, source: id),
-        let pairMask = setting.keys.pairMaskKey(maskKey, of: own, with: peer.maskPublicKey, of: id)
-      else { throw ClientRefusal(.weakPublicKey, suspects: [id]) }
-      peers[id] = PeerKeys(outgoing: outgoing, incoming: incoming, pairMask: pairMask)
+    for peer in holders.advertisements where peer.participant != setting.participant {
+      peers[peer.participant] = try PeerKeys(
+        with: peer, channelKey: channelKey, maskKey: holders.sharesMask(with: peer.participant) ? maskKey : nil,
+        setting: setting)
     }
     return peers
+  }
+}
+
+/// Who gets shares of a client's secrets.
+struct Holders {
+  /// Ascending; in the complete graph everybody that advertised, the client included.
+  let ids: [ParticipantID]
+  /// Their advertisements, in the same order.
+  let advertisements: [KeyAdvertisement]
+  /// Drawn graph: with whom of them the client shares a mask. `nil` in the complete graph, where everybody does.
+  let masked: Set<ParticipantID>?
+
+  /// - Throws: `ClientRefusal` when fewer than t of those that the client drew have advertised.
+  init(
+    of setting: ClientSetting, among list: AdvertisementList, random: inout any RandomSource
+  ) throws(ClientRefusal) {
+    guard case .drawn(let count, let maskDraws) = setting.parameters.graph else {
+      ids = list.advertisements.map(\.participant)
+      advertisements = list.advertisements
+      masked = nil
+      return
+    }
+    let draw = HolderDraw(count, for: setting.participant, of: setting.parameters.participants, random: &random)
+    advertisements = draw.order.sorted().compactMap { list.advertisement(of: $0) }
+    ids = advertisements.map(\.participant)
+    masked = Set(draw.order.prefix(maskDraws)).intersection(ids)
+    guard ids.count >= setting.parameters.threshold else { throw ClientRefusal(.tooFewHolders) }
+  }
+
+  func sharesMask(with participant: ParticipantID) -> Bool { masked?.contains(participant) ?? true }
+
+  /// What the leaf says about the mask; nothing in the complete graph.
+  func maskFlag(_ participant: ParticipantID) -> Bool? { masked.map { $0.contains(participant) } }
+}
+
+extension AdvertisementList {
+  /// The advertisement of a participant; the list is ascending.
+  func advertisement(of participant: ParticipantID) -> KeyAdvertisement? {
+    var low = 0
+    var high = advertisements.count
+    while low < high {
+      let middle = (low + high) / 2
+      if advertisements[middle].participant < participant { low = middle + 1 } else { high = middle }
+    }
+    guard low < advertisements.count, advertisements[low].participant == participant else { return nil }
+    return advertisements[low]
   }
 }
 
@@ -80,7 +123,29 @@ struct PeerKeys {
   let outgoing: SecretBytes
   /// Opens the peer's shares to this client.
   let incoming: SecretBytes
-  let pairMask: SecretBytes
+  /// `nil` when they share no mask, or none that this client asked for.
+  let pairMask: SecretBytes?
+
+  /// - Parameter maskKey: `nil` to agree on no mask.
+  /// - Throws: `ClientRefusal` for a public key of small order.
+  init(
+    with peer: KeyAdvertisement, channelKey: X25519.SecretKey, maskKey: X25519.SecretKey?, setting: ClientSetting
+  ) throws(ClientRefusal) {
+    let keys = setting.keys
+    let (own, id) = (setting.participant, peer.participant)
+    guard let channel = keys.channelKeys(channelKey, of: own, with: peer.channelPublicKey, of: id) else {
+      throw ClientRefusal(.weakPublicKey, suspects: [id])
+    }
+    (outgoing, incoming) = channel
+    guard let maskKey else {
+      pairMask = nil
+      return
+    }
+    guard let pairMask = keys.pairMaskKey(maskKey, of: own, with: peer.maskPublicKey, of: id) else {
+      throw ClientRefusal(.weakPublicKey, suspects: [id])
+    }
+    self.pairMask = pairMask
+  }
 }
 
 /// The layout of one holder's two shares with their salts: share of b (40), salt (32), share of s (40), salt (32).
@@ -157,15 +222,13 @@ struct ShareDeal {
     self.pairs = pairs
   }
 
-  func shares(of holder: ParticipantID) -> SecretBytes {
-    guard let index = holders.firstIndex(of: holder) else {
-      preconditionFailure("every dealer holds shares of its own secrets")
-    }
-    return pairs[index]
-  }
+  /// `nil` when the holder gets none: in a drawn graph the dealer itself.
+  func shares(of holder: ParticipantID) -> SecretBytes? { holders.firstIndex(of: holder).map { pairs[$0] } }
 
   /// Commits to every share, seals all but the dealer's own, and signs the Merkle root.
-  func message(setting: ClientSetting, peers: [ParticipantID: PeerKeys], advertisements: Digest) -> KeyShares {
+  func message(
+    setting: ClientSetting, holders graph: Holders, peers: [ParticipantID: PeerKeys], advertisements: Digest
+  ) -> KeyShares {
     let keys = setting.keys
     let dealer = setting.participant
     var entries: [KeyShares.Entry] = []
@@ -190,14 +253,14 @@ struct ShareDeal {
               source: dealer, destination: holder, advertisements: advertisements)))
       }
       let entry = KeyShares.Entry(
-        holder: holder, selfMaskCommitment: commitments[0], maskSeedCommitment: commitments[1], sealed: sealed
-      )
+        holder: holder, selfMaskCommitment: commitments[0], maskSeedCommitment: commitments[1], sealed: sealed,
+        sharesMask: graph.maskFlag(holder) ?? false)
       entries.append(entry)
       leaves.append(
         MerkleTree.leafHash(
           keys.shareLeaf(
             dealer: dealer, holder: holder, point: point, selfMaskCommitment: entry.selfMaskCommitment,
-            maskSeedCommitment: entry.maskSeedCommitment, sealed: sealed)))
+            maskSeedCommitment: entry.maskSeedCommitment, sealed: sealed, sharesMask: graph.maskFlag(holder))))
     }
     let root = MerkleTree.root(leaves)
     let signature = setting.signingKey.sign(

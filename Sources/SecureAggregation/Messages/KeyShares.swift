@@ -19,7 +19,8 @@ public struct SealedShares: FixedBytes {
   }
 }
 
-/// Stage 2, client to server: this dealer's shares for every participant that advertised, itself included.
+/// Stage 2, client to server: this dealer's shares for every participant that advertised, itself included; in a drawn graph,
+/// for every holder that it drew and that advertised.
 public struct KeyShares: Hashable, Sendable {
   /// What one holder gets, and what the dealer commits to.
   public struct Entry: Hashable, Sendable {
@@ -30,14 +31,18 @@ public struct KeyShares: Hashable, Sendable {
     public var maskSeedCommitment: Digest
     /// `nil` exactly in the dealer's own entry: its own shares stay at home.
     public var sealed: SealedShares?
+    /// Whether the dealer shares a mask with this holder; said in a drawn graph only, `false` in the complete one.
+    public var sharesMask: Bool
 
     public init(
-      holder: ParticipantID, selfMaskCommitment: Digest, maskSeedCommitment: Digest, sealed: SealedShares?
+      holder: ParticipantID, selfMaskCommitment: Digest, maskSeedCommitment: Digest, sealed: SealedShares?,
+      sharesMask: Bool = false
     ) {
       self.holder = holder
       self.selfMaskCommitment = selfMaskCommitment
       self.maskSeedCommitment = maskSeedCommitment
       self.sealed = sealed
+      self.sharesMask = sharesMask
     }
   }
 
@@ -75,10 +80,17 @@ public struct ShareDelivery: Hashable, Sendable {
     public var sealed: SealedShares?
     /// Sibling hashes from the holder's leaf to the root, lowest first.
     public var path: [Digest]
+    /// Whether the dealer shares a mask with this holder; in a drawn graph only.
+    public var sharesMask: Bool
+    /// The holder's leaf among the dealer's, from 0, and their number; said in a drawn graph only, 0 in the complete one,
+    /// where both follow from U1.
+    public var leafIndex: UInt32
+    public var leafCount: UInt32
 
     public init(
       dealer: ParticipantID, root: Digest, signature: Signature, selfMaskCommitment: Digest,
-      maskSeedCommitment: Digest, sealed: SealedShares?, path: [Digest]
+      maskSeedCommitment: Digest, sealed: SealedShares?, path: [Digest], sharesMask: Bool = false, leafIndex: UInt32 = 0,
+      leafCount: UInt32 = 0
     ) {
       self.dealer = dealer
       self.root = root
@@ -87,15 +99,22 @@ public struct ShareDelivery: Hashable, Sendable {
       self.maskSeedCommitment = maskSeedCommitment
       self.sealed = sealed
       self.path = path
+      self.sharesMask = sharesMask
+      self.leafIndex = leafIndex
+      self.leafCount = leafCount
     }
   }
 
   public var context: AttemptContext
-  /// Ascending by dealer; the dealers are the set U2 that everybody agrees on by the transcript hash.
+  /// U2, ascending, which everybody agrees on by the transcript hash; said in a drawn graph only. In the complete one the
+  /// dealers of the entries are U2.
+  public var contributors: [ParticipantID]
+  /// Ascending by dealer.
   public var entries: [Entry]
 
-  public init(context: AttemptContext, entries: [Entry]) {
+  public init(context: AttemptContext, contributors: [ParticipantID] = [], entries: [Entry]) {
     self.context = context
+    self.contributors = contributors
     self.entries = entries
   }
 }

@@ -162,6 +162,9 @@ nonisolated struct Tacit_V1_KeyShares: Sendable {
     /// 160 bytes; empty exactly in the dealer's own entry
     var sealed: Data = Data()
 
+    /// drawn graph: the dealer shares a mask with this holder; false in the complete graph
+    var sharesMask: Bool = false
+
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
     init() {}
@@ -190,6 +193,9 @@ nonisolated struct Tacit_V1_ShareDelivery: Sendable {
   /// ascending by dealer
   var entries: [Tacit_V1_ShareDelivery.Entry] = []
 
+  /// drawn graph: U2, ascending; empty in the complete graph
+  var contributors: [UInt32] = []
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated struct Entry: Sendable {
@@ -216,6 +222,15 @@ nonisolated struct Tacit_V1_ShareDelivery: Sendable {
 
     /// 32 bytes each: sibling hashes, lowest first
     var path: [Data] = []
+
+    /// drawn graph: what the dealer said of the mask; false in the complete graph
+    var sharesMask: Bool = false
+
+    /// drawn graph: the receiver's leaf among the dealer's, from 0; 0 in the complete graph
+    var leafIndex: UInt32 = 0
+
+    /// drawn graph: the number of the dealer's leaves; 0 in the complete graph
+    var leafCount: UInt32 = 0
 
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -643,7 +658,7 @@ nonisolated extension Tacit_V1_KeyShares: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Tacit_V1_KeyShares.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = Tacit_V1_KeyShares.protoMessageName + ".Entry"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}holder\0\u{3}self_mask_commitment\0\u{3}mask_seed_commitment\0\u{1}sealed\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}holder\0\u{3}self_mask_commitment\0\u{3}mask_seed_commitment\0\u{1}sealed\0\u{3}shares_mask\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -655,6 +670,7 @@ nonisolated extension Tacit_V1_KeyShares.Entry: SwiftProtobuf.Message, SwiftProt
       case 2: try { try decoder.decodeSingularBytesField(value: &self.selfMaskCommitment) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.maskSeedCommitment) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.sealed) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.sharesMask) }()
       default: break
       }
     }
@@ -673,6 +689,9 @@ nonisolated extension Tacit_V1_KeyShares.Entry: SwiftProtobuf.Message, SwiftProt
     if !self.sealed.isEmpty {
       try visitor.visitSingularBytesField(value: self.sealed, fieldNumber: 4)
     }
+    if self.sharesMask != false {
+      try visitor.visitSingularBoolField(value: self.sharesMask, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -681,6 +700,7 @@ nonisolated extension Tacit_V1_KeyShares.Entry: SwiftProtobuf.Message, SwiftProt
     if lhs.selfMaskCommitment != rhs.selfMaskCommitment {return false}
     if lhs.maskSeedCommitment != rhs.maskSeedCommitment {return false}
     if lhs.sealed != rhs.sealed {return false}
+    if lhs.sharesMask != rhs.sharesMask {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -688,7 +708,7 @@ nonisolated extension Tacit_V1_KeyShares.Entry: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Tacit_V1_ShareDelivery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ShareDelivery"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{1}entries\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{1}entries\0\u{1}contributors\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -698,6 +718,7 @@ nonisolated extension Tacit_V1_ShareDelivery: SwiftProtobuf.Message, SwiftProtob
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._context) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.entries) }()
+      case 3: try { try decoder.decodeRepeatedUInt32Field(value: &self.contributors) }()
       default: break
       }
     }
@@ -714,12 +735,16 @@ nonisolated extension Tacit_V1_ShareDelivery: SwiftProtobuf.Message, SwiftProtob
     if !self.entries.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.entries, fieldNumber: 2)
     }
+    if !self.contributors.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.contributors, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Tacit_V1_ShareDelivery, rhs: Tacit_V1_ShareDelivery) -> Bool {
     if lhs._context != rhs._context {return false}
     if lhs.entries != rhs.entries {return false}
+    if lhs.contributors != rhs.contributors {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -727,7 +752,7 @@ nonisolated extension Tacit_V1_ShareDelivery: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Tacit_V1_ShareDelivery.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = Tacit_V1_ShareDelivery.protoMessageName + ".Entry"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}dealer\0\u{1}root\0\u{1}signature\0\u{3}self_mask_commitment\0\u{3}mask_seed_commitment\0\u{1}sealed\0\u{1}path\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}dealer\0\u{1}root\0\u{1}signature\0\u{3}self_mask_commitment\0\u{3}mask_seed_commitment\0\u{1}sealed\0\u{1}path\0\u{3}shares_mask\0\u{3}leaf_index\0\u{3}leaf_count\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -742,6 +767,9 @@ nonisolated extension Tacit_V1_ShareDelivery.Entry: SwiftProtobuf.Message, Swift
       case 5: try { try decoder.decodeSingularBytesField(value: &self.maskSeedCommitment) }()
       case 6: try { try decoder.decodeSingularBytesField(value: &self.sealed) }()
       case 7: try { try decoder.decodeRepeatedBytesField(value: &self.path) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.sharesMask) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.leafIndex) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.leafCount) }()
       default: break
       }
     }
@@ -769,6 +797,15 @@ nonisolated extension Tacit_V1_ShareDelivery.Entry: SwiftProtobuf.Message, Swift
     if !self.path.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.path, fieldNumber: 7)
     }
+    if self.sharesMask != false {
+      try visitor.visitSingularBoolField(value: self.sharesMask, fieldNumber: 8)
+    }
+    if self.leafIndex != 0 {
+      try visitor.visitSingularUInt32Field(value: self.leafIndex, fieldNumber: 9)
+    }
+    if self.leafCount != 0 {
+      try visitor.visitSingularUInt32Field(value: self.leafCount, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -780,6 +817,9 @@ nonisolated extension Tacit_V1_ShareDelivery.Entry: SwiftProtobuf.Message, Swift
     if lhs.maskSeedCommitment != rhs.maskSeedCommitment {return false}
     if lhs.sealed != rhs.sealed {return false}
     if lhs.path != rhs.path {return false}
+    if lhs.sharesMask != rhs.sharesMask {return false}
+    if lhs.leafIndex != rhs.leafIndex {return false}
+    if lhs.leafCount != rhs.leafCount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

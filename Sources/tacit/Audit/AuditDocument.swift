@@ -87,7 +87,7 @@ struct AuditDocument: Encodable {
   var lines: [String] {
     var lines = [
       "audit of \(task)",
-      "proven    ε ≤ \(Text.significant(epsilonProven)) at δ = \(Text.significant(delta)), for all releases together, against their readers",
+      "proven    ε ≤ \(ReportNumber.upperBound(epsilonProven)) at δ = \(Text.significant(delta)), for all releases together, against their readers",
     ]
     for attack in attacks {
       let name = attack.method.padding(toLength: 10, withPad: " ", startingAt: 0)

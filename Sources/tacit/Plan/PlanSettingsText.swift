@@ -47,6 +47,8 @@ extension SimulationSettings {
     guard let mapping = node?.mapping else {
       throw CommandFailure(.configuration, "\(file): expected `key: value` lines as tacit plan writes them")
     }
+    // What the coordinator takes when the file does not say.
+    graph = GraphChoice.complete.rawValue
     let fromData = ["catalogue", "maximum-users", "maximum-users-of", "partners", "task", "model-seed"]
     for (keyNode, value) in mapping {
       let key = keyNode.string ?? ""
@@ -78,6 +80,7 @@ extension SimulationSettings {
 
   private static let planKeys = [
     "algorithm", "rounds", "half-life", "noise", "epsilon", "delta", "nominal-users", "max-partners-per-user", "sampling-rate",
-    "evaluation-share", "threshold", "minimum-partners", "colluders", "attempts", "reserve-attempts", "suite",
+    "evaluation-share", "threshold", "minimum-partners", "colluders", "graph", "attempts", "reserve-attempts",
+    "suite",
   ]
 }

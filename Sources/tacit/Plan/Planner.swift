@@ -90,6 +90,8 @@ enum Planner {
     let signal = Double(question.users) * weight.squareRoot()
     let z = 1 / training.reduce(0.0) { $0 + 1 / (multiplier($1, plan) * multiplier($1, plan)) }.squareRoot()
     let summary = try PrivacyLossSummary(plan.releases.compactMap { $0.event(plan.privacy) })
+    // One thing several times, as ledgers compose it.
+    let parameters: ParameterChoice = Set(plan.releases.map { $0.event(plan.privacy) }).count == 1 ? .fixedByPlan : .adaptive
     var names: [String] = []
     for release in plan.releases where !names.contains(release.name) { names.append(release.name) }
     let releases = names.compactMap { name -> PlanAnswer.Release? in
@@ -108,7 +110,7 @@ enum Planner {
     let (quality, prediction) = predict(question, signal)
     return PlanAnswer(
       algorithm: question.algorithm, noise: question.noise.rawValue, epsilonCap: question.epsilon,
-      epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta), delta: question.delta, users: question.users,
+      epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta, parameters: parameters), delta: question.delta, users: question.users,
       partners: question.partners, threshold: plan.aggregation.threshold, minimumSurvivors: plan.aggregation.minimumSurvivors,
       colluders: plan.aggregation.colluders, itemCount: question.items, rounds: plan.releases.count, samplingRate: question.rate,
       expectedCohort: question.rate * Double(question.users), noiseMultiplier: z, usersOverNoise: signal, releases: releases,

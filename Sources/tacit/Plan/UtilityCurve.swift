@@ -47,8 +47,7 @@ struct UtilityCurve: Sendable {
             : "above that, expect no less than \(Int((kept(line(below).last, line(above).last)) * 100)) %"))
     }
     guard above > below else { return .kept(low) }
-    let share = (log(Double(items)) - log(Double(below))) / (log(Double(above)) - log(Double(below)))
-    return .kept(low + (high - low) * share)
+    return .kept(Self.between((Double(below), low), (Double(above), high), at: Double(items)))
   }
 
   /// The least N/z at which as much is kept; `nil` when no measured N/z keeps that much.
@@ -94,9 +93,13 @@ struct UtilityCurve: Sendable {
   private static func value(_ line: [(Double, Double)], at ratio: Double) -> Double? {
     guard let first = line.first, let last = line.last, ratio >= first.0, ratio <= last.0 else { return nil }
     for (left, right) in zip(line, line.dropFirst()) where ratio <= right.0 {
-      let share = (log(ratio) - log(left.0)) / (log(right.0) - log(left.0))
-      return left.1 + (right.1 - left.1) * share
+      return between(left, right, at: ratio)
     }
     return last.1
+  }
+
+  /// The value at x on a straight line over log x.
+  private static func between(_ left: (Double, Double), _ right: (Double, Double), at x: Double) -> Double {
+    left.1 + (right.1 - left.1) * log(x / left.0) / log(right.0 / left.0)
   }
 }

@@ -111,6 +111,7 @@ struct Experiment {
     decisions.threshold = settings.threshold
     decisions.minimumPartners = settings.minimumPartners
     decisions.colluders = settings.colluders
+    decisions.graph = GraphChoice(rawValue: settings.graph) ?? .automatic
     decisions.suite = settings.suite == "chacha20" ? 2 : 1
     decisions.attempts = settings.attempts
     decisions.reserveAttempts = settings.reserveAttempts

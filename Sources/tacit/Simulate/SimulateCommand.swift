@@ -28,6 +28,8 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Poisson sampling rate of users.") var samplingRate: String?
   @Option(help: "Partners that may collude with the coordinator (distributed noise).") var colluders: String?
   @Option(help: "Shamir threshold t; by default ⌊2n/3⌋ + 1.") var threshold: String?
+  @Option(help: "complete, drawn (each partner draws its holders), or auto: drawn where it at least halves the shares.")
+  var graph: String?
   @Option(help: "The fewest partners in a sum.") var minimumPartners: String?
   @Option(help: "Attempts per round.") var attempts: String?
   @Option(help: "Extra attempts that the budget pays for.") var reserveAttempts: String?
@@ -70,7 +72,7 @@ struct SimulateCommand: ParsableCommand {
       ("data", data), ("partners", partners), ("algorithm", algorithm), ("epsilon", epsilon), ("delta", delta),
       ("rounds", rounds), ("noise", noise), ("max-partners-per-user", maxPartnersPerUser), ("dropout", dropout),
       ("secure-aggregation", secureAggregation), ("seed", seed), ("output", output), ("sampling-rate", samplingRate),
-      ("colluders", colluders), ("threshold", threshold), ("minimum-partners", minimumPartners),
+      ("colluders", colluders), ("threshold", threshold), ("graph", graph), ("minimum-partners", minimumPartners),
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
       ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),

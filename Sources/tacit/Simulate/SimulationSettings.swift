@@ -22,6 +22,7 @@ struct SimulationSettings: Sendable, Equatable {
   var samplingRate: Double = 1
   var colluders = 1
   var threshold: Int?
+  var graph = "auto"
   var minimumPartners: Int?
   var attempts = 3
   var reserveAttempts = 0
@@ -42,7 +43,7 @@ struct SimulationSettings: Sendable, Equatable {
   /// The keys of the YAML file; the flags have the same names.
   static let keys = [
     "data", "partners", "algorithm", "epsilon", "delta", "rounds", "noise", "max-partners-per-user", "dropout",
-    "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold",
+    "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold", "graph",
     "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
     "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search",
   ]
@@ -142,6 +143,7 @@ struct SimulationSettings: Sendable, Equatable {
     case "sampling-rate": samplingRate = try number("a rate above 0 and at most 1", { $0 > 0 && $0 <= 1 })
     case "colluders": colluders = try integer("a whole number, 0 or larger", { $0 >= 0 })
     case "threshold": threshold = try integer("a whole number, 2 or larger", { $0 >= 2 })
+    case "graph": graph = try choice(["auto", "complete", "drawn"])
     case "minimum-partners": minimumPartners = try integer("a whole number, 2 or larger", { $0 >= 2 })
     case "attempts": attempts = try integer("a whole number from 1 to 100", { (1...100).contains($0) })
     case "reserve-attempts": reserveAttempts = try integer("a whole number from 0 to 1000", { (0...1000).contains($0) })

@@ -11,7 +11,7 @@ struct RunUnderCheck {
   let planHash: Digest
 
   /// How many partners' signatures under one statement convince somebody who took no part.
-  var signaturesForProof: Int { plan.aggregation.threshold }
+  var signaturesForProof: Int { plan.aggregation.signaturesForProof(partners: plan.roster.count) }
 
   /// By which refunds in a partner's ledger are judged.
   var evidenceRules: EvidenceRules {

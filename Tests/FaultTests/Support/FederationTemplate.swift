@@ -20,6 +20,10 @@ struct FederationShape: Hashable, Sendable {
   var clipQuantile: Double?
   /// Shamir threshold; the program's own when left out.
   var threshold: Int?
+  /// The fewest partners in a sum; the program's own when left out.
+  var minimumPartners: Int?
+  /// Whether every partner draws its holders.
+  var isDrawn = false
   /// The plan's number of users; that of the data when left out.
   var nominalUsers: Int?
 
@@ -37,6 +41,8 @@ struct FederationShape: Hashable, Sendable {
       "maximum-users-of: [\(users.map { "\($0.name)=\(Self.rounded($0.count))" }.joined(separator: ", "))]",
     ]
     if let threshold { lines += ["threshold: \(threshold)"] }
+    if let minimumPartners { lines += ["minimum-partners: \(minimumPartners)"] }
+    if isDrawn { lines += ["graph: drawn"] }
     if algorithm == "mf" { lines += ["rounds: \(rounds)"] }
     let parameters =
       parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } + (clipQuantile.map { ["clip-quantile=\($0)"] } ?? [])
@@ -46,14 +52,16 @@ struct FederationShape: Hashable, Sendable {
 
   /// The same for `tacit simulate`, which divides the same data among the same partners.
   var simulation: [String] {
-    [
+    var words = [
       "--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines",
-      "off",
-      "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(nominalUsers ?? users)",
+      "off", "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(nominalUsers ?? users)",
     ]
-      + (algorithm == "mf" ? ["--rounds", "\(rounds)"] : [])
-      + parameters.sorted { $0.key < $1.key }.flatMap { ["--set", "\($0.key)=\($0.value)"] }
-      + (clipQuantile.map { ["--set", "clip-quantile=\($0)"] } ?? [])
+    if algorithm == "mf" { words += ["--rounds", "\(rounds)"] }
+    if let minimumPartners { words += ["--minimum-partners", "\(minimumPartners)"] }
+    if isDrawn { words += ["--graph", "drawn"] }
+    for (name, value) in parameters.sorted(by: { $0.key < $1.key }) { words += ["--set", "\(name)=\(value)"] }
+    if let clipQuantile { words += ["--set", "clip-quantile=\(clipQuantile)"] }
+    return words
   }
 
   /// A constant of the contract above a count, with two significant digits, as `tacit simulate` chooses it.

@@ -105,15 +105,14 @@ final class World: Sendable {
   @discardableResult
   func importData(
     _ index: Int, file: String? = nil, name: DataSetName = .standard, only: DataImporting.Selection? = nil,
-    ledger: DataSetName? = nil, cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
+    told: ToldUsers = .nothing, cap: PrivacyBudget? = World.cap, holdsOut: Bool = true
   ) throws -> DataImporting.Result {
     let store = try store(index)
     guard let plan = try store.plans().first else { preconditionFailure("the plan was fetched") }
     return try DataImporting.run(
       path: try file ?? Self.table(scratch.file("events-\(index).csv"), partner: index), options: ImportOptions(),
-      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, ledger: ledger,
-      cap: cap,
-      into: store, time: 1000)
+      catalogue: try PlanFile(bytes: plan.bytes).plan.catalogue, only: only, holdsOut: holdsOut, name: name, told: told,
+      cap: cap, into: store, time: 1000)
   }
 
   /// - Parameters:

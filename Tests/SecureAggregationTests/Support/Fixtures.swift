@@ -5,15 +5,30 @@ import Testing
 /// Participants with gaps in their numbers, so that rank and number are never mistaken for each other.
 func participants(_ count: Int) -> [ParticipantID] { (0..<count).map { ParticipantID(UInt32(3 + 7 * $0)) } }
 
+/// The same attack against the same session code over both kinds of graph.
+enum TestGraph: CaseIterable, CustomTestStringConvertible {
+  case complete
+  /// Everybody draws all others: whatever is changed on the way concerns everybody, as in the complete graph.
+  case drawn
+
+  var testDescription: String { self == .complete ? "complete graph" : "drawn graph" }
+}
+
+/// - Parameter threshold: of the complete graph; in a drawn one nobody holds shares of its own secrets, and one less is taken.
 func rehearsal(
-  _ count: Int, dimension: Int = 5, modulusBits: Int = 16, threshold: Int? = nil,
+  _ count: Int, graph: TestGraph = .complete, dimension: Int = 5, modulusBits: Int = 16, threshold: Int? = nil,
   minimumSurvivors: Int? = nil,
   suite: KeystreamSuite = .aes256CTR, seed: UInt64 = 1, attempt: UInt32 = 0
 ) throws -> AggregationRehearsal {
-  AggregationRehearsal(
+  let given = threshold ?? AggregationParameters.defaultThreshold(count)
+  let holders = count - 1
+  let isDrawn = graph == .drawn
+  return AggregationRehearsal(
     parameters: try AggregationParameters(
-      participants: participants(count), threshold: threshold, minimumSurvivors: minimumSurvivors,
-      dimension: dimension, modulusBits: modulusBits, suite: suite),
+      participants: participants(count), threshold: isDrawn ? max(holders / 2 + 1, given - 1) : threshold,
+      minimumSurvivors: minimumSurvivors ?? (isDrawn ? max(given, 3) : nil),
+      dimension: dimension, modulusBits: modulusBits, suite: suite,
+      graph: isDrawn ? .drawn(holders: holders, maskDraws: holders) : .complete),
     seed: seed, attempt: attempt)
 }
 

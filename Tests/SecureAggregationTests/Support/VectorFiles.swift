@@ -75,12 +75,16 @@ struct DeliveryEntryVector: Decodable {
   let dealer: UInt32
   let root, signature, selfMaskCommitment, maskSeedCommitment, sealed: Hex
   let path: [Hex]
+  /// Drawn graph.
+  let sharesMask: Bool?
+  let leafIndex, leafCount: UInt32?
 
   func entry() throws -> ShareDelivery.Entry {
     ShareDelivery.Entry(
       dealer: ParticipantID(dealer), root: try root.value(), signature: try signature.value(),
       selfMaskCommitment: try selfMaskCommitment.value(), maskSeedCommitment: try maskSeedCommitment.value(),
-      sealed: SealedShares(bytes: sealed.bytes), path: try path.map { try $0.value() })
+      sealed: SealedShares(bytes: sealed.bytes), path: try path.map { try $0.value() },
+      sharesMask: sharesMask ?? false, leafIndex: leafIndex ?? 0, leafCount: leafCount ?? 0)
   }
 }
 
@@ -94,6 +98,10 @@ struct AttemptVector: Decodable {
   struct Plan: Decodable {
     let participants: [UInt32]
     let threshold, minimumSurvivors, dimension, modulusBits: Int
+    let graph: Graph?
+  }
+  struct Graph: Decodable {
+    let holders, maskDraws: Int
   }
   struct Client: Decodable {
     let participant: UInt32
@@ -104,6 +112,7 @@ struct AttemptVector: Decodable {
     struct Entry: Decodable {
       let holder: UInt32
       let selfMaskCommitment, maskSeedCommitment, sealed: Hex
+      let sharesMask: Bool?
     }
     let dealer: UInt32
     let root, signature: Hex
@@ -111,6 +120,7 @@ struct AttemptVector: Decodable {
   }
   struct Delivery: Decodable {
     let holder: UInt32
+    let contributors: [UInt32]?
     let entries: [DeliveryEntryVector]
   }
   struct Masked: Decodable {
@@ -145,7 +155,8 @@ struct AttemptVector: Decodable {
     try AggregationParameters(
       participants: plan.participants.map { ParticipantID($0) }, threshold: plan.threshold,
       minimumSurvivors: plan.minimumSurvivors, dimension: plan.dimension, modulusBits: plan.modulusBits,
-      suite: try #require(KeystreamSuite(rawValue: context.suite)))
+      suite: try #require(KeystreamSuite(rawValue: context.suite)),
+      graph: plan.graph.map { .drawn(holders: $0.holders, maskDraws: $0.maskDraws) } ?? .complete)
   }
 
   func roster() -> [ParticipantID: VerificationKey] {
@@ -181,13 +192,16 @@ struct AttemptVector: Decodable {
       entries: try deal.entries.map {
         KeyShares.Entry(
           holder: ParticipantID($0.holder), selfMaskCommitment: try $0.selfMaskCommitment.value(),
-          maskSeedCommitment: try $0.maskSeedCommitment.value(), sealed: SealedShares(bytes: $0.sealed.bytes))
+          maskSeedCommitment: try $0.maskSeedCommitment.value(), sealed: SealedShares(bytes: $0.sealed.bytes),
+          sharesMask: $0.sharesMask ?? false)
       })
   }
 
   func delivery(to participant: UInt32) throws -> ShareDelivery {
     let delivery = try #require(shareDeliveries.first { $0.holder == participant })
-    return ShareDelivery(context: try context.context(), entries: try delivery.entries.map { try $0.entry() })
+    return ShareDelivery(
+      context: try context.context(), contributors: (delivery.contributors ?? []).map { ParticipantID($0) },
+      entries: try delivery.entries.map { try $0.entry() })
   }
 
   func survivorSet() throws -> SurvivorSet {
@@ -196,6 +210,16 @@ struct AttemptVector: Decodable {
 
   func consistencySignatures() throws -> ConsistencySignatures {
     ConsistencySignatures(context: try context.context(), entries: try signatures.map { try $0.entry() })
+  }
+
+  /// What one signer is sent: in a drawn graph the signatures of its holders and its own.
+  func consistencySignatures(for reader: ParticipantID) throws -> ConsistencySignatures {
+    var all = try consistencySignatures()
+    if plan.graph != nil {
+      let holders = try #require(keyShares.first { $0.dealer == reader.rawValue }).entries.map(\.holder)
+      all.entries.removeAll { $0.participant != reader && !holders.contains($0.participant.rawValue) }
+    }
+    return all
   }
 
   func response(_ index: Int) throws -> UnmaskResponse {

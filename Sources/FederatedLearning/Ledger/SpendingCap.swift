@@ -1,0 +1,179 @@
+public import CryptoPrimitives
+public import DifferentialPrivacy
+internal import Glibc
+internal import Synchronization
+
+/// A cap on what is charged, and the composition by which it is kept: fixed by signed plans before anything was released.
+///
+/// What a ledger *states* as spent (`LedgerSpending`) is about the charges as they stand. A cap is a promise about all that may come to
+/// stand while a coordinator and a partner's people look at results and choose: which attempts fail, when a plan ends, which plan comes
+/// next. It is kept by one accountant from the first charge on; to take whichever proves most about what came to stand would prove
+/// nothing (docs/decisions/0020).
+///
+/// *Charges of one plan.* The plan's list decides: everybody in every release, then the exact Gaussian curve; one thing several
+/// times, then loss distributions; several things, then Rényi divergences, also while only one of them was charged.
+///
+/// *Several plans.* The first plan that is charged has a cap of its own, which its partner never lets it exceed. Let δ₀ be what it can at
+/// most amount to at ε under that cap. Everything that holds a charge of another plan is composed by divergences with what is left, δ − δ₀.
+/// Both together are (ε, δ), whoever chose between them (Protocols/privacy-accounting.md, section 8, has the proof).
+public struct SpendingCap: Sendable {
+  public let budget: PrivacyBudget
+  private let plans: [Digest: Rule]
+
+  /// - Parameter plans: those that the charges may be of, by the hash of their bytes. The first plan charged must be among them, or
+  ///   no second one fits.
+  public init(_ budget: PrivacyBudget, plans: [Digest: TrainingPlan]) {
+    self.budget = budget
+    self.plans = plans.mapValues { Rule($0) }
+  }
+
+  /// The least ε of a cap with this δ under which the charges could have been made; 0 for none, infinite where no cap allows them.
+  ///
+  /// - Parameters:
+  ///   - state: what stands there counts; a holder's own refunds are believed.
+  ///   - more: charges that would come after it.
+  ///   - plan: only what is of this plan, where the cap is the plan's own.
+  public func epsilon(
+    of state: LedgerState?, and more: [(plan: Digest, event: ChargedEvent)] = [], only plan: Digest? = nil
+  ) -> Double {
+    let all = (state?.charges ?? []).filter { $0.refund == nil }.map { ($0.charge.plan, $0.charge.event) } + more
+    let charges = all.filter { plan == nil || $0.plan == plan }
+    // The plan of the first charge ever, also where it was taken back: when that happens is chosen by others.
+    guard !charges.isEmpty, let first = plan ?? state?.charges.first?.charge.plan ?? more.first?.plan else { return 0 }
+    var summary = PrivacyLossSummary()
+    for charge in charges {
+      guard case .accounted(let event) = charge.event, (try? summary.add(event)) != nil else { return .infinity }
+    }
+    let rule = plans[first]
+    guard charges.contains(where: { $0.plan != first }) else {
+      return (rule?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
+    }
+    guard let rule else { return .infinity }
+    return epsilon(of: summary, after: rule)
+  }
+
+  /// Whether charges that need a cap of this ε stay within it.
+  public func holds(_ epsilon: Double) -> Bool { epsilon <= budget.epsilon * (1 + Self.tolerance) }
+
+  /// Relative, as in `PrivacyFilter`: an exactly calibrated plan runs to its end although sums of 1/z² round.
+  static let tolerance = 1e-9
+
+  /// The least ε at which divergences fit what the first plan leaves of δ.
+  private func epsilon(of summary: PrivacyLossSummary, after first: Rule) -> Double {
+    let divergences = RenyiAccountant()
+    let needed = { (epsilon: Double) -> Double in
+      let room = first.composition == .divergences ? budget.delta : budget.delta - first.delta(epsilon: epsilon)
+      guard room > 0 else { return .infinity }
+      // Several plans of which all are Gaussian have an exact curve, adaptively chosen too (Smith, Thakurta 2022). That is a third way
+      // for things to go, which shares what is left with the second.
+      guard first.composition == .gaussian else { return divergences.upperEpsilon(summary, delta: room) }
+      return summary.isFullParticipation
+        ? AnalyticGaussianAccountant().upperEpsilon(summary, delta: room / 2)
+        : divergences.upperEpsilon(summary, delta: room / 2)
+    }
+    // A larger ε leaves more of δ, so that less is needed.
+    var low = 0.0
+    var high = max(divergences.upperEpsilon(summary, delta: budget.delta), 1e-6)
+    while needed(high) > high {
+      low = high
+      high *= 2
+      guard high < 1e6 else { return .infinity }
+    }
+    while high - low > high * 1e-7 {
+      let middle = (low + high) / 2
+      if needed(middle) > middle { low = middle } else { high = middle }
+    }
+    return high
+  }
+
+  /// By which theorem charges of one plan compose against a cap.
+  enum Composition: Sendable {
+    /// One Gaussian mechanism, chosen adaptively or not.
+    case gaussian
+    /// Loss distributions: so many times one thing, at most as often as the cap allows.
+    case distributions
+    case divergences
+
+    func epsilon(of summary: PrivacyLossSummary, delta: Double) -> Double {
+      switch self {
+      case .gaussian where summary.isFullParticipation: AnalyticGaussianAccountant().upperEpsilon(summary, delta: delta)
+      case .distributions: LedgerEpsilonCache.epsilon(of: summary, delta: delta, parameters: .fixedByPlan)
+      case .gaussian, .divergences: RenyiAccountant().upperEpsilon(summary, delta: delta)
+      }
+    }
+  }
+
+  /// What a signed plan says about its own charges.
+  private struct Rule: Sendable {
+    let composition: Composition
+    /// The plan's own cap; `nil` without noise.
+    let cap: PrivacyBudget?
+    /// The one event of a plan that repeats it, and the most charges that its attempts can make.
+    let repeated: (event: PrivacyEvent, count: Int)?
+
+    init(_ plan: TrainingPlan) {
+      let events = plan.releases.map { $0.event(plan.privacy) }
+      let kinds = Set(events)
+      composition =
+        (try? PrivacyLossSummary(kinds.compactMap { $0 }))?.isFullParticipation == true
+        ? .gaussian : kinds.count == 1 ? .distributions : .divergences
+      cap = kinds.contains(nil) ? nil : plan.cap
+      repeated = kinds.count == 1 ? events[0].map { ($0, events.count * plan.aggregation.maximumAttempts) } : nil
+    }
+
+    /// δ₀: the most that the plan's own charges can amount to at ε; 1 where nothing is known.
+    func delta(epsilon: Double) -> Double {
+      guard let cap else { return 1 }
+      switch composition {
+      case .divergences: return 1
+      case .gaussian:
+        // The largest μ under the plan's cap, and a hair for its tolerance.
+        guard let z = try? Calibration.noiseMultiplier(for: cap) else { return 1 }
+        return min(1, exp(AnalyticGaussian.logDelta(epsilon: epsilon, mu: 1 / z * (1 + 1e-6))))
+      case .distributions:
+        guard let repeated else { return 1 }
+        let count = CountCache.mostCharges(of: repeated.event, upTo: repeated.count, cap: cap)
+        guard let most = try? PrivacyLossSummary([.repeated(event: repeated.event, count: count)]) else { return 1 }
+        return RenyiAccountant().upperDelta(most, epsilon: epsilon)
+      }
+    }
+  }
+
+  /// How often a cap pays for one event: loss distributions take milliseconds, and a ledger asks at every charge.
+  private enum CountCache {
+    struct Key: Hashable {
+      let event: PrivacyEvent
+      let limit: Int
+      let cap: PrivacyBudget
+    }
+
+    private static let known = Mutex<[Key: Int]>([:])
+
+    static func mostCharges(of event: PrivacyEvent, upTo limit: Int, cap: PrivacyBudget) -> Int {
+      let key = Key(event: event, limit: limit, cap: cap)
+      if let count = known.withLock({ $0[key] }) { return count }
+      var low = 0
+      var high = limit + 1
+      while high - low > 1 {
+        let middle = (low + high) / 2
+        let summary = try? PrivacyLossSummary([.repeated(event: event, count: middle)])
+        let epsilon = summary.map { Composition.distributions.epsilon(of: $0, delta: cap.delta) } ?? .infinity
+        // Twice the tolerance: never a charge fewer than were allowed.
+        if epsilon <= cap.epsilon * (1 + 2 * tolerance) { low = middle } else { high = middle }
+      }
+      let count = low
+      known.withLock { known in
+        if known.count >= 1 << 10 { known.removeAll() }
+        known[key] = count
+      }
+      return count
+    }
+  }
+}
+
+extension TrainingPlan {
+  /// The plan's cap on its own charges, as every party keeps it; `nil` without noise.
+  ///
+  /// - Parameter hash: of the plan's bytes.
+  func spendingCap(_ hash: Digest) -> SpendingCap? { cap.map { SpendingCap($0, plans: [hash: self]) } }
+}

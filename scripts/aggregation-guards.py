@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Takes the guards of secure aggregation out, one after another, and prints which test turns red.
+
+    scripts/aggregation-guards.py [--together] [NUMBER ...]
+
+Copies the pure targets and their tests into a package of its own (a minute to build), changes the source of one guard, builds, runs
+the tests, and goes on with the next. --together takes guards with different tests out at once: faster, and still one test for each.
+Exit code 1 when a guard can be taken out and its test stays green. The list below is the one of docs/guards-aggregation.md.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TARGETS = ["CSystemCrypto", "CVectorKernels", "CryptoPrimitives", "SecureAggregation"]
+MANIFEST = """// swift-tools-version: 6.2
+import PackageDescription
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+let package = Package(name: "guards", targets: [
+  .systemLibrary(name: "CSystemCrypto"), .target(name: "CVectorKernels"),
+  .target(name: "CryptoPrimitives", dependencies: ["CSystemCrypto"], swiftSettings: settings),
+  .target(name: "SecureAggregation", dependencies: ["CryptoPrimitives", "CVectorKernels"], swiftSettings: settings),
+  .testTarget(name: "SecureAggregationTests", dependencies: ["CryptoPrimitives", "SecureAggregation"], swiftSettings: settings),
+])
+"""
+
+CLIENT, SERVER, GRAPH = "Client/", "Aggregator/", "Graph/"
+# What is guarded; file; what stands there; what the attacker would like; the test that must turn red.
+GUARDS = [
+    ("holders are drawn by private coins, not from what the server or others say", CLIENT + "ClientShareKeys.swift",
+     "let draw = HolderDraw(count, for: setting.participant, of: setting.parameters.participants, random: &random)",
+     "var known = KeyedRandomSource(key: setting.keys.advertisementsHash(list.advertisements, parameters: setting.parameters).bytes)\n"
+     "    let draw = HolderDraw(count, for: setting.participant, of: setting.parameters.participants, random: &known)",
+     "A server that tries who is in, and corrupt ones that try keys, do not move one holder of an honest client"),
+    ("every other participant is drawn equally often, oneself never", GRAPH + "AggregationGraph.swift",
+     "let index = Int(random.uniform(below: UInt64(participants.count - 1)))",
+     "let index = Int(max(random.uniform(below: UInt64(participants.count - 1)), random.uniform(below: 3)))",
+     "Draws are uniform: every other participant is drawn equally often, in every place, and never oneself"),
+    ("a dealer of whom fewer than t holders advertised deals nothing", CLIENT + "ClientShareKeys.swift",
+     "guard ids.count >= setting.parameters.threshold else { throw ClientRefusal(.tooFewHolders) }", "",
+     "A client of whose holders fewer than t advertised deals nothing"),
+    ("a client of whose holders fewer than t contribute sends no input", CLIENT + "ClientMaskedInput.swift",
+     "guard holders.ids.count(where: present.contains) >= setting.parameters.threshold else {", "guard true else {",
+     "A client of whose holders fewer than t are said to contribute hands over no input"),
+    ("a client of whose holders fewer than t survive signs nothing", CLIENT + "ClientConsistencyCheck.swift",
+     "guard set.survivors.count(where: ownHolders.contains) >= setting.parameters.threshold else {", "guard !ownHolders.isEmpty else {",
+     "A server that lets all mask peers of one client drop out, to be alone with it, gets no signature of it"),
+    ("only signatures of a client's own holders count", CLIENT + "ClientUnmask.swift",
+     "guard entry.participant == setting.participant || ownHolders?.contains(entry.participant) ?? true else {", "guard true else {",
+     "Signatures of others than its own holders open nothing, however many there are"),
+    ("a client's own signature is none of the t", CLIENT + "ClientUnmask.swift",
+     "(ownHolders == nil ? 0 : 1)", "0",
+     "Signatures of others than its own holders open nothing, however many there are"),
+    ("holders' advertisements are signed by their identities", CLIENT + "ClientShareKeys.swift",
+     "for holder in holders.advertisements { try setting.checkSignature(of: holder) }", "",
+     "An advertisement that is not signed is noticed by those who drew its sender, before they deal to it"),
+    ("whether a mask is shared is under the dealer's signature", "KeyDerivation.swift",
+     "if let sharesMask { fields.append(UInt8(sharesMask ? 1 : 0)) }", "",
+     "A server that changes what a dealer said of the graph is refused"),
+    ("contributors have advertised", CLIENT + "ClientMaskedInput.swift",
+     "if let stranger = contributors.first(where: { list.advertisement(of: $0) == nil }) {", "if let stranger = contributors.first(where: { _ in false }) {",
+     "Deliveries with a stranger, without oneself, out of order or with too few are refused"),
+    ("a client is a contributor itself", CLIENT + "ClientMaskedInput.swift",
+     "guard present.contains(setting.participant) else { throw ClientRefusal(.ownSharesChanged) }", "",
+     "Deliveries with a stranger, without oneself, out of order or with too few are refused"),
+    ("all who sign agree on who contributed", "KeyDerivation.swift",
+     "fields.append(UInt32(contributors.count))\n    for contributor in contributors { fields.append(contributor.rawValue) }", "",
+     "Different sets of contributors for two clients lead to different transcripts, and no share of the misled is opened"),
+    ("a host learns only of those whose signature was checked", CLIENT + "ClientSession.swift",
+     "verifiedAdvertisers = Set(step.next.holders.ids)", "verifiedAdvertisers = Set(list.advertisements.map(\\.participant))",
+     "A client vouches for the ledgers of those only whose signature it has checked"),
+    ("a dealer shares masks with at most m", SERVER + "AggregatorShareKeys.swift",
+     "&& entries.count { $0.sharesMask } <= maskDraws", "&& maskDraws > 0",
+     "The server refuses deals to oneself, to the absent, to too many or too few, and with too many masks"),
+    ("a dealer whose secrets could not be opened is left out", SERVER + "AggregatorShareKeys.swift",
+     "if stranded.isEmpty { return present.sorted() }", "return present.sorted()",
+     "A dealer of whom too few holders are left when shares are handed out is left out, and the others go on"),
+    ("a stage is not closed before everybody's secrets can be opened", SERVER + "AggregatorShareKeys.swift",
+     "(holders[dealer]?.count { present.contains($0.id) } ?? 0) >= threshold", "dealer.rawValue > 0",
+     "Whoever leaves at whichever stage, the attempt ends with the plain sum of the survivors or with an abort"),
+    ("a missing participant's masks come off where they were put on, and nowhere else", SERVER + "AggregatorUnmask.swift",
+     "for survivor in survivors where inputs.graph.sharesMask(dealer, survivor) {", "for survivor in survivors {",
+     "Suites, rings and thread counts make no difference to the sum"),
+    ("more than half of the holders open a secret", GRAPH + "AggregationGraph.swift",
+     "guard threshold >= 2, 2 * threshold > holders, threshold <= holders else {", "guard threshold >= 2, threshold <= holders else {",
+     "Parameters of a drawn graph that protect too little or cannot work are refused with a sentence"),
+    ("both secrets: 2t − k exceeds the corrupt holders", GRAPH + "DrawnGraphSolver.swift",
+     "isLying ? (corruptMost + holders) / 2 + 1 : corruptMost + 1", "corruptMost + 1",
+     "The drawn graph's k, m and t are those of the independent computation with big integers"),
+]
+
+
+def prepare(folder):
+    os.makedirs(os.path.join(folder, "Sources"), exist_ok=True)
+    for target in TARGETS:
+        shutil.copytree(os.path.join(ROOT, "Sources", target), os.path.join(folder, "Sources", target), dirs_exist_ok=True)
+    shutil.copytree(os.path.join(ROOT, "Tests", "SecureAggregationTests"), os.path.join(folder, "Tests", "SecureAggregationTests"),
+                    dirs_exist_ok=True)
+    shutil.copytree(os.path.join(ROOT, "Protocols"), os.path.join(folder, "Protocols"), dirs_exist_ok=True)
+    with open(os.path.join(folder, "Package.swift"), "w") as file:
+        file.write(MANIFEST)
+
+
+def red_tests(folder):
+    """Names of the tests that failed; None when it does not build."""
+    build = subprocess.run(["swift", "build", "-c", "release", "--build-tests", "--package-path", folder], capture_output=True, text=True)
+    if build.returncode:
+        return None, "\n".join(line for line in (build.stdout + build.stderr).splitlines() if "error:" in line)
+    # A guard whose absence lets a test run for ever counts as red by what failed until then.
+    run = subprocess.run(["timeout", "600", "swift", "test", "-c", "release", "--skip-build", "--package-path", folder],
+                         capture_output=True, env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
+    text = (run.stdout + run.stderr).decode("utf-8", "replace")
+    return set(re.findall(r'✘ Test "(.*?)" (?:recorded|failed|with)', text)), text
+
+
+def main(arguments):
+    together = "--together" in arguments
+    numbers = [int(a) for a in arguments if a.isdigit()] or range(1, len(GUARDS) + 1)
+    chosen = [(n, GUARDS[n - 1]) for n in numbers]
+    folder = os.environ.get("GUARDS_FOLDER") or tempfile.mkdtemp(prefix="guards-")
+    prepare(folder)
+    red, log = red_tests(folder)
+    if red is None or red:
+        sys.exit("the tests are not green before any guard is taken out: %s" % (red or log))
+    groups, left = [], list(chosen)
+    while left:
+        group, tests = [], set()
+        for item in list(left):
+            if not group or (together and item[1][4] not in tests and not any(item[1][1] == g[1][1] for g in group)):
+                group.append(item)
+                tests.add(item[1][4])
+                left.remove(item)
+        groups.append(group)
+    failures = 0
+    for group in groups:
+        originals = {}
+        for _, (_, name, old, new, _) in group:
+            path = os.path.join(folder, "Sources", "SecureAggregation", name)
+            with open(path) as file:
+                text = file.read()
+            if text.count(old) != 1:
+                sys.exit("%s: found %d times, expected once: %s" % (name, text.count(old), old))
+            originals[path] = text
+            with open(path, "w") as file:
+                file.write(text.replace(old, new))
+        red, log = red_tests(folder)
+        for number, (what, _, _, _, test) in group:
+            if red is None:
+                verdict = "DOES NOT BUILD: " + log[:400]
+            else:
+                verdict = ("red: " + test) if test in red else "STAYS GREEN: %s (red: %s)" % (test, sorted(red) or "nothing")
+            failures += not verdict.startswith("red")
+            print("%2d. %s\n    %s" % (number, what, verdict), flush=True)
+        for path, text in originals.items():
+            with open(path, "w") as file:
+                file.write(text)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
