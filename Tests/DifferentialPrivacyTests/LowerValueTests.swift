@@ -25,7 +25,8 @@ import Testing
       get throws {
         let release = try GaussianRelease(
           sigmaSquared: sigmaSquared, deltaSquared: deltaSquared, dimension: dimension, adjacency: adjacency)
-        let one: PrivacyEvent = rate < 1 ? .poissonSampled(rate: try SamplingRate(rate), release: release) : .gaussian(release: release)
+        let one: PrivacyEvent =
+          rate < 1 ? .poissonSampled(rate: try SamplingRate(rate), release: release) : .gaussian(release: release)
         return .repeated(event: one, count: count)
       }
     }
@@ -48,7 +49,9 @@ import Testing
       let losses = zip(p, q).filter { $0 > 1e-40 && $1 > 0 }.map { (loss: log($0 / $1), p: $0) }.sorted { $0.loss < $1.loss }
       // Suffix sums of p and of q = p·e^(−L): δ of one release at any ε.
       var tails = [(p: 0.0, q: 0.0)]
-      for one in losses.reversed() { tails.append((tails[tails.count - 1].p + one.p, tails[tails.count - 1].q + one.p * exp(-one.loss))) }
+      for one in losses.reversed() {
+        tails.append((tails[tails.count - 1].p + one.p, tails[tails.count - 1].q + one.p * exp(-one.loss)))
+      }
       let deltaOfOne = { (epsilon: Double) -> Double in
         var (low, high) = (0, losses.count)
         while low < high {
@@ -82,7 +85,8 @@ import Testing
     Case(
       sigmaSquared: 4096, deltaSquared: 1600, dimension: 10, distance: 40, rate: 0.1, count: 2, delta: 1e-6,
       adjacency: .replaceOne),
-    Case(sigmaSquared: 4096, deltaSquared: 1024, dimension: 10, distance: 64, rate: 1, count: 1, delta: 1e-6, adjacency: .replaceOne),
+    Case(
+      sigmaSquared: 4096, deltaSquared: 1024, dimension: 10, distance: 64, rate: 1, count: 1, delta: 1e-6, adjacency: .replaceOne),
   ]
 
   @Test("a lower value lies below the sum over all integers, an upper one above it, and both are near", arguments: cases)
@@ -106,7 +110,9 @@ import Testing
     }
   }
 
-  @Test("vectors of few entries are attacked by one that there is", arguments: [(1, 5000, 4900), (2, 2499, 2482), (3, 7, 6), (4, 7, 7)])
+  @Test(
+    "vectors of few entries are attacked by one that there is",
+    arguments: [(1, 5000, 4900), (2, 2499, 2482), (3, 7, 6), (4, 7, 7)])
   func attainable(dimension: Int, deltaSquared: Int64, reached: Int64) throws {
     let release = try GaussianRelease(sigmaSquared: 4096, deltaSquared: deltaSquared, dimension: dimension, adjacency: .addRemove)
     let expected = (4100.0 / Double(reached)).squareRoot()

@@ -124,7 +124,9 @@ internal import Testing
     let epsilon = ledger.state.recorded.epsilon(delta: 1e-6)
     #expect(try ledger.charge(try LedgerWorld.request(0, survivors: 4)) == charge, "what was written stands")
     // Also under a cap that one charge more would pass.
-    #expect(try ledger.charge(try LedgerWorld.request(0), cap: SpendingCap(try PrivacyBudget(epsilon: epsilon, delta: 1e-6), plans: [:])) == charge)
+    #expect(
+      try ledger.charge(
+        try LedgerWorld.request(0), cap: SpendingCap(try PrivacyBudget(epsilon: epsilon, delta: 1e-6), plans: [:])) == charge)
     #expect(throws: LedgerError.self) { try ledger.charge(try LedgerWorld.request(0, plan: SHA256.hash([1]))) }
     #expect(throws: LedgerError.self) {
       try ledger.charge(try LedgerWorld.request(0, event: try LedgerWorld.event(deltaSquared: 20_000)))

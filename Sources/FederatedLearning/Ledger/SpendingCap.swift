@@ -20,8 +20,7 @@ public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
   private let plans: [Digest: Rule]
 
-  /// - Parameter plans: those that the charges may be of, by the hash of their bytes. The first plan charged must be among them, or
-  ///   no second one fits.
+  /// - Parameter plans: those that the charges may be of, by the hash of their bytes.
   public init(_ budget: PrivacyBudget, plans: [Digest: TrainingPlan]) {
     self.budget = budget
     self.plans = plans.mapValues { Rule($0) }
@@ -48,7 +47,9 @@ public struct SpendingCap: Sendable {
     guard charges.contains(where: { $0.plan != first }) else {
       return (rule?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
     }
-    guard let rule else { return .infinity }
+    // A home that lost its first plan cannot go on with it, whatever was released since; what is assumed is that no result decided the
+    // loss, and as much of δ is left to that plan as to all others.
+    guard let rule else { return RenyiAccountant().upperEpsilon(summary, delta: budget.delta / 2) }
     return epsilon(of: summary, after: rule)
   }
 

@@ -88,7 +88,8 @@ public struct PartnerEngine: ~Copyable {
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
     algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil,
-    earlierPlans: [Digest: TrainingPlan] = [:], journal: (any PartnerJournal)? = nil, allowsUnmaskedSums: Bool = false, workers: Int = 1
+    earlierPlans: [Digest: TrainingPlan] = [:], journal: (any PartnerJournal)? = nil, allowsUnmaskedSums: Bool = false,
+    workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard plan.aggregation.isSecure || allowsUnmaskedSums else {
@@ -321,7 +322,9 @@ public struct PartnerEngine: ~Copyable {
   /// Sets what this partner lets its data set spend, over all plans; holds from the next charge on.
   ///
   /// - Parameter cap: the plan's cap when `nil`.
-  public mutating func setCap(_ cap: PrivacyBudget?) { self.cap = (cap ?? planFile.plan.cap).map { SpendingCap($0, plans: plans) } }
+  public mutating func setCap(_ cap: PrivacyBudget?) {
+    self.cap = (cap ?? planFile.plan.cap).map { SpendingCap($0, plans: plans) }
+  }
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
   /// a partner with a larger budget of its own still holds the coordinator to the plan.

@@ -110,7 +110,8 @@ enum Planner {
     let (quality, prediction) = predict(question, signal)
     return PlanAnswer(
       algorithm: question.algorithm, noise: question.noise.rawValue, epsilonCap: question.epsilon,
-      epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta, parameters: parameters), delta: question.delta, users: question.users,
+      epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta, parameters: parameters), delta: question.delta,
+      users: question.users,
       partners: question.partners, threshold: plan.aggregation.threshold, minimumSurvivors: plan.aggregation.minimumSurvivors,
       colluders: plan.aggregation.colluders, itemCount: question.items, rounds: plan.releases.count, samplingRate: question.rate,
       expectedCohort: question.rate * Double(question.users), noiseMultiplier: z, usersOverNoise: signal, releases: releases,
