@@ -3,13 +3,14 @@
     tacit ledger export --dp-events runs/first/ledgers/coordinator.ledger | python3 docs/check-epsilon.py [DELTA]
 Exit code 1 when Tacit says less than dp-accounting's loss distributions prove, or far more. DELTA is the one that you expect."""
 import json, math, sys
-from dp_accounting import GaussianDpEvent, MixtureOfGaussiansDpEvent, PoissonSampledDpEvent, pld
+from dp_accounting import dp_event, pld
 
 def made(event, factor):  # the noise multiplier from sigma^2, Delta^2, adjacency and m (Protocols/ledger.md 3.3)
     m, q, z = event["partners_per_user"], event.get("rate", 1), math.sqrt((event["sigma_squared"] - 4) / event["delta_squared"]) / factor
     if event["type"] == "mixture":
-        return MixtureOfGaussiansDpEvent(z, list(range(m + 1)), [math.comb(m, k) * q**k * (1 - q) ** (m - k) for k in range(m + 1)])
-    return PoissonSampledDpEvent(q, GaussianDpEvent(z / m)) if event["type"] != "gaussian" else GaussianDpEvent(z / m)
+        return dp_event.MixtureOfGaussiansDpEvent(z, list(range(m + 1)), [math.comb(m, k) * q**k * (1 - q) ** (m - k) for k in range(m + 1)])
+    noise = dp_event.GaussianDpEvent(z / m)
+    return noise if event["type"] == "gaussian" else dp_event.PoissonSampledDpEvent(q, noise)
 
 doc = json.load(sys.stdin)
 delta, stated, events, replaces = doc["delta"], doc["epsilon"], doc["events"], doc["adjacency"] == "replace-one"
