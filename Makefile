@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit test-sanitizers explore fuzz bench-network readme lint format generate clean
+.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit explore bench-network readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
@@ -9,7 +9,7 @@ SERVED = CoordinatorServiceTests|PartnerServiceTests|TaskDatabaseTests
 # /proc/self/fd then (swift-corelibs-foundation, findMaximumOpenFromProcSelfFD copies 256 bytes of the last, shorter entry).
 COMMANDS = OperationsTests|CommandLineTests
 # Everything but what a generator wrote.
-FORMATTED = Package.swift Coordinator Client Tests Fuzzing/Package.swift Fuzzing/Sources/FuzzTargets $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
+FORMATTED = Package.swift Coordinator Client Tests $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
   $(wildcard Sources/WireProtocol/*.swift) $(filter-out Sources/Transport/Generated,$(wildcard Sources/Transport/*))
 
 help:
@@ -55,18 +55,6 @@ test-audit: setup
 explore: setup
 	$(SWIFT_BUILD) --product tacitPackageTests
 	TACIT_EXPLORE=long $(SWIFT_TEST) --filter ExplorerTests
-
-## make fuzz     libFuzzer over every decoder of the pure targets and the sessions, FUZZ_SECONDS each (60)
-fuzz: setup
-	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
-
-## make test-sanitizers  the tests of the pure targets under AddressSanitizer, then ThreadSanitizer, in a build of their own
-test-sanitizers: setup
-	@for kind in address thread; do \
-	  echo "==> $$kind" && cd $(CURDIR)/Fuzzing && \
-	  swift build --sanitize=$$kind --build-tests --scratch-path .build/$$kind -Xswiftc -O && \
-	  SWIFT_BACKTRACE=enable=no swift test --sanitize=$$kind --skip-build --scratch-path .build/$$kind -Xswiftc -O || exit 1; \
-	done
 
 ## make bench-network  50 partners × 1M entries and 200 × 100K: CPU, memory, bytes
 bench-network: setup

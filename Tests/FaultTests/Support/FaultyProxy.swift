@@ -327,12 +327,17 @@ enum Loopback {
     return descriptor
   }
 
-  /// A port that is free now, and that the kernel gives to no outgoing connection while the coordinator is away.
+  private static let given = Mutex<Set<UInt16>>([])
+
+  /// A port that is free now and was given to nobody else of this process, and that the kernel gives to no outgoing connection while
+  /// the coordinator is away.
   static func freePort() throws -> UInt16 {
     for _ in 0..<1000 {
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
       defer { close(descriptor) }
-      if let port = bind(descriptor, port: UInt16.random(in: 10_000..<32_000)) { return port }
+      if let port = bind(descriptor, port: UInt16.random(in: 10_000..<32_000)), given.withLock({ $0.insert(port).inserted }) {
+        return port
+      }
     }
     throw SuiteError("no free port on 127.0.0.1")
   }
