@@ -170,7 +170,7 @@ MUTATIONS = [
      "LedgerContinuationTests", "a start without records, with others', or with a head of zeros is refused"),
     ("what was shown is on disk before the advertisement", "Sources/FederatedLearning/Round/PartnerRemembering.swift",
      "    do { try journal.record(shownHead: head, session: session) } catch { return false }\n", "",
-     "LedgerContinuationTests", "a coordinator that was set back and grew past what it showed is refused by everybody"),
+     "LedgerContinuationTests", "a start without records, with others', or with a head of zeros is refused"),
     ("records that do not come just now are no refusal", "Client/Service/Host/PartnerMessages.swift",
      "} catch TransportFailure.refused(.unknownDocument) {", "} catch {",
      "LedgerHeadTests", "records that cannot be fetched just now are fetched again"),
