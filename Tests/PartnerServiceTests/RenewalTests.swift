@@ -298,6 +298,18 @@ import Transport
     _ = try await meet(world)
     let shown = await world.coordinator.recordedLedgers[1]?.map(\.dataset) ?? []
     #expect(shown.contains("data") && !shown.contains("data-2025"), "\(shown)")
+    // Without the one that it is a copy of it is all that is left of it; and so is one that is longer.
+    let original = home.ledger(of: .standard)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: original))
+    for rest in [nil, bytes.prefix(bytes.count / 2)] {
+      try bytes.write(to: URL(fileURLWithPath: copy))
+      if let rest {
+        try rest.write(to: URL(fileURLWithPath: original))
+      } else {
+        try FileManager.default.removeItem(atPath: original)
+      }
+      #expect(try store.lostLedgers().map(\.text) == ["data-2025"])
+    }
     // What cannot be read may be a ledger.
     try Data("{".utf8).write(to: URL(fileURLWithPath: copy))
     #expect(try store.lostLedgers().map(\.text) == ["data-2025"])
@@ -356,6 +368,8 @@ import Transport
     _ = try await line.hello(ClientHello(software: "test", ledgers: []))
     _ = try await line.report(pause.encoded)
     let store = try world.store(0)
+    // What it had stated before it left is not said any more: it might undo the pause until the leave is heard.
+    try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1003)
     try Joining.state(.leave, home: home, store: store, passphrase: .none, time: 1003)
     #expect(try !store.isLeaveTaken)
     let host = try world.host(0, once: false)

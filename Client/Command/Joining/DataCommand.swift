@@ -138,7 +138,11 @@ struct DataCommand: AsyncParsableCommand {
         cap: cap.budget, of: try DataSetName(name), home: home, store: store, passphrase: passphrase.source,
         time: PartnerHome.now)
       Console.output("'\(name)' may spend at most ε = \(cap.budget.epsilon) at δ = \(cap.budget.delta), over all plans.")
-      guard statement != nil else { return Console.output("A running `run` takes it up with the next attempt.") }
+      guard statement != nil else {
+        return Console.output(
+          "A running `run` takes it up with the next attempt. Had this home refused for its cap, and is the new one larger in one number only: state yourself that it takes part again, with tacit-client resume."
+        )
+      }
       Console.output("The last cap made this home refuse: it states that it takes part again.")
       try await Statements.send(home, store, passphrase.source, connection)
     }

@@ -64,7 +64,14 @@ final class PartnerRunService: Service {
     switch ending {
     case .finished(let reason, true): Console.output("\(home.path): the plan is over: \(reason)")
     case .finished(let reason, false): throw CommandFailure(.stopped, "\(home.path): the plan ended early: \(reason)")
-    case .left: Console.output("\(home.path): this partner has left the task")
+    case .left:
+      guard try PartnerStore(home).isLeaveTaken else {
+        throw CommandFailure(
+          .permission,
+          "\(home.path): this partner has left the task, and the coordinator does not take it; ask its people to revoke this partner"
+        )
+      }
+      Console.output("\(home.path): this partner has left the task")
     case .stopped: Console.error("\(home.path): stopped on request")
     }
   }

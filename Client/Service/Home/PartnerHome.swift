@@ -21,15 +21,18 @@ public struct PartnerHome: Sendable, Equatable {
   /// The ledger of one data set; names are checked by `DataSetName`.
   public func ledger(of dataSet: DataSetName) -> String { "\(ledgers)/\(dataSet.text).ledger" }
 
-  /// The ledgers that lie in the home, but for those whose names are known. A file that says of itself that it is another data set's
-  /// is a copy, and none of them; one that cannot be read may be a ledger.
+  /// The ledgers that lie in the home, but for those whose names are known. A file that says of itself that it is another data set's,
+  /// and whose every byte stands in that one's ledger here, is a copy, and none of them; one that cannot be read may be a ledger.
   func ledgers(except known: Set<String>) -> [DataSetName] {
     let files = (try? FileManager.default.contentsOfDirectory(atPath: ledgers)) ?? []
     return files.filter { $0.hasSuffix(".ledger") }.sorted().compactMap { file in
       guard let name = try? DataSetName(String(file.dropLast(".ledger".count))), !known.contains(name.text) else { return nil }
       guard let bytes = try? HomeFile.read(ledger(of: name)), case .header(let header)? = LedgerReader(bytes).records.first?.entry
       else { return name }
-      return header.dataset == name.text ? name : nil
+      guard header.dataset != name.text, let original = try? DataSetName(header.dataset),
+        let whole = try? HomeFile.read(ledger(of: original))
+      else { return name }
+      return whole.starts(with: bytes) ? nil : name
     }
   }
 

@@ -116,7 +116,7 @@ extension PartnerStore {
       if let ledger = found.min() {
         throw PartnerError(
           .usage,
-          "these data hold users whom the ledger '\(ledger)' counts, so that they are not all new; leave --new-users out, or import the new users apart"
+          "these data hold users whom the ledger '\(ledger)' counts, so that they are not all new; give --ledger \(ledger) instead of --new-users, or import the new users apart"
         )
       }
     }
@@ -165,7 +165,7 @@ extension PartnerStore {
     guard all.contains(told.text) else {
       throw PartnerError(
         .usage,
-        "there is no ledger '\(told)' in this home (there are: \(all.isEmpty ? "none" : all.joined(separator: ", "))); name the one that counts these users, or leave --ledger out for users who were never imported"
+        "there is no ledger '\(told)' in this home (there are: \(all.isEmpty ? "none" : all.joined(separator: ", "))); name the one that counts these users, or give --new-users for users who were never imported"
       )
     }
     return told.text

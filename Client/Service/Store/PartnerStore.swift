@@ -238,14 +238,21 @@ public final class PartnerStore: Sendable {
   ///
   /// - Returns: `false`, and nothing is changed, when the coordinator has confirmed anything that this database holds. Such a one was
   ///   not lost, it is an older copy, or the coordinator has a later statement of it: what was stated last might not be what stands
-  ///   here, and only the person knows. Unless the partner leaves: whatever was stated before, nothing comes after that.
+  ///   here, and only the person knows. Unless the partner leaves, after which nothing comes: then the leave is signed anew, and nothing
+  ///   else of this copy is said.
   func renumberUnsent(key: SigningKey) throws -> Bool {
     try database.write { database in
-      let rows = try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
-      let hasLeft =
-        try String.fetchOne(database, sql: "SELECT value FROM setting WHERE name = ?", arguments: [Setting.hasLeft.rawValue])
-        != nil
-      guard !rows.isEmpty, try hasLeft || !Self.hasConfirmed(in: database) else { return false }
+      var rows = try Row.fetchAll(database, sql: "SELECT number, bytes FROM statement WHERE isSent = 0 ORDER BY number")
+      if try Self.hasConfirmed(in: database) {
+        let hasLeft = try String.fetchOne(
+          database, sql: "SELECT value FROM setting WHERE name = ?", arguments: [Setting.hasLeft.rawValue])
+        guard hasLeft != nil, let leave = rows.popLast() else { return false }
+        for row in rows {
+          try database.execute(sql: "UPDATE statement SET isSent = 2 WHERE number = ?", arguments: [row["number"] as Int64])
+        }
+        rows = [leave]
+      }
+      guard !rows.isEmpty else { return false }
       for row in rows {
         let bytes: Data = row["bytes"]
         guard let old = PartnerStatement(decoding: Array(bytes)) else {

@@ -23,6 +23,11 @@ public final class CoordinatorStore: Sendable {
 
   /// Copies everything but what could reveal an un-noised sum: the journal of an open attempt stays here.
   public func backup(to path: String, now: Date) throws {
+    // What is older than a backup lacks its stamp.
+    try database.write { database in
+      let stamp = max(Int64(now.timeIntervalSince1970), (try Self.counter(.newestBackup, in: database) ?? 0) + 1)
+      try Self.set(.newestBackup, to: stamp, in: database)
+    }
     try database.backup(to: path) { copy in
       try copy.execute(sql: "DELETE FROM events")
       try copy.execute(sql: "UPDATE lease SET expiresAt = 0")

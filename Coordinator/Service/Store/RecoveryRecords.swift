@@ -13,6 +13,8 @@ struct KnownState: Sendable {
   let earlierKeys: [VerificationKey]
   /// Since when enrolments may be unknown to it, in seconds since 1970.
   let enrolmentsLostSince: Int64?
+  /// The stamp of the newest backup that was made of it.
+  let newestBackup: Int64?
 }
 
 /// What became of partners when a backup was restored.
@@ -38,6 +40,8 @@ extension CoordinatorStore {
     case enrolmentsLostSince = "enrolments.lost-since"
     /// In a backup only: when it was made, in seconds since 1970.
     case backedUpAt = "backup.time"
+    /// Of the newest backup, in it and in what it is a copy of: larger than all before it, and a time where clocks are right.
+    case newestBackup = "backup.newest"
   }
 
   static func counter(_ name: Counter, in database: Database) throws -> Int64? {
@@ -61,7 +65,8 @@ extension CoordinatorStore {
         partners: try Row.fetchAll(database, sql: "SELECT * FROM participants ORDER BY participant").map(PartnerRecord.init),
         rosterVersion: try Self.newestRoster(in: database)?.version ?? 0,
         nextParticipant: try Self.nextParticipant(in: database), earlierKeys: earlierKeys,
-        enrolmentsLostSince: try Self.counter(.enrolmentsLostSince, in: database))
+        enrolmentsLostSince: try Self.counter(.enrolmentsLostSince, in: database),
+        newestBackup: try Self.counter(.newestBackup, in: database))
     }
   }
 
@@ -95,9 +100,15 @@ extension CoordinatorStore {
       try Self.set(.nextParticipant, to: Int64(next) + 1000 + age, in: database)
       try Self.set(.certificatesLostUntil, to: time + Int64(certificateSeconds), in: database)
       let rosterVersion = try Self.newestRoster(in: database)?.version ?? 0
-      let own = known.map { $0.rosterVersion >= rosterVersion } == true ? nil : backedUpAt ?? 0
-      let lostSince = [own, known?.enrolmentsLostSince, try Self.counter(.enrolmentsLostSince, in: database)].compactMap { $0 }
-        .min()
+      let stamp = try Self.counter(.newestBackup, in: database) ?? 0
+      let isNewer = known.map { $0.rosterVersion >= rosterVersion && $0.newestBackup ?? 0 >= stamp } ?? false
+      // Of a newer database the last word counts: there a person may have said since that all are back.
+      let lostSince =
+        isNewer
+        ? known?.enrolmentsLostSince
+        : [backedUpAt ?? 0, known?.enrolmentsLostSince, try Self.counter(.enrolmentsLostSince, in: database)].compactMap { $0 }
+          .min()
+      try Self.remove(.enrolmentsLostSince, in: database)
       if let lostSince { try Self.set(.enrolmentsLostSince, to: lostSince, in: database) }
       outcome.lostSince = lostSince.map { Date(timeIntervalSince1970: Double($0)) }
       let version = max(rosterVersion, known?.rosterVersion ?? 0)
