@@ -47,8 +47,8 @@ public struct SpendingCap: Sendable {
     guard charges.contains(where: { $0.plan != first }) else {
       return (rule?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
     }
-    // A home that lost its first plan cannot go on with it, whatever was released since; what is assumed is that no result decided the
-    // loss, and as much of δ is left to that plan as to all others.
+    // Of a first plan that this home has lost nothing is known. What is proven then is (ε, 1.5 δ): the plan may come back and go on by
+    // its own rule, and whether it or another is offered may hang on results.
     guard let rule else { return RenyiAccountant().upperEpsilon(summary, delta: budget.delta / 2) }
     return epsilon(of: summary, after: rule)
   }
