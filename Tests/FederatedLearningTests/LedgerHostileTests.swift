@@ -23,10 +23,11 @@ internal import Testing
     #expect(standing.charge.epsilonAfter == 0.0001 && standing.epsilonAfter > 0.39)
     let memory = LedgerMemory(bytes)
     let ledger = try PrivacyLedger(content: bytes, journal: memory, key: SigningKey(seed: SecretBytes(copying: seed)))
-    let next = try ledger.charge(try LedgerWorld.request(1, session: "t"))
+    let plan = standing.charge.plan
+    let next = try ledger.charge(try LedgerWorld.request(1, session: "t", plan: plan))
     #expect(next.epsilonBefore == standing.epsilonAfter)
     let cap = SpendingCap(try PrivacyBudget(epsilon: 0.6, delta: LedgerWorld.delta), plans: [:])
-    #expect(throws: LedgerError.self) { try ledger.charge(try LedgerWorld.request(2, session: "t"), cap: cap) }
+    #expect(throws: LedgerError.self) { try ledger.charge(try LedgerWorld.request(2, session: "t", plan: plan), cap: cap) }
   }
 
   @Test func `the ε after each charge is recomputed, and only a proven refund takes from it`() throws {

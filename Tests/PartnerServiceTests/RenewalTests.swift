@@ -19,28 +19,13 @@ import Transport
     return result
   }
 
-  @discardableResult
-  private func renew(
-    _ world: World, _ token: String, now: Date = Date(),
-    lying lie: @escaping @Sendable (inout EnrolmentGrant, EnrolmentToken, EnrolmentApplication) throws -> Void = { _, _, _ in }
-  ) async throws -> Enrolling.Outcome {
-    let coordinator = world.coordinator
-    return try await Enrolling.enrol(
-      token: token, home: world.homes[0].path, passphrase: .none, now: now,
-      call: { token, application in
-        var grant = try await coordinator.enrol(token, application)
-        try lie(&grant, token, application)
-        return grant
-      })
-  }
-
   @Test func `a home whose certificate ran out gets a new one with a token of its own name, and all else stays`() async throws {
     let world = try await World.joined()
     _ = try await world.run()
     let (home, store) = (world.homes[0], try world.store(0))
     let before = (try files(home), try store.enrolment(), try Joining.rosterFingerprint(home: home, store: store))
     let ledger = try Data(contentsOf: URL(fileURLWithPath: home.ledger(of: .standard)))
-    let outcome = try await renew(world, try await world.coordinator.token("p1"))
+    let outcome = try await world.renew(try await world.coordinator.token("p1"))
     #expect(outcome.before == before.1 && outcome.enrolment == before.1)
     let after = try files(home)
     #expect(after["certificate.pem"] != before.0["certificate.pem"])
@@ -63,7 +48,7 @@ import Transport
     let (authority, signingKey) = (world.coordinator.authority, world.coordinator.key)
     let enrolment = try world.store(0).enrolment()
     await #expect {
-      try await renew(world, try await world.coordinator.token("p1")) { grant, token, application in
+      try await world.renew(try await world.coordinator.token("p1")) { grant, token, application in
         func issue(_ authority: CertificateAuthority, _ key: TLSKey?, _ participant: UInt32, at time: Date) throws -> String {
           let request =
             try key.map { try CertificateRequest.create(key: $0, name: token.name) }
@@ -104,11 +89,11 @@ import Transport
     let world = try await World(partners: 4)
     let (home, store) = (world.homes[0], try world.store(0))
     let before = try files(home)
-    await #expect { try await renew(world, try await world.coordinator.token("p2")) } throws: {
+    await #expect { try await world.renew(try await world.coordinator.token("p2")) } throws: {
       ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("token is for 'p2'")
     }
     let other = try FakeCoordinator()
-    await #expect { try await renew(world, try await other.token("p1")) } throws: { "\($0)".contains("of another task") }
+    await #expect { try await world.renew(try await other.token("p1")) } throws: { "\($0)".contains("of another task") }
     // Another home that was made up with the name: the coordinator knows the name by another identity.
     let coordinator = world.coordinator
     await #expect {
@@ -118,11 +103,11 @@ import Transport
     } throws: { ($0 as? PartnerError)?.kind == .permission && "\($0)".contains("another partner by the name 'p1'") }
     #expect(try files(home) == before)
     try Joining.state(.leave, home: home, store: store, passphrase: .none, time: 1004)
-    await #expect { try await renew(world, try await world.coordinator.token("p1")) } throws: {
+    await #expect { try await world.renew(try await world.coordinator.token("p1")) } throws: {
       "\($0)".contains("left the task")
     }
     try Joining.purge(home: home, store: store)
-    await #expect { try await renew(world, try await world.coordinator.token("p1")) } throws: { "\($0)".contains("been purged") }
+    await #expect { try await world.renew(try await world.coordinator.token("p1")) } throws: { "\($0)".contains("been purged") }
     #expect(!FileManager.default.fileExists(atPath: home.identityKey))
   }
 
@@ -182,7 +167,7 @@ import Transport
     try await world.fetch(0)
     #expect(try store.plans().contains { $0.end == nil })
     await world.coordinator.lose(1)
-    let outcome = try await renew(world, try await world.coordinator.token("p1"))
+    let outcome = try await world.renew(try await world.coordinator.token("p1"))
     #expect(outcome.before?.participant == 1 && outcome.enrolment.participant == 1005)
     #expect(try store.enrolment() == outcome.enrolment && outcome.enrolment.identity == outcome.before?.identity)
     try Joining.checkKeys(home: home, enrolment: outcome.enrolment, passphrase: .none)
@@ -191,7 +176,7 @@ import Transport
     let unsent = try store.unsentStatements().compactMap { PartnerStatement(decoding: $0.bytes) }
     #expect(unsent.map(\.kind) == [.pause] && unsent.first?.participant == 1005)
     // Interrupted after this, a person gives the same token again.
-    #expect(try await renew(world, try await world.coordinator.token("p1")).enrolment == outcome.enrolment)
+    #expect(try await world.renew(try await world.coordinator.token("p1")).enrolment == outcome.enrolment)
     try Joining.state(.resume, home: home, store: store, passphrase: .none, time: 1003)
     try await world.coordinator.publish(PlanSetting(noise: .central))
     for index in world.homes.indices { try await world.fetch(index) }
@@ -204,85 +189,6 @@ import Transport
     let bytes = try #require(FileManager.default.contents(atPath: home.ledger(of: .standard)))
     #expect(try #require(LedgerVerifier().verify(Array(bytes)).state).charges.count == 2)
     #expect(try HomeVerification(home: home, store: store).checks.filter { $0.verdict == .failed } == [])
-  }
-
-  @Test func `a home whose database was lost shows the ledgers that are there, and states on from where the coordinator is`()
-    async throws
-  {
-    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
-    let home = world.homes[0]
-    try Joining.state(.pause, home: home, store: try world.store(0), passphrase: .none, time: 1002)
-    try Joining.state(.resume, home: home, store: try world.store(0), passphrase: .none, time: 1003)
-    _ = try await world.run()
-    try loseDatabase(of: home)
-    let outcome = try await renew(world, try await world.coordinator.token("p1"))
-    #expect(outcome.before == nil && outcome.enrolment.participant == 1)
-    // Two before it has heard how far its statements had come, and one after that.
-    try Joining.state(.pause, home: home, store: try world.store(0), passphrase: .none, time: 1004)
-    try Joining.state(.resume, home: home, store: try world.store(0), passphrase: .none, time: 1005)
-    let host = try world.host(0, once: false)
-    let running = Task { try await host.run() }
-    func said() async -> [PartnerStatement] { await world.coordinator.statements.filter { $0.participant == 1 } }
-    #expect(await World.eventually { await said().count == 5 })
-    await host.stop()
-    _ = try await running.value
-    try await world.coordinator.publish(PlanSetting(noise: .central))
-    for index in world.homes.indices { try await world.fetch(index) }
-    try world.importData(0, told: .countedBy(.standard), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
-    let hash = try await world.coordinator.planHash()
-    for index in world.homes.indices { try world.accept(index, plan: hash) }
-    _ = try await world.run()
-    let kinds: [PartnerStatement.Kind] = [.consent, .pause, .resume]
-    #expect(await said().map(\.kind) == kinds + [.pause, .resume, .consent])
-    #expect(await said().map(\.number) == Array(1...6))
-    let bytes = try #require(FileManager.default.contents(atPath: home.ledger(of: .standard)))
-    #expect(try #require(LedgerVerifier().verify(Array(bytes)).state).charges.count == 2)
-    #expect(await world.coordinator.releases.allSatisfy { $0.survivors.count == 4 })
-  }
-
-  private func loseDatabase(of home: PartnerHome) throws {
-    for name in try FileManager.default.contentsOfDirectory(atPath: home.path) where name.hasPrefix("partner.sqlite") {
-      try FileManager.default.removeItem(atPath: "\(home.path)/\(name)")
-    }
-  }
-
-  @Test func `after its database was lost a home gives nobody a new budget, whatever the data are called`() async throws {
-    let world = try await World.joined()
-    _ = try await world.run()
-    let (home, other) = (world.homes[0], try DataSetName("q4"))
-    try loseDatabase(of: home)
-    _ = try await renew(world, try await world.coordinator.token("p1"))
-    try await world.fetch(0)
-    let store = try world.store(0)
-    #expect(try store.lostLedgers() == [.standard])
-    for (name, told, words) in [
-      (other, .nothing, "--ledger NAME"), (.standard, .nothing, "--ledger NAME"),
-      (other, .countedBy(other), "no ledger 'q4' in this home"),
-      (.standard, .neverImported, "the ledger 'data' of this home counts other users"),
-    ] as [(DataSetName, ToldUsers, String)] {
-      #expect { try world.importData(0, name: name, told: told, cap: nil) } throws: {
-        ($0 as? PartnerError)?.kind == .usage && "\($0)".contains(words)
-      }
-      #expect(try store.dataSets().isEmpty)
-    }
-    let imported = try world.importData(0, name: other, told: .countedBy(.standard), cap: nil)
-    #expect(imported.dataSet.name == other && imported.dataSet.ledger.name == .standard)
-    #expect(try store.lostLedgers().isEmpty)
-    // That one data set has its ledger again does not say who else was counted by it: every other needs a word, for good.
-    let strangers = try World.table(world.scratch.file("new.csv"), partner: 9)
-    for told in [ToldUsers.nothing, .neverImported] {
-      // Not under the name of a ledger that counts others.
-      #expect { try world.importData(0, file: strangers, told: told) } throws: { ($0 as? PartnerError)?.kind == .usage }
-    }
-    #expect { try world.importData(0, file: strangers, name: DataSetName("new")) } throws: { "\($0)".contains("--new-users") }
-    let new = try world.importData(0, file: strangers, name: DataSetName("new"), told: .neverImported)
-    #expect(new.dataSet.ledger.name.text == "new")
-    // And nobody's word moves the same people.
-    for (told, words) in [
-      (.countedBy(try DataSetName("new")), "ledgers 'data' and 'new'"), (.neverImported, "users whom the ledger 'data' counts"),
-    ] as [(ToldUsers, String)] {
-      #expect { try world.importData(0, name: DataSetName("again"), told: told, cap: nil) } throws: { "\($0)".contains(words) }
-    }
   }
 
   @Test func `a copy of a ledger beside it is no ledger of the home, and is shown to nobody`() async throws {

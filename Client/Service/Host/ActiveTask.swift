@@ -44,13 +44,19 @@ final class ActiveTask {
     let algorithm = try AlgorithmRegistry.make(
       plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
+    let plans = try store.trainingPlans(of: home)
+    if plan.cap != nil, stored.end == nil,
+      let lost = LostFirstPlan(record.ledger.name, opened.ledger.state, charging: stored.hash, knowing: plans) {
+      throw PartnerError(.missing, lost.sentence)
+    }
+    for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
     let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
     let shard = PartnerShard(
       interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
     engine = try PartnerEngine(
       planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
       algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
-      earlierPlans: try store.trainingPlans(), journal: store, workers: workers)
+      earlierPlans: plans, journal: store, workers: workers)
     planFile = file
     hash = stored.hash
     self.session = session

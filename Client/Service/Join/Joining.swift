@@ -28,7 +28,7 @@ public enum Joining {
     }
     return try PlanReview(
       planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment, end: plan.end,
-      proposed: cap, earlierPlans: try store.trainingPlans(),
+      proposed: cap, earlierPlans: try store.trainingPlans(of: home),
       dataSets: try store.dataSets().filter { !$0.isRemoved }.map {
         ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity))
       })
@@ -60,6 +60,9 @@ public enum Joining {
     try refuseAfterEnd(store)
     let record = try chosen(dataSet, for: review.plan, in: store)
     try refuseChange(to: record, of: review, in: store)
+    if let objection = review.dataSets.first(where: { $0.dataSet == record.name })?.objection {
+      throw PartnerError(.missing, objection)
+    }
     guard cap ?? record.cap != nil || review.plan.privacy.noise == .none else {
       throw PartnerError(
         .usage,

@@ -43,6 +43,8 @@ public struct PlanReview: Sendable {
     /// The least ε of a cap under which every release of this plan can be charged once.
     public let spentAfterPlan: Double
     public let fitsCatalogue: Bool
+    /// Why nothing of this plan can be charged to the ledger, in a sentence; `nil` where nothing stands against it.
+    public let objection: String?
 
     /// Whether the whole plan stays within the cap; `false` without a finite ε, `true` without a cap.
     public var isWithinCap: Bool { cap.map { PlanReview.fits(spentAfterPlan, $0) } ?? true }
@@ -136,6 +138,10 @@ public struct PlanReview: Sendable {
       warnings.append("ε = \(plan.privacy.epsilon) is a weak guarantee (above 10).")
     }
     for data in dataSets {
+      if let objection = data.objection, data.fitsCatalogue {
+        warnings.append(objection)
+        continue
+      }
       guard let cap = data.cap, data.fitsCatalogue, !data.isWithinCap else { continue }
       warnings.append(
         "The whole plan would bring '\(data.dataSet)' to \(epsilonText(data.spentAfterPlan)), above your own cap of \(cap.epsilon): this partner will refuse the releases that do not fit."
@@ -153,7 +159,8 @@ public struct PlanReview: Sendable {
     return Spending(
       dataSet: record.name, ledger: record.ledger.name, cap: cap, isCapSet: record.cap != nil,
       spent: ledger?.recorded.epsilon(delta: delta) ?? 0, spentAfterPlan: question.epsilon(after: ledger, delta: delta),
-      fitsCatalogue: record.catalogue == question.plan.catalogue.hash)
+      fitsCatalogue: record.catalogue == question.plan.catalogue.hash,
+      objection: question.lostPlan(record.ledger.name, ledger)?.sentence)
   }
 
   /// The least ε of a cap with this δ under which every release of the plan that the ledger has not charged yet can be charged once;
@@ -178,6 +185,11 @@ public struct PlanReview: Sendable {
       let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
       guard !events.contains(nil) else { return .infinity }
       return needed(events.compactMap { $0 }, after: ledger, delta: delta)
+    }
+
+    /// Nothing to prove where nothing is promised.
+    func lostPlan(_ name: DataSetName, _ ledger: LedgerState?) -> LostFirstPlan? {
+      plan.privacy.noise == .none ? nil : LostFirstPlan(name, ledger, charging: hash, knowing: plans)
     }
 
     func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {

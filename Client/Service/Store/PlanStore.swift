@@ -52,10 +52,10 @@ extension PartnerStore {
     try plans().filter(\.isAccepted).sorted { $0.consentNumber > $1.consentNumber }
   }
 
-  /// The accepted plans by hash: what the charges of this home's ledgers may be of. One that this version cannot read is as one that
-  /// is not there, and stops no other.
-  func trainingPlans() throws -> [Digest: TrainingPlan] {
-    try acceptedPlans().reduce(into: [:]) { $0[$1.hash] = try? PlanFile(bytes: $1.bytes).plan }
+  /// The plans that the charges of this home's ledgers may be of, by hash: those that were accepted, and those that lie beside the
+  /// ledgers. One that this version cannot read is as one that is not there.
+  func trainingPlans(of home: PartnerHome) throws -> [Digest: TrainingPlan] {
+    try acceptedPlans().reduce(into: home.keptPlans()) { $0[$1.hash] = try? PlanFile(bytes: $1.bytes).plan }
   }
 
   /// The plan that was accepted last.

@@ -28,6 +28,9 @@ public struct LedgerState: Sendable {
   private var lastPlaces: [SessionID: ChargeKey] = [:]
   private var hasRefunds = false
 
+  /// Hash of the plan of the first charge, also where that was taken back: a cap over several plans is proven from it.
+  public var firstPlan: Digest? { charges.first?.charge.plan }
+
   /// A charge and its later fate.
   public struct Standing: Sendable, Equatable {
     public let charge: LedgerCharge

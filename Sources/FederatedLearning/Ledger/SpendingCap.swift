@@ -20,7 +20,8 @@ public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
   private let plans: [Digest: Rule]
 
-  /// - Parameter plans: those that the charges may be of, by the hash of their bytes.
+  /// - Parameter plans: those that the charges may be of, by the hash of their bytes. Where the first plan of a ledger is not among
+  ///   them, no other is ever allowed.
   public init(_ budget: PrivacyBudget, plans: [Digest: TrainingPlan]) {
     self.budget = budget
     self.plans = plans.mapValues { Rule($0) }
@@ -38,7 +39,7 @@ public struct SpendingCap: Sendable {
     let all = (state?.charges ?? []).filter { $0.refund == nil }.map { ($0.charge.plan, $0.charge.event) } + more
     let charges = all.filter { plan == nil || $0.plan == plan }
     // The plan of the first charge ever, also where it was taken back: when that happens is chosen by others.
-    guard !charges.isEmpty, let first = plan ?? state?.charges.first?.charge.plan ?? more.first?.plan else { return 0 }
+    guard !charges.isEmpty, let first = plan ?? state?.firstPlan ?? more.first?.plan else { return 0 }
     var summary = PrivacyLossSummary()
     for charge in charges {
       guard case .accounted(let event) = charge.event, (try? summary.add(event)) != nil else { return .infinity }
@@ -47,9 +48,8 @@ public struct SpendingCap: Sendable {
     guard charges.contains(where: { $0.plan != first }) else {
       return (rule?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
     }
-    // Of a first plan that this home has lost nothing is known. What is proven then is (ε, 1.5 δ): the plan may come back and go on by
-    // its own rule, and whether it or another is offered may hang on results.
-    guard let rule else { return RenyiAccountant().upperEpsilon(summary, delta: budget.delta / 2) }
+    // A first plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
+    guard let rule else { return .infinity }
     return epsilon(of: summary, after: rule)
   }
 

@@ -127,6 +127,32 @@ final class World: Sendable {
       passphrase: .none, time: 1001)
   }
 
+  /// Enrols a home again with a token of its name.
+  ///
+  /// - Parameter lie: changes what the coordinator grants.
+  @discardableResult
+  func renew(
+    _ token: String, home index: Int = 0, now: Date = Date(),
+    lying lie: @escaping @Sendable (inout EnrolmentGrant, EnrolmentToken, EnrolmentApplication) throws -> Void = { _, _, _ in }
+  ) async throws -> Enrolling.Outcome {
+    let coordinator = coordinator
+    return try await Enrolling.enrol(
+      token: token, home: homes[index].path, passphrase: .none, now: now,
+      call: { token, application in
+        var grant = try await coordinator.enrol(token, application)
+        try lie(&grant, token, application)
+        return grant
+      })
+  }
+
+  /// The database of a home is gone; its keys and what lies in `ledgers/` stay.
+  func loseDatabase(_ index: Int) throws {
+    let path = homes[index].path
+    for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.hasPrefix("partner.sqlite") {
+      try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+    }
+  }
+
   /// A shop of 20 users: each walks around a circle of items, from a place that depends on the partner.
   static func table(_ path: String, partner: Int) throws -> String {
     var text = "user,item,time\n"
