@@ -57,6 +57,35 @@ import Testing
     try expect("names another model than partner-1 was told of") { try coordinator.resignRelease(model: plan) }
   }
 
+  @Test("Only of the last sums of an interrupted run may countersignatures and model be missing, and both together")
+  func interrupted() throws {
+    let coordinator = try LyingCoordinator()
+    try coordinator.export()
+    let lines = try coordinator.scratch.read(LyingCoordinator.witnesses).split(separator: "\n").map { $0 + "\n" }
+    // The word on round 4 beside the signatures of round 5 is an older model that was put here.
+    try coordinator.resignRelease(round: 3, ledgerSize: 10)
+    let (from, to) = (coordinator.scratch.path("run"), coordinator.scratch.path("run.partial"))
+    try FileManager.default.moveItem(atPath: from, toPath: to)
+    func failures(_ kept: [Int]) throws -> [String] {
+      let text = kept.map { lines[$0] }.joined()
+      try coordinator.scratch.write(text, to: "run.partial/ledgers/coordinator.witnesses")
+      let outcome = try Program.tacit.run("verify", "run.partial", in: coordinator.scratch)
+      let failures = outcome.output.split(separator: "\n").filter { $0.hasPrefix("FAIL") }.map(String.init)
+      #expect(outcome.status == (failures.isEmpty ? 0 : 4), "\(outcome.output)\(outcome.errors)")
+      if failures.isEmpty {
+        #expect(outcome.output.contains("note  release.bin: is of round 4, attempt 1, and the ledger released sums up to round 5"))
+        #expect(outcome.output.contains("of 5 released sums the last 1 have no countersignature"))
+      }
+      return failures
+    }
+    #expect(lines.count == 5)
+    #expect(try failures([0, 1, 2, 3]).isEmpty)
+    let older = try failures([0, 1, 2, 3, 4])
+    #expect(older.count == 1 && older[0].contains("the last sum with countersignatures is that of round 5"), "\(older)")
+    #expect(try failures([0, 1, 2]).contains { $0.contains("the last sum with countersignatures is that of round 3") })
+    #expect(try failures([0, 2, 3]).contains { $0.contains("that of round 2, attempt 1 is missing") })
+  }
+
   @Test(
     "A sum is of as many partners as signed that they are in it: no outcome says another number; a charge may, from before a crash",
     arguments: [false, true])

@@ -143,6 +143,56 @@ extension FaultTests {
     }
 
     @Test(
+      "Where the database is behind the ledger, an export says so, has no name of a whole one, verifies as what it is, and as no whole one"
+    )
+    func behind() async throws {
+      guard Suite.hasPrograms else { return }
+      let federation = try LiveFederation(
+        try await FederationTemplates.shared.template(FederationShape(partners: 3, users: 60, rounds: 6, noise: "distributed")))
+      try await federation.startCoordinator()
+      try federation.startPartners()
+      func count(_ sql: String) throws -> Int {
+        let queue = try DatabaseQueue(path: federation.stateFolder + "/coordinator.sqlite")
+        defer { try? queue.close() }
+        return try queue.read { try Int.fetchOne($0, sql: sql) } ?? 0
+      }
+      let kept = "SELECT count(*) FROM releases"
+      try await eventually("a sum is released", within: 120) { ((try? count(kept)) ?? 0) > 0 }
+      try await federation.killCoordinator()
+      let databases = try FileManager.default.contentsOfDirectory(atPath: federation.stateFolder)
+        .filter { $0.hasPrefix("coordinator.sqlite") }
+      let (state, early) = (federation.stateFolder, federation.folder + "/early")
+      try FileManager.default.createDirectory(atPath: early, withIntermediateDirectories: false)
+      for name in databases { try FileManager.default.copyItem(atPath: "\(state)/\(name)", toPath: "\(early)/\(name)") }
+      try await federation.startCoordinator(name: "coordinator-again")
+      _ = try await federation.waitForEnd()
+      try await federation.finishPartners()
+      try await federation.killCoordinator()
+      // The older database is put back, and is told that the plan is over, as a restoration would tell it.
+      for name in try FileManager.default.contentsOfDirectory(atPath: state) where name.hasPrefix("coordinator.sqlite") {
+        try FileManager.default.removeItem(atPath: "\(state)/\(name)")
+      }
+      for name in databases { try FileManager.default.copyItem(atPath: "\(early)/\(name)", toPath: "\(state)/\(name)") }
+      let queue = try DatabaseQueue(path: state + "/coordinator.sqlite")
+      try await queue.write { try $0.execute(sql: "UPDATE plans SET endedAt = 1, end = 'restored'") }
+      try queue.close()
+      let all = try federation.audit().plan.plan.releases.count
+      let behind = all - (try count(kept))
+      #expect(behind > 0 && behind < all)
+      let run = CommandRunner(folder: federation.folder)
+      let exported = federation.folder + "/run"
+      try await run(.coordinator, "export", exported, "--state", state)
+      #expect(!FileManager.default.fileExists(atPath: exported))
+      let verdict = try await run(.tacit, "verify", exported + ".partial")
+      #expect(verdict.contains("of \(all) released sums the last \(behind) have no countersignature"), "\(verdict)")
+      #expect(verdict.contains("the run was interrupted before it kept that model"), "\(verdict)")
+      // Whoever calls it whole is asked for what is missing.
+      try FileManager.default.moveItem(atPath: exported + ".partial", toPath: exported)
+      let failure = try await failure(federation, "verify", exported)
+      #expect(failure.contains("is missing: it was cut out, or never was") && failure.contains("which is not the last release"))
+    }
+
+    @Test(
       "Nothing that the programs write beside the partners' own homes, and nothing they print, says how many users took part",
       arguments: [("central", nil), ("distributed", 0.5)] as [(String, Double?)])
     func realisedNumbers(noise: String, clipQuantile: Double?) async throws {

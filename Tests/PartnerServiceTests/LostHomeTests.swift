@@ -46,7 +46,7 @@ import Testing
   @Test func `after its database was lost a home gives nobody a new budget, whatever the data are called`() async throws {
     let world = try await World.joined()
     _ = try await world.run()
-    let (home, other) = (world.homes[0], try DataSetName("q4"))
+    let other = try DataSetName("q4")
     try world.loseDatabase(0)
     _ = try await world.renew(try await world.coordinator.token("p1"))
     try await world.fetch(0)

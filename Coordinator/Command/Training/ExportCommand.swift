@@ -22,12 +22,17 @@ struct ExportCommand: AsyncParsableCommand {
       let export = try RunExport(folder: state.folder, plan: plan)
       var forms: RunExport.Report?
       if report {
-        let report = CoordinatorReport(ledger: try export.ledger(), folder: output)
+        let report = CoordinatorReport(ledger: export.ledger, folder: output)
         let sealed = try SealedReport(try report.report(), key: try report.key(of: try state.open()))
         forms = RunExport.Report(json: sealed.json, page: sealed.page, text: sealed.text)
       }
       let outcome = try export.write(to: output, data: data, partners: partners, report: forms)
       Console.output("\(outcome.releases) releases of plan \(outcome.plan) written to \(outcome.path)")
+      if outcome.lostReleases > 0 {
+        Console.error(
+          "the ledger released \(outcome.lostReleases) more, of which the database holds nothing: a server that was killed writes them when it runs again, a restored database has lost them; the folder keeps the name of one that is not whole"
+        )
+      }
       if !outcome.isPlanOver {
         Console.output(
           "the plan is not over: the folder keeps the name of one that is not whole; export again later, to another name")

@@ -8,31 +8,45 @@ internal import Storage
 /// Writes what a plan has come to as a run folder that `tacit verify`, `evaluate` and `recommend` read.
 public struct RunExport {
   private let folder: StateFolder
-  private let store: CoordinatorStore
   private let plan: PlanRecord
-  /// Read before the ledger: each of them has its outcome there.
   private let releases: [ReleaseRecord]
   /// The last of them with its model.
   private let newest: ReleaseRecord?
   private let ledgerBytes: [UInt8]
+  /// Plan and ledger as they will be written, for a report on them.
+  public let ledger: PlanLedger
+  /// Released sums of the ledger of which the database holds nothing: a server was killed before it wrote them there and has not run
+  /// since, or the database is a restored one that is older.
+  private let lostReleases: Int
 
-  /// - Parameter number: which plan, counted from 1; by default the newest.
-  /// - Throws: `StateFolderError` when there is no such plan, or it has no ledger.
-  public init(folder: StateFolder, plan number: Int? = nil) throws {
+  /// A server beside this may release meanwhile: it writes its ledger first, then the database.
+  ///
+  /// - Parameters:
+  ///   - number: which plan, counted from 1; by default the newest.
+  ///   - patience: how long to wait for a database that is behind its ledger.
+  /// - Throws: `StateFolderError` when there is no such plan, it has no ledger, or the ledger does not verify.
+  public init(folder: StateFolder, plan number: Int? = nil, patience: Duration = .seconds(3)) throws {
     _ = try CoordinatorState.description(of: folder)
     self.folder = folder
-    store = try CoordinatorStore(path: folder.database)
-    plan = try PlanLedger.find(number, in: store)
-    newest = try store.newestRelease(of: plan.session)
-    releases = try store.releases(of: plan.session)
-    ledgerBytes = try PlanLedger.read(folder.ledger(of: plan.session.hex))
-  }
-
-  /// Plan and ledger as they will be written, for a report on them.
-  ///
-  /// - Throws: `StateFolderError` when the ledger does not verify.
-  public func ledger() throws -> PlanLedger {
-    try PlanLedger(plan, bytes: ledgerBytes, path: folder.ledger(of: plan.session.hex))
+    let store = try CoordinatorStore(path: folder.database)
+    let deadline = ContinuousClock.now + patience
+    while true {
+      // Whatever was in the database by now is in the ledger that is read after it.
+      let plan = try PlanLedger.find(number, in: store)
+      let newest = try store.newestRelease(of: plan.session)
+      let releases = try store.releases(of: plan.session)
+      let path = folder.ledger(of: plan.session.hex)
+      let bytes = try PlanLedger.read(path)
+      let ledger = try PlanLedger(plan, bytes: bytes, path: path)
+      let lost = LedgerReleases.rounds(of: ledger.state).subtracting(releases.map { Int($0.statement.round) }).count
+      let isSettled = lost == 0 && newest?.statement == releases.last?.statement
+      guard isSettled || ContinuousClock.now >= deadline else {
+        Thread.sleep(forTimeInterval: 0.02)
+        continue
+      }
+      (self.plan, self.newest, self.releases, ledgerBytes, self.ledger, lostReleases) = (plan, newest, releases, bytes, ledger, lost)
+      return
+    }
   }
 
   /// A report in its three forms, each with the same seal.
@@ -53,6 +67,8 @@ public struct RunExport {
     public let path: String
     public let plan: Int
     public let releases: Int
+    /// Released sums of which only the ledger knows.
+    public let lostReleases: Int
     public let isPlanOver: Bool
   }
 
@@ -106,11 +122,15 @@ public struct RunExport {
       let catalogue = try CatalogueDocument.decode(plan.catalogue).catalogue
       try ModelBundle.write(try ModelBytes.decode(model), catalogue: catalogue, to: run.currentPath)
     }
-    guard plan.endedAt != nil else {
+    let isPlanOver = plan.endedAt != nil
+    if !isPlanOver {
       try run.interrupt(reason: "the plan is not over; this is what was released so far")
-      return Outcome(path: run.currentPath, plan: plan.number, releases: releases.count, isPlanOver: false)
+    } else if lostReleases > 0 {
+      try run.interrupt(reason: "the ledger released \(lostReleases) more sums, of which this coordinator's database holds nothing")
+    } else {
+      try run.finish()
     }
-    try run.finish()
-    return Outcome(path: run.currentPath, plan: plan.number, releases: releases.count, isPlanOver: true)
+    return Outcome(
+      path: run.currentPath, plan: plan.number, releases: releases.count, lostReleases: lostReleases, isPlanOver: isPlanOver)
   }
 }

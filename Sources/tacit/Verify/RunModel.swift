@@ -14,6 +14,8 @@ internal import Storage
 struct RunModel {
   let run: RunUnderCheck
   let ledgers: RunLedgers
+  /// The last released sum with a countersignature; `nil` where none is there.
+  let witnessed: LedgerAttempt?
 
   private var idsPath: String { "\(run.folder.currentPath)/\(ModelBundle.idsName)" }
   private var tensorsPath: String { "\(run.folder.currentPath)/\(ModelBundle.tensorsName)" }
@@ -64,9 +66,21 @@ struct RunModel {
           "the coordinator signed after \(attempt.place) that its ledger had \(release.ledgerSize) records, and this ledger, of \(ledger.size), is not that one grown: it was cut or exchanged"
         )
       }
-      guard ledger.charges.last(where: \.isReleased)?.charge.attempt == attempt else {
+      let released = ledger.charges.filter(\.isReleased).map(\.charge.attempt)
+      if run.folder.isFinished ? released.last != attempt : !released.contains(attempt) {
         return findings.say(
           .failed, subject, "is of \(attempt.place), which is not the last release of the coordinator's ledger")
+      }
+      if let last = released.last, last != attempt {
+        if let witnessed, witnessed != attempt {
+          return findings.say(
+            .failed, subject,
+            "is of \(attempt.place), and the last sum with countersignatures is that of \(witnessed.place): the coordinator keeps both together, so that one of them was exchanged"
+          )
+        }
+        findings.say(
+          .note, subject,
+          "is of \(attempt.place), and the ledger released sums up to \(last.place): the run was interrupted before it kept that model")
       }
     }
     for (name, state) in ledgers.partners {
@@ -82,7 +96,7 @@ struct RunModel {
     }
     findings.say(
       .ok, ModelBundle.tensorsName,
-      "is the model that the coordinator signed after \(attempt.place), the last release, with \(release.ledgerSize) records in its ledger"
+      "is the model that the coordinator signed after \(attempt.place), with \(release.ledgerSize) records in its ledger"
     )
   }
 

@@ -21,17 +21,18 @@ struct RunWitnesses {
   private var subject: String { run.name(run.folder.witnesses) }
   private var plan: TrainingPlan { run.plan }
 
-  func found() -> RunFindings {
+  /// - Returns: `last`: the last released sum that has a sound line; `nil` for none.
+  func found() -> (findings: RunFindings, last: LedgerAttempt?) {
     var findings = RunFindings()
     guard plan.aggregation.isSecure else {
       findings.limit(
         "Without secure aggregation partners sign nothing about a sum: how many are in it is the coordinator's word.")
-      return findings
+      return (findings, nil)
     }
-    guard let ledger = ledgers.coordinator else { return findings }
+    guard let ledger = ledgers.coordinator else { return (findings, nil) }
     let released = ledger.charges.filter(\.isReleased)
     guard run.holds(run.folder.witnesses) else {
-      guard !released.isEmpty else { return findings }
+      guard !released.isEmpty else { return (findings, nil) }
       findings.limit(
         "No partner's signature under the coordinator's heads is in this folder: whether partners were shown this ledger is for them to compare (tacit ledger head)."
       )
@@ -39,11 +40,12 @@ struct RunWitnesses {
         findings.say(
           .failed, subject, "is missing from a run that looks whole: each of \(released.count) released sums was countersigned")
       }
-      return findings
+      return (findings, nil)
     }
     do {
       let witnesses = try read(ledger)
-      for standing in released {
+      let kept = keptCount(released, in: witnesses)
+      for standing in released.prefix(kept) {
         guard let witness = witnesses[standing.charge.attempt] else {
           throw Fault(
             sentence:
@@ -55,15 +57,30 @@ struct RunWitnesses {
       let last = witnesses.values.map(\.head.size).max() ?? 0
       findings.say(
         .ok, subject,
-        "each of \(released.count) released sums is countersigned by at least \(run.signaturesForProof) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
+        "each of \(kept) released sums is countersigned by at least \(run.signaturesForProof) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
       )
+      if kept < released.count {
+        findings.say(
+          .note, subject,
+          "of \(released.count) released sums the last \(released.count - kept) have no countersignature: the coordinator was interrupted before it kept them, or they were cut out"
+        )
+      }
       findings.limit(
         "Partners countersign the coordinator's head when a round opens: what its ledger says after record \(last) of \(ledger.size) rests on its own signature."
       )
+      return (findings, released.prefix(kept).last?.charge.attempt)
     } catch let fault as Fault {
       findings.say(.failed, fault.line.map { "\(subject), line \($0)" } ?? subject, fault.sentence)
     } catch { findings.say(.failed, subject, "\(error)") }
-    return findings
+    return (findings, nil)
+  }
+
+  /// How many of the released sums, from the first, must have a countersignature: all of them in a run that looks whole. A coordinator
+  /// writes its ledger before it keeps what came with a sum, and one that is restored keeps the longer ledger: what it lost that way
+  /// is the end.
+  private func keptCount(_ released: [LedgerState.Standing], in witnesses: [LedgerAttempt: LedgerWitness]) -> Int {
+    guard !run.folder.isFinished else { return released.count }
+    return (released.lastIndex { witnesses[$0.charge.attempt] != nil } ?? -1) + 1
   }
 
   /// Why a released sum is not the one whose survivors signed, or `nil`. The number of them is what noise and ε rest on.
