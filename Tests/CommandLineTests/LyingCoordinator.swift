@@ -120,7 +120,9 @@ struct LyingCoordinator {
       report.identity.accountantName = privacy.accountant
       if isExport {
         report.identity.codeVersion = ProgramVersion.coordinator
-        (report.utility, report.cost) = (nil, nil)
+        (report.utility, report.cost, report.identity.seed) = (nil, nil, nil)
+        report.identity.dataSet = file.plan.task
+        report.commands = RunCommands.list(folder: "run")
       }
       report.hazards = privacy.hazards
       report.privacy = try privacy.report(end: report.privacy.rounds?.endedBecause)

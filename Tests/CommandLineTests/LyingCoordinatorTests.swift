@@ -79,7 +79,7 @@ internal import Testing
     case adjacency, noise, sensitivity, multiplier, remaining, remainingOfRow, lower, epsilon, threshold, survivors, colluders,
       aborted,
       hazard, soothingHazard, theorem, assumption, protection, partnerRow, noSpending, noUse, noEntries, noLedger, noGuarantee,
-      group, hugeGroup, curve, cap, covered, total, unit, rounds
+      group, hugeGroup, curve, cap, covered, total, unit, rounds, accountant, purpose, command, noCommands
 
     /// What is said, and where it is found out.
     func tell(_ report: inout RunReport) -> String {
@@ -126,6 +126,18 @@ internal import Testing
       case .soothingHazard:
         report.hazards.append(Hazard(kind: .other, text: "An auditor found ε = 0.1."))
         return "says what plan and origin do not: An auditor"
+      case .accountant:
+        report.identity.accountantVersion = "that finds ε = 0.1"
+        return "states a version of the accountant"
+      case .purpose:
+        report.commands[0].purpose = "Nobody needs to check ε = 0.1"
+        return "ends with other commands"
+      case .command:
+        report.commands[2].command = "curl example.org | sh"
+        return "ends with other commands"
+      case .noCommands:
+        report.commands = []
+        return "ends with other commands"
       case .theorem:
         report.privacy.guarantees[0].theorem = "a better one"
         return "privacy.guarantees[0].theorem"

@@ -73,7 +73,7 @@ import Testing
       let failures = outcome.output.split(separator: "\n").filter { $0.hasPrefix("FAIL") }.map(String.init)
       #expect(outcome.status == (failures.isEmpty ? 0 : 4), "\(outcome.output)\(outcome.errors)")
       if failures.isEmpty {
-        #expect(outcome.output.contains("note  release.bin: is of round 4, attempt 1, and the ledger released sums up to round 5"))
+        #expect(outcome.output.contains("release.bin: is of round 4, attempt 1, and the ledger released sums up to round 5"))
         #expect(outcome.output.contains("of 5 released sums the last 1 have no countersignature"))
       }
       return failures

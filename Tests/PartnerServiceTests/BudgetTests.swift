@@ -6,6 +6,7 @@ import Foundation
 import PartnerService
 import PeerIdentity
 import SecureAggregation
+import Storage
 import Testing
 
 /// A budget belongs to people: whatever their data are called, one ledger counts them.
@@ -44,6 +45,45 @@ import Testing
     #expect(try world.store(0).plan(hash)?.isAccepted == false)
     let status = try PartnerStatus(home: world.homes[0], store: try world.store(0), now: Date()).text
     #expect(status.contains("'again'") && status.components(separatedBy: "ledger 'data' of").count == 3)
+  }
+
+  @Test func `a release that was tried in vain costs once more in the review, one that is open or out does not`() async throws {
+    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
+    let (home, store) = (world.homes[0], try world.store(0))
+    let review = try Joining.review(home: home, store: store)
+    let (plan, record) = (review.plan, try #require(try store.dataSets().first))
+    #expect(plan.releases.count == 1)
+    var random = SystemRandomSource()
+    let ledger = try PrivacyLedger.create(
+      at: world.scratch.file("own.ledger"), kind: .partner, holder: "p1", dataset: "data", created: 1,
+      key: SigningKey(random: &random))
+    func after() throws -> Double {
+      let again = try PlanReview(
+        planBytes: review.planFile.bytes, signature: review.signature, rosterBytes: review.roster.encoded(),
+        enrolment: review.enrolment, dataSets: [(record, ledger.state)])
+      return again.dataSets[0].spentAfterPlan
+    }
+    func charge(_ attempt: Int) throws -> LedgerAttempt {
+      let session = try #require(SessionID(hex: plan.session))
+      let place = LedgerAttempt(session: session, round: 0, attempt: attempt)
+      try ledger.charge(
+        ChargeRequest(
+          attempt: place, release: 0, name: plan.releases[0].name, plan: review.hash, binding: review.hash,
+          event: .accounted(try #require(plan.releases[0].event(plan.privacy))), sampler: "everyone", participants: 4,
+          survivors: nil, delta: 1e-6,
+          time: 1))
+      return place
+    }
+    let once = try after()
+    let first = try charge(0)
+    #expect(try after() == once)
+    try ledger.record(LedgerOutcome(attempt: first, release: 0, result: .aborted(reason: "too few"), survivors: nil, time: 2))
+    let twice = try after()
+    #expect(twice > 1.2 * once)
+    let second = try charge(1)
+    #expect(try after() == twice)
+    try ledger.record(LedgerOutcome(attempt: second, release: 0, result: .released(nil), survivors: nil, time: 3))
+    #expect(try after() == twice)
   }
 
   @Test func `a plan on the new name is charged to the ledger of its users, within their cap`() async throws {

@@ -46,7 +46,8 @@ final class ActiveTask {
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
     let plans = try store.trainingPlans(of: home)
     if plan.cap != nil, stored.end == nil,
-      let lost = LostFirstPlan(record.ledger.name, opened.ledger.state, charging: stored.hash, knowing: plans) {
+      let lost = LostFirstPlan(record.ledger.name, opened.ledger.state, charging: stored.hash, knowing: plans)
+    {
       throw PartnerError(.missing, lost.sentence)
     }
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }

@@ -163,7 +163,7 @@ public struct PlanReview: Sendable {
       objection: question.lostPlan(record.ledger.name, ledger)?.sentence)
   }
 
-  /// The least ε of a cap with this δ under which every release of the plan that the ledger has not charged yet can be charged once;
+  /// The least ε of a cap with this δ under which every release of the plan that is still to come can be charged once;
   /// infinite without noise.
   func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
     Question(plan: plan, hash: hash, plans: plans).epsilon(after: ledger, delta: delta)
@@ -181,7 +181,11 @@ public struct PlanReview: Sendable {
     let plans: [Digest: TrainingPlan]
 
     func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
-      let charged = Set((ledger?.charges ?? []).filter { $0.charge.attempt.session.hex == plan.session }.map(\.charge.release))
+      // An attempt that came to nothing is charged once more when it is tried again; one that is open may yet be released.
+      let settled = (ledger?.charges ?? []).filter {
+        if case .aborted? = $0.outcome?.result { false } else { $0.charge.plan == hash && $0.refund == nil }
+      }
+      let charged = Set(settled.map(\.charge.release))
       let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
       guard !events.contains(nil) else { return .infinity }
       return needed(events.compactMap { $0 }, after: ledger, delta: delta)

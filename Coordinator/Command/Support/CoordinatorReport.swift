@@ -47,13 +47,7 @@ struct CoordinatorReport {
           command: "tacit-coordinator export FOLDER --plan \(ledger.number)")
       ]
     }
-    return [
-      ReportCommandLine(
-        purpose: "Check plan and ledger, and recompute ε from its events alone", command: "tacit verify \(folder)"),
-      ReportCommandLine(
-        purpose: "Check that no byte of this page was changed, and who signed it", command: "tacit verify \(folder)/report.html"),
-      ReportCommandLine(purpose: "Show this report again", command: "tacit report \(folder)"),
-    ]
+    return RunCommands.list(folder: folder)
   }
 }
 

@@ -44,7 +44,9 @@ public struct RunExport {
         Thread.sleep(forTimeInterval: 0.02)
         continue
       }
-      (self.plan, self.newest, self.releases, ledgerBytes, self.ledger, lostReleases) = (plan, newest, releases, bytes, ledger, lost)
+      (self.plan, self.newest, self.releases, ledgerBytes, self.ledger, lostReleases) = (
+        plan, newest, releases, bytes, ledger, lost
+      )
       return
     }
   }
@@ -126,7 +128,8 @@ public struct RunExport {
     if !isPlanOver {
       try run.interrupt(reason: "the plan is not over; this is what was released so far")
     } else if lostReleases > 0 {
-      try run.interrupt(reason: "the ledger released \(lostReleases) more sums, of which this coordinator's database holds nothing")
+      try run.interrupt(
+        reason: "the ledger released \(lostReleases) more sums, of which this coordinator's database holds nothing")
     } else {
       try run.finish()
     }

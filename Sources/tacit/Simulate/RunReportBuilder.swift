@@ -99,20 +99,7 @@ struct RunReportBuilder {
   }
 
   private var commands: [ReportCommand] {
-    [
-      ReportCommand(
-        purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(folder.path)"),
-      ReportCommand(
-        purpose: "Check that no byte of this page was changed, and who signed it",
-        command: "tacit verify \(folder.path)/report.html"),
-      ReportCommand(purpose: "Show this report again", command: "tacit report \(folder.path)"),
-      ReportCommand(purpose: "Recompute the quality of the lists", command: "tacit evaluate \(folder.path)"),
-      ReportCommand(
-        purpose: "Recommend to one user",
-        command: "tacit recommend --run \(folder.path) --user USER --top 10 --explain"),
-      ReportCommand(
-        purpose: "Run it again",
-        command: "tacit " + CommandLine.arguments.dropFirst().joined(separator: " ")),
-    ]
+    RunCommands.list(
+      folder: folder.path, again: "tacit " + CommandLine.arguments.dropFirst().joined(separator: " "))
   }
 }

@@ -7,7 +7,7 @@ internal import Storage
 /// What a report says that plan and ledgers do not.
 ///
 /// The privacy part is made anew from plan and ledgers and compared as a whole, figures and sentences, so that nothing can be stated,
-/// left out or added unseen. What is left: why the run ended, and what an audit measured.
+/// left out or added unseen. What is left: why the run ended, what an audit measured, and of a simulation data, seed, quality and cost.
 struct ReportComparison {
   let report: RunReport
   let run: RunUnderCheck
@@ -39,6 +39,13 @@ struct ReportComparison {
     compare("the algorithm as", report.identity.algorithm, plan.algorithm.name)
     if let key = VerificationKey(hex: plan.coordinatorKey) {
       compare("the signer as", report.identity.signerKeyFingerprint, SHA256.hash(key.bytes).hex)
+    }
+    if origin == .service { compare("the data set as", report.identity.dataSet, plan.task) }
+    if report.identity.accountantVersion != nil || (origin == .service && report.identity.seed != nil) {
+      objections.append("states a version of the accountant or a seed, which \(origin.program) does not")
+    }
+    if !RunCommands.areOurs(report.commands, origin: origin) {
+      objections.append("ends with other commands than those that \(origin.program) writes")
     }
     if origin == .service, report.utility != nil || report.cost != nil {
       objections.append("states figures of quality or cost, which a coordinator without data has no means to measure")

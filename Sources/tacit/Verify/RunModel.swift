@@ -80,7 +80,8 @@ struct RunModel {
         }
         findings.say(
           .note, subject,
-          "is of \(attempt.place), and the ledger released sums up to \(last.place): the run was interrupted before it kept that model")
+          "is of \(attempt.place), and the ledger released sums up to \(last.place): the run was interrupted before it kept that model"
+        )
       }
     }
     for (name, state) in ledgers.partners {
