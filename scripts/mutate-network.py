@@ -22,6 +22,23 @@ TEST = ["swift", "test", "-c", "release", "--skip-build", "--filter"]
 # name, file, old, new, suite, the test (a part of its name)
 MUTATIONS = [
     # Budgets and charges
+    ("no other plan where the first is lost: accept", "Client/Service/Join/Joining.swift",
+     "first(where: { $0.dataSet == record.name })?.objection {",
+     "first(where: { $0.dataSet == record.name && $0.ledger.text == \"none\" })?.objection {",
+     "LostHomeTests", "a ledger whose first plan is lost is charged for no other"),
+    ("no other plan where the first is lost: run", "Client/Service/Host/ActiveTask.swift",
+     "if plan.cap != nil, stored.end == nil,", "if plan.cap != nil, stored.end == \"never\",",
+     "LostHomeTests", "a ledger whose first plan is lost is charged for no other"),
+    ("no other plan where the first is lost: engine", "Sources/FederatedLearning/Ledger/SpendingCap.swift",
+     "guard let rule else { return .infinity }",
+     "guard let rule else { return RenyiAccountant().upperEpsilon(summary, delta: budget.delta / 2) }",
+     "AdaptiveSwitchTests", "a second plan is counted with what the first one's cap leaves"),
+    ("a plan tried in vain is charged again", "Client/Service/Join/PlanReview.swift",
+     "if case .aborted? = $0.outcome?.result { false }", "if case .aborted? = $0.outcome?.result { true }",
+     "BudgetTests", "a release that was tried in vain costs once more in the review"),
+    ("an export behind its ledger is not whole", "Coordinator/Service/State/RunExport.swift",
+     "} else if lostReleases > 0 {", "} else if lostReleases > 1000 {",
+     "FaultTests", "Where the database is behind the ledger"),
     ("users of an older data set share its ledger", "Client/Service/Store/DataSetStore.swift",
      "guard let ledger = known.first else {", "guard let ledger = known.first(where: { _ in name.text.isEmpty }) else {",
      "BudgetTests", "the same users under a new name have the budget that they had"),
