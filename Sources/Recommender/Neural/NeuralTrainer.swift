@@ -1,0 +1,86 @@
+internal import Glibc
+
+/// One user's round: a few gradient steps on the user's own sequence, from the public parameters.
+///
+/// The contribution is the change of the parameters: the rows of the items that were targets, inputs or negatives, and the
+/// dense block, cut to L2 norm `updateBound` and divided by it. It depends on the model, the user's items and the public seed.
+struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
+  private let encoder: Encoder
+  private let parameters: NeuralParameters
+  private let training: LocalTraining
+  private let vector: [Float]
+  private let pool: WorkspacePool<NeuralWorkspace>
+
+  init(encoder: Encoder, parameters: NeuralParameters, training: LocalTraining, model: ItemModel) {
+    self.encoder = encoder
+    self.parameters = parameters
+    self.training = training
+    vector = parameters.vector(of: model)
+    pool = WorkspacePool { NeuralWorkspace(parameters: parameters, training: training) }
+  }
+
+  func contribute(_ user: UserHistory, into buffer: inout ContributionBuffer) {
+    pool.withWorkspace { workspace in
+      guard let scale = change(of: user, workspace: workspace) else { return }
+      write(workspace, scale: scale, into: &buffer)
+    }
+  }
+
+  /// The change of the parameters of one user, and what it is multiplied with to become the contribution.
+  private func change(of user: UserHistory, workspace: NeuralWorkspace) -> Float? {
+    guard user.items.count >= 2 else { return nil }
+    var generator = SplitMix64(seed: user.seed)
+    guard generator.nextUnit() < training.participation else { return nil }
+    vector.withUnsafeBufferPointer { vector in
+      workspace.prepare(user, global: vector, generator: &generator)
+      for step in 0..<training.steps {
+        workspace.step(step, user: user, encoder: encoder, seed: generator.next())
+        workspace.descend(rate: training.rate, isLast: step == training.steps - 1)
+      }
+    }
+    let norm = workspace.changeNorm()
+    // Parameters that somebody sent may overflow; then there is nothing to say.
+    guard norm.isFinite, norm > 0 else { return nil }
+    return Float(min(1, Double(training.updateBound) / norm) / Double(training.updateBound))
+  }
+
+  private func write(_ workspace: NeuralWorkspace, scale: Float, into buffer: inout ContributionBuffer) {
+    let (rows, d) = (workspace.rows, parameters.dimension)
+    let (tableEnd, offsetEnd) = (rows.count * d, rows.count * (d + 1))
+    let count = offsetEnd + parameters.dense.count
+    buffer.indices.reserveCapacity(count)
+    buffer.values.reserveCapacity(count)
+    for item in rows {
+      let start = UInt32(Int(item) * d)
+      buffer.indices.append(contentsOf: start..<start + UInt32(d))
+    }
+    for item in rows { buffer.indices.append(UInt32(parameters.offsetStart + Int(item))) }
+    buffer.indices.append(contentsOf: UInt32(parameters.denseStart)..<UInt32(parameters.count))
+    let change = workspace.change
+    buffer.values.append(contentsOf: (0..<tableEnd).lazy.map { change.table[$0] * scale })
+    buffer.values.append(contentsOf: (0..<rows.count).lazy.map { change.offsets[$0] * scale })
+    buffer.values.append(contentsOf: (0..<parameters.dense.count).lazy.map { change.dense[$0] * scale })
+  }
+
+  /// Users are worked on in parallel and added one after the other, in their order: the same bits on any number of cores.
+  func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
+    let chunk = 64
+    var buffers = [ContributionBuffer](repeating: ContributionBuffer(dimension: sum.count), count: chunk)
+    for first in stride(from: 0, to: interactions.userCount, by: chunk) {
+      let count = min(chunk, interactions.userCount - first)
+      buffers.withUnsafeMutableBufferPointer { buffers in
+        // A buffer belongs to one user.
+        let buffers = buffers
+        Parallel.forEachBlock(of: count, size: 4) { block in
+          for index in block {
+            buffers[index].removeAll()
+            contribute(UserHistory(of: first + index, in: interactions, release: seed), into: &buffers[index])
+          }
+        }
+      }
+      for buffer in buffers[..<count] {
+        for (position, index) in buffer.indices.enumerated() { sum[Int(index)] += Double(buffer.values[position]) }
+      }
+    }
+  }
+}
