@@ -25,6 +25,8 @@ public struct NeuralRecommender: FederatedAlgorithm {
   private let encoder: any SequenceEncoder
 
   public var name: String { architecture.name }
+  /// The network's slices of a contribution, which follow the item embeddings and the item offsets.
+  package var denseSlices: [ParameterLayout.Slice] { parameters.dense.slices }
 
   /// - Throws: `InvalidHyperparameter` for a value out of its range.
   public init(
@@ -78,6 +80,14 @@ public struct NeuralRecommender: FederatedAlgorithm {
       NeuralTrainer(encoder: encoder, parameters: parameters, training: training, model: model)
     }
     return make(encoder)
+  }
+
+  /// What one user's first step descends from: cross entropies in nats, summed over the window's positions, over its full length.
+  package func loss(of user: UserHistory, model: ItemModel) -> Double {
+    func loss(_ encoder: some SequenceEncoder) -> Double {
+      NeuralTrainer(encoder: encoder, parameters: parameters, training: training, model: model).loss(of: user)
+    }
+    return loss(encoder)
   }
 
   public func scorer(model: ItemModel) -> any Scorer {

@@ -44,6 +44,11 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
     return Float(min(1, Double(training.updateBound) / norm) / Double(training.updateBound))
   }
 
+  /// The loss that a user's first step descends from: nats, summed over positions, over the length of a full window.
+  func loss(of user: UserHistory) -> Double {
+    pool.withWorkspace { change(of: user, workspace: $0) == nil ? 0 : $0.firstLoss }
+  }
+
   private func write(_ workspace: NeuralWorkspace, scale: Float, into buffer: inout ContributionBuffer) {
     let (rows, d) = (workspace.rows, parameters.dimension)
     let (tableEnd, offsetEnd) = (rows.count * d, rows.count * (d + 1))

@@ -43,7 +43,8 @@ final class NeuralWorkspace {
   private var starts: [Int] = []
   private var negativeStart = 0
   private var correction: Float = 0
-  private var loss = 0.0
+  /// The last user's loss before the first step.
+  private(set) var firstLoss = 0.0
 
   private static let unknown: Int32 = -1
   private static let seen: Int32 = -2
@@ -120,7 +121,6 @@ final class NeuralWorkspace {
     }
     local.dense.update(from: base + parameters.denseStart, count: parameters.dense.count)
     for part in [change, gradient] { forEachPart(of: part) { VectorMath.clear($0, count: $1) } }
-    loss = 0
   }
 
   /// Adds the gradient of one window's loss, the mean over a full window's positions.
@@ -151,7 +151,7 @@ final class NeuralWorkspace {
       table: local.table, tableGradient: gradient.table, bias: local.offsets, biasGradient: gradient.offsets, dimension: d,
       negatives: negativeStart..<rows.count, correction: correction)
     let (value, dHidden) = head.run(hidden, targets: targets, weights: weights, length: length, arena: arena)
-    loss += value
+    if index == 0 { firstLoss = value }
     let dInput = encoder.backward(dHidden, cache, pass: pass)
     for position in 0..<length {
       VectorMath.add(dInput + position * d, to: gradient.table + Int(inputRows[position]) * d, count: d)
@@ -184,9 +184,6 @@ final class NeuralWorkspace {
     }
     return squares.squareRoot()
   }
-
-  /// The last user's weighted loss, in nats over a full window.
-  var lastLoss: Double { loss }
 
   private func forEachPart(of part: LocalParameters, _ body: (UnsafeMutablePointer<Float>, Int) -> Void) {
     part.forEach(rows: rows.count, dimension: parameters.dimension, dense: parameters.dense.count, body)
