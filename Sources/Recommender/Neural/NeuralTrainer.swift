@@ -35,13 +35,14 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
       workspace.prepare(user, global: vector, generator: &generator)
       for step in 0..<training.steps {
         workspace.step(step, user: user, encoder: encoder, seed: generator.next())
-        workspace.descend(rate: training.rate, isLast: step == training.steps - 1)
+        workspace.descend(rate: training.rate, step: step)
       }
     }
-    let norm = workspace.changeNorm()
+    let norm = workspace.changeNorm() * Double(abs(workspace.changeFactor(rate: training.rate)))
     // Parameters that somebody sent may overflow; then there is nothing to say.
     guard norm.isFinite, norm > 0 else { return nil }
-    return Float(min(1, Double(training.updateBound) / norm) / Double(training.updateBound))
+    let cut = min(1, Double(training.updateBound) / norm)
+    return workspace.changeFactor(rate: training.rate) * Float(cut / Double(training.updateBound))
   }
 
   /// The loss that a user's first step descends from: nats, summed over positions, over the length of a full window.
@@ -49,22 +50,14 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
     pool.withWorkspace { change(of: user, workspace: $0) == nil ? 0 : $0.firstLoss }
   }
 
+  /// The dense block first, then the rows of the items touched, then their offsets.
   private func write(_ workspace: NeuralWorkspace, scale: Float, into buffer: inout ContributionBuffer) {
-    let (rows, d) = (workspace.rows, parameters.dimension)
-    let (tableEnd, offsetEnd) = (rows.count * d, rows.count * (d + 1))
-    let count = offsetEnd + parameters.dense.count
-    buffer.indices.reserveCapacity(count)
-    buffer.values.reserveCapacity(count)
-    for item in rows {
-      let start = UInt32(Int(item) * d)
-      buffer.indices.append(contentsOf: start..<start + UInt32(d))
+    buffer.values.reserveCapacity(parameters.dense.count + workspace.rows.count * (parameters.dimension + 1))
+    workspace.forEachChange { part, count in
+      VectorMath.scale(part, by: scale, count: count)
+      buffer.values.append(contentsOf: UnsafeBufferPointer(start: part, count: count))
     }
-    for item in rows { buffer.indices.append(UInt32(parameters.offsetStart + Int(item))) }
-    buffer.indices.append(contentsOf: UInt32(parameters.denseStart)..<UInt32(parameters.count))
-    let change = workspace.change
-    buffer.values.append(contentsOf: (0..<tableEnd).lazy.map { change.table[$0] * scale })
-    buffer.values.append(contentsOf: (0..<rows.count).lazy.map { change.offsets[$0] * scale })
-    buffer.values.append(contentsOf: (0..<parameters.dense.count).lazy.map { change.dense[$0] * scale })
+    buffer.indices.append(contentsOf: workspace.indices())
   }
 
   /// Users are worked on in parallel and added one after the other, in their order: the same bits on any number of cores.
@@ -83,8 +76,24 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
           }
         }
       }
-      for buffer in buffers[..<count] {
-        for (position, index) in buffer.indices.enumerated() { sum[Int(index)] += Double(buffer.values[position]) }
+      for buffer in buffers[..<count] where !buffer.isEmpty { add(buffer, to: &sum) }
+    }
+  }
+
+  /// Adds what `write` wrote; its parts are long runs of neighbouring entries.
+  private func add(_ buffer: ContributionBuffer, to sum: inout [Double]) {
+    let (d, dense) = (parameters.dimension, parameters.dense.count)
+    let rows = (buffer.values.count - dense) / (d + 1)
+    sum.withUnsafeMutableBufferPointer { sum in
+      buffer.values.withUnsafeBufferPointer { values in
+        func addRun(_ start: Int, _ position: Int, _ count: Int) {
+          for index in 0..<count { sum[start + index] += Double(values[position + index]) }
+        }
+        addRun(parameters.denseStart, 0, dense)
+        for row in 0..<rows {
+          addRun(Int(buffer.indices[dense + row * d]), dense + row * d, d)
+          addRun(Int(buffer.indices[dense + rows * d + row]), dense + rows * d + row, 1)
+        }
       }
     }
   }

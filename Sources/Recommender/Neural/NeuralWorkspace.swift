@@ -18,11 +18,11 @@ struct LocalParameters {
     dense.deallocate()
   }
 
-  /// Calls `body` with each part and its length.
+  /// Calls `body` with each part and its length: the dense block, the rows, their offsets.
   func forEach(rows: Int, dimension: Int, dense count: Int, _ body: (UnsafeMutablePointer<Float>, Int) -> Void) {
+    body(dense, count)
     body(table, rows * dimension)
     body(offsets, rows)
-    body(dense, count)
   }
 }
 
@@ -30,13 +30,15 @@ struct LocalParameters {
 final class NeuralWorkspace {
   /// The items behind the local rows: first those of the windows, then the negatives.
   private(set) var rows: [Int32] = []
-  /// Sum of the steps so far.
-  let change: LocalParameters
+  /// Sum of the steps, where there are several.
+  private let change: LocalParameters
   private let parameters: NeuralParameters
   private let training: LocalTraining
   private let local: LocalParameters
   private let gradient: LocalParameters
   private let arena = Arena()
+  /// Where the entries of a change stand in the whole vector; the dense block's part never changes.
+  private let places: UnsafeMutablePointer<UInt32>
   /// Local row by item; `unknown` where there is none, `seen` for items of the history outside the windows.
   private var rowOf: [Int32]
   /// First item of each step's window, as a position in the history.
@@ -57,6 +59,9 @@ final class NeuralWorkspace {
       LocalParameters(rows: most, dimension: parameters.dimension, dense: parameters.dense.count)
     }
     (change, local, gradient) = (make(), make(), make())
+    let dense = parameters.dense.count
+    places = .allocate(capacity: dense + most * (parameters.dimension + 1))
+    for index in 0..<dense { places[index] = UInt32(parameters.denseStart + index) }
     rowOf = [Int32](repeating: Self.unknown, count: parameters.itemCount)
     rows.reserveCapacity(most)
   }
@@ -65,6 +70,7 @@ final class NeuralWorkspace {
     change.deallocate()
     local.deallocate()
     gradient.deallocate()
+    places.deallocate()
   }
 
   /// Draws windows and negatives, and gathers the parameters that they touch.
@@ -120,7 +126,8 @@ final class NeuralWorkspace {
       local.offsets[row] = base[parameters.offsetStart + Int(item)]
     }
     local.dense.update(from: base + parameters.denseStart, count: parameters.dense.count)
-    for part in [change, gradient] { forEachPart(of: part) { VectorMath.clear($0, count: $1) } }
+    forEachPart(of: gradient) { VectorMath.clear($0, count: $1) }
+    if training.steps > 1 { forEachPart(of: change) { VectorMath.clear($0, count: $1) } }
   }
 
   /// Adds the gradient of one window's loss, the mean over a full window's positions.
@@ -158,31 +165,56 @@ final class NeuralWorkspace {
     }
   }
 
-  /// One step against the gradient. The change is kept apart from the parameters, where small steps would be rounded away.
-  func descend(rate: Float, isLast: Bool) {
-    let d = parameters.dimension
-    for (source, target, moved, count) in [
-      (gradient.table, change.table, local.table, rows.count * d), (gradient.offsets, change.offsets, local.offsets, rows.count),
-      (gradient.dense, change.dense, local.dense, parameters.dense.count),
-    ] {
+  /// One step against the gradient. The change is kept apart from the parameters, where small steps would be rounded away; of a
+  /// single step it is the gradient, up to a factor.
+  func descend(rate: Float, step: Int) {
+    let isLast = step == training.steps - 1
+    if isLast { for item in rows[..<negativeStart] { rowOf[Int(item)] = Self.unknown } }
+    if training.steps == 1 { return }
+    let (d, dense) = (parameters.dimension, parameters.dense.count)
+    func move(
+      _ source: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ moved: UnsafeMutablePointer<Float>,
+      _ count: Int
+    ) {
       VectorMath.add(source, times: -rate, to: target, count: count)
-      if isLast { continue }
+      if isLast { return }
       VectorMath.add(source, times: -rate, to: moved, count: count)
       VectorMath.clear(source, count: count)
     }
-    if isLast { for item in rows[..<negativeStart] { rowOf[Int(item)] = Self.unknown } }
+    move(gradient.dense, change.dense, local.dense, dense)
+    move(gradient.table, change.table, local.table, rows.count * d)
+    move(gradient.offsets, change.offsets, local.offsets, rows.count)
   }
 
-  /// L2 norm of the change.
+  /// What the entries of `forEachChange` are multiplied with to be the change.
+  func changeFactor(rate: Float) -> Float { training.steps == 1 ? -rate : 1 }
+
+  /// Calls `body` with the parts of the change, up to `changeFactor`: the dense block, the rows, their offsets.
+  func forEachChange(_ body: (UnsafeMutablePointer<Float>, Int) -> Void) {
+    forEachPart(of: training.steps == 1 ? gradient : change, body)
+  }
+
+  /// L2 norm of the entries of `forEachChange`.
   func changeNorm() -> Double {
     var squares = 0.0
-    forEachPart(of: change) { part, count in
+    forEachChange { part, count in
       // Short runs, so that Float32 sums stay accurate.
       for start in stride(from: 0, to: count, by: 1024) {
         squares += Double(VectorMath.dot(part + start, part + start, count: min(1024, count - start)))
       }
     }
     return squares.squareRoot()
+  }
+
+  /// Where the entries of `forEachChange` stand in the whole vector; valid until the next user.
+  func indices() -> UnsafeBufferPointer<UInt32> {
+    let (d, dense) = (parameters.dimension, parameters.dense.count)
+    for (row, item) in rows.enumerated() {
+      let (first, target) = (UInt32(Int(item) * d), places + dense + row * d)
+      for column in 0..<d { target[column] = first &+ UInt32(truncatingIfNeeded: column) }
+      places[dense + rows.count * d + row] = UInt32(parameters.offsetStart + Int(item))
+    }
+    return UnsafeBufferPointer(start: places, count: dense + rows.count * (d + 1))
   }
 
   private func forEachPart(of part: LocalParameters, _ body: (UnsafeMutablePointer<Float>, Int) -> Void) {

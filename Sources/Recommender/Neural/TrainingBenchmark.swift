@@ -1,4 +1,4 @@
-/// Work to be clocked: local training of `sasrec` on generated sequences, for comparison with a framework's training step.
+/// Work to be clocked (CPU time, of the whole process): local training of `sasrec` on generated sequences, for comparison with a framework's training step.
 ///
 /// 3,500 items, d = 64, two blocks, two heads, dropout 0.2. The pure engine has no clock; the caller takes the time of `run`.
 public struct TrainingBenchmark: Sendable {
@@ -28,30 +28,31 @@ public struct TrainingBenchmark: Sendable {
     users = Interactions(itemCount: Self.itemCount, histories: histories)
   }
 
-  /// The local steps of all users of one batch after the other, on this thread: forward, backward, descent, contribution.
+  /// One thread's work: the local steps of all users of one batch after the other, each clipped and written as a contribution.
   ///
   /// - Parameter includesServerStep: also adds the contributions up and makes the server's step over all parameters (FedAdam).
-  /// - Returns: the sum of the first entries, so that nothing is optimised away.
-  public func run(batches: Int, includesServerStep: Bool = true) -> Float {
+  /// - Returns: a sum of results, so that nothing is optimised away.
+  public func run(batches: Int, includesServerStep: Bool = true) -> Double {
     var model = algorithm.initialModel(seed: 1)
     var optimizer = OptimizerState()
-    var checksum: Float = 0
     var trainer = algorithm.trainer(for: 1, model: model)
-    let shape = algorithm.shapes[1]
-    var buffer = ContributionBuffer(dimension: shape.dimension)
-    var sum = [Float](repeating: 0, count: includesServerStep ? shape.dimension : 0)
+    let dimension = algorithm.shapes[1].dimension
+    var buffer = ContributionBuffer(dimension: dimension)
+    var sum = [Double](repeating: 0, count: dimension)
+    var checksum = 0.0
     for batch in 0..<batches {
-      for user in 0..<users.userCount {
-        buffer.removeAll()
-        trainer.contribute(UserHistory(of: user, in: users, release: UInt64(batch)), into: &buffer)
-        checksum += buffer.values[0]
-        if includesServerStep {
-          for (position, index) in buffer.indices.enumerated() { sum[Int(index)] += buffer.values[position] }
+      guard includesServerStep else {
+        for user in 0..<users.userCount {
+          buffer.removeAll()
+          trainer.contribute(UserHistory(of: user, in: users, release: UInt64(batch)), into: &buffer)
+          checksum += Double(buffer.values[0])
         }
+        continue
       }
-      guard includesServerStep else { continue }
+      trainer.accumulate(users, seed: UInt64(batch), into: &sum)
+      checksum += sum[0]
       algorithm.advance(
-        model: &model, optimizer: &optimizer, release: 1, sum: sum,
+        model: &model, optimizer: &optimizer, release: 1, sum: sum.map(Float.init),
         context: ReleaseContext(expectedUsers: Double(users.userCount), noiseDeviation: 0))
       trainer = algorithm.trainer(for: 1, model: model)
       for index in sum.indices { sum[index] = 0 }

@@ -45,9 +45,9 @@ import Testing
     return model
   }
 
-  @Test(arguments: architectures)
-  func `one step contributes the negative gradient of the user's loss`(architecture: NeuralArchitecture) throws {
-    let algorithm = try make(architecture)
+  /// With `gru`, which has no corners; that the encoders' own gradients are right is checked for each of them.
+  @Test func `one step contributes the negative gradient of the user's loss`() throws {
+    let algorithm = try make(.recurrent(hidden: 10))
     var model = stirred(algorithm)
     let user = UserHistory(items: [3, 17, 5, 30, 8, 2, 11], seed: 77)
     let buffer = contribution(algorithm, model, user)
@@ -55,7 +55,6 @@ import Testing
     for (position, index) in buffer.indices.enumerated() { gradient[Int(index)] = -1e3 * buffer.values[position] }
     // The vector's order: item embeddings, item offsets, then the network's slices, which are looked up by trial.
     var worst = 0.0
-    var corners = 0
     func check(_ name: String, at offset: Int) {
       let count = model.tensors[name]?.values.count ?? 0
       let scale = (gradient[offset..<offset + count].reduce(0.0) { $0 + Double($1 * $1) } / Double(count)).squareRoot()
@@ -71,10 +70,9 @@ import Testing
           }
           return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / Double(12 * h)
         }
-        let (wide, narrow) = (slope(0x1p-5), slope(0x1p-6))
         let expected = Double(gradient[offset + index])
-        let size = abs(wide) + abs(expected) + scale + 1e-5
-        if abs(wide - narrow) / size > 5e-3 { corners += 1 } else { worst = max(worst, abs(expected - wide) / size) }
+        let numeric = slope(0x1p-5)
+        worst = max(worst, abs(expected - numeric) / (abs(numeric) + abs(expected) + scale + 1e-5))
       }
     }
     check("items", at: 0)
@@ -85,9 +83,7 @@ import Testing
       offset += slice.count
     }
     #expect(offset == buffer.dimension)
-    print("\(algorithm.name): worst \(worst), \(corners) corners")
-    #expect(worst < 5e-3)
-    #expect(corners < 12)
+    #expect(worst < 3e-3)
   }
 
   @Test(arguments: architectures)

@@ -59,11 +59,23 @@ package struct Linear: Sendable {
 /// max(0, x), in place; the result is its own cache.
 package enum Rectifier {
   package static func forward(_ x: UnsafeMutablePointer<Float>, count: Int) {
-    for index in 0..<count { x[index] = x[index] > 0 ? x[index] : 0 }
+    var index = 0
+    while index + 8 <= count {
+      let value = VectorMath.load(x, index)
+      VectorMath.store(value.replacing(with: 0, where: value .<= 0), x, index)
+      index += 8
+    }
+    for index in index..<count where x[index] <= 0 { x[index] = 0 }
   }
 
   /// Clears the gradient where the output is 0.
   package static func backward(_ gradient: UnsafeMutablePointer<Float>, output: UnsafePointer<Float>, count: Int) {
-    for index in 0..<count { gradient[index] = output[index] > 0 ? gradient[index] : 0 }
+    var index = 0
+    while index + 8 <= count {
+      let isFlat = VectorMath.load(output, index) .<= 0
+      VectorMath.store(VectorMath.load(gradient, index).replacing(with: 0, where: isFlat), gradient, index)
+      index += 8
+    }
+    for index in index..<count where output[index] <= 0 { gradient[index] = 0 }
   }
 }
