@@ -6,7 +6,8 @@ enum NeuralRegistry {
   static func parameters(of name: String) -> [AlgorithmRegistry.Parameter] {
     let own: [(String, String)]
     switch name {
-    case "sasrec": own = [("blocks", "attention and feed-forward layers, one above the other"), ("heads", "attention heads of a layer")]
+    case "sasrec":
+      own = [("blocks", "attention and feed-forward layers, one above the other"), ("heads", "attention heads of a layer")]
     case "gru": own = [("hidden", "states of the recurrent unit")]
     case "two-tower": own = [("hidden", "hidden units of the user's dense layers")]
     case "cnn":

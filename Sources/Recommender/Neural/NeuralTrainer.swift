@@ -62,14 +62,15 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
 
   /// Users are worked on in parallel and added one after the other, in their order: the same bits on any number of cores.
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
-    let chunk = 64
+    // Few at a time, so that their contributions stay in the cache until they are added.
+    let chunk = 8
     var buffers = [ContributionBuffer](repeating: ContributionBuffer(dimension: sum.count), count: chunk)
     for first in stride(from: 0, to: interactions.userCount, by: chunk) {
       let count = min(chunk, interactions.userCount - first)
       buffers.withUnsafeMutableBufferPointer { buffers in
         // A buffer belongs to one user.
         let buffers = buffers
-        Parallel.forEachBlock(of: count, size: 4) { block in
+        Parallel.forEachBlock(of: count, size: 2) { block in
           for index in block {
             buffers[index].removeAll()
             contribute(UserHistory(of: first + index, in: interactions, release: seed), into: &buffers[index])

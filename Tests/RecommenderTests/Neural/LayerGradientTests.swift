@@ -52,7 +52,7 @@ import Testing
     var layout = ParameterLayout()
     let layer = FeedForward("feed", inputs: inputs, hidden: hidden, outputs: outputs, layout: &layout)
     expectGood(
-      GradientCheck(layout: layout, inputs: rows * inputs, seed: UInt64(hidden), h: 0x1p-8) { x, pass in
+      GradientCheck(layout: layout, inputs: rows * inputs, seed: UInt64(hidden), h: 0x1p-8, corners: true) { x, pass in
         let (y, cache) = layer.forward(x, rows: rows, pass: pass)
         return .init(output: y, count: rows * outputs) { layer.backward($0, cache, pass: pass) }
       }, corners: 0.1)
@@ -77,7 +77,7 @@ import Testing
     let layer = SequenceConvolution(
       "convolution", dimension: dimension, width: width, horizontal: horizontal, vertical: vertical, layout: &layout)
     expectGood(
-      GradientCheck(layout: layout, inputs: length * dimension, seed: UInt64(length), h: 0x1p-8) { x, pass in
+      GradientCheck(layout: layout, inputs: length * dimension, seed: UInt64(length), h: 0x1p-8, corners: true) { x, pass in
         let (y, cache) = layer.forward(x, length: length, pass: pass)
         return .init(output: y, count: length * layer.outputs) { layer.backward($0, cache, pass: pass) }
       }, corners: 0.1)
@@ -124,7 +124,8 @@ import Testing
       let encoder = make(&layout)
       let count = length * encoder.dimension
       expectGood(
-        GradientCheck(layout: layout, inputs: count, seed: 3, dropout: dropout, entriesPerGroup: 12, h: 0x1p-8) { x, pass in
+        GradientCheck(layout: layout, inputs: count, seed: 3, dropout: dropout, entriesPerGroup: 12, h: 0x1p-8, corners: true) {
+          x, pass in
           let (y, cache) = encoder.forward(x, length: length, pass: pass)
           return .init(output: y, count: count) { encoder.backward($0, cache, pass: pass) }
         }, corners: 0.15)

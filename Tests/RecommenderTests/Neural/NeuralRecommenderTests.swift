@@ -175,7 +175,9 @@ import Testing
     #expect(contribution(algorithm, model, UserHistory(items: [4])).isEmpty)
     let user = UserHistory(items: [3, 17, 5, 30, 8, 2, 11], seed: 77)
     #expect(!contribution(algorithm, model, user).isEmpty)
-    for name in model.tensors.keys { for index in model.tensors[name]?.values.indices ?? 0..<0 { model.tensors[name]?.values[index] = 0x1p40 } }
+    for name in model.tensors.keys {
+      for index in model.tensors[name]?.values.indices ?? 0..<0 { model.tensors[name]?.values[index] = 0x1p40 }
+    }
     #expect(algorithm.fault(in: model) == nil)
     let values = contribution(algorithm, model, user).values
     let isFinite = values.allSatisfy(\.isFinite)
@@ -233,7 +235,8 @@ import Testing
       #expect(model != algorithm.initialModel(seed: 2))
       for (key, value) in [
         ("dimension", 0), ("rounds", 0), ("optimizer", 3), ("rate", 0), ("window", 0), ("negatives", 0), ("local-steps", 0),
-        ("local-rate", -1), ("dropout", 1), ("update-bound", 0), ("participation", 0), ("popularity-prior", -1), ("counts-share", 1),
+        ("local-rate", -1), ("dropout", 1), ("update-bound", 0), ("participation", 0), ("popularity-prior", -1),
+        ("counts-share", 1),
       ] as [(String, Double)] {
         var wrong = values
         wrong[key] = value
