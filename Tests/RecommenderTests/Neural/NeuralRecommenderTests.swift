@@ -87,6 +87,37 @@ import Testing
   }
 
   @Test(arguments: architectures)
+  func `a model that knows nothing is as unsure as a softmax over everything unseen`(architecture: NeuralArchitecture) throws {
+    for negatives in [1, 5, 20, 500] {
+      let algorithm = try make(architecture, negatives: negatives)
+      var model = algorithm.initialModel(seed: 1)
+      model.tensors["items"] = Tensor(zeros: [40, 8])
+      // Three targets of a window of six; 36 items unseen.
+      let loss = algorithm.loss(of: UserHistory(items: [3, 17, 5, 30], seed: 7), model: model)
+      #expect(abs(loss - 3.0 / 6 * log(37)) < 1e-4)
+      // Longer histories: a full window.
+      let full = algorithm.loss(of: UserHistory(items: [3, 17, 5, 30, 8, 2, 11, 9, 1, 4], seed: 7), model: model)
+      #expect(abs(full - log(31)) < 1e-4)
+    }
+  }
+
+  @Test func `events weigh at most one, and those of weight nothing are no targets`() throws {
+    let algorithm = try make(.recurrent(hidden: 4))
+    let model = stirred(algorithm)
+    let items: [Int32] = [3, 17, 5, 30]
+    func loss(_ weights: [Float]) -> Double {
+      algorithm.loss(of: UserHistory(items: items[...], weights: weights[...], seed: 7), model: model)
+    }
+    let plain = loss([])
+    #expect(loss([1, 1, 1, 1]) == plain)
+    #expect(loss([9, 9, 9, 9]) == plain)
+    #expect(abs(loss([1, 0.5, 0.5, 0.5]) - plain / 2) < 1e-5)
+    #expect(loss([1, 0, 0, 0]) == 0)
+    let parts = loss([0, 1, 0, 0]) + loss([0, 0, 1, 0]) + loss([0, 0, 0, 1])
+    #expect(abs(parts - plain) < 1e-5)
+  }
+
+  @Test(arguments: architectures)
   func `a walk is learnt: the next item comes first`(architecture: NeuralArchitecture) throws {
     let algorithm = try make(architecture, rounds: 150, dropout: 0.1, negatives: 39)
     let model = CentralTraining.run(algorithm, on: walks(users: 40), seed: 3)
