@@ -3,10 +3,13 @@ import Testing
 
 /// Every backward pass against central finite differences, over random shapes.
 @Suite struct LayerGradientTests {
-  private static let bound = 2e-3
+  /// A corner a little beside an entry's value passes for noise.
+  private static func bound(corners: Double) -> Double { corners > 0 ? 1e-2 : 2e-3 }
 
   private func expectGood(_ check: GradientCheck, corners: Double = 0, _ location: SourceLocation = #_sourceLocation) {
-    #expect(check.worst < Self.bound, "largest relative error \(check.worst) at \(check.place)", sourceLocation: location)
+    #expect(
+      check.worst < Self.bound(corners: corners), "largest relative error \(check.worst) at \(check.place)",
+      sourceLocation: location)
     #expect(
       Double(check.skipped) <= corners * Double(check.checked), "\(check.skipped) of \(check.checked) at corners",
       sourceLocation: location)
