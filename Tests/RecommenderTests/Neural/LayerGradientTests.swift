@@ -13,7 +13,6 @@ import Testing
     #expect(
       Double(check.skipped) <= corners * Double(check.checked), "\(check.skipped) of \(check.checked) at corners",
       sourceLocation: location)
-    print("gradient check: worst \(check.worst), \(check.checked) entries, \(check.skipped) at corners")
   }
 
   @Test(arguments: [(1, 3, 5), (7, 16, 9), (13, 33, 24)] as [(Int, Int, Int)])

@@ -130,7 +130,6 @@ import Testing
       for item in items { scores[Int(item)] = -.infinity }
       hits += scores.indices.max { scores[$0] < scores[$1] } == (start + 5) % 40 ? 1 : 0
     }
-    print("\(algorithm.name): \(hits) of 40")
     #expect(hits >= 36)
   }
 
