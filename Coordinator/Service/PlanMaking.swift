@@ -73,7 +73,11 @@ public enum PlanSettings {
         ($0.name, "a setting of serve (its file, TACIT_… or --set), not of a plan")
       }))
 
-  enum AlgorithmName: String, Sendable, CaseIterable { case mf, als, covariance, popularity }
+  /// Those of `AlgorithmRegistry`.
+  enum AlgorithmName: String, Sendable, CaseIterable {
+    case mf, als, covariance, popularity, sasrec, gru, cnn
+    case twoTower = "two-tower"
+  }
 
   enum Suite: String, Sendable, CaseIterable {
     case aes256 = "aes256-ctr"

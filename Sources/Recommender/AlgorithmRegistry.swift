@@ -7,7 +7,7 @@ public enum AlgorithmRegistry {
   }
 
   /// Every algorithm, in the order of the documentation.
-  public static let names = ["mf", "als", "covariance", "popularity"]
+  public static let names = ["mf", "als", "covariance", "popularity"] + NeuralRegistry.names
 
   /// What decides on defaults before any data is seen.
   public struct Setting: Sendable, Equatable {
@@ -60,7 +60,7 @@ public enum AlgorithmRegistry {
         Parameter(name: "pair-half-life", meaning: "items after which a pair counts half (private plans); 0 for never"),
         halfLife,
       ]
-    default: []
+    default: NeuralRegistry.parameters(of: name)
     }
   }
 
@@ -135,7 +135,8 @@ public enum AlgorithmRegistry {
         set("counts-share", 0.1)
         set("pair-half-life", 0)
       }
-    default: break
+    default:
+      for (key, value) in NeuralRegistry.defaults(of: name, setting: setting) { set(key, value) }
     }
     if let quantile = values["clip-quantile"], quantile != 0 {
       set("clip-rate", 0.2)
@@ -223,7 +224,10 @@ public enum AlgorithmRegistry {
           recency: recency)
       case "popularity": return try PopularityAlgorithm(itemCount: itemCount)
       default:
-        throw InvalidHyperparameter(name: "algorithm", found: name, expected: "one of \(names.joined(separator: ", "))")
+        guard NeuralRegistry.names.contains(name) else {
+          throw InvalidHyperparameter(name: "algorithm", found: name, expected: "one of \(names.joined(separator: ", "))")
+        }
+        return try NeuralRegistry.make(name, itemCount: itemCount, real: real, whole: whole)
       }
     } catch let error as InvalidHyperparameter {
       throw error

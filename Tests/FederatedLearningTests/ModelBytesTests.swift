@@ -78,7 +78,9 @@ internal import Testing
     }
   }
 
-  @Test(arguments: ["mf", "mf-private", "als", "covariance", "covariance-private", "popularity"])
+  @Test(arguments: [
+    "mf", "mf-private", "als", "covariance", "covariance-private", "popularity", "sasrec", "gru", "cnn", "two-tower",
+  ])
   func `the models of a run pass the partner's check, and damaged ones do not`(name: String) throws {
     let algorithm: any FederatedAlgorithm =
       switch name {
@@ -87,7 +89,12 @@ internal import Testing
       case "als": try AlternatingLeastSquares(itemCount: 9, configuration: .init(dimension: 3, sweeps: 2))
       case "covariance": try CovarianceAlgorithm(itemCount: 9, plan: .wholeCatalogue(ridge: 3))
       case "covariance-private": try CovarianceAlgorithm(itemCount: 9, plan: .head(size: 4, countsShare: 0.1))
-      default: try PopularityAlgorithm(itemCount: 9)
+      case "popularity": try PopularityAlgorithm(itemCount: 9)
+      default:
+        try AlgorithmRegistry.make(
+          name,
+          AlgorithmRegistry.resolve(
+            name, ["dimension": 4, "negatives": 3], setting: .init(itemCount: 9, usersOverNoise: nil, rounds: 2)), itemCount: 9)
       }
     let world = RoundWorld(algorithm: algorithm, usersPerPartner: 8)
     let driver = try RoundDriver(world)

@@ -89,6 +89,8 @@ extension PlanReview {
       case "mf":
         "which items the user has; then, for every item, how its factors would have to change to fit the user's items better"
       case "als": "what the user's items say about the factors of every item"
+      case "sasrec", "gru", "cnn", "two-tower":
+        "which items the user has; then how the numbers of a network would have to change to foretell the user's items from those before them"
       default: "what '\(plan.algorithm.name)' computes from the user's items"
       }
     let isClipped = plan.releases.contains { $0.encoding != nil }

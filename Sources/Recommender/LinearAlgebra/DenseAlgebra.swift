@@ -8,7 +8,7 @@ internal import CSystemBLAS
 package enum DenseAlgebra {
   /// One thread per call, set once and for the whole process: the order of additions, and with it every bit of a model,
   /// must not depend on the number of cores or on what else runs. Parallelism is brought by `Parallel`, over users and items.
-  private static let oneThread: Void = openblas_set_num_threads(1)
+  static let oneThread: Void = openblas_set_num_threads(1)
 
   /// `c = alpha op(a) op(b) + beta c`, with `op(a)` rows × inner, `op(b)` inner × columns, `c` rows × columns.
   ///

@@ -62,8 +62,8 @@ struct FinishedRun {
         .data,
         "\(path): found version \(model.version), expected at most \(plan.releases.count) releases; the model is of another run")
     }
-    if let objection = ModelShapes.objection(to: model, plan.algorithm, itemCount: plan.catalogue.itemCount) {
-      throw CommandFailure(.data, "\(path): \(objection); the model is damaged or of another plan")
+    if let fault = algorithm.fault(in: model) {
+      throw CommandFailure(.data, "\(path): \(fault); the model is damaged or of another plan")
     }
   }
 
@@ -90,45 +90,6 @@ struct FinishedRun {
       )
     }
     return dataset
-  }
-}
-
-/// What scorers expect of a model's tensors.
-enum ModelShapes {
-  /// What does not fit, or `nil`.
-  static func objection(to model: ItemModel, _ configuration: AlgorithmConfiguration, itemCount: Int) -> String? {
-    let packed = itemCount * (itemCount + 1) / 2
-    for (name, tensor) in model.tensors.sorted(by: { $0.key < $1.key }) {
-      guard tensor.values.allSatisfy(\.isFinite) else { return "tensor '\(name)' holds NaN or infinite numbers" }
-      let expected: [Int]
-      switch name {
-      case "counts", "popularity": expected = [itemCount]
-      case "precision": expected = [packed]
-      case "uniqueness": expected = [1]
-      case "items":
-        let width = configuration.parameters["dimension"].flatMap { Int(exactly: $0) } ?? tensor.shape.last ?? 0
-        expected = [itemCount, width]
-      case "head":
-        let places = tensor.values.map { Int(exactly: $0) ?? -1 }
-        guard tensor.shape.count == 1, places.allSatisfy((0..<itemCount).contains), zip(places, places.dropFirst()).allSatisfy(<)
-        else { return "tensor 'head': expected distinct, ascending indices of items" }
-        continue
-      default: continue
-      }
-      guard tensor.shape == expected else {
-        return "tensor '\(name)': found the shape \(tensor.shape), expected \(expected)"
-      }
-    }
-    return required(model, configuration).first { model.tensors[$0] == nil }.map { "tensor '\($0)' is missing" }
-  }
-
-  /// A run that ended early may lack what later releases bring; scorers fall back to popularity then.
-  private static func required(_ model: ItemModel, _ configuration: AlgorithmConfiguration) -> [String] {
-    switch configuration.name {
-    case "mf", "als": ["items"]
-    case "covariance" where model.tensors["items"] != nil: ["head", "popularity", "uniqueness"]
-    default: []
-    }
   }
 }
 

@@ -32,7 +32,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Items in the catalogue.") var items: Int?
   @Option(help: ArgumentHelp("The public catalogue, for its size and for the plan file.", valueName: "file")) var catalogue:
     String?
-  @Option(help: "mf, als, covariance or popularity.") var algorithm = "mf"
+  @Option(help: "One of \(AlgorithmRegistry.names.joined(separator: ", ")).") var algorithm = "mf"
   @Option(help: "Training rounds, where the algorithm lets them be chosen.") var rounds: Int?
   @Option(help: "Poisson sampling rate of users.") var rate = 1.0
   @Option(help: "distributed or central.") var noise = "distributed"

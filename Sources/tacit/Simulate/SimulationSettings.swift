@@ -1,5 +1,6 @@
 internal import CommandSupport
 internal import Foundation
+internal import Recommender
 internal import Yams
 
 /// Everything that `tacit simulate` can be told, from defaults, a YAML file and flags, in that order of precedence.
@@ -123,7 +124,7 @@ struct SimulationSettings: Sendable, Equatable {
     switch key {
     case "data": data = text
     case "partners": partners = text
-    case "algorithm": algorithm = try choice(["mf", "als", "covariance", "popularity"])
+    case "algorithm": algorithm = try choice(AlgorithmRegistry.names)
     case "epsilon": epsilon = try number("a number above 0", { $0 > 0 })
     case "delta": delta = try number("a number above 0 and below 1, such as 1e-6", { $0 > 0 && $0 < 1 })
     case "rounds": rounds = try integer("a whole number from 1 to 100000", { (1...100_000).contains($0) })
