@@ -63,7 +63,9 @@ public struct RunPrivacy {
         "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",
         figures.stopping(released: released.count, end: end ?? "for a reason that is not stated"),
       ],
-      use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
+      // A coordinator's ledger is of one plan: what its partners' users spent in all is in the partners' own.
+      use: plan.privacy.noise == .none || origin == .service
+        ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
     return report
   }
 

@@ -155,8 +155,10 @@ internal import Testing
         report.privacy.spending = nil
         return "privacy.spending as nothing"
       case .noUse:
-        report.privacy.tuning?.use = nil
-        return "privacy.tuning.use as nothing"
+        // A service's report has none, as its ledger is of one plan.
+        let isThere = report.privacy.tuning?.use != nil
+        report.privacy.tuning?.use = isThere ? nil : DataSetUse(plans: 1, searches: 0, epsilon: 0.1, delta: 1e-6)
+        return isThere ? "privacy.tuning.use as nothing" : "privacy.tuning.use"
       case .noEntries:
         report.privacy.ledger?.entries = []
         return "privacy.ledger.entries as a list of 0"

@@ -84,6 +84,17 @@ import Testing
     #expect(older.count == 1 && older[0].contains("the last sum with countersignatures is that of round 5"), "\(older)")
     #expect(try failures([0, 1, 2]).contains { $0.contains("the last sum with countersignatures is that of round 3") })
     #expect(try failures([0, 2, 3]).contains { $0.contains("that of round 2, attempt 1 is missing") })
+    // Without any of them there is nothing that an older model could be held to.
+    #expect(try failures([]).contains { $0.contains("the last sum with countersignatures is none") })
+    try coordinator.scratch.remove("run.partial/ledgers/coordinator.witnesses")
+    let bare = try Program.tacit.run("verify", "run.partial", in: coordinator.scratch)
+    #expect(bare.status == 4 && bare.output.contains("the last sum with countersignatures is none"))
+    // A simulation keeps them all at once, so that of its interrupted runs none may be cut out.
+    let simulated = try LyingCoordinator()
+    try simulated.cut(LyingCoordinator.witnesses, lines: 1)
+    try FileManager.default.moveItem(atPath: simulated.scratch.path("run"), toPath: simulated.scratch.path("run.partial"))
+    let cut = try Program.tacit.run("verify", "run.partial", in: simulated.scratch)
+    #expect(cut.status == 4 && cut.output.contains("that of round 5, attempt 1 is missing"))
   }
 
   @Test(

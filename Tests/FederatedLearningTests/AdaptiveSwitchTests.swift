@@ -119,7 +119,9 @@ internal import Testing
     var leaves = 0
     // The data set's cap is the plan's own, or larger.
     for factor in [1, 1.02, 1.05, 1.2, 1.5] {
-      let cap = SpendingCap(try PrivacyBudget(epsilon: one.epsilon * factor, delta: Self.delta), plans: [plan: file.plan])
+      let cap = SpendingCap(
+        try PrivacyBudget(epsilon: one.epsilon * factor, delta: Self.delta),
+        plans: [plan: file.plan, LedgerWorld.plan: file.plan])
       // To its end, the plan fits.
       let rest = (1..<one.rounds).map { _ in (plan: plan, event: ChargedEvent.accounted(event)) }
       #expect(cap.holds(cap.epsilon(of: ledger.state, and: rest)))
@@ -180,7 +182,18 @@ internal import Testing
     let both = try PrivacyLossSummary([event, event])
     // Where the first plan is lost no other is allowed: it may come back, and go on to its own cap.
     #expect(SpendingCap(budget, plans: [:]).epsilon(of: ledger.state, and: second) == .infinity)
-    let known = SpendingCap(budget, plans: [plan: file.plan])
+    // Nor where another than the first is, nor where the two speak of users at different numbers of partners.
+    #expect(SpendingCap(budget, plans: [plan: file.plan]).epsilon(of: ledger.state, and: second) == .infinity)
+    #expect(
+      CapObstacle(charging: LedgerWorld.plan, on: ledger.state, knowing: [LedgerWorld.plan: file.plan]) == .unknownPlan(plan))
+    var other = file.plan
+    other.privacy.maximumPartnersPerUser = 2
+    let plans = [plan: file.plan, LedgerWorld.plan: other]
+    #expect(SpendingCap(budget, plans: plans).epsilon(of: ledger.state, and: second) == .infinity)
+    let obstacle = CapObstacle(charging: LedgerWorld.plan, on: ledger.state, knowing: plans)
+    #expect(obstacle == .otherUnit(plan, partnersPerUser: 1))
+    #expect(CapObstacle(charging: plan, on: ledger.state, knowing: [:]) == nil)
+    let known = SpendingCap(budget, plans: [plan: file.plan, LedgerWorld.plan: file.plan])
     let exact = Accounting.epsilon(for: both, delta: Self.delta)
     let needed = known.epsilon(of: ledger.state, and: second)
     #expect(needed > exact && needed < 1.3 * exact)

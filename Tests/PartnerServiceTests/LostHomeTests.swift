@@ -62,7 +62,7 @@ import Testing
       }
       #expect(try store.dataSets().isEmpty)
     }
-    let imported = try world.importData(0, name: other, told: .countedBy(.standard), cap: nil)
+    let imported = try world.importData(0, name: other, told: .countedBy(.standard))
     #expect(imported.dataSet.name == other && imported.dataSet.ledger.name == .standard)
     #expect(try store.lostLedgers().isEmpty)
     // That one data set has its ledger again does not say who else was counted by it: every other needs a word, for good.
@@ -98,11 +98,15 @@ import Testing
     _ = try await world.renew(try await world.coordinator.token("p1"))
     try await world.coordinator.publish(PlanSetting(noise: .central))
     for index in world.homes.indices { try await world.fetch(index) }
+    // The cap was lost, too: without one nothing would bound what comes.
+    #expect { try world.importData(0, told: .countedBy(.standard), cap: nil) } throws: {
+      ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("say the cap again")
+    }
     try world.importData(0, told: .countedBy(.standard), cap: cap)
     let second = try await world.coordinator.planHash()
     func refused() throws {
       let store = try world.store(0)
-      let review = try Joining.review(home: home, store: store)
+      let review = try Joining.review(second, home: home, store: store)
       #expect(review.warnings.contains { $0.contains(first.hex.prefix(16)) && $0.contains("tacit-coordinator export") })
       #expect { try world.accept(0, plan: second) } throws: {
         ($0 as? PartnerError)?.kind == .missing && "\($0)".contains("ledgers/plans")
@@ -128,7 +132,7 @@ import Testing
     // Lost between an acceptance and the next start: `run` says so.
     try await world.coordinator.publish(PlanSetting(noise: .central))
     try await world.fetch(0)
-    try world.accept(0)
+    try world.accept(0, plan: try await world.coordinator.planHash())
     try FileManager.default.removeItem(at: plans)
     await world.coordinator.start()
     await #expect {

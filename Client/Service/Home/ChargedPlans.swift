@@ -17,11 +17,10 @@ extension PartnerHome {
   func keep(plan bytes: [UInt8]) throws {
     let path = "\(chargedPlans)/\(SHA256.hash(bytes).hex).json"
     guard HomeFile.content(path) != bytes else { return }
-    if mkdir(chargedPlans, 0o700) == 0 {
-      try PrivateFile.synchronize(self.path + "/ledgers")
-    } else if errno != EEXIST {
+    guard mkdir(chargedPlans, 0o700) == 0 || errno == EEXIST else {
       throw PartnerError(.io, "the folder \(chargedPlans) cannot be made: \(String(cString: strerror(errno)))")
     }
+    try PrivateFile.synchronize(self.path + "/ledgers")
     try HomeFile.write(bytes, to: path)
   }
 
@@ -35,22 +34,14 @@ extension PartnerHome {
   }
 }
 
-/// A ledger whose first plan this home has lost: no cap over two plans is proven without it.
-struct LostFirstPlan {
-  let ledger: DataSetName
-  let first: Digest
-
-  /// - Parameters:
-  ///   - plan: the one that is to be charged; no other is needed for the first one itself.
-  ///   - plans: all that the home knows.
-  /// - Returns: `nil` where nothing is lost.
-  init?(_ ledger: DataSetName, _ state: LedgerState?, charging plan: Digest, knowing plans: [Digest: TrainingPlan]) {
-    guard let first = state?.firstPlan, first != plan, plans[first] == nil else { return nil }
-    self.ledger = ledger
-    self.first = first
-  }
-
-  var sentence: String {
-    "The ledger '\(ledger)' was first charged under the plan \(first.hex.prefix(16))…, which this home has lost or cannot read; no cap over two plans is proven without it, so that it is charged for no other. Copy that plan into the folder ledgers/plans of this home: it is the plan.json of what the coordinator writes with `tacit-coordinator export --plan NUMBER` (its hash is checked; any name ending with .json will do)."
+extension CapObstacle {
+  /// What stands against another charge, for a person.
+  func sentence(on ledger: DataSetName) -> String {
+    switch self {
+    case .unknownPlan(let plan):
+      "The ledger '\(ledger)' was charged under the plan \(plan.hex.prefix(16))…, which this home has lost or cannot read; no cap over two plans is proven without it, so that it is charged for no other. Copy that plan into the folder ledgers/plans of this home: every partner that took part has it there, and it is the plan.json of what the coordinator writes with `tacit-coordinator export --plan NUMBER` (its hash is checked; any name ending with .json will do)."
+    case .otherUnit(let plan, let partners):
+      "The ledger '\(ledger)' was charged under the plan \(plan.hex.prefix(16))…, which promises something to users at up to \(partners) partner\(partners == 1 ? "" : "s"), and this plan to users at another number: the two cannot be added up, so that nothing of this plan is charged to it. Ask for a plan with partners-per-user \(partners)."
+    }
   }
 }

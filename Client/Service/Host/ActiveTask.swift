@@ -46,9 +46,9 @@ final class ActiveTask {
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
     let plans = try store.trainingPlans(of: home)
     if plan.cap != nil, stored.end == nil,
-      let lost = LostFirstPlan(record.ledger.name, opened.ledger.state, charging: stored.hash, knowing: plans)
+      let obstacle = CapObstacle(charging: stored.hash, on: opened.ledger.state, knowing: plans)
     {
-      throw PartnerError(.missing, lost.sentence)
+      throw PartnerError(.missing, obstacle.sentence(on: record.ledger.name))
     }
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
     let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }

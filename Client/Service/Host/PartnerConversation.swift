@@ -154,14 +154,15 @@ extension PartnerHost {
   func meetPlan(_ answer: PollAnswer) async throws {
     guard let planHash = answer.planHash else { return }
     if let active, active.session.bytes == answer.session { return }
-    let stored = try store.plan(planHash)
-    if try isHistory(stored, answer) { return }
-    guard let stored else {
+    let known = try store.plan(planHash)
+    if try isHistory(known, answer) { return }
+    guard known != nil else {
       try await Documents.fetch(from: line.connection, into: store, enrolment: enrolment, time: now)
       return try announce(planHash)
     }
     try store.noteCurrent(planHash)
-    guard stored.isAccepted else { return try announce(planHash) }
+    // One that was over may go on now.
+    guard let stored = try store.plan(planHash), stored.isAccepted else { return try announce(planHash) }
     // A plan that is over needs no data any more, and they may be gone.
     if stored.end != nil, try stored.dataSet.flatMap({ try store.dataSet($0) })?.isRemoved ?? false { return }
     active = nil

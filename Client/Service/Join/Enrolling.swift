@@ -174,5 +174,5 @@ public enum Enrolling {
 
 /// What the program calls itself on the wire.
 enum PartnerSoftware {
-  static let name = "tacit-client 0.1.0"
+  static let name = "tacit-client 0.2.0"
 }

@@ -160,7 +160,7 @@ public struct PlanReview: Sendable {
       dataSet: record.name, ledger: record.ledger.name, cap: cap, isCapSet: record.cap != nil,
       spent: ledger?.recorded.epsilon(delta: delta) ?? 0, spentAfterPlan: question.epsilon(after: ledger, delta: delta),
       fitsCatalogue: record.catalogue == question.plan.catalogue.hash,
-      objection: question.lostPlan(record.ledger.name, ledger)?.sentence)
+      objection: question.obstacle(on: ledger)?.sentence(on: record.ledger.name))
   }
 
   /// The least ε of a cap with this δ under which every release of the plan that is still to come can be charged once;
@@ -181,19 +181,25 @@ public struct PlanReview: Sendable {
     let plans: [Digest: TrainingPlan]
 
     func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
-      // An attempt that came to nothing is charged once more when it is tried again; one that is open may yet be released.
-      let settled = (ledger?.charges ?? []).filter {
-        if case .aborted? = $0.outcome?.result { false } else { $0.charge.plan == hash && $0.refund == nil }
-      }
-      let charged = Set(settled.map(\.charge.release))
+      let charges = (ledger?.charges ?? []).filter { $0.charge.plan == hash && $0.refund == nil }
+      // A release that is out is not charged again, nor is one whose newest attempt is still open; after an attempt that came to nothing
+      // there is another.
+      let charged = Set(
+        charges.filter { standing in
+          switch standing.outcome?.result {
+          case .released?: true
+          case .aborted?: false
+          case nil: !charges.contains { $0.charge.release == standing.charge.release && $0.number > standing.number }
+          }
+        }.map(\.charge.release))
       let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
       guard !events.contains(nil) else { return .infinity }
       return needed(events.compactMap { $0 }, after: ledger, delta: delta)
     }
 
     /// Nothing to prove where nothing is promised.
-    func lostPlan(_ name: DataSetName, _ ledger: LedgerState?) -> LostFirstPlan? {
-      plan.privacy.noise == .none ? nil : LostFirstPlan(name, ledger, charging: hash, knowing: plans)
+    func obstacle(on ledger: LedgerState?) -> CapObstacle? {
+      plan.privacy.noise == .none ? nil : CapObstacle(charging: hash, on: ledger, knowing: plans)
     }
 
     func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {

@@ -90,14 +90,14 @@ extension PartnerStore {
         try database.execute(
           sql: "INSERT OR REPLACE INTO setting VALUES (?, ?)", arguments: [Setting.hasLostData.rawValue, "\(time)"])
       }
-      let ledger = try Self.ledger(of: name, told: told, lost: lost, cap: cap, in: database)
+      let ledger = try Self.ledger(of: name, told: told, lost: lost, cap: cap, home: home, in: database)
       try database.execute(sql: "UPDATE dataSet SET ledger = ? WHERE name = ?", arguments: [ledger, name.text])
     }
   }
 
   /// The ledger that counts users of a data set which was just recorded; made when nobody of them was seen before.
   private static func ledger(
-    of name: DataSetName, told: ToldUsers, lost: [DataSetName], cap: PrivacyBudget?, in database: Database
+    of name: DataSetName, told: ToldUsers, lost: [DataSetName], cap: PrivacyBudget?, home: PartnerHome, in database: Database
   ) throws -> String {
     let present = try String.fetchAll(
       database,
@@ -137,7 +137,8 @@ extension PartnerStore {
         "these data hold users of the ledgers \(known.map { "'\($0)'" }.joined(separator: " and ")), expected users of one: what is charged here could not be counted for all of them; import the users of each ledger apart"
       )
     }
-    if lost.contains(where: { $0.text == ledger }) {
+    if let told = lost.first(where: { $0.text == ledger }) {
+      if cap == nil { try refuseLostCap(of: told, in: home) }
       try insert(ledger: ledger, cap: cap, in: database)
       return ledger
     }
@@ -151,6 +152,18 @@ extension PartnerStore {
     }
     try set(cap: cap, ofLedger: ledger, in: database)
     return ledger
+  }
+
+  /// The cap of a ledger was lost with the database: whoever names the ledger says it again, or nothing would bound what comes.
+  private static func refuseLostCap(of ledger: DataSetName, in home: PartnerHome) throws {
+    let state = (try? HomeFile.read(home.ledger(of: ledger))).flatMap { LedgerVerifier().verify($0).state }
+    let isUnprotected = state?.charges.allSatisfy { $0.charge.event == .unprotected } ?? false
+    guard !isUnprotected else { return }
+    let spent = state.map { " (\(PlanReview.epsilonText($0.recorded.epsilon(delta: 1e-6))) at δ = 1e-06 is spent)" } ?? ""
+    throw PartnerError(
+      .usage,
+      "the ledger '\(ledger)' was charged under a cap that this home has lost with its database\(spent); say the cap again, no larger than it was: --cap EPSILON,DELTA"
+    )
   }
 
   private static func insert(ledger: String, cap: PrivacyBudget?, in database: Database) throws {

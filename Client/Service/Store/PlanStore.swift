@@ -52,10 +52,13 @@ extension PartnerStore {
     try plans().filter(\.isAccepted).sorted { $0.consentNumber > $1.consentNumber }
   }
 
-  /// The plans that the charges of this home's ledgers may be of, by hash: those that were accepted, and those that lie beside the
-  /// ledgers. One that this version cannot read is as one that is not there.
+  /// The plans that the charges of this home's ledgers may be of, by the hash of their bytes: those that came, and those that lie
+  /// beside the ledgers. One that this version cannot read is as one that is not there.
   func trainingPlans(of home: PartnerHome) throws -> [Digest: TrainingPlan] {
-    try acceptedPlans().reduce(into: home.keptPlans()) { $0[$1.hash] = try? PlanFile(bytes: $1.bytes).plan }
+    try plans().reduce(into: home.keptPlans()) { known, stored in
+      let hash = SHA256.hash(stored.bytes)
+      if known[hash] == nil { known[hash] = try? PlanFile(bytes: stored.bytes).plan }
+    }
   }
 
   /// The plan that was accepted last.

@@ -22,7 +22,7 @@ struct ExportCommand: AsyncParsableCommand {
       let export = try RunExport(folder: state.folder, plan: plan)
       var forms: RunExport.Report?
       if report {
-        let report = CoordinatorReport(ledger: export.ledger, folder: output)
+        let report = CoordinatorReport(ledger: try export.ledger(), folder: export.isWhole ? output : output + ".partial")
         let sealed = try SealedReport(try report.report(), key: try report.key(of: try state.open()))
         forms = RunExport.Report(json: sealed.json, page: sealed.page, text: sealed.text)
       }

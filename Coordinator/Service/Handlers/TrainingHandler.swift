@@ -21,7 +21,7 @@ public struct TrainingHandler: CoordinationHandler {
   let clock: @Sendable () -> Date
   let documents = DocumentShelf()
 
-  static let software = "tacit-coordinator 0.1.0"
+  static let software = "tacit-coordinator 0.2.0"
 
   // MARK: - Who calls
 

@@ -13,8 +13,6 @@ public struct RunExport {
   /// The last of them with its model.
   private let newest: ReleaseRecord?
   private let ledgerBytes: [UInt8]
-  /// Plan and ledger as they will be written, for a report on them.
-  public let ledger: PlanLedger
   /// Released sums of the ledger of which the database holds nothing: a server was killed before it wrote them there and has not run
   /// since, or the database is a restored one that is older.
   private let lostReleases: Int
@@ -24,7 +22,7 @@ public struct RunExport {
   /// - Parameters:
   ///   - number: which plan, counted from 1; by default the newest.
   ///   - patience: how long to wait for a database that is behind its ledger.
-  /// - Throws: `StateFolderError` when there is no such plan, it has no ledger, or the ledger does not verify.
+  /// - Throws: `StateFolderError` when there is no such plan, or it has no ledger.
   public init(folder: StateFolder, plan number: Int? = nil, patience: Duration = .seconds(3)) throws {
     _ = try CoordinatorState.description(of: folder)
     self.folder = folder
@@ -37,19 +35,29 @@ public struct RunExport {
       let releases = try store.releases(of: plan.session)
       let path = folder.ledger(of: plan.session.hex)
       let bytes = try PlanLedger.read(path)
-      let ledger = try PlanLedger(plan, bytes: bytes, path: path)
-      let lost = LedgerReleases.rounds(of: ledger.state).subtracting(releases.map { Int($0.statement.round) }).count
-      let isSettled = lost == 0 && newest?.statement == releases.last?.statement
-      guard isSettled || ContinuousClock.now >= deadline else {
-        Thread.sleep(forTimeInterval: 0.02)
-        continue
+      let rounds = LedgerReleases.rounds(in: bytes, key: try plan.planFile().plan.coordinatorKey)
+      let lost = rounds.subtracting(releases.map { Int($0.statement.round) }).count
+      let isConsistent = newest?.statement == releases.last?.statement
+      if isConsistent, lost == 0 || ContinuousClock.now >= deadline {
+        (self.plan, self.newest, self.releases, ledgerBytes, lostReleases) = (plan, newest, releases, bytes, lost)
+        return
       }
-      (self.plan, self.newest, self.releases, ledgerBytes, self.ledger, lostReleases) = (
-        plan, newest, releases, bytes, ledger, lost
-      )
-      return
+      guard ContinuousClock.now < deadline else {
+        throw StateFolderError(.busy, "sums are released faster than they can be read; export again after the plan's end")
+      }
+      Thread.sleep(forTimeInterval: 0.02)
     }
   }
+
+  /// Plan and ledger as they will be written, for a report on them.
+  ///
+  /// - Throws: `StateFolderError` when the ledger does not verify.
+  public func ledger() throws -> PlanLedger {
+    try PlanLedger(plan, bytes: ledgerBytes, path: folder.ledger(of: plan.session.hex))
+  }
+
+  /// Whether the folder will have the name of a whole run: the plan is over, and all that was released is here.
+  public var isWhole: Bool { plan.endedAt != nil && lostReleases == 0 }
 
   /// A report in its three forms, each with the same seal.
   public struct Report: Sendable {

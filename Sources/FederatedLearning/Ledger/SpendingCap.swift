@@ -20,8 +20,8 @@ public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
   private let plans: [Digest: Rule]
 
-  /// - Parameter plans: those that the charges may be of, by the hash of their bytes. Where the first plan of a ledger is not among
-  ///   them, no other is ever allowed.
+  /// - Parameter plans: those that the charges may be of, by the hash of their bytes. Where several were charged and
+  ///   one of them is not here, no other is ever allowed.
   public init(_ budget: PrivacyBudget, plans: [Digest: TrainingPlan]) {
     self.budget = budget
     self.plans = plans.mapValues { Rule($0) }
@@ -48,8 +48,10 @@ public struct SpendingCap: Sendable {
     guard charges.contains(where: { $0.plan != first }) else {
       return (rule?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
     }
-    // A first plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
-    guard let rule else { return .infinity }
+    // A plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
+    guard let rule,
+      CapObstacle(first: first, plans: charges.map(\.plan), partnersPerUser: plans.mapValues(\.partnersPerUser)) == nil
+    else { return .infinity }
     return epsilon(of: summary, after: rule)
   }
 
@@ -107,6 +109,8 @@ public struct SpendingCap: Sendable {
   /// What a signed plan says about its own charges.
   private struct Rule: Sendable {
     let composition: Composition
+    /// At how many partners a user may be.
+    let partnersPerUser: Int
     /// The plan's own cap; `nil` without noise.
     let cap: PrivacyBudget?
     /// The one event of a plan that repeats it, and the most charges that its attempts can make.
@@ -118,6 +122,7 @@ public struct SpendingCap: Sendable {
       composition =
         (try? PrivacyLossSummary(kinds.compactMap { $0 }))?.isFullParticipation == true
         ? .gaussian : kinds.count == 1 ? .distributions : .divergences
+      partnersPerUser = plan.privacy.maximumPartnersPerUser
       cap = kinds.contains(nil) ? nil : plan.cap
       repeated = kinds.count == 1 ? events[0].map { ($0, events.count * plan.aggregation.maximumAttempts) } : nil
     }

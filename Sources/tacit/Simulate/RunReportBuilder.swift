@@ -100,6 +100,6 @@ struct RunReportBuilder {
 
   private var commands: [ReportCommand] {
     RunCommands.list(
-      folder: folder.path, again: "tacit " + CommandLine.arguments.dropFirst().joined(separator: " "))
+      folder: folder.path, again: ["tacit"] + CommandLine.arguments.dropFirst())
   }
 }

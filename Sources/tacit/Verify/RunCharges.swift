@@ -97,13 +97,15 @@ struct RunCharges {
     var isWithin = true
     var worst = 0.0
     for (holder, _, state) in ledgers.all {
-      let spent = state.proven.epsilon(delta: cap.delta)
-      worst = max(worst, spent)
+      // As the cap is kept: by one accountant, whatever came to stand (SpendingCap).
+      let spent = SpendingCap(cap, plans: [run.planHash: run.plan]).epsilon(of: state, only: run.planHash)
+      worst = max(worst, state.proven.epsilon(delta: cap.delta))
       if spent > cap.epsilon * (1 + Self.tolerance) {
         isWithin = false
         findings.say(
           .failed, "ε",
-          "\(holder) has charged ε = \(Text.significant(spent)) at δ = \(cap.delta), above the plan's cap of \(cap.epsilon)")
+          "\(holder) has charged what needs a cap of ε = \(Text.significant(spent)) at δ = \(cap.delta), above the plan's of \(cap.epsilon)"
+        )
       }
     }
     guard isWithin, ledgers.coordinator != nil else { return }

@@ -72,10 +72,10 @@ struct RunModel {
           .failed, subject, "is of \(attempt.place), which is not the last release of the coordinator's ledger")
       }
       if let last = released.last, last != attempt {
-        if let witnessed, witnessed != attempt {
+        guard witnessed == attempt else {
           return findings.say(
             .failed, subject,
-            "is of \(attempt.place), and the last sum with countersignatures is that of \(witnessed.place): the coordinator keeps both together, so that one of them was exchanged"
+            "is of \(attempt.place), and the last sum with countersignatures is \(witnessed.map { "that of \($0.place)" } ?? "none"): the coordinator keeps both together, so that one of them was exchanged or taken away"
           )
         }
         findings.say(

@@ -41,7 +41,7 @@ struct RunVerification {
   private mutating func relax() {
     if !folder.isFinished {
       relaxations.append(
-        "it is called \((folder.currentPath as NSString).lastPathComponent): of an interrupted run, a missing report, torn ends of ledgers, charges that the coordinator lacks, and of the last released sums missing countersignatures and models, are not held against it"
+        "it is called \((folder.currentPath as NSString).lastPathComponent): of an interrupted run, a missing report, torn ends of ledgers, charges that the coordinator lacks, a missing file of countersignatures, and in an export those of the last released sums with their models are not held against it"
       )
     }
     if folder.isExport {

@@ -55,9 +55,10 @@ struct RunWitnesses {
         if let objection = objection(to: standing, signed: witness) { throw Fault(sentence: objection) }
       }
       let last = witnesses.values.map(\.head.size).max() ?? 0
+      let isComplete = kept == released.count
       findings.say(
-        .ok, subject,
-        "each of \(kept) released sums is countersigned by at least \(run.signaturesForProof) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
+        isComplete ? .ok : .note, subject,
+        "each of \(isComplete ? "" : "the first ")\(kept) released sums is countersigned by at least \(run.signaturesForProof) of \(plan.roster.count) partners under heads that this ledger still holds, the last of \(last) records; those whom they named are in the sum"
       )
       if kept < released.count {
         findings.say(
@@ -75,11 +76,11 @@ struct RunWitnesses {
     return (findings, nil)
   }
 
-  /// How many of the released sums, from the first, must have a countersignature: all of them in a run that looks whole. A coordinator
-  /// writes its ledger before it keeps what came with a sum, and one that is restored keeps the longer ledger: what it lost that way
-  /// is the end.
+  /// How many of the released sums, from the first, must have a countersignature: all of them but in an export that is not whole. A
+  /// coordinator writes its ledger before it keeps what came with a sum, and one that is restored keeps the longer ledger: what it lost
+  /// that way is the end.
   private func keptCount(_ released: [LedgerState.Standing], in witnesses: [LedgerAttempt: LedgerWitness]) -> Int {
-    guard !run.folder.isFinished else { return released.count }
+    guard !run.folder.isFinished, run.folder.isExport else { return released.count }
     return (released.lastIndex { witnesses[$0.charge.attempt] != nil } ?? -1) + 1
   }
 
