@@ -157,6 +157,45 @@ struct AccountantTests {
     #expect(both.lowerEpsilon < both.epsilon)
   }
 
+  @Test("further releases of any of several kinds cost the worst mixture of them, at one order")
+  func furtherReleasesOfAnyKind() throws {
+    // q = 0.1, five rounds and one release of everybody; eight more of either.
+    let sampled = PrivacyEvent.poissonSampled(rate: try SamplingRate(0.1), release: try release(z: 1.525834))
+    let plain = PrivacyEvent.gaussian(release: try release(z: 9.626067))
+    let planned = try PrivacyLossSummary([.repeated(event: sampled, count: 5), plain])
+    let kinds = try [PrivacyLossSummary([sampled]), PrivacyLossSummary([plain])]
+    let accountant = RenyiAccountant()
+    let bound = accountant.upperEpsilon(planned, and: 8, ofAny: kinds, delta: 1e-6)
+    let mixtures = try (0...8).map { count in
+      var all = planned
+      try all.add(.repeated(event: sampled, count: count))
+      try all.add(.repeated(event: plain, count: 8 - count))
+      return accountant.upperEpsilon(all, delta: 1e-6)
+    }
+    let worst = try #require(mixtures.max())
+    #expect(worst <= bound && worst > 0.99 * bound, "\(bound), \(mixtures)")
+    #expect(worst > 1.002 * max(mixtures[0], mixtures[8]))
+    // The value is that of one order, at which every mixture is below it.
+    let proves = accountant.orders.contains { order in
+      let single = RenyiAccountant(orders: [order])
+      return (0...8).allSatisfy { count in
+        var all = planned
+        try? all.add(.repeated(event: sampled, count: count))
+        try? all.add(.repeated(event: plain, count: 8 - count))
+        return single.upperEpsilon(all, delta: 1e-6) <= bound
+      }
+    }
+    #expect(proves)
+    // None more, or as many of one kind: the composition itself.
+    #expect(accountant.upperEpsilon(planned, and: 0, ofAny: kinds, delta: 1e-6) == accountant.upperEpsilon(planned, delta: 1e-6))
+    var more = planned
+    try more.add(.repeated(event: sampled, count: 8))
+    let one = accountant.upperEpsilon(planned, and: 8, ofAny: [kinds[0]], delta: 1e-6)
+    #expect(abs(one / accountant.upperEpsilon(more, delta: 1e-6) - 1) < 1e-9)
+    // What the theorem about integers does not cover, it does not answer.
+    #expect(accountant.upperEpsilon(planned, and: 1 << 40, ofAny: kinds, delta: 1e-6) == .infinity)
+  }
+
   @Test func eventsOfDifferentAdjacencyDoNotCompose() throws {
     let error = #expect(throws: PrivacyParameterError.self) {
       try Accounting.bound(
