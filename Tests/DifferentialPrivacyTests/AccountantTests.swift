@@ -298,6 +298,33 @@ struct AccountantTests {
     }
   }
 
+  @Test("an answer does not hang on the questions before it or beside it, to the last bit")
+  func answersOfTheirOwn() async {
+    // Compositions use memory and tables of one another: windows of 2^14 to 2^17 points, several kinds of release, both values.
+    let questions: [(z: Double, rate: Double, count: Int)] = [
+      (1, 0.01, 1000), (2, 0.1, 5000), (0.7, 0.03, 300), (1, 0.01, 10_000),
+    ]
+    let summaries = questions.map { question in
+      var loss = PrivacyLoss()
+      loss.add(noiseMultiplier: question.z, rate: question.rate, count: question.count, adjacency: .addRemove)
+      loss.add(noiseMultiplier: 5, count: 2, adjacency: .addRemove)
+      return PrivacyLossSummary(loss: loss)
+    }
+    func answer(_ index: Int) -> [UInt64] {
+      let bracket = LossDistributionAccountant().bracket(summaries[index], delta: 1e-6)
+      let delta = LossDistributionAccountant().upperDelta(summaries[index], epsilon: bracket.upper)
+      return [bracket.lower, bracket.upper, delta].map(\.bitPattern)
+    }
+    let forwards = questions.indices.map(answer)
+    let backwards = questions.indices.reversed().map(answer)
+    #expect(forwards == backwards.reversed() && Set(forwards).count == questions.count)
+    let beside = await withTaskGroup(of: (Int, [UInt64]).self) { group in
+      for turn in 0..<12 { group.addTask { (turn % 4, answer(turn % 4)) } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(beside.count == 12 && beside.allSatisfy { $1 == forwards[$0] })
+  }
+
   @Test("one coin is the mixture of one, and more partners never cost less")
   func moreCoins() throws {
     var last = 0.0
