@@ -125,12 +125,13 @@ internal import Testing
     let reserve: Int
   }
 
-  /// The first by a review: by each kind's ε alone a round is the dearest, and yet a retry of the evaluation came to 8.524. In the last
-  /// one a mixture of retries needs more than as many of one kind.
+  /// The first by a review: by each kind's ε alone a round is the dearest, and yet a retry of the evaluation came to 8.524. In the third
+  /// a mixture of retries needs more than as many of one kind; in the last everybody takes part in everything.
   static let mixed = [
     Mixed(rate: 0.01, rounds: 20, share: 0.005, epsilon: 8, reserve: 1),
     Mixed(rate: 0.1, rounds: 50, share: 0.1, epsilon: 2, reserve: 3),
     Mixed(rate: 0.1, rounds: 5, share: 0.005, epsilon: 2, reserve: 8),
+    Mixed(rate: 1, rounds: 3, share: 0.4, epsilon: 2, reserve: 2),
   ]
 
   @Test(arguments: mixed) func `reserved attempts at several kinds of release can be paid for, whichever fail`(one: Mixed) throws
