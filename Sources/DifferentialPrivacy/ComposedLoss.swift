@@ -6,7 +6,7 @@ internal import Glibc
 /// Masses are multiplied by e^(λL) and normalised before the transform, with λ where the answer lies, so that rounding is relative
 /// to δ and not to 1. The window leaves less than e^(−25) of the tilted law outside on either side (Chernoff); what that can do to
 /// δ is charged in an upper composition and taken off in a lower one.
-struct ComposedLoss {
+struct ComposedLoss: ~Copyable {
   private let side: DiscreteLoss.Side
   private let step: Double
   /// The grid of the composition lies at origin + k·step.
@@ -14,8 +14,9 @@ struct ComposedLoss {
   private let lambda: Double
   /// Grid index of `masses[0]`.
   private let bottom: Int
-  /// Tilted composed masses.
-  private let masses: [Double]
+  /// Tilted composed masses: the first `size` entries of `re`.
+  private let memory: FourierMemory
+  private let size: Int
   /// log E[e^(λL)] of the whole composition.
   private let logMoment: Double
   /// Charged to δ: infinite losses, and what lies above the window.
@@ -73,8 +74,13 @@ struct ComposedLoss {
     // The true probability above the window is its tilted one times at most e^(K − λ·above).
     charged = exp(outside + centre - lambda * above) + terms.reduce(0) { $0 + Double($1.count) * $1.loss.infinity }
     doubt = 1e-15 * (16 + releases) + (side == .lower ? exp(-Self.reach) + exp(outside) : 0)
-    masses = Self.composed(terms, moments: moments, lambda: lambda, size: size, bottom: bottom)
+    self.size = size
+    var memory = FourierMemory.taken(size: size)
+    Self.compose(terms, moments: moments, lambda: lambda, size: size, bottom: bottom, in: &memory)
+    self.memory = memory
   }
+
+  deinit { memory.keep() }
 
   /// The ε ≥ 0 at which δ(ε) = δ; on its side of the truth.
   func epsilon(delta: Double) -> Double {
@@ -90,8 +96,8 @@ struct ComposedLoss {
     var below = 0.0
     var current = 0.0
     var countdown = 0
-    return masses.withUnsafeBufferPointer { masses in
-      for index in stride(from: masses.count - 1, through: 0, by: -1) {
+    return memory.re.withUnsafeBufferPointer { masses in
+      for index in stride(from: size - 1, through: 0, by: -1) {
         if countdown == 0 {
           factor = exp(logMoment - lambda * loss(index))
           countdown = 64
@@ -126,43 +132,48 @@ struct ComposedLoss {
     guard inside || side == .lower else { return .infinity }
     var sum = side == .upper ? charged : 0
     sum += (side == .upper ? 1 : -1) * doubt * exp(logMoment - lambda * epsilon)
-    for index in masses.indices {
+    for index in 0..<size {
       let loss = loss(index)
-      if loss > epsilon { sum += masses[index] * exp(logMoment - lambda * loss) * -expm1(epsilon - loss) }
+      if loss > epsilon { sum += memory.re[index] * exp(logMoment - lambda * loss) * -expm1(epsilon - loss) }
     }
     return max(0, sum)
   }
 
   /// Circular convolution powers: what leaves the window at one end enters at the other.
-  private static func composed(
-    _ terms: [(loss: DiscreteLoss, count: Int)], moments: [Double], lambda: Double, size: Int, bottom: Int
-  ) -> [Double] {
-    let twiddles = FourierTables.tables(size: size)
-    var productRe = [Double](repeating: 1, count: size)
-    var productIm = [Double](repeating: 0, count: size)
-    var re = productIm
-    var im = productIm
+  private static func compose(
+    _ terms: [(loss: DiscreteLoss, count: Int)], moments: [Double], lambda: Double, size: Int, bottom: Int,
+    in memory: inout FourierMemory
+  ) {
+    let tables = FourierTables.tables(size: size)
+    memory.productRe.fill(1, count: size)
+    memory.productIm.fill(0, count: size)
     for (index, term) in terms.enumerated() {
-      if index > 0 {
-        for k in 0..<size { (re[k], im[k]) = (0, 0) }
-      }
+      memory.re.fill(0, count: size)
+      memory.im.fill(0, count: size)
       let tilted = term.loss.tilted(lambda, logMoment: moments[index])
       let first = term.loss.first
-      re.withUnsafeMutableBufferPointer { re in
+      memory.re.withUnsafeMutableBufferPointer { re in
         for offset in tilted.indices { re[(first + offset) & (size - 1)] += tilted[offset] }
       }
-      tacit_fft_forward(&re, &im, size, twiddles.cosines, twiddles.sines)
-      tacit_multiply_power(&productRe, &productIm, re, im, size, UInt64(term.count))
+      tables.forward(&memory.re, &memory.im, count: size)
+      tacit_multiply_power(&memory.productRe, &memory.productIm, memory.re, memory.im, size, UInt64(term.count))
     }
-    tacit_fft_inverse(&productRe, &productIm, size, twiddles.cosines, twiddles.sines)
+    tables.inverse(&memory.productRe, &memory.productIm, count: size)
     let scale = 1 / Double(size)
-    // Out of the work space that is there already.
-    re.withUnsafeMutableBufferPointer { re in
-      for k in 0..<size { re[k] = max(0, productRe[(bottom + k) & (size - 1)]) * scale }
+    memory.productRe.withUnsafeBufferPointer { product in
+      memory.re.withUnsafeMutableBufferPointer { re in
+        for k in 0..<size { re[k] = max(0, product[(bottom + k) & (size - 1)]) * scale }
+      }
     }
-    return re
   }
 
   static let maximumPoints = 1 << 21
   private static let reach = 25.0
+}
+
+extension [Double] {
+  /// Sets the first entries.
+  fileprivate mutating func fill(_ value: Double, count: Int) {
+    withUnsafeMutableBufferPointer { $0.prefix(count).update(repeating: value) }
+  }
 }

@@ -59,7 +59,8 @@ struct LossCells {
     var below = (p: 0.0, q: 0.0)
     var above = (p: 0.0, q: 0.0)
     for atom in atoms {
-      // Of a probability below the normal numbers only its size is known, not its digits. The quotient of two normal ones is one.
+      // Of a probability below the normal numbers only its size is known, not its digits. The quotient of two normal ones is one; by
+      // such a q it would overflow, and has no cell. That such a p counts as lying below is for its digits alone: it weighs nothing.
       if atom.p < .leastNormalMagnitude {
         below.p += atom.p
         below.q += atom.q

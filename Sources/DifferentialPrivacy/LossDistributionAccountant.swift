@@ -113,6 +113,7 @@ public struct LossDistributionAccountant: PrivacyAccountant {
     let loss = summary.loss
     if summary.isEmpty { return 0 }
     precondition(covers(summary), "the loss distribution accountant is asked about what it covers")
+    // Margins are second lines of defence, as in `solve`: they are far below what a grid adds to δ, and κ is below a Double's rounding.
     let target = max(0, epsilon * (1 - Self.numericalError) - rounding(loss) - 2 * loss.kappa)
     let terms = Self.terms(of: loss) { $0.upperPair }
     guard let search = LossSearch(terms, goal: .delta(epsilon: target)) else { return 0 }

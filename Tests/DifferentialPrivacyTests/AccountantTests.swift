@@ -157,6 +157,45 @@ struct AccountantTests {
     #expect(both.lowerEpsilon < both.epsilon)
   }
 
+  @Test("further releases of any of several kinds cost the worst mixture of them, at one order")
+  func furtherReleasesOfAnyKind() throws {
+    // q = 0.1, five rounds and one release of everybody; eight more of either.
+    let sampled = PrivacyEvent.poissonSampled(rate: try SamplingRate(0.1), release: try release(z: 1.525834))
+    let plain = PrivacyEvent.gaussian(release: try release(z: 9.626067))
+    let planned = try PrivacyLossSummary([.repeated(event: sampled, count: 5), plain])
+    let kinds = try [PrivacyLossSummary([sampled]), PrivacyLossSummary([plain])]
+    let accountant = RenyiAccountant()
+    let bound = accountant.upperEpsilon(planned, and: 8, ofAny: kinds, delta: 1e-6)
+    let mixtures = try (0...8).map { count in
+      var all = planned
+      try all.add(.repeated(event: sampled, count: count))
+      try all.add(.repeated(event: plain, count: 8 - count))
+      return accountant.upperEpsilon(all, delta: 1e-6)
+    }
+    let worst = try #require(mixtures.max())
+    #expect(worst <= bound && worst > 0.99 * bound, "\(bound), \(mixtures)")
+    #expect(worst > 1.002 * max(mixtures[0], mixtures[8]))
+    // The value is that of one order, at which every mixture is below it.
+    let proves = accountant.orders.contains { order in
+      let single = RenyiAccountant(orders: [order])
+      return (0...8).allSatisfy { count in
+        var all = planned
+        try? all.add(.repeated(event: sampled, count: count))
+        try? all.add(.repeated(event: plain, count: 8 - count))
+        return single.upperEpsilon(all, delta: 1e-6) <= bound
+      }
+    }
+    #expect(proves)
+    // None more, or as many of one kind: the composition itself.
+    #expect(accountant.upperEpsilon(planned, and: 0, ofAny: kinds, delta: 1e-6) == accountant.upperEpsilon(planned, delta: 1e-6))
+    var more = planned
+    try more.add(.repeated(event: sampled, count: 8))
+    let one = accountant.upperEpsilon(planned, and: 8, ofAny: [kinds[0]], delta: 1e-6)
+    #expect(abs(one / accountant.upperEpsilon(more, delta: 1e-6) - 1) < 1e-9)
+    // What the theorem about integers does not cover, it does not answer.
+    #expect(accountant.upperEpsilon(planned, and: 1 << 40, ofAny: kinds, delta: 1e-6) == .infinity)
+  }
+
   @Test func eventsOfDifferentAdjacencyDoNotCompose() throws {
     let error = #expect(throws: PrivacyParameterError.self) {
       try Accounting.bound(
@@ -257,6 +296,33 @@ struct AccountantTests {
       // Divergences take the whole shift whenever any coin falls.
       #expect(bound.epsilon < 0.5 * (try Accounting.bound(for: [event], delta: delta).epsilon))
     }
+  }
+
+  @Test("an answer does not hang on the questions before it or beside it, to the last bit")
+  func answersOfTheirOwn() async {
+    // Compositions use memory and tables of one another: windows of 2^14 to 2^17 points, several kinds of release, both values.
+    let questions: [(z: Double, rate: Double, count: Int)] = [
+      (1, 0.01, 1000), (2, 0.1, 5000), (0.7, 0.03, 300), (1, 0.01, 10_000),
+    ]
+    let summaries = questions.map { question in
+      var loss = PrivacyLoss()
+      loss.add(noiseMultiplier: question.z, rate: question.rate, count: question.count, adjacency: .addRemove)
+      loss.add(noiseMultiplier: 5, count: 2, adjacency: .addRemove)
+      return PrivacyLossSummary(loss: loss)
+    }
+    func answer(_ index: Int) -> [UInt64] {
+      let bracket = LossDistributionAccountant().bracket(summaries[index], delta: 1e-6)
+      let delta = LossDistributionAccountant().upperDelta(summaries[index], epsilon: bracket.upper)
+      return [bracket.lower, bracket.upper, delta].map(\.bitPattern)
+    }
+    let forwards = questions.indices.map(answer)
+    let backwards = questions.indices.reversed().map(answer)
+    #expect(forwards == backwards.reversed() && Set(forwards).count == questions.count)
+    let beside = await withTaskGroup(of: (Int, [UInt64]).self) { group in
+      for turn in 0..<12 { group.addTask { (turn % 4, answer(turn % 4)) } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(beside.count == 12 && beside.allSatisfy { $1 == forwards[$0] })
   }
 
   @Test("one coin is the mixture of one, and more partners never cost less")

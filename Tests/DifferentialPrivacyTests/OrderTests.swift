@@ -107,6 +107,37 @@ struct OrderTests {
     let truth = 1 / (2 * sigma * sigma)
     #expect(bracket.upper >= truth * (1 - 1e-7), "ε ≤ \(bracket.upper), true \(truth)")
     #expect(bracket.lower <= truth * (1 + 1e-7), "ε ≥ \(bracket.lower), true \(truth)")
+    // δ(ε) = 1 − e^(ε − truth) of an outcome that happens nearly always: an infinite loss counts whole.
+    let delta = LossDistributionAccountant().upperDelta(PrivacyLossSummary(loss: loss), epsilon: truth - 1)
+    #expect(delta >= -expm1(-1) * (1 - 1e-9) && delta <= 1, "δ ≤ \(delta)")
+  }
+
+  @Test(
+    "nor of a sampled release, whose losses stand on no grid of their own",
+    // e^(−1/(2σ²)) is 1.1 to 2.4 times the least number above 0: the quotient with it is off by up to a half.
+    arguments: [1.1, 1.3, 1.45, 1.55, 1.7, 1.9, 2.1, 2.4])
+  func deniedDigitsSampled(units: Double) {
+    let exponent = 1074 * log(2.0) - log(units)
+    let sigma = (1 / (2 * exponent)).squareRoot()
+    let delta = 1e-5
+    var loss = PrivacyLoss()
+    loss.add(.discreteGaussian(sigma: sigma, distance: 1, rate: 0.5), count: 1, adjacency: .addRemove)
+    let bracket = LossDistributionAccountant().bracket(PrivacyLossSummary(loss: loss), delta: delta)
+    // With probability a half the user moves the outcome to where its neighbour is with e^(−exponent): δ(ε) = 1/2 − e^(ε − exponent).
+    let truth = exponent + log(0.5 - delta)
+    #expect(bracket.upper >= truth * (1 - 1e-9), "ε ≤ \(bracket.upper), true \(truth)")
+    #expect(bracket.lower <= truth * (1 + 1e-9), "ε ≥ \(bracket.lower), true \(truth)")
+  }
+
+  @Test("an attack on more coins than can be counted in a moment is not tried, and claims nothing")
+  func coinsBeyondCounting() {
+    for (count, isTried) in [(1 << 34, true), (1 << 40, false)] {
+      // 12 deviations of 2^34 fair coins are 0.8 million to either side, of 2^40 ones 6.3 million.
+      let question = Question(
+        z: Double(count).squareRoot(), rate: 0.5, count: count, delta: 1e-6, partners: 1, adjacency: .addRemove)
+      let lower = PrivacyLowerBound.epsilon(question.summary, delta: 1e-6)
+      #expect(isTried ? lower > 1 : lower == 0, "2^40 coins: ε ≥ \(lower)")
+    }
   }
 
   @Test("what is below stands for users that can be: one release, by the integral of its definition", arguments: 1...4)

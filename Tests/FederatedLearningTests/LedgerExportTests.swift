@@ -34,7 +34,7 @@ internal import Testing
   }
 
   enum Kind: String, CaseIterable {
-    case everyone, replaceOne, severalPartners, sampled, sampledAndEveryone, sampledAtSeveralPartners, twoPlans
+    case everyone, replaceOne, severalPartners, sampled, sampledReplaceOne, sampledAndEveryone, sampledAtSeveralPartners, twoPlans
   }
 
   private static func charge(_ kind: Kind, _ ledger: PrivacyLedger) throws {
@@ -52,6 +52,7 @@ internal import Testing
       case .replaceOne: try add(round, .gaussian(release: release(.replaceOne, sigmaSquared: 4_000_004)))
       case .severalPartners: try add(round, .gaussian(release: release(.zeroOut, partners: 3, sigmaSquared: 9_000_004)))
       case .sampled: try add(round, .poissonSampled(rate: rate, release: release()))
+      case .sampledReplaceOne: try add(round, .poissonSampled(rate: rate, release: release(.replaceOne)))
       case .sampledAndEveryone:
         try add(
           round,

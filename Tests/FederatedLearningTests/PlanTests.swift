@@ -116,6 +116,46 @@ internal import Testing
     #expect(try Self.epsilon(plan.releases.compactMap { $0.event(plan.privacy) } + [evaluation], delta: 1e-6) <= 2)
   }
 
+  /// A plan of two kinds, the rounds and their evaluation: rate, rounds, the evaluation's share, cap, reserved attempts.
+  struct Mixed: Sendable {
+    let rate: Double
+    let rounds: Int
+    let share: Double
+    let epsilon: Double
+    let reserve: Int
+  }
+
+  /// The first by a review: by each kind's ε alone a round is the dearest, and yet a retry of the evaluation came to 8.524. In the third
+  /// a mixture of retries needs more than as many of one kind; in the last everybody takes part in everything.
+  static let mixed = [
+    Mixed(rate: 0.01, rounds: 20, share: 0.005, epsilon: 8, reserve: 1),
+    Mixed(rate: 0.1, rounds: 50, share: 0.1, epsilon: 2, reserve: 3),
+    Mixed(rate: 0.1, rounds: 5, share: 0.005, epsilon: 2, reserve: 8),
+    Mixed(rate: 1, rounds: 3, share: 0.4, epsilon: 2, reserve: 2),
+  ]
+
+  @Test(arguments: mixed) func `reserved attempts at several kinds of release can be paid for, whichever fail`(one: Mixed) throws
+  {
+    var world = RoundWorld(
+      algorithm: EchoAlgorithm(itemCount: 100, releases: one.rounds), noise: .central, epsilon: one.epsilon, heldOut: true)
+    world.draft.samplingRate = one.rate
+    world.draft.evaluationShare = one.share
+    world.draft.reserveAttempts = one.reserve
+    let file = try world.planFile()
+    let plan = SHA256.hash(file.bytes)
+    let events = try file.plan.releases.map { try #require($0.event(file.plan.privacy)) }
+    let cap = SpendingCap(try #require(file.plan.cap), plans: [plan: file.plan])
+    let needed = (0...one.reserve).map { evaluations in
+      let retries = (0..<one.reserve).map { $0 < evaluations ? events[one.rounds] : events[0] }
+      return cap.epsilon(of: nil, and: (events + retries).map { (plan, .accounted($0)) })
+    }
+    #expect(needed.allSatisfy(cap.holds), "\(needed)")
+    let worst = try #require(needed.max())
+    // No more noise than for parts of attempts, which is a little more than for whole ones.
+    #expect(worst > 0.985 * one.epsilon, "\(needed)")
+    if one.reserve == 8 { #expect(worst > 1.002 * max(needed[0], needed[8]), "\(needed)") }
+  }
+
   @Test func `an evaluation gets its share of the budget`() throws {
     var world = RoundWorld(algorithm: EchoAlgorithm(itemCount: 100, releases: 2), noise: .central)
     world.draft.evaluationShare = 0.2

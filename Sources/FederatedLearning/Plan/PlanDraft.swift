@@ -153,20 +153,25 @@ public struct PlanDraft: Sendable {
     return try releases(parts, multiplier: high, plan)
   }
 
-  /// ε of all releases and of the reserved attempts, as the ledgers will compute it, whichever attempts fail.
+  /// ε of all releases and of the reserved attempts, as `SpendingCap` will count them, whichever attempts fail and whoever makes them.
   private func epsilon(of releases: [PlannedRelease]) -> Double {
+    let events = releases.compactMap { $0.event(privacy) }
+    guard let all = try? PrivacyLossSummary(events) else { return .infinity }
+    let kinds = Set(events).compactMap { try? PrivacyLossSummary([$0]) }
+    if kinds.count > 1, !all.isFullParticipation {
+      return RenyiAccountant().upperEpsilon(all, and: reserveAttempts, ofAny: kinds, delta: privacy.delta)
+    }
+    // Everybody in every release, or one thing several times: the dearest attempt is the one with the least noise.
     var spending = LedgerSpending()
     for release in releases { _ = spending.add(release.chargedEvent(privacy)) }
-    // A sampled release may be cheaper than an evaluation of everybody with a smaller share.
-    func price(_ release: PlannedRelease) -> Double {
-      var alone = LedgerSpending()
-      _ = alone.add(release.chargedEvent(privacy))
-      return alone.epsilon(delta: privacy.delta)
-    }
-    if reserveAttempts > 0, let dearest = releases.max(by: { price($0) < price($1) }) {
+    if let dearest = releases.max(by: { noiseMultiplier($0) > noiseMultiplier($1) }) {
       for _ in 0..<reserveAttempts { _ = spending.add(dearest.chargedEvent(privacy)) }
     }
     return spending.epsilon(delta: privacy.delta)
+  }
+
+  private func noiseMultiplier(_ release: PlannedRelease) -> Double {
+    release.noise?.noiseMultiplier(adjacency: privacy.adjacency, partnersPerUser: privacy.maximumPartnersPerUser) ?? .infinity
   }
 
   private func releases(_ parts: [Part], multiplier: Double, _ plan: TrainingPlan) throws(PlanError) -> [PlannedRelease] {
