@@ -58,6 +58,9 @@ public enum PlanSettings {
   static let reserveAttempts = Setting<Int>.integer(
     "reserve-attempts", .default("2"), in: 0...1000, help: "Attempts that may come to nothing and are paid all the same.")
   static let suite = Setting<Suite>.choice("suite", .default("aes256-ctr"), help: "How masks are expanded.")
+  static let search = Setting<String>.text(
+    "search", .optional,
+    help: "Name of the search over settings that this plan is a try of; every ledger notes it, and partners' reports count it.")
   static let partners = Setting<[String]>.words(
     "partners", .optional, help: "Names of the partners; by default all that are active and have not left.")
 
@@ -66,7 +69,7 @@ public enum PlanSettings {
     [
       task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
       maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, graph,
-      attempts, reserveAttempts, suite, partners,
+      attempts, reserveAttempts, suite, search, partners,
     ], isFileOnly: true, lister: "tacit-coordinator plan --sample",
     elsewhere: Dictionary(
       uniqueKeysWithValues: CoordinatorSettings.schema.settings.map {
@@ -130,6 +133,7 @@ public struct PlanMaker {
     decisions.graph = settings[known.graph]
     decisions.attempts = settings[known.attempts]
     decisions.reserveAttempts = decisions.noise == .none ? 0 : settings[known.reserveAttempts]
+    decisions.search = settings[ifSet: known.search]
     decisions.suite = settings[known.suite] == .aes256 ? 1 : 2
     let partners = try chosen(settings[ifSet: known.partners], path)
     let caps = try numbers(settings[ifSet: known.maximumUsersOf] ?? [], of: "maximum-users-of", path)

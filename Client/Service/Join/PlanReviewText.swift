@@ -48,6 +48,8 @@ extension PlanReview {
         "each round is tried at most \(plan.aggregation.maximumAttempts) times; every attempt that got your masked sum is charged",
         schedule,
       ]
+      + (plan.search.map { ["one try of the search '\($0)' over settings: your ledger notes it, and your report counts it"] }
+        ?? [])
   }
 
   private var schedule: String {

@@ -35,6 +35,8 @@ public struct PlanDecisions: Sendable, Equatable {
   public var attempts = 3
   public var reserveAttempts = 0
   public var usesInsecureTestRandomness = false
+  /// Name of the search over settings that the plan is a try of.
+  public var search: String?
 
   public init(task: String, algorithm: String, nominalUsers: Int) {
     self.task = task
@@ -86,6 +88,7 @@ public enum PlanFactory {
     draft.samplingRate = decisions.noise == .none ? 1 : decisions.samplingRate
     draft.evaluationShare = decisions.noise == .none ? 0 : decisions.evaluationShare
     draft.reserveAttempts = decisions.reserveAttempts
+    draft.search = decisions.search
     return (try PlanFile(try draft.plan(for: algorithm)), algorithm)
   }
 

@@ -115,6 +115,7 @@ struct Experiment {
     decisions.suite = settings.suite == "chacha20" ? 2 : 1
     decisions.attempts = settings.attempts
     decisions.reserveAttempts = settings.reserveAttempts
+    decisions.search = settings.search
     decisions.usesInsecureTestRandomness = settings.insecureTestRandomness
     let roster = partition.names.indices.map { index in
       RosterEntry(

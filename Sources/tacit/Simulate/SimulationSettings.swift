@@ -1,4 +1,5 @@
 internal import CommandSupport
+internal import FederatedLearning
 internal import Foundation
 internal import Recommender
 internal import Yams
@@ -137,7 +138,7 @@ struct SimulationSettings: Sendable, Equatable {
       seed = value
     case "output": output = text
     case "search":
-      guard (1...200).contains(text.utf8.count), !text.unicodeScalars.contains(where: { $0.value < 32 }) else {
+      guard TrainingPlan.isSearchName(text) else {
         throw fail("a name of 1 to 200 bytes without control characters")
       }
       search = text
