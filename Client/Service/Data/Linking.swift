@@ -26,6 +26,7 @@ public enum Linking {
   ///   - patience: how long a charge under way is waited for.
   /// - Throws: `PartnerError` when the other is no home of this user, is this very home, or has no such ledger, or when what lies
   ///   beside a ledger cannot be read or written.
+  @discardableResult
   public static func link(
     _ name: DataSetName?, of home: PartnerHome, store: PartnerStore, to path: String, _ otherName: DataSetName? = nil,
     patience: Duration = .seconds(10)

@@ -1,5 +1,5 @@
 internal import CryptoPrimitives
-internal import FederatedLearning
+package import FederatedLearning
 internal import Foundation
 internal import PeerIdentity
 internal import SecureAggregation

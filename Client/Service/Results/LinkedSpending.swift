@@ -25,14 +25,10 @@ public struct LinkedReading: Sendable {
 
   init(_ name: DataSetName, home: PartnerHome, store: PartnerStore) {
     let group = LedgerGroup(name, home: home, store: store)
-    do {
-      ledgers = try group.linked()
-      charged = try group.charged()
-      trouble = nil
-    } catch {
-      ledgers = group.places().map { ($0, nil) }
-      charged = .nothing
-      trouble = "\(error)"
+    let reading = Result { (try group.linked(), try group.charged()) }
+    switch reading {
+    case .success(let (linked, charged)): (ledgers, self.charged, trouble) = (linked, charged, nil)
+    case .failure(let error): (ledgers, charged, trouble) = (group.places().map { ($0, nil) }, .nothing, "\(error)")
     }
   }
 
