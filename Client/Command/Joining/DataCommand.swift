@@ -12,7 +12,7 @@ internal import ServiceCommands
 struct DataCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data", abstract: "Bring your own interactions into the home, and say what they may spend.",
-    subcommands: [Import.self, List.self, Cap.self, Remove.self])
+    subcommands: [Import.self, List.self, Cap.self, Link.self, Remove.self])
 
   enum HoldOut: String, ExpressibleByArgument, CaseIterable { case last, none }
 
@@ -163,6 +163,38 @@ struct DataCommand: AsyncParsableCommand {
       if format == .json { return try Console.outputJSON(dataSets) }
       for data in dataSets { Console.output(data.text) }
       if dataSets.isEmpty { Console.output("no data; import them with: tacit-client data import FILE") }
+    }
+  }
+
+  struct Link: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Say that people of this home are people of another of your homes: what both tasks charge is added up.",
+      discussion:
+        "From then on neither home charges anything without having read the ledgers of both, and each holds the sum against its own cap; links go on from ledger to ledger. There is no way back: it is about people, and what was charged for them stays."
+    )
+
+    @Option(help: "A ledger or data set of this home; the only one when left out.") var ledger: String?
+    @Option(help: ArgumentHelp("The other home, on this machine and of this user.", valueName: "other-home")) var to: String
+    @Option(help: "A ledger or data set of the other home; the only one when left out.") var toLedger: String?
+    @OptionGroup var home: HomeOptions
+
+    func run() async throws { try await ClientFailures.report { try execute() } }
+
+    private func execute() throws {
+      let (home, store) = try home.open()
+      let result = try Linking.link(
+        try ledger.map { try DataSetName($0) }, of: home, store: store, to: to, try toLedger.map { try DataSetName($0) })
+      Console.output(
+        "\(result.isNew ? "Linked" : "Were linked already"): \(result.own) and \(result.other). What is charged to either counts against the caps of both."
+      )
+      if result.group.count > 2 {
+        Console.output("These ledgers count the same people now: \(result.group.joined(separator: ", ")).")
+      }
+      if result.caps.count == 2 {
+        Console.output(
+          "Their caps differ (ε = \(result.caps[0].epsilon) at δ = \(result.caps[0].delta), and ε = \(result.caps[1].epsilon) at δ = \(result.caps[1].delta)): each home keeps to its own, so that what is promised over both is the larger number of each."
+        )
+      }
     }
   }
 

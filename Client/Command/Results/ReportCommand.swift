@@ -52,7 +52,8 @@ struct ReportCommand: AsyncParsableCommand {
         "The total over all plans covers the same users in other plans and data sets too, against coordinator and colluding partners where noise is distributed; the other figures are of this plan."
       )
     }
-    privacy.notCovered = [
+    privacy.notCovered = own.linked.map { "People whom this ledger counts are counted elsewhere too: \($0.text)." }
+    privacy.notCovered += [
       "Rounds in which this partner took no part.", "Traffic: sizes and times of messages.",
       "The catalogue, which is taken to be public.", "What other partners spend of a user whose data they hold too.",
     ]

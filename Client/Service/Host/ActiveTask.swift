@@ -17,6 +17,8 @@ final class ActiveTask {
   /// Which ledger counts its users; other data sets may be on it.
   let ledgerName: DataSetName
   let ledger: PrivacyLedger
+  /// Ledgers of other homes that count the same people.
+  let group: LedgerGroup
   /// The partner's own, as the engine has it.
   private(set) var cap: PrivacyBudget?
   let algorithm: any FederatedAlgorithm
@@ -45,10 +47,11 @@ final class ActiveTask {
       plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
     let plans = try store.trainingPlans(of: home)
+    group = LedgerGroup(record.ledger.name, home: home, store: store, ledger: opened.ledger)
     if plan.cap != nil, stored.end == nil,
-      let obstacle = CapObstacle(charging: stored.hash, on: opened.ledger.state, knowing: plans)
+      let obstacle = group.obstacle(charging: stored.hash, on: opened.ledger.state, knowing: plans)
     {
-      throw PartnerError(.missing, obstacle.sentence(on: record.ledger.name))
+      throw PartnerError(.missing, obstacle)
     }
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
     try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time)
@@ -58,7 +61,7 @@ final class ActiveTask {
     engine = try PartnerEngine(
       planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
       algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
-      earlierPlans: plans, journal: store, workers: workers)
+      earlierPlans: plans, journal: store, linked: group, workers: workers)
     planFile = file
     hash = stored.hash
     self.session = session

@@ -28,7 +28,10 @@ extension PartnerHost {
     switch reason {
     case .budgetExhausted:
       let cap = (try? store.dataSet(task.dataSet))?.cap.map { "your cap of ε = \($0.epsilon)" } ?? "the plan's cap"
-      return "refused by this home: it would overspend \(cap) or the plan's; see tacit-client data list and data cap"
+      let linked = task.group.places().isEmpty ? "" : ", with what linked ledgers have spent"
+      return "refused by this home: it would overspend \(cap) or the plan's\(linked); see tacit-client data list and data cap"
+    case .ledgerUnavailable:
+      return "refused by this home: \(task.group.trouble ?? "\(reason)")"
     case .paused: return "refused by this home: it is paused; go on with tacit-client resume"
     default: return "refused by this home: \(reason)"
     }

@@ -26,10 +26,12 @@ public enum Joining {
     guard let roster = try store.newestRoster() else {
       throw PartnerError(.missing, "this home has no roster; enrol into a new one")
     }
+    let dataSets = try store.dataSets().filter { !$0.isRemoved }
     return try PlanReview(
       planBytes: plan.bytes, signature: plan.signature, rosterBytes: roster, enrolment: enrolment, end: plan.end,
       proposed: cap, earlierPlans: try store.trainingPlans(of: home),
-      dataSets: try store.dataSets().filter { !$0.isRemoved }.map {
+      linked: LinkedReading.all(of: dataSets, home: home, store: store),
+      dataSets: try dataSets.map {
         ($0, try OwnLedger.read(home.ledger(of: $0.ledger.name), key: enrolment.identity))
       })
   }
@@ -83,15 +85,15 @@ public enum Joining {
     }
     if let cap = cap ?? record.cap {
       let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
-      let spent = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
+      let spent = review.spent(ledger, of: record.ledger.name, cap: cap)
       // A cap that is too small from the start is warned of by the review; one that is used up leaves nothing to decide.
-      if spent > 0, let least = review.leastEpsilon(after: ledger, delta: cap.delta), least > cap.epsilon {
+      if spent > 0, let least = review.leastEpsilon(after: ledger, of: record.ledger.name, delta: cap.delta), least > cap.epsilon {
         throw PartnerError(
           .usage,
           "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
         )
       }
-      let after = review.epsilon(after: ledger, delta: cap.delta)
+      let after = review.epsilon(after: ledger, of: record.ledger.name, delta: cap.delta)
       if !inPart, !PlanReview.fits(after, cap) {
         throw PartnerError(
           .usage,

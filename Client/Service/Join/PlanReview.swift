@@ -28,6 +28,7 @@ public struct PlanReview: Sendable {
 
   /// This plan and those that ledgers of this home may hold charges of.
   private let plans: [Digest: TrainingPlan]
+  private let linked: [DataSetName: LinkedReading]
 
   /// One data set's budget before and after this plan.
   public struct Spending: Sendable, Equatable {
@@ -40,6 +41,8 @@ public struct PlanReview: Sendable {
     public let isCapSet: Bool
     /// ε of all charges so far, at the cap's δ (the plan's while there is no cap).
     public let spent: Double
+    /// Ledgers of other homes that count the same people; a cap counts what they have spent too.
+    public let linked: [LinkedSpending]
     /// The least ε of a cap under which every release of this plan can be charged once.
     public let spentAfterPlan: Double
     public let fitsCatalogue: Bool
@@ -57,12 +60,14 @@ public struct PlanReview: Sendable {
   ///   - end: how the plan ended, when it has.
   ///   - cap: holds for data sets without a cap of their own.
   ///   - earlierPlans: by their hashes, those that the ledgers may hold charges of.
+  ///   - linked: what the ledgers are linked with, by their names.
   ///   - dataSets: with the state of each one's ledger; `nil` where nothing was charged yet.
   /// - Throws: `PartnerError` when plan or roster are not signed by the pinned key, or cannot be read.
   public init(
     planBytes: [UInt8], signature: Signature, rosterBytes: [UInt8], enrolment: Enrolment,
     end: String? = nil, proposed cap: PrivacyBudget? = nil,
-    earlierPlans: [Digest: TrainingPlan] = [:], dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
+    earlierPlans: [Digest: TrainingPlan] = [:], linked: [DataSetName: LinkedReading] = [:],
+    dataSets: [(record: DataSetRecord, ledger: LedgerState?)] = []
   ) throws {
     planFile = try Documents.checkedPlan(planBytes, signature, enrolment)
     roster = try PinnedRoster.read(rosterBytes, enrolment: enrolment)
@@ -73,8 +78,12 @@ public struct PlanReview: Sendable {
     let plan = planFile.plan
     let plans = earlierPlans.merging([hash: plan]) { $1 }
     self.plans = plans
-    let question = Question(plan: plan, hash: hash, plans: plans)
-    self.dataSets = dataSets.map { Self.spending($0.record, $0.ledger, question, proposed: cap) }
+    self.linked = linked
+    let hash = self.hash
+    self.dataSets = dataSets.map { record, ledger in
+      let question = Question(plan: plan, hash: hash, plans: plans, linked: linked[record.ledger.name])
+      return Self.spending(record, ledger, question, proposed: cap)
+    }
     objections = Self.objections(plan, roster, enrolment)
     warnings = Self.warnings(plan, self.dataSets)
   }
@@ -158,20 +167,28 @@ public struct PlanReview: Sendable {
     let delta = cap?.delta ?? question.plan.cap?.delta ?? 1e-6
     return Spending(
       dataSet: record.name, ledger: record.ledger.name, cap: cap, isCapSet: record.cap != nil,
-      spent: ledger?.recorded.epsilon(delta: delta) ?? 0, spentAfterPlan: question.epsilon(after: ledger, delta: delta),
+      spent: ledger?.recorded.epsilon(delta: delta) ?? 0, linked: question.linked?.spending(delta: delta) ?? [],
+      spentAfterPlan: question.epsilon(after: ledger, delta: delta),
       fitsCatalogue: record.catalogue == question.plan.catalogue.hash,
-      objection: question.obstacle(on: ledger)?.sentence(on: record.ledger.name))
+      objection: question.obstacle(on: ledger, record.ledger.name))
   }
 
   /// The least ε of a cap with this δ under which every release of the plan that is still to come can be charged once;
   /// infinite without noise.
-  func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
-    Question(plan: plan, hash: hash, plans: plans).epsilon(after: ledger, delta: delta)
+  func epsilon(after ledger: LedgerState?, of name: DataSetName, delta: Double) -> Double {
+    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).epsilon(after: ledger, delta: delta)
+  }
+
+  /// What is spent of a cap before the plan: by the ledger, or with those that it is linked with.
+  func spent(_ ledger: LedgerState?, of name: DataSetName, cap: PrivacyBudget) -> Double {
+    let own = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
+    guard let elsewhere = linked[name]?.charged, !elsewhere.ledgers.isEmpty else { return own }
+    return SpendingCap(cap, plans: plans).knowing(elsewhere.plans).epsilon(of: ledger, elsewhere: elsewhere.ledgers)
   }
 
   /// The same with the cheapest release of the plan only; `nil` for plans without noise.
-  func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {
-    Question(plan: plan, hash: hash, plans: plans).leastEpsilon(after: ledger, delta: delta)
+  func leastEpsilon(after ledger: LedgerState?, of name: DataSetName, delta: Double) -> Double? {
+    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).leastEpsilon(after: ledger, delta: delta)
   }
 
   /// How a ledger's cap would count this plan: as the engine will when it charges.
@@ -179,6 +196,7 @@ public struct PlanReview: Sendable {
     let plan: TrainingPlan
     let hash: Digest
     let plans: [Digest: TrainingPlan]
+    let linked: LinkedReading?
 
     func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
       let charges = (ledger?.charges ?? []).filter { $0.charge.plan == hash && $0.refund == nil }
@@ -198,8 +216,13 @@ public struct PlanReview: Sendable {
     }
 
     /// Nothing to prove where nothing is promised.
-    func obstacle(on ledger: LedgerState?) -> CapObstacle? {
-      plan.privacy.noise == .none ? nil : CapObstacle(charging: hash, on: ledger, knowing: plans)
+    func obstacle(on ledger: LedgerState?, _ name: DataSetName) -> String? {
+      if let trouble = linked?.trouble { return trouble }
+      guard plan.privacy.noise != .none else { return nil }
+      let elsewhere = linked?.charged ?? .nothing
+      return CapObstacle(
+        charging: hash, on: ledger, elsewhere: elsewhere.ledgers, knowing: plans.merging(elsewhere.plans) { known, _ in known }
+      )?.sentence(on: name, isLinked: !elsewhere.ledgers.isEmpty)
     }
 
     func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {
@@ -209,7 +232,9 @@ public struct PlanReview: Sendable {
     private func needed(_ events: [PrivacyEvent], after ledger: LedgerState?, delta: Double) -> Double {
       // Of the budget, only δ is asked for.
       guard let budget = try? PrivacyBudget(epsilon: 1, delta: delta) else { return .infinity }
-      return SpendingCap(budget, plans: plans).epsilon(of: ledger, and: events.map { (hash, .accounted($0)) })
+      let elsewhere = linked?.charged ?? .nothing
+      return SpendingCap(budget, plans: plans).knowing(elsewhere.plans)
+        .epsilon(of: ledger, and: events.map { (hash, .accounted($0)) }, elsewhere: elsewhere.ledgers)
     }
   }
 

@@ -249,7 +249,7 @@ extension PlanReview {
       ? "the plan has no cap: without noise ε is infinite"
       : "the plan's own cap is ε = \(plan.privacy.epsilon) at δ = \(plan.privacy.delta)"
     let reach =
-      "a user is counted by one ledger of this home, whatever data set the user comes in; another home with the same users has a budget of its own, and nobody adds the two"
+      "a user is counted by one ledger of this home, whatever data set the user comes in; another home with the same users has a budget of its own, and nobody adds the two, unless it is linked (tacit-client data link)"
     guard !dataSets.isEmpty else { return [planText, "your own cap is asked for when you import data or accept", reach] }
     return [planText]
       + dataSets.map { data in
@@ -259,8 +259,9 @@ extension PlanReview {
           }
           ?? "you have set no cap of your own yet"
         let ledger = data.ledger == data.dataSet ? "" : " (users of it are counted by the ledger '\(data.ledger)')"
+        let linked = data.linked.map { "; \($0.text)" }.joined()
         return
-          "'\(data.dataSet)'\(ledger): \(own); spent so far \(Self.epsilonText(data.spent)); with this whole plan \(Self.epsilonText(data.spentAfterPlan))"
+          "'\(data.dataSet)'\(ledger): \(own); spent so far \(Self.epsilonText(data.spent))\(linked); with this whole plan\(data.linked.isEmpty ? "" : " and the linked ledgers") \(Self.epsilonText(data.spentAfterPlan))"
       } + [reach]
   }
 
@@ -286,6 +287,7 @@ extension PlanReview {
       let ownCap: Cap?
       /// `nil` where there is no finite ε.
       let epsilonSpent: Double?
+      let linked: [LinkedSpending]
       let epsilonAfterPlan: Double?
       let fitsCatalogue: Bool
     }
@@ -358,7 +360,7 @@ extension PlanReview {
       budgets: dataSets.map {
         .init(
           dataSet: $0.dataSet.text, ledger: $0.ledger.text, ownCap: $0.cap.map { .init(epsilon: $0.epsilon, delta: $0.delta) },
-          epsilonSpent: finite($0.spent), epsilonAfterPlan: finite($0.spentAfterPlan), fitsCatalogue: $0.fitsCatalogue)
+          epsilonSpent: finite($0.spent), linked: $0.linked, epsilonAfterPlan: finite($0.spentAfterPlan), fitsCatalogue: $0.fitsCatalogue)
       },
       warnings: warnings, objections: objections)
   }

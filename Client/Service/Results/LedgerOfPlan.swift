@@ -9,6 +9,8 @@ public struct LedgerOfPlan: Sendable {
   public let dataSet: DataSetName
   /// All charges of the ledger that counts the data set's users: of other plans and data sets too.
   public let state: LedgerState
+  /// Ledgers of other homes that count the same people, at the cap's δ (the plan's where there is none).
+  public let linked: [LinkedSpending]
   /// The partner's own cap over all plans.
   public let cap: PrivacyBudget?
   /// How the plan ended, in words; `nil` while it may go on.
@@ -51,6 +53,8 @@ public struct LedgerOfPlan: Sendable {
     dataSet = name
     self.state = state
     cap = record.cap
+    linked = LinkedReading(record.ledger.name, home: home, store: store)
+      .spending(delta: record.cap?.delta ?? plan.cap?.delta ?? 1e-6)
     end = stored.end
   }
 }

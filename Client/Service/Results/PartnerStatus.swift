@@ -17,6 +17,8 @@ public struct PartnerStatus: Encodable, Sendable {
     let isRemoved: Bool
     /// `nil` where there is no finite ε.
     let epsilonSpent: Double?
+    /// Ledgers of other homes that count the same people.
+    let linked: [LinkedSpending]
     let capEpsilon: Double?
     let capDelta: Double?
     let ledgerRecords: Int
@@ -29,7 +31,7 @@ public struct PartnerStatus: Encodable, Sendable {
         capEpsilon.flatMap { epsilon in capDelta.map { "your cap ε = \(epsilon) at δ = \($0)" } } ?? "no cap of your own"
       let content = isRemoved ? "removed" : "\(users) users, \(events) events, imported \(importedAt)"
       return
-        "'\(name)': \(content); spent \(PlanReview.epsilonText(epsilonSpent ?? .infinity)), \(cap); ledger '\(ledger)' of \(ledgerRecords) records\(ledgerFingerprint.map { ", \($0)" } ?? "")"
+        "'\(name)': \(content); spent \(PlanReview.epsilonText(epsilonSpent ?? .infinity))\(linked.map { "; \($0.text)" }.joined()), \(cap); ledger '\(ledger)' of \(ledgerRecords) records\(ledgerFingerprint.map { ", \($0)" } ?? "")"
     }
   }
 
@@ -90,6 +92,7 @@ public struct PartnerStatus: Encodable, Sendable {
         name: record.name.text, ledger: record.ledger.name.text, users: record.users, events: record.events,
         importedAt: Date(timeIntervalSince1970: TimeInterval(record.importedAt)).formatted(.iso8601),
         isRemoved: record.isRemoved, epsilonSpent: spent.isFinite ? spent : nil,
+        linked: LinkedReading(record.ledger.name, home: home, store: store).spending(delta: record.cap?.delta ?? 1e-6),
         capEpsilon: record.cap?.epsilon, capDelta: record.cap?.delta, ledgerRecords: ledger?.size ?? 0,
         ledgerFingerprint: ledger?.head.head.fingerprint.text)
     }

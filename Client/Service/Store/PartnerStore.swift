@@ -104,6 +104,8 @@ public final class PartnerStore: Sendable {
     case hasLostData = "lost-data"
     /// The ledger and its cap that refused an attempt (`CapRefusal`), until the partner asks to take part again.
     case refusedByCap = "refused-by-cap"
+    /// Ledgers that count people of other homes too, one on each line: their links must be there.
+    case linkedLedgers = "linked-ledgers"
   }
 
   /// Whether attempts are not answered at the partner's own wish.

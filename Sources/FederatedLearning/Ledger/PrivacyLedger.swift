@@ -57,12 +57,16 @@ public final class PrivacyLedger: Sendable {
   /// attempt with the same plan, binding and event is returned as it was written, and nothing is added. A partner answers
   /// an attempt once: in its ledger a second charge is refused, so that no second input leaves on the strength of one charge.
   ///
-  /// - Parameter cap: the most that this ledger may spend, over all plans; `nil` where something else stops the run.
+  /// - Parameters:
+  ///   - cap: the most that this ledger may spend, over all plans; `nil` where something else stops the run.
+  ///   - elsewhere: linked ledgers, whose charges the cap counts too.
   /// - Returns: the charge with ε before and after.
   /// - Throws: `LedgerError` when the charge would overspend, was made before or comes out of order; the journal's error
   ///   when it cannot be written. Nothing is charged then.
   @discardableResult
-  public func charge(_ request: ChargeRequest, cap: SpendingCap? = nil) throws -> LedgerCharge {
+  public func charge(
+    _ request: ChargeRequest, cap: SpendingCap? = nil, elsewhere: [LedgerState] = []
+  ) throws -> LedgerCharge {
     try current.withLock { state in
       if state.header.kind == .coordinator, let standing = state.charge(request.attempt, release: request.release)?.charge {
         guard standing.plan == request.plan, standing.binding == request.binding, standing.event == request.event else {
@@ -81,10 +85,10 @@ public final class PrivacyLedger: Sendable {
           "release \(request.release) (\(request.name)) of \(request.attempt) is not charged: \(refusal)")
       }
       if let cap {
-        let after = cap.epsilon(of: state, and: [(request.plan, request.event)])
+        let after = cap.epsilon(of: state, and: [(request.plan, request.event)], elsewhere: elsewhere)
         guard cap.holds(after) else {
           throw LedgerError(
-            "release \(request.release) (\(request.name)) of \(request.attempt) would need a cap of ε = \(after) at δ = \(cap.budget.delta), above the cap \(cap.budget.epsilon) of \(state.header.dataset); \(cap.epsilon(of: state)) is spent"
+            "release \(request.release) (\(request.name)) of \(request.attempt) would need a cap of ε = \(after) at δ = \(cap.budget.delta), above the cap \(cap.budget.epsilon) of \(state.header.dataset); \(cap.epsilon(of: state, elsewhere: elsewhere)) is spent"
           )
         }
       }

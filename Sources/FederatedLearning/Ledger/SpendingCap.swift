@@ -16,6 +16,8 @@ internal import Synchronization
 /// *Several plans.* The first plan that is charged has a cap of its own, which its partner never lets it exceed. Let δ₀ be what it can at
 /// most amount to at ε under that cap. Everything that holds a charge of another plan is composed by divergences with what is left, δ − δ₀.
 /// Both together are (ε, δ), whoever chose between them (Protocols/privacy-accounting.md, section 8, has the proof).
+///
+/// *Several ledgers of the same people* are counted as one with several first plans: what is left is δ less the δ₀ of each.
 public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
   private let plans: [Digest: Rule]
@@ -27,32 +29,49 @@ public struct SpendingCap: Sendable {
     self.plans = plans.mapValues { Rule($0) }
   }
 
+  private init(_ budget: PrivacyBudget, rules: [Digest: Rule]) {
+    self.budget = budget
+    plans = rules
+  }
+
+  /// The same cap with more plans known: those of linked ledgers.
+  public func knowing(_ more: [Digest: TrainingPlan]) -> SpendingCap {
+    SpendingCap(budget, rules: plans.merging(more.filter { plans[$0.key] == nil }.mapValues { Rule($0) }) { known, _ in known })
+  }
+
   /// The least ε of a cap with this δ under which the charges could have been made; 0 for none, infinite where no cap allows them.
   ///
   /// - Parameters:
   ///   - state: what stands there counts; a holder's own refunds are believed.
   ///   - more: charges that would come after it.
-  ///   - plan: only what is of this plan, where the cap is the plan's own.
+  ///   - plan: only what is of this plan in `state`, where the cap is the plan's own.
+  ///   - elsewhere: other ledgers that count users of this one; what stands there counts too.
   public func epsilon(
-    of state: LedgerState?, and more: [(plan: Digest, event: ChargedEvent)] = [], only plan: Digest? = nil
+    of state: LedgerState?, and more: [(plan: Digest, event: ChargedEvent)] = [], only plan: Digest? = nil,
+    elsewhere: [LedgerState] = []
   ) -> Double {
-    let all = (state?.charges ?? []).filter { $0.refund == nil }.map { ($0.charge.plan, $0.charge.event) } + more
-    let charges = all.filter { plan == nil || $0.plan == plan }
-    // The plan of the first charge ever, also where it was taken back: when that happens is chosen by others.
-    guard !charges.isEmpty, let first = plan ?? state?.firstPlan ?? more.first?.plan else { return 0 }
+    let own = (state?.standing ?? []) + more
+    if let plan { return epsilon(of: own.filter { $0.plan == plan }, firsts: [plan]) }
+    guard CapObstacle(ledgers: [own.map(\.plan)] + elsewhere.map { $0.standing.map(\.plan) }) == nil else { return .infinity }
+    // The plan of the first charge ever of each ledger, also where it was taken back: when that happens is chosen by others.
+    let firsts = [state?.firstPlan ?? more.first?.plan] + elsewhere.map(\.firstPlan)
+    return epsilon(of: own + elsewhere.flatMap(\.standing), firsts: Set(firsts.compactMap { $0 }))
+  }
+
+  /// - Parameter firsts: with which each ledger that was ever charged began.
+  private func epsilon(of charges: [(plan: Digest, event: ChargedEvent)], firsts: Set<Digest>) -> Double {
+    guard let one = charges.first?.plan else { return 0 }
     var summary = PrivacyLossSummary()
     for charge in charges {
       guard case .accounted(let event) = charge.event, (try? summary.add(event)) != nil else { return .infinity }
     }
-    let rule = plans[first]
-    guard charges.contains(where: { $0.plan != first }) else {
-      return (rule?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
+    if firsts.contains(one), charges.allSatisfy({ $0.plan == one }) {
+      return (plans[one]?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
     }
     // A plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
-    guard let rule,
-      CapObstacle(first: first, plans: charges.map(\.plan), partnersPerUser: plans.mapValues(\.partnersPerUser)) == nil
-    else { return .infinity }
-    return epsilon(of: summary, after: rule)
+    let units = plans.mapValues(\.partnersPerUser)
+    guard CapObstacle(firsts: firsts, plans: charges.map(\.plan), partnersPerUser: units) == nil else { return .infinity }
+    return epsilon(of: summary, after: firsts.compactMap { plans[$0] })
   }
 
   /// Whether charges that need a cap of this ε stay within it.
@@ -61,16 +80,18 @@ public struct SpendingCap: Sendable {
   /// Relative, as in `PrivacyFilter`: an exactly calibrated plan runs to its end although sums of 1/z² round.
   static let tolerance = 1e-9
 
-  /// The least ε at which divergences fit what the first plan leaves of δ.
-  private func epsilon(of summary: PrivacyLossSummary, after first: Rule) -> Double {
+  /// The least ε at which divergences fit what the first plans leave of δ.
+  private func epsilon(of summary: PrivacyLossSummary, after firsts: [Rule]) -> Double {
     let divergences = RenyiAccountant()
+    let gaussians = firsts.count { $0.composition == .gaussian }
     let needed = { (epsilon: Double) -> Double in
-      let room = first.composition == .divergences ? budget.delta : budget.delta - first.delta(epsilon: epsilon)
+      let room = firsts.reduce(budget.delta) { $1.composition == .divergences ? $0 : $0 - $1.delta(epsilon: epsilon) }
       guard room > 0 else { return .infinity }
       // Several plans of which all are Gaussian have an exact curve, adaptively chosen too (Smith, Thakurta 2022). That is a third way
-      // for things to go, which shares what is left with the second.
-      guard first.composition == .gaussian else { return divergences.upperEpsilon(summary, delta: room) }
-      return summary.isFullParticipation
+      // for things to go, which shares what is left with the second. Which ways there are must not hang on a ledger that begins later:
+      // one first plan of this kind keeps a half of the rest free for it, one of another kind closes it for good.
+      guard gaussians > 0 else { return divergences.upperEpsilon(summary, delta: room) }
+      return gaussians == firsts.count && summary.isFullParticipation
         ? AnalyticGaussianAccountant().upperEpsilon(summary, delta: room / 2)
         : divergences.upperEpsilon(summary, delta: room / 2)
     }

@@ -61,8 +61,9 @@ extension PrivacyLedger {
   ///
   /// - Parameters:
   ///   - plan: hash of the plan that it would be charged under.
-  func allows(_ event: ChargedEvent, of plan: Digest, cap: SpendingCap?) -> Bool {
-    cap.map { $0.holds($0.epsilon(of: state, and: [(plan, event)])) } ?? true
+  ///   - elsewhere: linked ledgers.
+  func allows(_ event: ChargedEvent, of plan: Digest, cap: SpendingCap?, elsewhere: [LedgerState] = []) -> Bool {
+    cap.map { $0.holds($0.epsilon(of: state, and: [(plan, event)], elsewhere: elsewhere)) } ?? true
   }
 
   /// Whether one more event stays within a cap on the charges of one plan alone.

@@ -50,6 +50,8 @@ public struct PartnerEngine: ~Copyable {
   /// By their hashes: the plan and those before it that this data set may have been charged under.
   private let plans: [Digest: TrainingPlan]
   let journal: any PartnerJournal
+  /// Other ledgers of the same people; `nil` where there are none.
+  private let linked: (any LinkedLedgers)?
   /// How far this partner has come; it never answers an attempt at or below it again.
   var highWaterMark: AttemptMark?
   /// The least ledger of the coordinator that this partner goes on with (`PartnerJournal.coordinatorHead`).
@@ -81,6 +83,7 @@ public struct PartnerEngine: ~Copyable {
   ///     cap holds for the plan's own charges in any case.
   ///   - earlierPlans: by their hashes, the plans that the ledger may hold charges of.
   ///   - journal: the partner's durable memory; by default one that forgets with the process, for simulations.
+  ///   - linked: other ledgers that count users of this shard; the cap counts their charges too.
   ///   - allowsUnmaskedSums: whether plans without secure aggregation are accepted; for simulations only.
   ///   - workers: threads for local training.
   /// - Throws: `PlanError` when the plan does not name this partner or does not fit the shard or the algorithm, or the
@@ -88,8 +91,8 @@ public struct PartnerEngine: ~Copyable {
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
     algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil,
-    earlierPlans: [Digest: TrainingPlan] = [:], journal: (any PartnerJournal)? = nil, allowsUnmaskedSums: Bool = false,
-    workers: Int = 1
+    earlierPlans: [Digest: TrainingPlan] = [:], journal: (any PartnerJournal)? = nil, linked: (any LinkedLedgers)? = nil,
+    allowsUnmaskedSums: Bool = false, workers: Int = 1
   ) throws(PlanError) {
     let plan = planFile.plan
     guard plan.aggregation.isSecure || allowsUnmaskedSums else {
@@ -130,6 +133,7 @@ public struct PartnerEngine: ~Copyable {
     planCap = plan.spendingCap(planHash)
     roster = plan.verificationKeys
     self.journal = journal
+    self.linked = linked
     // Two witnesses of what was answered before a crash: the ledger holds what was charged, the journal everything.
     let charged = ledger.state.charges.map(\.charge.attempt).filter { $0.session == session }
       .map { AttemptMark(round: UInt32(clamping: $0.round), attempt: UInt32(clamping: $0.attempt), stage: 3) }.max()
@@ -201,15 +205,7 @@ public struct PartnerEngine: ~Copyable {
       }
       input = RingVector(integers: sum, modulusBits: bits)
     }
-    guard allows(release, attempt: attempt.context.attempt) else { return refuse(.budgetExhausted) }
-    guard advance(to: .maskedInput) else { return refuse(.journalUnavailable) }
-    // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
-    do {
-      try ledger.charge(
-        ChargeRequest(
-          plan, planHash: planHash, context: attempt.context, participants: plan.roster.count, survivors: nil, time: time),
-        cap: cap)
-    } catch { return refuse(.ledgerUnavailable) }
+    if let refusal = Self.holding(linked, { charge(attempt, elsewhere: $0, time: time) }) { return refuse(refusal) }
     // The coordinator charges before it goes on from here. One whose ledger is not longer at the next start was set back.
     guard expect(LedgerHead(size: attempt.start.ledgerSize + 1, head: .zero)) else { return refuse(.journalUnavailable) }
     if plan.aggregation.isSecure {
@@ -261,7 +257,9 @@ public struct PartnerEngine: ~Copyable {
     // one user more would take all the others of this partner out of the sum. There the cap is the ring's alone, and a sum
     // that wraps is still private.
     guard release.encoding != nil || shard.userCount <= maximumUsers else { return refuse(.tooManyUsers, start) }
-    guard allows(release, attempt: start.attempt) else { return refuse(.budgetExhausted, start) }
+    if let refusal = Self.holding(linked, { allows(release, elsewhere: $0) ? nil : .budgetExhausted }) {
+      return refuse(refusal, start)
+    }
     let context = start.context()
     // One key for all that is drawn in an attempt. A machine whose memory was copied with the masks in it has the same coins
     // too, and sends the same bytes as its copy: never two inputs under one mask (decision 0010).
@@ -328,9 +326,34 @@ public struct PartnerEngine: ~Copyable {
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
   /// a partner with a larger budget of its own still holds the coordinator to the plan.
-  private func allows(_ release: PlannedRelease, attempt: UInt32) -> Bool {
+  private func allows(_ release: PlannedRelease, elsewhere: ChargedElsewhere) -> Bool {
     let event = release.chargedEvent(planFile.plan.privacy)
-    return ledger.allows(event, of: planHash, cap: cap) && ledger.allows(event, under: planHash, cap: planCap)
+    return ledger.allows(event, of: planHash, cap: cap?.knowing(elsewhere.plans), elsewhere: elsewhere.ledgers)
+      && ledger.allows(event, under: planHash, cap: planCap)
+  }
+
+  /// Charges an attempt whose masked input is ready.
+  ///
+  /// - Returns: why it was not charged.
+  private mutating func charge(_ attempt: Attempt, elsewhere: ChargedElsewhere, time: Int) -> PartnerRefusal? {
+    guard allows(attempt.release, elsewhere: elsewhere) else { return .budgetExhausted }
+    guard advance(to: .maskedInput) else { return .journalUnavailable }
+    let request = ChargeRequest(
+      planFile.plan, planHash: planHash, context: attempt.context, participants: planFile.plan.roster.count, survivors: nil,
+      time: time)
+    // The point of no return: when `charge` returns, the entry is on disk, and only then the masked input leaves.
+    do {
+      try ledger.charge(request, cap: cap?.knowing(elsewhere.plans), elsewhere: elsewhere.ledgers)
+    } catch { return .ledgerUnavailable }
+    return nil
+  }
+
+  /// Judges or charges while no linked ledger is charged by anybody else.
+  private static func holding(
+    _ linked: (any LinkedLedgers)?, _ body: (ChargedElsewhere) -> PartnerRefusal?
+  ) -> PartnerRefusal? {
+    guard let linked else { return body(.nothing) }
+    do { return try linked.holding(body) } catch { return .ledgerUnavailable }
   }
 
   /// Refuses a round start and leaves the attempt under way as it is.

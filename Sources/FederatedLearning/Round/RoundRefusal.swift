@@ -50,7 +50,7 @@ public enum PartnerRefusal: UInt8, Sendable, Equatable, CaseIterable, CustomStri
     case .budgetExhausted: "the release would overspend this partner's privacy budget"
     case .tooManyUsers: "this partner holds more users than the plan's cap for it"
     case .sumOutOfRange: "this partner's sum does not fit the plan's ring"
-    case .ledgerUnavailable: "the ledger entry could not be written"
+    case .ledgerUnavailable: "the ledger entry could not be written, or a linked ledger not read"
     case .aggregationRefused: "secure aggregation refused to go on"
     case .unexpectedMessage: "the message does not fit the stage"
     case .coordinatorLedgerRolledBack: "the coordinator's ledger is shorter than, or no extension of, one shown before"

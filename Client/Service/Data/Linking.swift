@@ -1,0 +1,106 @@
+internal import CryptoPrimitives
+public import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+
+/// Says that people of one home are people of another, so that what both tasks charge is added up.
+public enum Linking {
+  public struct Result: Sendable {
+    /// Paths of the two ledgers.
+    public let own: String
+    public let other: String
+    /// Whether they were not linked with each other before.
+    public let isNew: Bool
+    /// All ledgers that count these people now, the own one among them.
+    public let group: [String]
+    /// The caps of the two, where they are set and differ: what holds over both is the larger number of each.
+    public let caps: [PrivacyBudget]
+  }
+
+  /// Links two ledgers at both sides. A second time it changes nothing, but for mending what an interruption left.
+  ///
+  /// - Parameters:
+  ///   - name: a ledger or data set of this home; its only ledger when `nil`.
+  ///   - path: the other home.
+  ///   - otherName: the same there.
+  ///   - patience: how long a charge under way is waited for.
+  /// - Throws: `PartnerError` when the other is no home of this user, is this very home, or has no such ledger, or when what lies
+  ///   beside a ledger cannot be read or written.
+  @discardableResult
+  public static func link(
+    _ name: DataSetName?, of home: PartnerHome, store: PartnerStore, to path: String, _ otherName: DataSetName? = nil,
+    patience: Duration = .seconds(10)
+  ) throws -> Result {
+    let other = try PartnerHome(at: path)
+    let own = LedgerPlace(home, try Self.ledger(name, in: home, store: store, option: "--ledger"))
+    // Opening a database makes it.
+    let otherStore = HomeFile.exists(other.database) ? try PartnerStore(other) : nil
+    guard otherStore != nil || !other.ledgers(except: []).isEmpty else {
+      throw PartnerError(
+        .usage, "\(other.path) is no partner's home: it has neither a database nor ledgers; give the folder that its --home names")
+    }
+    guard LedgerPlace(other, .standard).home != LedgerPlace(home, .standard).home else {
+      throw PartnerError(
+        .usage,
+        "\(other.path) is this home itself: its own ledgers know of each other, and data with users of one are counted by that one; name another home with --to"
+      )
+    }
+    let target = LedgerPlace(other, try Self.ledger(otherName, in: other, store: otherStore, option: "--to-ledger"))
+    let locks = try LedgerLocks.take(
+      {
+        Set(try LedgerGroup.members(of: own, isLenient: true).keys)
+          .union(try LedgerGroup.members(of: target, isLenient: true).keys)
+      }, patience: patience, waiting: {})
+    defer { locks.release() }
+    let before = try (LedgerLinks.read(own) ?? LedgerLinks(), LedgerLinks.read(target) ?? LedgerLinks())
+    var after = before
+    after.0.add(target)
+    after.1.add(own)
+    // First that there is a link: whoever is interrupted after that charges nothing until it is made.
+    try store.noteLink(of: own.name)
+    try otherStore?.noteLink(of: target.name)
+    if after.0 != before.0 { try after.0.write(own) }
+    if after.1 != before.1 { try after.1.write(target) }
+    let caps = try [store.cap(ofLedger: own.name), otherStore?.cap(ofLedger: target.name)].compactMap { $0 }
+    return Result(
+      own: own.path, other: target.path, isNew: after != before,
+      group: try LedgerGroup.members(of: own, isLenient: true).keys.map(\.path).sorted(),
+      caps: caps.count == 2 && caps[0] != caps[1] ? caps : [])
+  }
+
+  /// The ledger that a person means.
+  private static func ledger(
+    _ name: DataSetName?, in home: PartnerHome, store: PartnerStore?, option: String
+  ) throws -> DataSetName {
+    let dataSets = try store?.dataSets() ?? []
+    let known = try dataSets.map(\.ledger.name) + (store?.lostLedgers() ?? home.ledgers(except: []))
+    let names = Set(known.map(\.text)).sorted()
+    let list = names.isEmpty ? "none: import data first" : names.joined(separator: ", ")
+    guard let name else {
+      guard let only = known.first, names.count == 1 else {
+        throw PartnerError(.usage, "say which ledger of \(home.path) with \(option) (there are: \(list))")
+      }
+      return only
+    }
+    if names.contains(name.text) { return name }
+    guard let record = dataSets.first(where: { $0.name == name }) else {
+      throw PartnerError(.missing, "\(home.path) has no ledger and no data set '\(name)' (ledgers: \(list))")
+    }
+    return record.ledger.name
+  }
+}
+
+extension PartnerStore {
+  func isLinked(_ ledger: DataSetName) throws -> Bool {
+    try setting(.linkedLedgers)?.split(separator: "\n").contains { $0 == ledger.text } ?? false
+  }
+
+  func noteLink(of ledger: DataSetName) throws {
+    guard try !isLinked(ledger) else { return }
+    try set(.linkedLedgers, to: (setting(.linkedLedgers).map { $0 + "\n" } ?? "") + ledger.text)
+  }
+
+  func cap(ofLedger ledger: DataSetName) throws -> PrivacyBudget? {
+    try ledgers().first { $0.ledger.name == ledger }?.ledger.cap
+  }
+}

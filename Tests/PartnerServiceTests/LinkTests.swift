@@ -1,0 +1,420 @@
+import CryptoPrimitives
+import DifferentialPrivacy
+import FederatedLearning
+import Foundation
+import PartnerService
+import PeerIdentity
+import SecureAggregation
+import Storage
+import Synchronization
+import Testing
+
+/// One budget of people whom several homes hold: linked ledgers are added, or nothing is charged.
+@Suite struct LinkTests {
+  static let cap = try? PrivacyBudget(epsilon: 9, delta: 1e-6)
+
+  /// Homes with data and ledgers of their own, which nothing was charged to.
+  final class Homes: Sendable {
+    let world: World
+    let ledgers: [PrivacyLedger]
+    let plan: TrainingPlan
+    let event: ChargedEvent
+
+    init(_ count: Int = 2) async throws {
+      world = try await World(partners: max(4, count), PlanSetting(noise: .central))
+      var ledgers: [PrivacyLedger] = []
+      for index in 0..<count {
+        try await world.fetch(index)
+        try world.importData(index)
+        var random = SystemRandomSource()
+        ledgers.append(
+          try PrivacyLedger.create(
+            at: world.homes[index].ledger(of: .standard), kind: .partner, holder: "p", dataset: "data", created: 1,
+            key: SigningKey(random: &random)))
+      }
+      self.ledgers = ledgers
+      plan = try Joining.review(home: world.homes[0], store: try world.store(0)).plan
+      event = .accounted(try #require(plan.releases[0].event(plan.privacy)))
+    }
+
+    @discardableResult
+    func link(_ from: Int, _ to: Int) throws -> Linking.Result {
+      try Linking.link(nil, of: world.homes[from], store: try world.store(from), to: world.homes[to].path)
+    }
+
+    /// Of a home's own ledger; without the ledger open, as a review has it.
+    func group(
+      _ index: Int, patience: Duration = .seconds(30), waiting: @escaping @Sendable () -> Void = {}
+    ) throws -> LedgerGroup {
+      LedgerGroup(
+        .standard, home: world.homes[index], store: try world.store(index), ledger: ledgers[index], patience: patience,
+        waiting: waiting)
+    }
+
+    /// Each home has a plan of its own.
+    func hash(_ index: Int) -> Digest { SHA256.hash([UInt8(index)]) }
+
+    /// Charges as the engine does, within a cap of ε; whether it was allowed.
+    func charge(_ index: Int, round: Int, cap epsilon: Double, _ elsewhere: ChargedElsewhere) -> Bool {
+      let plans = Dictionary(uniqueKeysWithValues: ledgers.indices.map { (hash($0), plan) })
+      guard let budget = try? PrivacyBudget(epsilon: epsilon, delta: 1e-6) else { return false }
+      let session = SessionID(bytes: [UInt8](repeating: UInt8(index + 1), count: 16))
+      let request = session.map {
+        ChargeRequest(
+          attempt: LedgerAttempt(session: $0, round: round, attempt: 0), release: 0, name: "sum", plan: hash(index),
+          binding: hash(index), event: event, sampler: "everyone", participants: 3, survivors: nil, delta: 1e-6, time: 1)
+      }
+      guard let request else { return false }
+      do {
+        try ledgers[index].charge(request, cap: SpendingCap(budget, plans: plans), elsewhere: elsewhere.ledgers)
+        return true
+      } catch { return false }
+    }
+
+    @discardableResult
+    func charge(_ index: Int, round: Int = 0, cap: Double = 1000) throws -> Bool {
+      var isCharged = false
+      _ = try group(index).holding { elsewhere in
+        isCharged = charge(index, round: round, cap: cap, elsewhere)
+        return nil
+      }
+      return isCharged
+    }
+
+    func file(_ index: Int, _ kind: String = "ledger") -> String {
+      world.homes[index].ledger(of: .standard).replacing(".ledger", with: ".\(kind)")
+    }
+  }
+
+  /// δ of one Gaussian at ε, from the definition (Balle, Wang 2018).
+  private static func delta(_ epsilon: Double, _ mu: Double) -> Double {
+    func phi(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
+    return phi(mu / 2 - epsilon / mu) - exp(epsilon) * phi(-mu / 2 - epsilon / mu)
+  }
+
+  private static func state(_ home: PartnerHome) throws -> LedgerState? {
+    FileManager.default.contents(atPath: home.ledger(of: .standard)).flatMap { LedgerVerifier().verify(Array($0)).state }
+  }
+
+  private static func attempts(_ world: World, _ index: Int) throws -> [String] {
+    let store = try world.store(index)
+    let session = try Joining.review(home: world.homes[index], store: store).plan.session
+    return try store.attempts(session: session, limit: 100).map(\.event)
+  }
+
+  // MARK: - Two tasks
+
+  @Test func `a home refuses by itself what another home of the same people has spent, and the sum stays within the cap`() async throws {
+    for (epsilon, isSecondCharged) in [(9.0, false), (20, true)] {
+      let cap = try PrivacyBudget(epsilon: epsilon, delta: 1e-6)
+      let worlds = [
+        try await World.joined(PlanSetting(noise: .central), cap: cap),
+        try await World.joined(PlanSetting(noise: .central), cap: cap),
+      ]
+      let homes = worlds.map { $0.homes[0] }
+      try Linking.link(nil, of: homes[0], store: try worlds[0].store(0), to: homes[1].path)
+      for world in worlds { _ = try await world.run() }
+      // Everybody else trained in both tasks.
+      for world in worlds { #expect(await world.coordinator.releases.count == 1) }
+      let states = try homes.map { try #require(try Self.state($0)) }
+      #expect(states.map(\.charges.count) == [1, isSecondCharged ? 1 : 0])
+      let words = try Self.attempts(worlds[1], 0)
+      #expect(words.contains { $0.contains("with what linked ledgers have spent") } == !isSecondCharged, "\(words)")
+      // The sum of both, computed apart: 1/z² adds up.
+      let squares = try states.flatMap(\.charges).map { standing in
+        guard case .accounted(.gaussian(let release)) = standing.charge.event else { throw CancellationError() }
+        return Double(release.deltaSquared) / Double(release.sigmaSquared - 4)
+      }
+      #expect(Self.delta(epsilon, squares.reduce(0, +).squareRoot()) <= 1e-6)
+      #expect((Self.delta(epsilon, (2 * squares[0]).squareRoot()) <= 1e-6) == isSecondCharged)
+    }
+  }
+
+  @Test func `review, accept, listing and status count what linked homes have spent, and say where`() async throws {
+    let cap = try PrivacyBudget(epsilon: 9, delta: 1e-6)
+    let first = try await World.joined(PlanSetting(noise: .central), cap: cap)
+    _ = try await first.run()
+    let second = try await World(PlanSetting(noise: .central))
+    try await second.fetch(0)
+    try second.importData(0, cap: cap)
+    let (home, store) = (second.homes[0], try second.store(0))
+    let before = try Joining.review(home: home, store: store)
+    #expect(before.dataSets[0].isWithinCap && before.dataSets[0].linked == [])
+    #expect(before.text.contains("unless it is linked (tacit-client data link)"))
+    try Linking.link(nil, of: home, store: store, to: first.homes[0].path)
+    let review = try Joining.review(home: home, store: store)
+    let path = first.homes[0].ledger(of: .standard)
+    #expect(review.dataSets[0].spent == 0 && review.dataSets[0].linked.map(\.ledger) == [path])
+    #expect(review.dataSets[0].linked[0].epsilonSpent.map { $0 > 7 } == true)
+    #expect(!review.dataSets[0].isWithinCap && review.dataSets[0].spentAfterPlan > before.dataSets[0].spentAfterPlan)
+    #expect(review.text.contains("linked with \(path), which has spent ε ≤ "))
+    #expect { try second.accept(0) } throws: {
+      ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("not one release of this plan fits")
+    }
+    let status = try PartnerStatus(home: home, store: store, now: Date()).text
+    #expect(status.contains("linked with \(path), which has spent ε ≤ "))
+    // The other side says it too.
+    let other = try PartnerStatus(home: first.homes[0], store: try first.store(0), now: Date()).text
+    #expect(other.contains("linked with \(home.ledger(of: .standard)), which has spent ε ≤ 0"))
+    #expect(try LedgerOfPlan(home: first.homes[0], store: try first.store(0)).linked.count == 1)
+    // A plan is no person's to accept while a linked ledger cannot be counted.
+    try FileManager.default.removeItem(atPath: path)
+    #expect { try second.accept(0) } throws: { "\($0)".contains(path) && "\($0)".contains("is missing") }
+    #expect(try PartnerStatus(home: home, store: store, now: Date()).text.contains("of which nothing can be said"))
+  }
+
+  @Test func `a damaged ledger of another home stops the charge, names itself, and stops nothing for good`() async throws {
+    let cap = try PrivacyBudget(epsilon: 40, delta: 1e-6)
+    let homes = try await Homes()
+    let world = try await World.joined(PlanSetting(noise: .central), cap: cap)
+    try homes.charge(0)
+    try Linking.link(nil, of: world.homes[0], store: try world.store(0), to: homes.world.homes[0].path)
+    let path = homes.file(0)
+    let whole = try #require(FileManager.default.contents(atPath: path))
+    var bytes = whole
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path))
+    _ = try await world.run()
+    #expect(await world.coordinator.releases.count == 1)
+    #expect(try Self.state(world.homes[0])?.charges.count == 0)
+    let words = try Self.attempts(world, 0)
+    #expect(words.contains { $0.contains(path) && $0.contains("does not verify") }, "\(words)")
+    try whole.write(to: URL(fileURLWithPath: path))
+    try await world.coordinator.publish(PlanSetting(noise: .central))
+    for index in world.homes.indices { try await world.fetch(index) }
+    let hash = try await world.coordinator.planHash()
+    // The plan that the other home was charged under is nobody's here.
+    #expect { try world.accept(0, plan: hash) } throws: { "\($0)".contains("or one that is linked with it, was charged under the plan") }
+  }
+
+  // MARK: - The group
+
+  /// What happened, in order.
+  final class Log: Sendable {
+    private let entries = Mutex<[String]>([])
+    var words: [String] { entries.withLock { $0 } }
+
+    /// What comes again and again is noted once.
+    func note(_ word: String) { entries.withLock { if $0.last != word { $0.append(word) } } }
+  }
+
+  @Test func `of two homes that charge at once, the second waits, sees the first one's charge, and refuses`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    #expect(try Self.race(homes) == ["waits", "first charged", "in", "refused"])
+    #expect(homes.ledgers.map(\.state.charges.count) == [1, 0])
+  }
+
+  /// Two homes charge under a cap that pays for one of them; the second begins when the first has judged and not yet charged.
+  private static func race(_ homes: Homes) throws -> [String] {
+    let log = Log()
+    let first = try homes.group(0)
+    let second = try homes.group(1, waiting: { log.note("waits") })
+    let done = DispatchSemaphore(value: 0)
+    _ = try first.holding { elsewhere in
+      Thread.detachNewThread {
+        _ = try? second.holding { elsewhere in
+          log.note("in")
+          log.note(homes.charge(1, round: 0, cap: 9, elsewhere) ? "charged" : "refused")
+          return nil
+        }
+        done.signal()
+      }
+      let end = ContinuousClock.now + .seconds(60)
+      while log.words.isEmpty, ContinuousClock.now < end { usleep(1000) }
+      if homes.charge(0, round: 0, cap: 9, elsewhere) { log.note("first charged") }
+      return nil
+    }
+    done.wait()
+    // It may have looked again before the lock was given back.
+    var words = log.words
+    if let again = words.lastIndex(of: "waits"), again > 0 { words.remove(at: again) }
+    return words
+  }
+
+  @Test func `a lock that is not given free ends in a refusal that passes`() async throws {
+    let homes = try await Homes(3)
+    try homes.link(0, 1)
+    try homes.link(1, 2)
+    for index in 0..<3 {
+      let file = open(homes.file(index, "lock"), O_RDWR | O_CREAT, 0o600)
+      #expect(flock(file, LOCK_EX) == 0)
+      #expect { try homes.group(0, patience: .zero).holding { _ in .paused } } throws: {
+        ($0 as? PartnerError)?.kind == .superseded && "\($0)".contains(homes.file(index))
+      }
+      close(file)
+      #expect(try homes.group(0, patience: .zero).holding { _ in .paused } == .paused)
+    }
+    // A home without links takes its own, so that nobody links it in the middle of a charge.
+    let alone = try await Homes()
+    let file = open(alone.file(0, "lock"), O_RDWR | O_CREAT, 0o600)
+    #expect(flock(file, LOCK_EX) == 0)
+    #expect(throws: PartnerError.self) { try alone.group(0, patience: .zero).holding { _ in nil } }
+    #expect(throws: PartnerError.self) {
+      try Linking.link(
+        nil, of: alone.world.homes[1], store: try alone.world.store(1), to: alone.world.homes[0].path, patience: .zero)
+    }
+    close(file)
+  }
+
+  @Test func `links lead on: three homes are one group, whichever of them charges`() async throws {
+    let homes = try await Homes(3)
+    try homes.link(1, 0)
+    #expect(try homes.link(1, 2).group == (0..<3).map { homes.file($0) }.sorted())
+    for index in 0..<3 {
+      #expect(try homes.charge(index, round: index))
+      for other in 0..<3 {
+        _ = try homes.group(other).holding { elsewhere in
+          #expect(elsewhere.ledgers.count == 2)
+          let sum = elsewhere.ledgers.reduce(homes.ledgers[other].state.charges.count) { $0 + $1.charges.count }
+          #expect(sum == index + 1)
+          return nil
+        }
+      }
+    }
+    // A fourth does not fit into this cap.
+    #expect(try !homes.charge(0, round: 9, cap: 15))
+  }
+
+  @Test func `a link stands at both sides, once, private, and a second time changes nothing`() async throws {
+    let homes = try await Homes()
+    #expect(try homes.link(0, 1).isNew)
+    let before = (0..<2).map { FileManager.default.contents(atPath: homes.file($0, "links")) }
+    for index in 0..<2 {
+      let text = String(decoding: try #require(before[index]), as: UTF8.self)
+      #expect(text.contains(homes.file(1 - index)))
+      let permissions = try FileManager.default.attributesOfItem(atPath: homes.file(index, "links"))[.posixPermissions]
+      #expect((permissions as? NSNumber)?.intValue == 0o600)
+    }
+    #expect(try !homes.link(0, 1).isNew && !homes.link(1, 0).isNew)
+    #expect((0..<2).map { FileManager.default.contents(atPath: homes.file($0, "links")) } == before)
+  }
+
+  @Test func `what cannot be linked is refused in a sentence, and nothing is written`() async throws {
+    let homes = try await Homes()
+    let (home, store) = (homes.world.homes[0], try homes.world.store(0))
+    func refusal(_ path: String, ledger: String? = nil, to other: String? = nil) throws -> String {
+      do {
+        _ = try Linking.link(
+          try ledger.map { try DataSetName($0) }, of: home, store: store, to: path, try other.map { try DataSetName($0) })
+        return "linked"
+      } catch { return "\(error)" }
+    }
+    let manager = FileManager.default
+    let empty = homes.world.scratch.file("empty")
+    try manager.createDirectory(atPath: empty, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let alias = homes.world.scratch.file("alias")
+    try manager.createSymbolicLink(atPath: alias, withDestinationPath: home.path)
+    let other = homes.world.homes[1].path
+    #expect(try refusal(homes.world.scratch.file("nowhere")).contains("there is no home at"))
+    #expect(try refusal(empty).contains("is no partner's home"))
+    #expect(try manager.contentsOfDirectory(atPath: empty) == [])
+    #expect(try refusal(home.path).contains("is this home itself"))
+    #expect(try refusal(alias).contains("is this home itself"))
+    #expect(try refusal(other, ledger: "no").contains("has no ledger and no data set 'no' (ledgers: data)"))
+    #expect(try refusal(other, to: "no").contains("\(other) has no ledger and no data set 'no'"))
+    #expect(try refusal(homes.world.homes[2].path).contains("there are: none: import data first"))
+    try manager.setAttributes([.posixPermissions: 0o750], ofItemAtPath: other)
+    #expect(try refusal(other).contains("others can look into the home \(other)"))
+    try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: other)
+    for index in 0..<2 { #expect(!manager.fileExists(atPath: homes.file(index, "links"))) }
+    #expect(try refusal(other, ledger: "data", to: "data") == "linked")
+  }
+
+  enum Attack: String, CaseIterable {
+    case removed, cut, replaced, flipped, otherKind, unlinked, linksRemoved, linksDamaged, homeOpen, homeGone, ownLinksRemoved, ownCut
+  }
+
+  @Test("a linked ledger that cannot be counted stops the charge, and names itself", arguments: Attack.allCases)
+  func attacked(by attack: Attack) async throws {
+    let homes = try await Homes(3)
+    try homes.link(0, 1)
+    for round in 0..<2 { try homes.charge(1, round: round) }
+    for round in 0..<2 { try homes.charge(0, round: round) }
+    let manager = FileManager.default
+    let (path, links, other) = (homes.file(1), homes.file(1, "links"), homes.world.homes[1].path)
+    let whole = Array(try #require(manager.contents(atPath: path)))
+    let line = try #require(whole.dropLast().lastIndex(of: UInt8(ascii: "\n")))
+    func write(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
+    var named = path
+    switch attack {
+    case .removed: try manager.removeItem(atPath: path)
+    case .cut: try write(Array(whole[...line]), path)
+    case .replaced: try write(Array(try #require(manager.contents(atPath: homes.file(2)))), path)
+    case .flipped:
+      var bytes = whole
+      bytes[line - 200] ^= 1
+      try write(bytes, path)
+    case .otherKind:
+      var random = SystemRandomSource()
+      try write(
+        try PrivacyLedger.headerLine(
+          kind: .coordinator, holder: "c", dataset: "d", created: 1, key: SigningKey(random: &random)), path)
+    case .unlinked:
+      let text = String(decoding: try #require(manager.contents(atPath: links)), as: UTF8.self)
+      try write(Array(text.replacing("\"\(homes.file(0))\"\n", with: "").utf8), links)
+      named = links
+    case .linksRemoved:
+      try manager.removeItem(atPath: links)
+      named = links
+    case .linksDamaged:
+      try write(Array("{}".utf8), links)
+      named = links
+    case .homeOpen: try manager.setAttributes([.posixPermissions: 0o755], ofItemAtPath: other)
+    case .homeGone: try manager.moveItem(atPath: other, toPath: other + "-away")
+    case .ownLinksRemoved:
+      named = homes.file(0, "links")
+      try manager.removeItem(atPath: named)
+    case .ownCut:
+      // The other home has not charged since; it is told by this one's own file, and by its own memory.
+      named = homes.file(0)
+      let bytes = Array(try #require(manager.contents(atPath: named)))
+      try write(Array(bytes[...(try #require(bytes.dropLast().lastIndex(of: UInt8(ascii: "\n"))))]), named)
+    }
+    // As a process that starts now sees it; its own ledger is the one that lies there.
+    let own = LedgerGroup(.standard, home: homes.world.homes[0], store: try homes.world.store(0))
+    var isAsked = false
+    #expect {
+      _ = try own.holding { _ in
+        isAsked = true
+        return nil
+      }
+    } throws: { ($0 as? PartnerError) != nil && "\($0)".contains(named) }
+    #expect(!isAsked)
+    // And the other home, where it is there.
+    if attack == .ownLinksRemoved || attack == .ownCut {
+      #expect { try homes.group(1).holding { _ in nil } } throws: { "\($0)".contains(named) }
+    }
+  }
+
+  @Test func `a ledger that was begun after the link is missed too, by homes that have never seen it`() async throws {
+    let homes = try await Homes()
+    // As data that were imported and never charged: no file yet.
+    let path = homes.file(1)
+    let begun = try #require(FileManager.default.contents(atPath: path))
+    try FileManager.default.removeItem(atPath: path)
+    try homes.link(0, 1)
+    _ = try homes.group(0).holding { elsewhere in
+      #expect(elsewhere.ledgers.isEmpty)
+      return nil
+    }
+    try begun.write(to: URL(fileURLWithPath: path))
+    // It charges nothing before its own memory says that it is there.
+    _ = try homes.group(1).holding { _ in nil }
+    try FileManager.default.removeItem(atPath: path)
+    #expect { try homes.group(0).holding { _ in nil } } throws: {
+      ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains(path) && "\($0)".contains("is missing")
+    }
+  }
+
+  @Test func `a link that was interrupted charges nothing on the side that has it, and is mended by linking again`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    try FileManager.default.removeItem(atPath: homes.file(1, "links"))
+    #expect { try homes.group(0).holding { _ in nil } } throws: { "\($0)".contains("tacit-client data link") }
+    // The home that lost the file knows that there was one.
+    #expect { try homes.group(1).holding { _ in nil } } throws: { "\($0)".contains("was linked with others") }
+    #expect(try homes.link(1, 0).isNew)
+    for index in 0..<2 { #expect(try homes.charge(index)) }
+  }
+}
