@@ -35,7 +35,8 @@ enum Seeds {
     decisions.minimumPartners = 7
     let roster = (1...8).map { number in
       RosterEntry(
-        participant: UInt32(number), name: "p\(number)", verificationKey: key(UInt8(number)).verificationKey.hex, maximumUsers: 10)
+        participant: UInt32(number), name: "p\(number)", verificationKey: key(UInt8(number)).verificationKey.hex, maximumUsers: 10
+      )
     }
     guard let session = SessionID(bytes: [UInt8](repeating: 7, count: 16)) else { return [] }
     return try PlanFactory.plan(

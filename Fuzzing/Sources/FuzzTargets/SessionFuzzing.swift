@@ -87,7 +87,9 @@ struct SessionFuzzing {
       case 0: action = session.receive(toClients[operation.message % toClients.count])
       case 1, 2:
         let wire = WireCodec.encode(.aggregation(toClients[operation.message % toClients.count]))
-        guard case .aggregation(let message)? = try? WireCodec.decodeCoordinatorMessage(changed(wire, operation)) else { continue }
+        guard case .aggregation(let message)? = try? WireCodec.decodeCoordinatorMessage(changed(wire, operation)) else {
+          continue
+        }
         action = session.receive(message)
       default: action = session.submit(Self.input)
       }
