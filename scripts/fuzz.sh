@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fuzzes every decoder and the `receive` of sessions and engines with libFuzzer and AddressSanitizer (both come with Swift).
 #
-#   scripts/fuzz.sh [SECONDS] [TARGET ...]     SECONDS for each target (60), all targets when none is named
+#   scripts/fuzz.sh [SECONDS] [TARGET ...]     CPU seconds for each target (60), all targets when none is named
 #   scripts/fuzz.sh --seeds                    writes the corpus of honest inputs, Fuzzing/corpus/TARGET, anew
 #
 # Builds Fuzzing/ by itself, begins with Fuzzing/corpus/TARGET and keeps new inputs in FUZZ_BUILD/found/TARGET, from which the next run
@@ -30,17 +30,23 @@ printf '%-22s %12s %10s %9s  %s\n' target executions "CPU s" covered findings
 for target in ${*:-$known}; do
   grep -qx "$target" <<< "$known" || { echo "no target $target; expected one of" $known >&2; exit 2; }
   mkdir -p "$build/found/$target"
-  log=$build/logs/$target.log
-  times=$build/logs/$target.time
   finding=none
-  TIMEFORMAT='%U %S'
-  { time TACIT_FUZZ_TARGET=$target "$build/fuzz" -max_total_time="$seconds" -rss_limit_mb=3072 -max_len=16384 -timeout=20 \
-      -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$build/found/$target" "corpus/$target" > "$log" 2>&1; } 2> "$times" \
-    || { failed=1; finding=$(grep -m1 -oE 'Fatal error: .*|Test unit written to .*|ERROR: .*' "$log"); }
-  cpu=$(awk '{ printf "%.0f", $1 + $2 }' "$times")
+  cpu=0
+  executions=0
+  # libFuzzer counts time on the wall, which a busy machine gives to others: it goes on until the processor's time is used.
+  for run in 1 2 3 4 5 6; do
+    log=$build/logs/$target.$run.log
+    times=$build/logs/$target.time
+    TIMEFORMAT='%U %S'
+    { time TACIT_FUZZ_TARGET=$target "$build/fuzz" -max_total_time=$((seconds - cpu)) -rss_limit_mb=3072 -max_len=16384 -timeout=20 \
+        -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$build/found/$target" "corpus/$target" > "$log" 2>&1; } 2> "$times" \
+      || { failed=1; finding=$(grep -m1 -oE 'Fatal error: .*|Test unit written to .*|ERROR: .*' "$log"); }
+    cpu=$((cpu + $(tail -1 "$times" | awk '{ printf "%d", $1 + $2 }')))
+    executions=$((executions + $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | grep . || echo 0)))
+    if [ "$finding" != none ] || [ $cpu -ge "$seconds" ]; then break; fi
+  done
   total=$((total + cpu))
-  printf '%-22s %12s %10s %9s  %s\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$cpu" \
-    "$(grep -oE 'cov: [0-9]+' "$log" | tail -1 | cut -c6-)" "$finding"
+  printf '%-22s %12s %10s %9s  %s\n' "$target" "$executions" "$cpu" "$(grep -oE 'cov: [0-9]+' "$log" | tail -1 | cut -c6-)" "$finding"
 done
 echo "$total CPU s in all; findings: $([ $failed = 0 ] && echo none || echo "$build/findings")"
 exit $failed
