@@ -57,7 +57,9 @@ public enum PlanSettings {
     "attempts", .default("3"), in: 1...100, help: "Attempts per round; when the last comes to nothing, the plan is over.")
   static let reserveAttempts = Setting<Int>.integer(
     "reserve-attempts", .default("2"), in: 0...1000, help: "Attempts that may come to nothing and are paid all the same.")
-  static let suite = Setting<Suite>.choice("suite", .default("aes256-ctr"), help: "How masks are expanded.")
+  static let suite = Setting<SuiteChoice>.choice(
+    "suite", .default("aes256-ctr"),
+    help: "How masks are expanded; auto: the faster one, measured on this machine and written into the plan.")
   static let partners = Setting<[String]>.words(
     "partners", .optional, help: "Names of the partners; by default all that are active and have not left.")
 
@@ -74,11 +76,6 @@ public enum PlanSettings {
       }))
 
   enum AlgorithmName: String, Sendable, CaseIterable { case mf, als, covariance, popularity }
-
-  enum Suite: String, Sendable, CaseIterable {
-    case aes256 = "aes256-ctr"
-    case chacha20
-  }
 }
 
 /// Makes plans from the roster of a task.
@@ -98,9 +95,13 @@ public struct PlanMaker {
     public var signedRoster: SignedRoster? { get throws { roster.isEmpty ? nil : try SignedRoster(decoding: roster) } }
   }
 
-  /// - Parameter path: the settings file; the catalogue's path is relative to its folder.
+  /// - Parameters:
+  ///   - path: the settings file; the catalogue's path is relative to its folder.
+  ///   - probe: asked for the faster suite when the settings leave it free.
   /// - Throws: `SettingsError`, `DataImportError`, `PlanError`, `InvalidHyperparameter`, `StateFolderError`.
-  public func draft(settingsFile path: String, random: inout some RandomSource) throws -> Draft {
+  public func draft(
+    settingsFile path: String, random: inout some RandomSource, probe: () -> SuiteProbe = { SuiteProbe() }
+  ) throws -> Draft {
     let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
     let known = PlanSettings.self
     let cataloguePath = settings[known.catalogue]
@@ -126,7 +127,7 @@ public struct PlanMaker {
     decisions.graph = settings[known.graph]
     decisions.attempts = settings[known.attempts]
     decisions.reserveAttempts = decisions.noise == .none ? 0 : settings[known.reserveAttempts]
-    decisions.suite = settings[known.suite] == .aes256 ? 1 : 2
+    decisions.suite = settings[known.suite].suite(probe: probe).rawValue
     let partners = try chosen(settings[ifSet: known.partners], path)
     let caps = try numbers(settings[ifSet: known.maximumUsersOf] ?? [], of: "maximum-users-of", path)
     for name in caps.keys.sorted() where !partners.contains(where: { $0.name == name }) {
