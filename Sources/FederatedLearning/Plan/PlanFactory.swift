@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 public import Recommender
 public import SecureAggregation
 
@@ -42,6 +42,24 @@ public struct PlanDecisions: Sendable, Equatable {
     self.task = task
     self.algorithm = algorithm
     self.nominalUsers = nominalUsers
+  }
+}
+
+/// How masks are to be expanded.
+public enum SuiteChoice: String, Sendable, Equatable, CaseIterable {
+  case aes256 = "aes256-ctr"
+  case chaCha20 = "chacha20"
+  /// Whichever is faster where the plan is made.
+  case automatic = "auto"
+
+  /// - Parameter probe: asked only when the choice is free.
+  /// - Returns: what stands in the plan, so that all of its partners agree.
+  public func suite(probe: () -> SuiteProbe = { SuiteProbe() }) -> KeystreamSuite {
+    switch self {
+    case .aes256: .aes256CTR
+    case .chaCha20: .chaCha20
+    case .automatic: probe().fastest
+    }
   }
 }
 
