@@ -80,7 +80,7 @@ public enum PlanSettings {
 
   /// Those of `AlgorithmRegistry`.
   enum AlgorithmName: String, Sendable, CaseIterable {
-    case mf, als, covariance, popularity, sasrec, gru, cnn
+    case mf, als, covariance, hybrid, popularity, sasrec, gru, cnn
     case twoTower = "two-tower"
   }
 }

@@ -90,6 +90,8 @@ extension PlanReview {
       case "covariance": "which items the user has, and which of them together"
       case "mf":
         "which items the user has; then, for every item, how its factors would have to change to fit the user's items better"
+      case "hybrid":
+        "which items the user has, and which of them together; then, for every item, how its factors would have to change to fit the user's items better"
       case "als": "what the user's items say about the factors of every item"
       case "sasrec", "gru", "cnn", "two-tower":
         "which items the user has; then how the numbers of a network would have to change to foretell the user's items from those before them"
@@ -360,7 +362,8 @@ extension PlanReview {
       budgets: dataSets.map {
         .init(
           dataSet: $0.dataSet.text, ledger: $0.ledger.text, ownCap: $0.cap.map { .init(epsilon: $0.epsilon, delta: $0.delta) },
-          epsilonSpent: finite($0.spent), linked: $0.linked, epsilonAfterPlan: finite($0.spentAfterPlan), fitsCatalogue: $0.fitsCatalogue)
+          epsilonSpent: finite($0.spent), linked: $0.linked, epsilonAfterPlan: finite($0.spentAfterPlan),
+          fitsCatalogue: $0.fitsCatalogue)
       },
       warnings: warnings, objections: objections)
   }
