@@ -60,7 +60,7 @@ explore: setup
 fuzz: setup
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
-## make test-sanitizers  the pure targets' tests under AddressSanitizer, then ThreadSanitizer, in a build of their own
+## make test-sanitizers  the pure targets' tests under AddressSanitizer, in a build of their own (scripts/test-sanitizers.sh thread: see there)
 test-sanitizers: setup
 	@scripts/test-sanitizers.sh
 

@@ -1,7 +1,10 @@
 #!/bin/bash
-# The tests of the pure targets under AddressSanitizer, then under ThreadSanitizer.
+# The tests of the pure targets under AddressSanitizer, or under ThreadSanitizer.
 #
-#   scripts/test-sanitizers.sh [address|thread ...]     both when none is named
+#   scripts/test-sanitizers.sh [address|thread ...]     address when none is named
+#
+# ThreadSanitizer does not see the lock of Synchronization.Mutex, whose library is not built for it (Swift 6.3, Linux): it reports what
+# the lock guards, SecretMemory's pools first, and the run ends there. It is asked for by name until that is told apart.
 #
 # Builds Fuzzing/ by itself, in SANITIZER_BUILD/address and SANITIZER_BUILD/thread (Fuzzing/.build unless it is set), SANITIZER_JOBS
 # compilers at a time (2). Left out is what only counts or times: whole audits and long calibrations, which are C and Swift that the
@@ -11,7 +14,7 @@ cd "$(dirname "$0")/../Fuzzing" || exit 2
 build=${SANITIZER_BUILD:-$PWD/.build}
 mkdir -p "$build"
 failed=0
-for kind in ${*:-address thread}; do
+for kind in ${*:-address}; do
   echo "==> $kind"
   log=$build/$kind.log
   flags=(-c release --sanitize="$kind" --scratch-path "$build/$kind")
