@@ -20,7 +20,8 @@ internal import Testing
     init(_ kind: Kind, session: UInt8, epsilon: Double = 2, charges: Int = 1, partnersPerUser: Int = 1) throws {
       let releases = kind == .gaussian ? 2 : 10
       var world = RoundWorld(
-        algorithm: EchoAlgorithm(itemCount: 100, releases: releases), noise: .central, epsilon: epsilon, delta: LinkedCapTests.delta,
+        algorithm: EchoAlgorithm(itemCount: 100, releases: releases), noise: .central, epsilon: epsilon,
+        delta: LinkedCapTests.delta,
         partnersPerUser: partnersPerUser, heldOut: kind == .mixed)
       world.draft.samplingRate = kind == .gaussian ? 1 : 0.1
       if kind == .mixed { world.draft.evaluationShare = 0.2 }
@@ -62,9 +63,9 @@ internal import Testing
 
   static let delta = 1e-6
 
-  static func cap(_ epsilon: Double = 1, _ tasks: [Task]) throws -> SpendingCap {
+  static func cap(_ tasks: [Task]) throws -> SpendingCap {
     SpendingCap(
-      try PrivacyBudget(epsilon: epsilon, delta: delta),
+      try PrivacyBudget(epsilon: 1, delta: delta),
       plans: Dictionary(tasks.map { ($0.hash, $0.file.plan) }) { first, _ in first })
   }
 
@@ -120,7 +121,8 @@ internal import Testing
     }
   }
 
-  @Test func `a plan that two ledgers would be charged under, one that nobody knows and one of another unit are not added`() throws {
+  @Test("a plan that two ledgers would be charged under, one that nobody knows and one of another unit are not added")
+  func obstacles() throws {
     let (one, other) = (try Task(.gaussian, session: 1), try Task(.sampled, session: 2))
     let (mine, theirs) = (one.ledger.state, other.ledger.state)
     let cap = try Self.cap([one, other])
@@ -139,7 +141,8 @@ internal import Testing
     #expect(try Self.cap([one, wide]).epsilon(of: mine, elsewhere: [wide.ledger.state]) == .infinity)
     #expect(
       CapObstacle(
-        charging: one.hash, on: mine, elsewhere: [wide.ledger.state], knowing: [one.hash: one.file.plan, wide.hash: wide.file.plan])
+        charging: one.hash, on: mine, elsewhere: [wide.ledger.state],
+        knowing: [one.hash: one.file.plan, wide.hash: wide.file.plan])
         == .otherUnit(wide.hash, partnersPerUser: 2))
   }
 

@@ -37,7 +37,8 @@ public enum Linking {
     let otherStore = HomeFile.exists(other.database) ? try PartnerStore(other) : nil
     guard otherStore != nil || !other.ledgers(except: []).isEmpty else {
       throw PartnerError(
-        .usage, "\(other.path) is no partner's home: it has neither a database nor ledgers; give the folder that its --home names")
+        .usage, "\(other.path) is no partner's home: it has neither a database nor ledgers; give the folder that its --home names"
+      )
     }
     guard LedgerPlace(other, .standard).home != LedgerPlace(home, .standard).home else {
       throw PartnerError(
@@ -56,6 +57,13 @@ public enum Linking {
     var after = before
     after.0.add(target)
     after.1.add(own)
+    let isNew = after != before
+    // From here on each side misses the other when it is gone.
+    for place in [own, target] {
+      guard let head = try LedgerGroup.head(of: place, known: [before.0, before.1]) else { continue }
+      after.0.note(head, of: place)
+      after.1.note(head, of: place)
+    }
     // First that there is a link: whoever is interrupted after that charges nothing until it is made.
     try store.noteLink(of: own.name)
     try otherStore?.noteLink(of: target.name)
@@ -63,7 +71,7 @@ public enum Linking {
     if after.1 != before.1 { try after.1.write(target) }
     let caps = try [store.cap(ofLedger: own.name), otherStore?.cap(ofLedger: target.name)].compactMap { $0 }
     return Result(
-      own: own.path, other: target.path, isNew: after != before,
+      own: own.path, other: target.path, isNew: isNew,
       group: try LedgerGroup.members(of: own, isLenient: true).keys.map(\.path).sorted(),
       caps: caps.count == 2 && caps[0] != caps[1] ? caps : [])
   }

@@ -180,7 +180,8 @@ package final class LedgerGroup: LinkedLedgers {
   private func verified(_ place: LedgerPlace) throws -> LedgerState? {
     guard let bytes = HomeFile.content(place.path) else {
       guard !HomeFile.exists(place.path) else {
-        throw PartnerError(.io, "the ledger \(place), linked with \(own), cannot be read; look at the disk and at its permissions")
+        throw PartnerError(
+          .io, "the ledger \(place), linked with \(own), cannot be read; look at the disk and at its permissions")
       }
       return nil
     }
@@ -189,6 +190,16 @@ package final class LedgerGroup: LinkedLedgers {
     let state = try Self.state(of: bytes, place)
     memory.withLock { memory in memory.verified[place] = state.map { (hash, $0) } }
     return state
+  }
+
+  /// The head of a ledger that may be linked; `nil` for one that was never begun, and for one that is not what was seen of it: linking
+  /// again makes no other ledger of it.
+  static func head(of place: LedgerPlace, known: [LedgerLinks]) throws -> LedgerHead? {
+    let seen = known.compactMap { $0.seen[place.path]?.head }
+    guard let state = try state(of: HomeFile.content(place.path), place), seen.allSatisfy({ state.isExtension(of: $0) }) else {
+      return nil
+    }
+    return state.head.head
   }
 
   private static func state(of bytes: [UInt8]?, _ place: LedgerPlace) throws -> LedgerState? {

@@ -31,6 +31,9 @@ extension PartnerHost {
         metadata: [
           "round": "\(refusal.round)", "attempt": "\(refusal.attempt)", "reason": "\(refusal.reason)",
         ])
+      if refusal.reason == .ledgerUnavailable, let trouble = task.group.trouble {
+        logger.error("linked ledgers cannot be counted", metadata: ["reason": "\(trouble)"])
+      }
       note(words(for: refusal.reason, task), task, round: refusal.round, attempt: refusal.attempt)
       if refusal.reason == .budgetExhausted { rememberCap(of: task) }
     }

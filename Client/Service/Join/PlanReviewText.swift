@@ -358,7 +358,8 @@ extension PlanReview {
       budgets: dataSets.map {
         .init(
           dataSet: $0.dataSet.text, ledger: $0.ledger.text, ownCap: $0.cap.map { .init(epsilon: $0.epsilon, delta: $0.delta) },
-          epsilonSpent: finite($0.spent), linked: $0.linked, epsilonAfterPlan: finite($0.spentAfterPlan), fitsCatalogue: $0.fitsCatalogue)
+          epsilonSpent: finite($0.spent), linked: $0.linked, epsilonAfterPlan: finite($0.spentAfterPlan),
+          fitsCatalogue: $0.fitsCatalogue)
       },
       warnings: warnings, objections: objections)
   }
