@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit explore bench-network readme lint format generate clean
+.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit test-sanitizers explore fuzz bench-network readme lint format generate clean
 
 SWIFT_BUILD = swift build -c release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
@@ -9,7 +9,7 @@ SERVED = CoordinatorServiceTests|PartnerServiceTests|TaskDatabaseTests
 # /proc/self/fd then (swift-corelibs-foundation, findMaximumOpenFromProcSelfFD copies 256 bytes of the last, shorter entry).
 COMMANDS = OperationsTests|CommandLineTests
 # Everything but what a generator wrote.
-FORMATTED = Package.swift Coordinator Client Tests $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
+FORMATTED = Package.swift Coordinator Client Tests Fuzzing/Package.swift Fuzzing/Sources/FuzzTargets $(filter-out Sources/WireProtocol Sources/Transport,$(wildcard Sources/*)) \
   $(wildcard Sources/WireProtocol/*.swift) $(filter-out Sources/Transport/Generated,$(wildcard Sources/Transport/*))
 
 help:
@@ -56,6 +56,14 @@ explore: setup
 	$(SWIFT_BUILD) --product tacitPackageTests
 	TACIT_EXPLORE=long $(SWIFT_TEST) --filter ExplorerTests
 
+## make fuzz     libFuzzer over every decoder and the sessions' and engines' receive, FUZZ_SECONDS each (60)
+fuzz: setup
+	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+## make test-sanitizers  the pure targets' tests under AddressSanitizer, then ThreadSanitizer, in a build of their own
+test-sanitizers: setup
+	@scripts/test-sanitizers.sh
+
 ## make bench-network  50 partners × 1M entries and 200 × 100K: CPU, memory, bytes
 bench-network: setup
 	@scripts/scale.sh
@@ -90,4 +98,4 @@ generate:
 	scripts/generate-protobuf.sh
 
 clean:
-	rm -rf .build runs
+	rm -rf .build Fuzzing/.build runs

@@ -57,7 +57,12 @@ public enum PlanSettings {
     "attempts", .default("3"), in: 1...100, help: "Attempts per round; when the last comes to nothing, the plan is over.")
   static let reserveAttempts = Setting<Int>.integer(
     "reserve-attempts", .default("2"), in: 0...1000, help: "Attempts that may come to nothing and are paid all the same.")
-  static let suite = Setting<Suite>.choice("suite", .default("aes256-ctr"), help: "How masks are expanded.")
+  static let suite = Setting<SuiteChoice>.choice(
+    "suite", .default("aes256-ctr"),
+    help: "How masks are expanded; auto: the faster one, measured on this machine and written into the plan.")
+  static let search = Setting<String>.text(
+    "search", .optional,
+    help: "Name of the search over settings that this plan is a try of; every ledger notes it, and partners' reports count it.")
   static let partners = Setting<[String]>.words(
     "partners", .optional, help: "Names of the partners; by default all that are active and have not left.")
 
@@ -66,7 +71,7 @@ public enum PlanSettings {
     [
       task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
       maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, graph,
-      attempts, reserveAttempts, suite, partners,
+      attempts, reserveAttempts, suite, search, partners,
     ], isFileOnly: true, lister: "tacit-coordinator plan --sample",
     elsewhere: Dictionary(
       uniqueKeysWithValues: CoordinatorSettings.schema.settings.map {
@@ -75,13 +80,8 @@ public enum PlanSettings {
 
   /// Those of `AlgorithmRegistry`.
   enum AlgorithmName: String, Sendable, CaseIterable {
-    case mf, als, covariance, popularity, sasrec, gru, cnn
+    case mf, als, covariance, hybrid, popularity, sasrec, gru, cnn
     case twoTower = "two-tower"
-  }
-
-  enum Suite: String, Sendable, CaseIterable {
-    case aes256 = "aes256-ctr"
-    case chacha20
   }
 }
 
@@ -102,9 +102,13 @@ public struct PlanMaker {
     public var signedRoster: SignedRoster? { get throws { roster.isEmpty ? nil : try SignedRoster(decoding: roster) } }
   }
 
-  /// - Parameter path: the settings file; the catalogue's path is relative to its folder.
+  /// - Parameters:
+  ///   - path: the settings file; the catalogue's path is relative to its folder.
+  ///   - probe: asked for the faster suite when the settings leave it free.
   /// - Throws: `SettingsError`, `DataImportError`, `PlanError`, `InvalidHyperparameter`, `StateFolderError`.
-  public func draft(settingsFile path: String, random: inout some RandomSource) throws -> Draft {
+  public func draft(
+    settingsFile path: String, random: inout some RandomSource, probe: () -> SuiteProbe = { SuiteProbe() }
+  ) throws -> Draft {
     let settings = try Settings(PlanSettings.schema, flags: [:], environment: [:], file: path)
     let known = PlanSettings.self
     let cataloguePath = settings[known.catalogue]
@@ -130,7 +134,8 @@ public struct PlanMaker {
     decisions.graph = settings[known.graph]
     decisions.attempts = settings[known.attempts]
     decisions.reserveAttempts = decisions.noise == .none ? 0 : settings[known.reserveAttempts]
-    decisions.suite = settings[known.suite] == .aes256 ? 1 : 2
+    decisions.search = settings[ifSet: known.search]
+    decisions.suite = settings[known.suite].suite(probe: probe).rawValue
     let partners = try chosen(settings[ifSet: known.partners], path)
     let caps = try numbers(settings[ifSet: known.maximumUsersOf] ?? [], of: "maximum-users-of", path)
     for name in caps.keys.sorted() where !partners.contains(where: { $0.name == name }) {

@@ -36,15 +36,10 @@ public enum SpendReading {
   }
 
   /// Plans, searches and total of a ledger.
-  ///
-  /// A search over settings is a remark that begins with `searchMark`; every plan that it tried is charged by itself.
   public static func use(of state: LedgerState, delta: Double) -> DataSetUse {
     let epsilon = state.proven.epsilon(delta: delta)
     return DataSetUse(
-      plans: Set(state.charges.map(\.charge.plan)).count,
-      searches: state.notes.count { $0.text.hasPrefix(searchMark) }, epsilon: epsilon.isFinite ? epsilon : nil, delta: delta)
+      plans: Set(state.charges.map(\.charge.plan)).count, searches: state.searches.count,
+      epsilon: epsilon.isFinite ? epsilon : nil, delta: delta)
   }
-
-  /// How a remark in a ledger begins that tells of a search over settings on private data.
-  public static let searchMark = "search: "
 }

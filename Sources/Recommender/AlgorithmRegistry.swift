@@ -7,7 +7,7 @@ public enum AlgorithmRegistry {
   }
 
   /// Every algorithm, in the order of the documentation.
-  public static let names = ["mf", "als", "covariance", "popularity"] + NeuralRegistry.names
+  public static let names = ["mf", "als", "covariance", "hybrid", "popularity"] + NeuralRegistry.names
 
   /// What decides on defaults before any data is seen.
   public struct Setting: Sendable, Equatable {
@@ -60,6 +60,20 @@ public enum AlgorithmRegistry {
         Parameter(name: "pair-half-life", meaning: "items after which a pair counts half (private plans); 0 for never"),
         halfLife,
       ]
+    case "hybrid":
+      [
+        Parameter(name: "head-size", meaning: "items in the covariance"),
+        Parameter(name: "pair-half-life", meaning: "items after which a pair counts half; 0 for never"),
+        Parameter(name: "counts-share", meaning: "share of the budget for the counts"),
+        Parameter(name: "covariance-share", meaning: "share of the budget for the covariance"),
+        Parameter(name: "start-norm", meaning: "length of the longest column that the covariance starts the factors with"),
+        Parameter(name: "dimension", meaning: "length of an embedding"),
+        Parameter(name: "rounds", meaning: "releases after the covariance"),
+        Parameter(name: "rate", meaning: "the server's learning rate"),
+        Parameter(name: "momentum", meaning: "the server's momentum, from 0 to below 1"),
+        Parameter(name: "ridge", meaning: "ridge of the user's own solve"),
+        halfLife,
+      ]
     default: NeuralRegistry.parameters(of: name)
     }
   }
@@ -83,7 +97,7 @@ public enum AlgorithmRegistry {
     func set(_ key: String, _ value: Double) { if values[key] == nil { values[key] = value } }
     if let rounds = setting.rounds, known.contains("rounds") { set("rounds", Double(rounds)) }
     // Chosen on validation: 5 for factors (ml-100k, ml-1m; 10 on online-retail), 10 for co-occurrence.
-    if known.contains("half-life") { set("half-life", name == "covariance" ? 10 : 5) }
+    if known.contains("half-life") { set("half-life", name == "covariance" || name == "hybrid" ? 10 : 5) }
     switch name {
     case "mf":
       // Where much noise falls on few users, contributions of norm 1 carry more (measured on validation, ml-1m).
@@ -135,6 +149,23 @@ public enum AlgorithmRegistry {
         set("counts-share", 0.1)
         set("pair-half-life", 0)
       }
+    case "hybrid":
+      // Without noise there is nothing that limits head and factors but time.
+      let signal = setting.usersOverNoise ?? 1e6
+      if case .head(let size, _, let pairs)? = try? CovarianceAlgorithm.privatePlan(
+        itemCount: setting.itemCount, usersOverNoise: signal)
+      {
+        set("head-size", Double(size))
+        set("pair-half-life", pairs ?? 0)
+      }
+      set("counts-share", signal < 2000 ? 0.2 : 0.1)
+      set("covariance-share", signal < 2000 ? 0.36 : 0.405)
+      set("start-norm", 0.5)
+      set("dimension", Double(HybridFactorization.dimension(usersOverNoise: signal)))
+      set("rounds", 4)
+      set("rate", 6)
+      set("momentum", 0.7)
+      set("ridge", 0.02)
     default:
       for (key, value) in NeuralRegistry.defaults(of: name, setting: setting) { set(key, value) }
     }
@@ -222,6 +253,14 @@ public enum AlgorithmRegistry {
           plan: .head(
             size: whole("head-size"), countsShare: real("counts-share"), pairHalfLife: positive("pair-half-life")),
           recency: recency)
+      case "hybrid":
+        let (counts, covariance) = (try real("counts-share"), try real("covariance-share"))
+        return try HybridFactorization(
+          itemCount: itemCount, headSize: whole("head-size"), pairHalfLife: positive("pair-half-life"), countsShare: counts,
+          covarianceShare: covariance, startNorm: Float(real("start-norm")),
+          rounds: RankOneFactorization(
+            dimension: whole("dimension"), rounds: whole("rounds"), rate: Float(real("rate")),
+            momentum: Float(real("momentum")), ridge: Float(real("ridge"))), recency: recency)
       case "popularity": return try PopularityAlgorithm(itemCount: itemCount)
       default:
         guard NeuralRegistry.names.contains(name) else {

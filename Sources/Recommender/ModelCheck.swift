@@ -11,6 +11,15 @@ public enum ModelCheck {
     return nil
   }
 
+  /// Why the head of a model is no ascending list of items, or `nil`; nothing is asked of a model without one.
+  static func faultInHead(of model: ItemModel, itemCount: Int) -> String? {
+    let head = model.tensors["head"]?.values ?? []
+    guard head.allSatisfy({ $0 >= 0 && $0 < Float(itemCount) && $0 == $0.rounded() }),
+      zip(head, head.dropFirst()).allSatisfy({ $0 < $1 })
+    else { return "tensor 'head' is no ascending list of items" }
+    return nil
+  }
+
   /// Why a model does not hold exactly these tensors, or `nil`.
   static func fault(in model: ItemModel, shapes: [String: [Int]]) -> String? {
     for name in model.tensors.keys.sorted() where shapes[name] == nil { return "unknown tensor '\(name)'" }
@@ -49,11 +58,7 @@ extension CovarianceAlgorithm {
         shapes["uniqueness"] = [1]
       }
       if let fault = ModelCheck.fault(in: model, shapes: shapes) { return fault }
-      let head = model.tensors["head"]?.values ?? []
-      guard head.allSatisfy({ $0 >= 0 && $0 < Float(itemCount) && $0 == $0.rounded() }),
-        zip(head, head.dropFirst()).allSatisfy({ $0 < $1 })
-      else { return "tensor 'head' is no ascending list of items" }
-      return nil
+      return ModelCheck.faultInHead(of: model, itemCount: itemCount)
     }
   }
 }

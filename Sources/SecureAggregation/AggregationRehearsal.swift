@@ -78,7 +78,8 @@ public struct AggregationRehearsal: Sendable {
     try client(participant, roster: roster)
   }
 
-  private func client(
+  /// - Parameter roster: `roster`, made once for many clients.
+  package func client(
     _ participant: ParticipantID, roster: [ParticipantID: VerificationKey]
   ) throws(AggregationParameterError) -> ClientSession {
     guard let identity = identities[participant] else {

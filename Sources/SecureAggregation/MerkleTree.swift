@@ -8,13 +8,6 @@ package enum MerkleTree {
 
   package static func leafHash(_ bytes: [UInt8]) -> Digest { SHA256.hash([0] + bytes) }
 
-  /// The inclusion paths of all leaves, each from the lowest sibling to the highest (RFC 9162 §2.1.3.1).
-  package static func paths(_ leaves: [Digest]) -> [[Digest]] {
-    var paths = [[Digest]](repeating: [], count: leaves.count)
-    _ = collect(leaves[...], into: &paths)
-    return paths
-  }
-
   /// The root that a leaf and its path lead to; `nil` when the path's length does not fit (RFC 9162 §2.1.3.2).
   package static func root(leaf: Digest, index: Int, leafCount: Int, path: [Digest]) -> Digest? {
     guard index >= 0, index < leafCount else { return nil }
@@ -38,20 +31,58 @@ package enum MerkleTree {
     return last == 0 ? hash : nil
   }
 
+  /// The nodes above the leaves, 32 bytes each: a subtree's own node, then its left part's, then its right part's. The first is
+  /// the root; there is none for a single leaf.
+  package static func nodes(_ leaves: [Digest]) -> [UInt8] {
+    var nodes = [UInt8](repeating: 0, count: Digest.byteCount * (leaves.count - 1))
+    _ = write(leaves[...], at: 0, into: &nodes)
+    return nodes
+  }
+
+  /// The inclusion path of one leaf from the lowest sibling to the highest (RFC 9162 §2.1.3.1), from `nodes` of its tree.
+  ///
+  /// - Parameter leaf: the hash of another leaf, asked for where a sibling is a leaf.
+  package static func path(of index: Int, leafCount: Int, nodes: [UInt8], leaf: (Int) -> Digest) -> [Digest] {
+    var path: [Digest] = []
+    var (first, count, place) = (0, leafCount, 0)
+    func hash(_ first: Int, _ count: Int, _ place: Int) -> Digest {
+      if count == 1 { return leaf(first) }
+      let start = Digest.byteCount * place
+      guard let digest = Digest(bytes: Array(nodes[start..<start + Digest.byteCount])) else {
+        preconditionFailure("a node has the length of a digest")
+      }
+      return digest
+    }
+    while count > 1 {
+      let left = split(count)
+      let (leftPlace, rightPlace) = (place + 1, place + left)
+      if index < first + left {
+        path.append(hash(first + left, count - left, rightPlace))
+        (count, place) = (left, leftPlace)
+      } else {
+        path.append(hash(first, left, leftPlace))
+        (first, count, place) = (first + left, count - left, rightPlace)
+      }
+    }
+    return path.reversed()
+  }
+
+  /// A subtree of c leaves has c − 1 nodes.
+  private static func write(_ leaves: ArraySlice<Digest>, at place: Int, into nodes: inout [UInt8]) -> Digest {
+    if leaves.count == 1 { return leaves[leaves.startIndex] }
+    let left = split(leaves.count)
+    let middle = leaves.startIndex + left
+    let digest = nodeHash(
+      write(leaves[..<middle], at: place + 1, into: &nodes), write(leaves[middle...], at: place + left, into: &nodes))
+    let start = Digest.byteCount * place
+    nodes.replaceSubrange(start..<start + Digest.byteCount, with: digest.bytes)
+    return digest
+  }
+
   private static func root(_ leaves: ArraySlice<Digest>) -> Digest {
     if leaves.count == 1 { return leaves[leaves.startIndex] }
     let middle = leaves.startIndex + split(leaves.count)
     return nodeHash(root(leaves[..<middle]), root(leaves[middle...]))
-  }
-
-  private static func collect(_ leaves: ArraySlice<Digest>, into paths: inout [[Digest]]) -> Digest {
-    if leaves.count == 1 { return leaves[leaves.startIndex] }
-    let middle = leaves.startIndex + split(leaves.count)
-    let left = collect(leaves[..<middle], into: &paths)
-    let right = collect(leaves[middle...], into: &paths)
-    for index in leaves.startIndex..<middle { paths[index].append(right) }
-    for index in middle..<leaves.endIndex { paths[index].append(left) }
-    return nodeHash(left, right)
   }
 
   private static func nodeHash(_ left: Digest, _ right: Digest) -> Digest {

@@ -73,6 +73,18 @@ import WireProtocol
     }
   }
 
+  @Test func `a plan that is a try of a search says so in the coordinator's ledger, before anything is charged`() async throws {
+    let task = try await TestTask(settings: Self.rounds + ["search: rates"])
+    #expect(task.plan.plan.search == "rates")
+    try await task.run(until: { try task.state.store.releases(of: task.session).count == 1 })
+    try await task.restart()
+    try await task.run()
+    let state = try PlanLedger(folder: task.state.folder).state
+    #expect(state.searches == ["rates"] && state.notes.count { $0.text.hasPrefix("search: ") } == 1)
+    #expect(state.charges.allSatisfy { $0.number > 2 })
+    await #expect(throws: (any Error).self) { try await TestTask(settings: Self.rounds + ["search: \"\""]) }
+  }
+
   @Test func `records are handed out by their numbers, and heads are read out by theirs`() async throws {
     let task = try await TestTask(settings: Self.rounds)
     try await task.run()

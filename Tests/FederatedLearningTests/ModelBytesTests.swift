@@ -79,7 +79,7 @@ internal import Testing
   }
 
   @Test(arguments: [
-    "mf", "mf-private", "als", "covariance", "covariance-private", "popularity", "sasrec", "gru", "cnn", "two-tower",
+    "mf", "mf-private", "als", "covariance", "covariance-private", "hybrid", "popularity", "sasrec", "gru", "cnn", "two-tower",
   ])
   func `the models of a run pass the partner's check, and damaged ones do not`(name: String) throws {
     let algorithm: any FederatedAlgorithm =
@@ -89,6 +89,8 @@ internal import Testing
       case "als": try AlternatingLeastSquares(itemCount: 9, configuration: .init(dimension: 3, sweeps: 2))
       case "covariance": try CovarianceAlgorithm(itemCount: 9, plan: .wholeCatalogue(ridge: 3))
       case "covariance-private": try CovarianceAlgorithm(itemCount: 9, plan: .head(size: 4, countsShare: 0.1))
+      case "hybrid":
+        try HybridFactorization(itemCount: 9, headSize: 4, rounds: RankOneFactorization(dimension: 3, rounds: 2))
       case "popularity": try PopularityAlgorithm(itemCount: 9)
       default:
         try AlgorithmRegistry.make(

@@ -47,6 +47,27 @@ import Testing
     #expect(status.contains("'again'") && status.components(separatedBy: "ledger 'data' of").count == 3)
   }
 
+  @Test func `each try of a search over settings is noted by the ledger once, and the search is counted`() async throws {
+    let setting = PlanSetting(noise: .central, configure: { $0.search = "rates (first)" })
+    let cap = try PrivacyBudget(epsilon: 30, delta: 1e-6)
+    let world = try await World.joined(setting, cap: cap)
+    let review = try Joining.review(home: world.homes[0], store: try world.store(0))
+    #expect(review.text.contains("one try of the search 'rates (first)' over settings"))
+    for tries in 1...2 {
+      if tries == 2 {
+        try await world.coordinator.publish(setting)
+        for index in world.homes.indices { try await world.fetch(index) }
+        let hash = try await world.coordinator.planHash()
+        for index in world.homes.indices { try world.accept(index, plan: hash) }
+      }
+      _ = try await world.run()
+      let bytes = try #require(FileManager.default.contents(atPath: world.homes[0].ledger(of: .standard)))
+      let state = try #require(LedgerVerifier().verify(Array(bytes)).state)
+      #expect(state.charges.count == tries && state.searches == ["rates (first)"])
+      #expect(state.notes.count { $0.text.hasPrefix("search: rates (first) (plan ") } == tries)
+    }
+  }
+
   @Test func `a release that was tried in vain costs once more in the review, one that is open or out does not`() async throws {
     let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 20, delta: 1e-6))
     let (home, store) = (world.homes[0], try world.store(0))

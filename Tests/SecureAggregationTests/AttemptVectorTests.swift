@@ -96,7 +96,7 @@ import Testing
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     #expect(
-      action == .send(messages.map { OutgoingMessage(recipient: $0.0, message: $0.1) }),
+      action == .send(OutgoingMessages(messages.map { OutgoingMessage(recipient: $0.0, message: $0.1) })),
       sourceLocation: sourceLocation)
   }
 

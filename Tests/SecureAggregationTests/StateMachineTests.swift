@@ -144,7 +144,7 @@ import Testing
       var journal: [(ClientMessage, ParticipantID)] = []
       var server = try AggregatorSession(
         parameters: rehearsal.parameters, context: rehearsal.context, roster: rehearsal.roster)
-      var last = AggregatorAction.send([])
+      var last = AggregatorAction.send(OutgoingMessages([]))
       for stage in AggregationStage.allCases {
         for (message, sender) in recorded where message.stage == stage {
           _ = server.receive(message, from: sender)

@@ -44,7 +44,7 @@ extension CapObstacle {
     case .unknownPlan(let plan):
       "\(ledger) was charged under the plan \(plan.hex.prefix(16))…, which this home has lost or cannot read; no cap over two plans is proven without it, so that it is charged for no other. Copy that plan into the folder ledgers/plans of this home: every partner that took part has it there, and it is the plan.json of what the coordinator writes with `tacit-coordinator export --plan NUMBER` (its hash is checked; any name ending with .json will do)."
     case .otherUnit(let plan, let partners):
-      "\(ledger) was charged under the plan \(plan.hex.prefix(16))…, which promises something to users at up to \(partners) partner\(partners == 1 ? "" : "s"), and this plan to users at another number: the two cannot be added up, so that nothing of this plan is charged to it. Ask for a plan with partners-per-user \(partners)."
+      "\(ledger) was charged under the plan \(plan.hex.prefix(16))…, which promises something to users at up to \(partners) partner\(partners == 1 ? "" : "s"), and this plan to users at another number: the two cannot be added up, so that nothing of this plan is charged to it. Ask for a plan with max-partners-per-user \(partners)."
     case .twoLedgers(let plan):
       "The ledger '\(name)' and one that is linked with it would both be charged under the plan \(plan.hex.prefix(16))…: the same people would be in one sum twice, which is more than the plan states for them. One of the two homes takes part in it, not both."
     }

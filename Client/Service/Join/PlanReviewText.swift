@@ -48,6 +48,8 @@ extension PlanReview {
         "each round is tried at most \(plan.aggregation.maximumAttempts) times; every attempt that got your masked sum is charged",
         schedule,
       ]
+      + (plan.search.map { ["one try of the search '\($0)' over settings: your ledger notes it, and your report counts it"] }
+        ?? [])
   }
 
   private var schedule: String {
@@ -88,6 +90,8 @@ extension PlanReview {
       case "covariance": "which items the user has, and which of them together"
       case "mf":
         "which items the user has; then, for every item, how its factors would have to change to fit the user's items better"
+      case "hybrid":
+        "which items the user has, and which of them together; then, for every item, how its factors would have to change to fit the user's items better"
       case "als": "what the user's items say about the factors of every item"
       case "sasrec", "gru", "cnn", "two-tower":
         "which items the user has; then how the numbers of a network would have to change to foretell the user's items from those before them"

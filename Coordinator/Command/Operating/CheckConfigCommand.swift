@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CommandSupport
 internal import CoordinatorService
+internal import CryptoPrimitives
 internal import Foundation
 internal import Operations
 
@@ -21,6 +22,10 @@ struct CheckConfigCommand: AsyncParsableCommand {
       Console.output(settings.explanation)
       Console.output(
         "\nserve would listen on \(configuration.listen) for training, \(configuration.enrolmentListen) for enrolment")
+      let probe = SuiteProbe()
+      let speeds = KeystreamSuite.allCases.map { "\($0.name) \(Text.significant(probe.gigabytesPerSecond($0))) GB/s" }
+      Console.output(
+        "masks expand at \(speeds.joined(separator: ", ")) here: a plan with suite: auto would take \(probe.fastest.name)")
       for warning in configuration.warnings { Console.error("tacit-coordinator: \(warning)") }
       guard FileManager.default.fileExists(atPath: configuration.state.path) else {
         return Console.error(

@@ -111,6 +111,9 @@ enum PlanSummary {
           : "up to \(away) may be away"),
       "attempts    at most \(plan.aggregation.maximumAttempts) for each round; when the last comes to nothing, the plan is over",
     ]
+    if plan.aggregation.isSecure, let suite = KeystreamSuite(rawValue: plan.aggregation.suite) {
+      lines.append("masks       expanded by \(suite.name)")
+    }
     if let opening = plan.opening { lines.append("opening     \(words(opening, partners: count))") }
     let ratios = plan.noiseRatios
     if let least = ratios.min(), let most = ratios.max() {

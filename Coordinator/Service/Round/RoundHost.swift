@@ -191,9 +191,13 @@ public actor RoundHost {
           "the ledger \(path) is gone, but rounds have happened: what was spent is not known; put the ledger back, or make a new plan"
         )
       }
-      _ = try PrivacyLedger.create(
-        at: path, kind: .coordinator, holder: "coordinator", dataset: content.task,
-        created: Int(parts.clock().timeIntervalSince1970), key: parts.signingKey)
+      let now = Int(parts.clock().timeIntervalSince1970)
+      do {
+        // Its lock goes with it.
+        let ledger = try PrivacyLedger.create(
+          at: path, kind: .coordinator, holder: "coordinator", dataset: content.task, created: now, key: parts.signingKey)
+        try ledger.noteSearch(of: content, hash: plan.hash, time: now)
+      }
       return try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)
     }
     return try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)

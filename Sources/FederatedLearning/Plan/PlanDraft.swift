@@ -21,6 +21,8 @@ public struct PlanDraft: Sendable {
   public var evaluationShare: Double = 0
   /// Attempts beyond the first that the budget must be able to pay for.
   public var reserveAttempts = 0
+  /// Name of the search over settings that the plan is a try of.
+  public var search: String?
 
   public init(
     task: String, session: SessionID, configuration: AlgorithmConfiguration, modelSeed: UInt64,
@@ -68,6 +70,7 @@ public struct PlanDraft: Sendable {
     var plan = TrainingPlan(
       task: task, session: session.hex, algorithm: configuration, modelSeed: modelSeed, catalogue: catalogue,
       roster: roster, coordinatorKey: coordinatorKey, aggregation: aggregation, privacy: privacy, releases: [])
+    plan.search = search
     plan.releases = privacy.noise == .none ? try exactReleases(algorithm, plan) : try noisedReleases(algorithm, plan)
     try plan.validate()
     return plan

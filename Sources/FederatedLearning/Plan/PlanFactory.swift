@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+public import CryptoPrimitives
 public import Recommender
 public import SecureAggregation
 
@@ -35,11 +35,31 @@ public struct PlanDecisions: Sendable, Equatable {
   public var attempts = 3
   public var reserveAttempts = 0
   public var usesInsecureTestRandomness = false
+  /// Name of the search over settings that the plan is a try of.
+  public var search: String?
 
   public init(task: String, algorithm: String, nominalUsers: Int) {
     self.task = task
     self.algorithm = algorithm
     self.nominalUsers = nominalUsers
+  }
+}
+
+/// How masks are to be expanded.
+public enum SuiteChoice: String, Sendable, Equatable, CaseIterable {
+  case aes256 = "aes256-ctr"
+  case chaCha20 = "chacha20"
+  /// Whichever is faster where the plan is made.
+  case automatic = "auto"
+
+  /// - Parameter probe: asked only when the choice is free.
+  /// - Returns: what stands in the plan, so that all of its partners agree.
+  public func suite(probe: () -> SuiteProbe = { SuiteProbe() }) -> KeystreamSuite {
+    switch self {
+    case .aes256: .aes256CTR
+    case .chaCha20: .chaCha20
+    case .automatic: probe().fastest
+    }
   }
 }
 
@@ -86,6 +106,7 @@ public enum PlanFactory {
     draft.samplingRate = decisions.noise == .none ? 1 : decisions.samplingRate
     draft.evaluationShare = decisions.noise == .none ? 0 : decisions.evaluationShare
     draft.reserveAttempts = decisions.reserveAttempts
+    draft.search = decisions.search
     return (try PlanFile(try draft.plan(for: algorithm)), algorithm)
   }
 

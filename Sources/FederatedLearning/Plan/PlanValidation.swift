@@ -18,6 +18,9 @@ extension TrainingPlan {
     guard Digest(hex: catalogue.hash) != nil, (1...1 << 26).contains(catalogue.itemCount) else {
       throw PlanError("'catalogue' needs a hash of 64 hexadecimal digits and 1 to \(1 << 26) items")
     }
+    if let search, !Self.isSearchName(search) {
+      throw PlanError("'search' is no name of 1 to 200 bytes without control characters")
+    }
     try validateRoster()
     try validatePrivacy()
     guard !releases.isEmpty, releases.count <= 1 << 20 else {
@@ -28,6 +31,11 @@ extension TrainingPlan {
     }
     for index in releases.indices { try validateRelease(index) }
     try validateBudget()
+  }
+
+  /// Whether a search over settings can be called so.
+  public static func isSearchName(_ name: String) -> Bool {
+    (1...200).contains(name.utf8.count) && !name.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
   }
 
   /// The ledgers stop a plan that overspends; a plan that is bound to be stopped is refused at once.

@@ -25,6 +25,8 @@ public struct TrainingPlan: Sendable, Equatable, Codable {
   public var privacy: PrivacyPolicy
   /// The releases, in order. Each is one round (one or more attempts).
   public var releases: [PlannedRelease]
+  /// The search over settings on private data that this plan is a try of; every ledger that is charged for it says so.
+  public var search: String?
 
   public init(
     task: String, session: String, algorithm: AlgorithmConfiguration, modelSeed: UInt64,

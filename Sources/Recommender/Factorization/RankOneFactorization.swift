@@ -49,10 +49,15 @@ public struct RankOneFactorization: Sendable, Equatable {
   func shapes(itemCount: Int) -> [ReleaseShape] {
     let counts = ReleaseShape(
       name: "item counts", dimension: itemCount, maximumNonZeros: itemCount, budgetShare: countShare)
+    return [counts] + gradientShapes(itemCount: itemCount, share: 1 - countShare)
+  }
+
+  /// The releases after the counts, with this share of the budget together.
+  func gradientShapes(itemCount: Int, share: Double) -> [ReleaseShape] {
     let round = ReleaseShape(
       name: "item gradients", dimension: itemCount * dimension, maximumNonZeros: itemCount * dimension,
-      budgetShare: (1 - countShare) / Double(rounds))
-    return [counts] + Array(repeating: round, count: rounds)
+      budgetShare: share / Double(rounds))
+    return Array(repeating: round, count: rounds)
   }
 
   func trainer(model: ItemModel) -> any LocalTrainer {
@@ -82,7 +87,7 @@ public struct RankOneFactorization: Sendable, Equatable {
   }
 
   /// `values` divided by their L2 norm; all equal when they are all 0.
-  private static func unit(_ values: [Float]) -> [Float] {
+  static func unit(_ values: [Float]) -> [Float] {
     let norm = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
     if norm > 0 { return values.map { Float(Double($0) / norm) } }
     return values.map { _ in 1 / Float(values.count).squareRoot() }

@@ -56,10 +56,41 @@ public struct OutgoingMessage: Hashable, Sendable {
   }
 }
 
+/// The messages of a stage, each made when it is asked for: what ten thousand are told need not all be there at once.
+public struct OutgoingMessages: RandomAccessCollection, Equatable, Sendable {
+  /// Whom there is a message for.
+  public let recipients: [ParticipantID]
+  private let message: @Sendable (ParticipantID) -> ServerMessage
+
+  init(_ recipients: [ParticipantID], message: @escaping @Sendable (ParticipantID) -> ServerMessage) {
+    self.recipients = recipients
+    self.message = message
+  }
+
+  /// Messages that are there already.
+  ///
+  /// - Precondition: one for each recipient.
+  package init(_ messages: [OutgoingMessage]) {
+    let all = Dictionary(uniqueKeysWithValues: messages.map { ($0.recipient, $0.message) })
+    self.init(messages.map(\.recipient)) { recipient in
+      guard let message = all[recipient] else { preconditionFailure("there is a message for every recipient") }
+      return message
+    }
+  }
+
+  public var startIndex: Int { recipients.startIndex }
+  public var endIndex: Int { recipients.endIndex }
+  public subscript(position: Int) -> OutgoingMessage {
+    OutgoingMessage(recipient: recipients[position], message: message(recipients[position]))
+  }
+
+  public static func == (left: Self, right: Self) -> Bool { left.elementsEqual(right) }
+}
+
 /// What closing a stage leads to.
 public enum AggregatorAction: Equatable, Sendable {
   /// The next stage is open; send these.
-  case send([OutgoingMessage])
+  case send(OutgoingMessages)
   /// The attempt is over without a sum; send the abort to these participants, who have not left.
   case abort(Abort, recipients: [ParticipantID])
   /// The attempt is over with a sum.

@@ -17,8 +17,9 @@ struct AggregatorConsistencyCheck: Sendable {
     signedBytes = set.signedBytes(suite: setting.parameters.suite, transcript: inputs.transcript)
   }
 
-  func messages(except gone: Set<ParticipantID>) -> [OutgoingMessage] {
-    survivors.filter { !gone.contains($0) }.map { OutgoingMessage(recipient: $0, message: .survivorSet(set)) }
+  func messages(except gone: Set<ParticipantID>) -> OutgoingMessages {
+    let message = ServerMessage.survivorSet(set)
+    return OutgoingMessages(survivors.filter { !gone.contains($0) }) { _ in message }
   }
 
   mutating func take(_ message: ConsistencySignature, _ setting: AggregatorSetting) -> AggregatorRefusal? {

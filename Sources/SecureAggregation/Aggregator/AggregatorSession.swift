@@ -177,7 +177,7 @@ public struct AggregatorSession: Sendable {
     case .shareKeys(let stage):
       let next = stage.close(setting)
       state = .maskedInput(next)
-      return .send(stage.deliveries(setting, except: gone))
+      return .send(stage.deliveries(setting, next.graph, except: gone))
     case .maskedInput(let stage):
       let next = stage.close(setting)
       state = .consistencyCheck(next)

@@ -6,7 +6,7 @@ struct AggregatorShareKeys: Sendable {
   let advertisements: [KeyAdvertisement]
   /// Their hash.
   let hash: Digest
-  var deals: [ParticipantID: KeyShares] = [:]
+  var deals: [ParticipantID: Deal] = [:]
 
   init(advertisements: [KeyAdvertisement], hash: Digest) {
     self.advertisements = advertisements
@@ -19,18 +19,19 @@ struct AggregatorShareKeys: Sendable {
     AdvertisementList(advertisements: advertisements).advertisement(of: participant) != nil
   }
 
-  func messages(except gone: Set<ParticipantID>) -> [OutgoingMessage] {
+  func messages(except gone: Set<ParticipantID>) -> OutgoingMessages {
     let message = ServerMessage.advertisementList(AdvertisementList(advertisements: advertisements))
-    return advertisers.filter { !gone.contains($0) }.map { OutgoingMessage(recipient: $0, message: message) }
+    return OutgoingMessages(advertisers.filter { !gone.contains($0) }) { _ in message }
   }
 
   mutating func take(_ message: KeyShares, _ setting: AggregatorSetting) -> AggregatorRefusal? {
     guard hasRightHolders(message, setting.parameters) else { return .wrongHolders }
-    guard MerkleTree.root(leaves(of: message, setting)) == message.root else { return .wrongRoot }
+    let leaves = message.entries.map { leaf(of: $0, by: message.dealer, setting) }
+    guard MerkleTree.root(leaves) == message.root else { return .wrongRoot }
     let signed = setting.keys.shareRoot(
       dealer: message.dealer, advertisements: hash, leafCount: message.entries.count, root: message.root)
     guard setting.verifies(message.signature, of: signed, by: message.dealer) else { return .badSignature }
-    deals[message.dealer] = message
+    deals[message.dealer] = Deal(message, leaves: leaves)
     return nil
   }
 
@@ -57,7 +58,7 @@ struct AggregatorShareKeys: Sendable {
     var present = Set(deals.keys)
     while true {
       let stranded = present.filter { dealer in
-        (deals[dealer]?.entries.count { present.contains($0.holder) } ?? 0) < setting.parameters.threshold
+        (deals[dealer]?.holders.ids.count { present.contains($0) } ?? 0) < setting.parameters.threshold
       }
       if stranded.isEmpty { return present.sorted() }
       present.subtract(stranded)
@@ -77,46 +78,118 @@ struct AggregatorShareKeys: Sendable {
         roots: contributors.compactMap { dealer in deals[dealer].map { (dealer, $0.root) } })
       : setting.keys.transcript(advertisements: hash, contributors: contributors)
     return AggregatorMaskedInput(
-      advertisements: advertised, graph: SettledGraph(deals.filter { present.contains($0.key) }, isComplete: isComplete),
+      advertisements: advertised,
+      graph: SettledGraph(deals.filter { present.contains($0.key) }.mapValues(\.holders), isComplete: isComplete),
       transcript: transcript,
       sum: RingVector(count: setting.parameters.dimension, modulusBits: setting.parameters.modulusBits))
   }
 
   /// What every dealer sent to each holder, with the path to the dealer's signed root.
-  func deliveries(_ setting: AggregatorSetting, except gone: Set<ParticipantID>) -> [OutgoingMessage] {
-    let contributors = contributors(setting)
-    let present = Set(contributors)
-    let isComplete = setting.parameters.graph == .complete
-    var entries: [ParticipantID: [ShareDelivery.Entry]] = [:]
-    for dealer in contributors {
-      guard let deal = deals[dealer] else { continue }
-      let paths = MerkleTree.paths(leaves(of: deal, setting))
-      for (index, entry) in deal.entries.enumerated() where present.contains(entry.holder) {
-        entries[entry.holder, default: []].append(
-          ShareDelivery.Entry(
-            dealer: dealer, root: deal.root, signature: deal.signature, selfMaskCommitment: entry.selfMaskCommitment,
-            maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed, path: paths[index],
-            sharesMask: entry.sharesMask, leafIndex: isComplete ? 0 : UInt32(index),
-            leafCount: isComplete ? 0 : UInt32(deal.entries.count)))
-      }
-    }
-    return contributors.filter { !gone.contains($0) }.map { holder in
-      OutgoingMessage(
-        recipient: holder,
-        message: .shareDelivery(
-          ShareDelivery(
-            context: setting.context, contributors: isComplete ? [] : contributors, entries: entries[holder] ?? [])))
+  ///
+  /// - Parameter graph: what this stage has been closed to.
+  func deliveries(_ setting: AggregatorSetting, _ graph: SettledGraph, except gone: Set<ParticipantID>) -> OutgoingMessages {
+    OutgoingMessages(graph.contributors.filter { !gone.contains($0) }) { holder in
+      .shareDelivery(delivery(to: holder, graph, setting))
     }
   }
 
-  private func leaves(of message: KeyShares, _ setting: AggregatorSetting) -> [Digest] {
-    message.entries.map {
-      MerkleTree.leafHash(
-        setting.keys.shareLeaf(
-          dealer: message.dealer, holder: $0.holder, point: setting.point(of: $0.holder),
-          selfMaskCommitment: $0.selfMaskCommitment, maskSeedCommitment: $0.maskSeedCommitment,
-          sealed: $0.sealed, sharesMask: setting.parameters.graph == .complete ? nil : $0.sharesMask))
+  private func delivery(to holder: ParticipantID, _ graph: SettledGraph, _ setting: AggregatorSetting) -> ShareDelivery {
+    let isComplete = setting.parameters.graph == .complete
+    let entries = (graph.dealers[holder] ?? []).compactMap { dealer -> ShareDelivery.Entry? in
+      guard let deal = deals[dealer], let index = deal.holders.index(of: holder) else { return nil }
+      let entry = deal.entry(index, by: dealer)
+      let path = MerkleTree.path(of: index, leafCount: deal.holders.ids.count, nodes: deal.nodes) {
+        leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
+      }
+      return ShareDelivery.Entry(
+        dealer: dealer, root: deal.root, signature: deal.signature, selfMaskCommitment: entry.selfMaskCommitment,
+        maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed, path: path,
+        sharesMask: entry.sharesMask, leafIndex: isComplete ? 0 : UInt32(index),
+        leafCount: isComplete ? 0 : UInt32(deal.holders.ids.count))
     }
+    return ShareDelivery(context: setting.context, contributors: isComplete ? [] : graph.contributors, entries: entries)
+  }
+
+  private func leaf(of entry: KeyShares.Entry, by dealer: ParticipantID, _ setting: AggregatorSetting) -> Digest {
+    MerkleTree.leafHash(
+      setting.keys.shareLeaf(
+        dealer: dealer, holder: entry.holder, point: setting.point(of: entry.holder),
+        selfMaskCommitment: entry.selfMaskCommitment, maskSeedCommitment: entry.maskSeedCommitment,
+        sealed: entry.sealed, sharesMask: setting.parameters.graph == .complete ? nil : entry.sharesMask))
+  }
+}
+
+/// A dealer's message as it is kept until it is handed on: bytes side by side, for a digest that is an array of its own takes thrice
+/// its length, and ten thousand dealers have a million holders.
+struct Deal: Sendable {
+  let root: Digest
+  let signature: Signature
+  let holders: DealtHolders
+  /// 160 bytes for each holder; zeros where the holder is the dealer.
+  private let sealed: [UInt8]
+  /// Above the leaves (`MerkleTree.nodes`).
+  let nodes: [UInt8]
+
+  /// - Precondition: exactly the dealer's own entry, if there is one, has no ciphertext.
+  init(_ message: KeyShares, leaves: [Digest]) {
+    root = message.root
+    signature = message.signature
+    holders = DealtHolders(message.entries)
+    var sealed: [UInt8] = []
+    sealed.reserveCapacity(SealedShares.byteCount * message.entries.count)
+    for entry in message.entries { sealed += entry.sealed?.bytes ?? [UInt8](repeating: 0, count: SealedShares.byteCount) }
+    self.sealed = sealed
+    nodes = MerkleTree.nodes(leaves)
+  }
+
+  /// The entry of one holder as it came.
+  func entry(_ index: Int, by dealer: ParticipantID) -> KeyShares.Entry {
+    let holder = holders.ids[index]
+    let start = SealedShares.byteCount * index
+    let commitments = holders.commitments(index)
+    return KeyShares.Entry(
+      holder: holder, selfMaskCommitment: commitments.selfMask, maskSeedCommitment: commitments.maskSeed,
+      sealed: holder == dealer ? nil : SealedShares(bytes: Array(sealed[start..<start + SealedShares.byteCount])),
+      sharesMask: holders.sharesMask[index])
+  }
+}
+
+/// Who holds a dealer's shares, ascending, and what the dealer committed to for each.
+struct DealtHolders: Sendable {
+  let ids: [ParticipantID]
+  let sharesMask: [Bool]
+  /// 64 bytes for each.
+  private let bytes: [UInt8]
+
+  init(_ entries: [KeyShares.Entry]) {
+    ids = entries.map(\.holder)
+    sharesMask = entries.map(\.sharesMask)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * Digest.byteCount * entries.count)
+    for entry in entries { bytes += entry.selfMaskCommitment.bytes + entry.maskSeedCommitment.bytes }
+    self.bytes = bytes
+  }
+
+  func index(of holder: ParticipantID) -> Int? { ids.ascendingIndex(of: holder) }
+
+  func commitments(_ index: Int) -> ShareCommitments {
+    let start = 2 * Digest.byteCount * index
+    guard let selfMask = Digest(bytes: Array(bytes[start..<start + Digest.byteCount])),
+      let maskSeed = Digest(bytes: Array(bytes[start + Digest.byteCount..<start + 2 * Digest.byteCount]))
+    else { preconditionFailure("two digests are kept for every holder") }
+    return ShareCommitments(selfMask: selfMask, maskSeed: maskSeed)
+  }
+}
+
+extension [ParticipantID] {
+  /// Where an element of an ascending list stands.
+  func ascendingIndex(of participant: ParticipantID) -> Int? {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < participant { low = middle + 1 } else { high = middle }
+    }
+    return low < count && self[low] == participant ? low : nil
   }
 }
 
@@ -124,26 +197,25 @@ struct AggregatorShareKeys: Sendable {
 struct SettledGraph: Sendable {
   /// U2, ascending.
   let contributors: [ParticipantID]
-  /// By dealer: the holders of its shares and what it committed to, ascending by holder.
-  let holders: [ParticipantID: [(id: ParticipantID, commitments: ShareCommitments)]]
+  /// By dealer: the holders of its shares and what it committed to.
+  let holders: [ParticipantID: DealtHolders]
   /// By holder: whose shares it holds, ascending.
   let dealers: [ParticipantID: [ParticipantID]]
   /// Drawn graph: with whom in U2 a participant shares a mask. `nil` in the complete graph: with everybody.
   private let masks: [ParticipantID: Set<ParticipantID>]?
 
-  init(_ deals: [ParticipantID: KeyShares], isComplete: Bool) {
+  init(_ deals: [ParticipantID: DealtHolders], isComplete: Bool) {
     contributors = deals.keys.sorted()
-    holders = deals.mapValues { deal in
-      deal.entries.map { ($0.holder, ShareCommitments(selfMask: $0.selfMaskCommitment, maskSeed: $0.maskSeedCommitment)) }
-    }
+    holders = deals
     var dealers: [ParticipantID: [ParticipantID]] = [:]
     var masks: [ParticipantID: Set<ParticipantID>] = [:]
     for dealer in contributors {
-      for entry in deals[dealer]?.entries ?? [] where deals[entry.holder] != nil {
-        dealers[entry.holder, default: []].append(dealer)
-        if entry.sharesMask {
-          masks[dealer, default: []].insert(entry.holder)
-          masks[entry.holder, default: []].insert(dealer)
+      guard let deal = deals[dealer] else { continue }
+      for (holder, sharesMask) in zip(deal.ids, deal.sharesMask) where deals[holder] != nil {
+        dealers[holder, default: []].append(dealer)
+        if sharesMask {
+          masks[dealer, default: []].insert(holder)
+          masks[holder, default: []].insert(dealer)
         }
       }
     }
@@ -155,36 +227,18 @@ struct SettledGraph: Sendable {
   func isCovered(by present: Set<ParticipantID>, threshold: Int) -> Bool {
     if masks == nil { return present.count >= threshold }
     return contributors.allSatisfy { dealer in
-      (holders[dealer]?.count { present.contains($0.id) } ?? 0) >= threshold
+      (holders[dealer]?.ids.count { present.contains($0) } ?? 0) >= threshold
     }
   }
 
   /// What a dealer committed to for one holder.
   func commitments(of dealer: ParticipantID, to holder: ParticipantID) -> ShareCommitments? {
-    guard let list = holders[dealer], let index = Self.index(in: list.count, where: { list[$0].id < holder }),
-      list[index].id == holder
-    else { return nil }
-    return list[index].commitments
+    guard let list = holders[dealer] else { return nil }
+    return list.index(of: holder).map { list.commitments($0) }
   }
 
   /// Where a dealer's share stands in the response of one holder.
-  func position(of dealer: ParticipantID, at holder: ParticipantID) -> Int? {
-    guard let list = dealers[holder], let index = Self.index(in: list.count, where: { list[$0] < dealer }),
-      list[index] == dealer
-    else { return nil }
-    return index
-  }
-
-  /// The first index that is not below, of an ascending list; `nil` when all are.
-  private static func index(in count: Int, where isBelow: (Int) -> Bool) -> Int? {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if isBelow(middle) { low = middle + 1 } else { high = middle }
-    }
-    return low < count ? low : nil
-  }
+  func position(of dealer: ParticipantID, at holder: ParticipantID) -> Int? { dealers[holder]?.ascendingIndex(of: dealer) }
 
   func sharesMask(_ one: ParticipantID, _ other: ParticipantID) -> Bool {
     masks.map { $0[one]?.contains(other) ?? false } ?? true
@@ -194,7 +248,7 @@ struct SettledGraph: Sendable {
   /// own must be among them.
   func signatures(_ all: ConsistencySignatures, for reader: ParticipantID) -> ConsistencySignatures {
     guard masks != nil else { return all }
-    let witnesses = Set(holders[reader]?.map(\.id) ?? []).union([reader])
+    let witnesses = Set(holders[reader]?.ids ?? []).union([reader])
     return ConsistencySignatures(context: all.context, entries: all.entries.filter { witnesses.contains($0.participant) })
   }
 }

@@ -28,10 +28,9 @@ struct AggregatorUnmask: Sendable {
 
   func hasSigned(_ participant: ParticipantID) -> Bool { signed.contains(participant) }
 
-  func messages(except gone: Set<ParticipantID>) -> [OutgoingMessage] {
-    signers.filter { !gone.contains($0) }.map {
-      OutgoingMessage(
-        recipient: $0, message: .consistencySignatures(inputs.graph.signatures(signatures, for: $0)))
+  func messages(except gone: Set<ParticipantID>) -> OutgoingMessages {
+    OutgoingMessages(signers.filter { !gone.contains($0) }) { [graph = inputs.graph, signatures] recipient in
+      .consistencySignatures(graph.signatures(signatures, for: recipient))
     }
   }
 
@@ -91,10 +90,10 @@ struct AggregatorUnmask: Sendable {
   /// The first t shares of a dealer's secret, ascending by holder.
   private func shares(of dealer: ParticipantID, _ threshold: Int) -> [(holder: ParticipantID, share: ShareValue)] {
     var shares: [(holder: ParticipantID, share: ShareValue)] = []
-    for holder in inputs.graph.holders[dealer] ?? [] where shares.count < threshold {
-      guard let response = responses[holder.id], let position = inputs.graph.position(of: dealer, at: holder.id)
+    for holder in inputs.graph.holders[dealer]?.ids ?? [] where shares.count < threshold {
+      guard let response = responses[holder], let position = inputs.graph.position(of: dealer, at: holder)
       else { continue }
-      shares.append((holder.id, response.entries[position].share))
+      shares.append((holder, response.entries[position].share))
     }
     return shares
   }

@@ -83,47 +83,16 @@ extension BenchCommand {
     // MARK: others
 
     private func peers(_ counts: [Int]) throws -> [Row] {
-      let folder = URL(fileURLWithPath: root)
-      let script = folder.appending(path: "scripts/accountant-peers.py")
-      let environment = folder.appending(path: ".build/accountant-peers")
-      let python = environment.appending(path: "bin/python")
-      guard FileManager.default.fileExists(atPath: script.path) else {
-        throw CommandFailure(.unavailable, "\(script.path) is absent; run in the project's folder or give --root")
-      }
-      if !FileManager.default.isExecutableFile(atPath: python.path) {
-        guard install else {
-          throw CommandFailure(
-            .unavailable, "dp-accounting and prv-accountant are not installed under .build/accountant-peers; add --install")
-        }
-        _ = try shell("/usr/bin/env", ["python3", "-m", "venv", environment.path])
-        _ = try shell(python.path, ["-m", "pip", "install", "--quiet", "dp-accounting", "prv-accountant"])
-      }
-      let output = try shell(
-        python.path,
-        [
-          script.path, "--noise-multiplier", "\(noiseMultiplier)", "--rate", "\(rate)", "--delta", "\(delta)", "--repeats",
-          "\(repeats)",
-        ]
+      let script = URL(fileURLWithPath: root).appending(path: "scripts/accountant-peers.py").path
+      let output = try PythonPeers(
+        root: root, name: "accountant-peers", packages: ["dp-accounting", "prv-accountant"], installs: install
+      ).output(
+        of: script,
+        ["--noise-multiplier", "\(noiseMultiplier)", "--rate", "\(rate)", "--delta", "\(delta)", "--repeats", "\(repeats)"]
           + counts.map(String.init))
       do { return try JSONDecoder().decode([Row].self, from: output) } catch {
-        throw CommandFailure(.unavailable, "\(script.path) printed something else than rows: dp-accounting may have changed")
+        throw CommandFailure(.unavailable, "\(script) printed something else than rows: dp-accounting may have changed")
       }
-    }
-
-    private func shell(_ program: String, _ arguments: [String]) throws -> Data {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: program)
-      process.arguments = arguments
-      let pipe = Pipe()
-      process.standardOutput = pipe
-      do { try process.run() } catch { throw CommandFailure(.unavailable, "\(program) cannot be started") }
-      let output = pipe.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else {
-        throw CommandFailure(
-          .unavailable, "\(program) \(arguments.prefix(3).joined(separator: " ")) failed with code \(process.terminationStatus)")
-      }
-      return output
     }
 
     private func printTable(_ rows: [Row]) {

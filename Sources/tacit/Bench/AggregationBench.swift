@@ -19,6 +19,8 @@ struct AggregationWork {
   var entries: Int
   var bits: Int
   var dropouts: Double
+  /// The server in a process of its own.
+  var serverIsSeparate = false
 
   var dropoutCount: Int { Int(dropouts * Double(clients) + 1e-9) }
 
@@ -53,7 +55,7 @@ struct AggregationRow: Codable {
   let serverSeconds: Double
   /// What a client sends in all, as bytes on the wire.
   let uploadBytes: Int
-  /// Largest resident memory of the process so far, all parties and their inputs in it.
+  /// Largest resident memory of the process so far, all parties and their inputs in it; of a separate server its own.
   let peakBytes: Int
   /// The server's masks, expanded and added by the C loop.
   let limitSeconds: Double
@@ -63,6 +65,14 @@ struct AggregationRow: Codable {
   let cipherSeconds: Double
   /// Time of the C loop over time of our expansion, for one client's masks alone: 1 is the machine's limit.
   let expansionShareOfLimit: Double
+  /// The same of Flower's SecAgg+, where it was measured beside ours.
+  private(set) var peerClientSeconds: Double?
+  private(set) var peerServerSeconds: Double?
+  private(set) var peerUploadBytes: Int?
+
+  mutating func compare(with peer: AggregationPeer.Figures?) {
+    (peerClientSeconds, peerServerSeconds, peerUploadBytes) = (peer?.clientSeconds, peer?.serverSeconds, peer?.uploadBytes)
+  }
 
   func json() throws -> String {
     let encoder = JSONEncoder()
@@ -77,6 +87,15 @@ struct AggregationRow: Codable {
           "\n  one client  %8.4f s CPU  (masks alone at the limit %.4f)\n  server      %8.4f s CPU  (masks alone at the limit %.4f, bare cipher %.4f)\n  expansion   %8.1f %% of the limit\n  upload      %d bytes    peak %d MiB",
         clientSeconds, clientLimitSeconds, serverSeconds, limitSeconds, cipherSeconds, 100 * expansionShareOfLimit,
         uploadBytes, peakBytes >> 20)
+      + peerText
+  }
+
+  private var peerText: String {
+    guard let client = peerClientSeconds, let server = peerServerSeconds, let upload = peerUploadBytes else { return "" }
+    return String(
+      format:
+        "\n  flwr \(AggregationPeer.version)  client %.4f s (%.1f x ours), server %.4f s (%.1f x ours), upload %d bytes (%.2f x ours)",
+      client, client / clientSeconds, server, server / serverSeconds, upload, Double(upload) / Double(uploadBytes))
   }
 }
 
@@ -92,6 +111,8 @@ struct AggregationBench {
     /// Masks that one client and the server expand.
     var clientMasks = 0.0
     var serverMasks = 0.0
+    /// Of a server in a process of its own.
+    var serverPeak: Int?
   }
 
   func measure() throws -> AggregationRow {
@@ -106,9 +127,10 @@ struct AggregationBench {
     let serverMasks = median(costs.map(\.serverMasks))
     return AggregationRow(
       work:
-        "\(work.clients) x \(work.entries) entries of \(work.bits) bits, \(Self.name(parameters)), \(work.dropoutCount) dropped out, \(threads) thread\(threads == 1 ? "" : "s")",
+        "\(work.clients) x \(work.entries) entries of \(work.bits) bits, \(Self.name(parameters)), \(work.dropoutCount) dropped out, \(threads) thread\(threads == 1 ? "" : "s")\(work.serverIsSeparate ? ", server in a process of its own" : "")",
       clientSeconds: median(costs.map { median($0.clients) }), serverSeconds: median(costs.map(\.server)),
-      uploadBytes: try uploadBytes(), peakBytes: Self.peakBytes(), limitSeconds: serverMasks * add,
+      uploadBytes: try uploadBytes(), peakBytes: costs.compactMap(\.serverPeak).max() ?? Self.peakBytes(),
+      limitSeconds: serverMasks * add,
       clientLimitSeconds: median(costs.map(\.clientMasks)) * add, cipherSeconds: serverMasks * bare,
       expansionShareOfLimit: add / ours)
   }
@@ -131,6 +153,10 @@ struct AggregationBench {
       var leaving: Set<ParticipantID> = []
       while leaving.count < work.dropoutCount {
         leaving.insert(ParticipantID(1 + UInt32(generator.uniform(below: UInt64(work.clients)))))
+      }
+      if work.serverIsSeparate {
+        if let cost = try playSeparately(rehearsal, leaving, &generator) { return cost }
+        continue
       }
       let base = (0..<work.entries).map { _ in Int64(generator.nextUInt64() & 0x7FFF) }
       var expected = RingVector(count: work.entries, modulusBits: work.bits)
@@ -161,6 +187,37 @@ struct AggregationBench {
       return cost(spent, parameters, leaving)
     }
     throw CommandFailure(.stopped, "no attempt of twenty came to a sum: \(ending.map { "\($0)" } ?? "none was played")")
+  }
+
+  /// - Returns: `nil` when the attempt was aborted.
+  private func playSeparately(
+    _ rehearsal: AggregationRehearsal, _ leaving: Set<ParticipantID>, _ generator: inout KeyedRandomSource
+  ) throws -> Cost? {
+    var rehearsal = rehearsal
+    rehearsal.threads = threads
+    let base = (0..<work.entries).map { _ in Int64(generator.nextUInt64() & 0x7FFF) }
+    var expected = RingVector(count: work.entries, modulusBits: work.bits)
+    let server = try SeparateServer(rehearsal)
+    let played: (seconds: [ParticipantID: Double], server: AggregationFarm.ServerReport)?
+    do throws(AggregationParameterError) {
+      played = try AggregationFarm.playClients(rehearsal, leaving: leaving, over: server.pipe) { participant in
+        let offset = Int64(participant.rawValue % 1024)
+        let input = RingVector(integers: base.map { $0 + offset }, modulusBits: work.bits)
+        expected.add(input)
+        return input
+      }
+    } catch { throw CommandFailure(.stopped, error.description) }
+    server.wait()
+    guard let played else { throw CommandFailure(.stopped, "the server's process ended early") }
+    guard let sum = played.server.sum else { return nil }
+    guard sum.packed == expected.packed() else {
+      throw CommandFailure(.stopped, "the secure sum differs from the plain sum: \(sum.survivors.count) survivors")
+    }
+    var spent = Dictionary(uniqueKeysWithValues: played.seconds.map { (AggregationRehearsal.Role.client($0), $1) })
+    spent[.server] = played.server.seconds
+    var cost = cost(spent, rehearsal.parameters, leaving)
+    cost.serverPeak = played.server.peakBytes
+    return cost
   }
 
   private func cost(

@@ -112,9 +112,10 @@ struct Experiment {
     decisions.minimumPartners = settings.minimumPartners
     decisions.colluders = settings.colluders
     decisions.graph = GraphChoice(rawValue: settings.graph) ?? .automatic
-    decisions.suite = settings.suite == "chacha20" ? 2 : 1
+    decisions.suite = (SuiteChoice(rawValue: settings.suite) ?? .aes256).suite().rawValue
     decisions.attempts = settings.attempts
     decisions.reserveAttempts = settings.reserveAttempts
+    decisions.search = settings.search
     decisions.usesInsecureTestRandomness = settings.insecureTestRandomness
     let roster = partition.names.indices.map { index in
       RosterEntry(

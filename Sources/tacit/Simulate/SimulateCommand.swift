@@ -34,7 +34,7 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "The fewest partners in a sum.") var minimumPartners: String?
   @Option(help: "Attempts per round.") var attempts: String?
   @Option(help: "Extra attempts that the budget pays for.") var reserveAttempts: String?
-  @Option(help: "aes256-ctr or chacha20.") var suite: String?
+  @Option(help: "aes256-ctr, chacha20, or auto: the faster one, measured now and written into the plan.") var suite: String?
   @Option(help: "N of the plan; by default the number of users to two digits.") var nominalUsers: String?
   @Option(help: "Share of the budget for a noised evaluation.") var evaluationShare: String?
   @Option(help: "on or off: popularity, each partner alone, and the same without noise.") var baselines: String?

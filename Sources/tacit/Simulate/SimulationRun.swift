@@ -136,10 +136,9 @@ struct SimulationRun {
       if settings.insecureTestRandomness {
         try ledger.note("not private: keys, masks and noise of this run come from a seed", time: 0)
       }
-      if let search = settings.search {
-        try ledger.note(
-          SpendReading.searchMark + search, time: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970))
-      }
+      try ledger.noteSearch(
+        of: plan, hash: SHA256.hash(experiment.planFile.bytes),
+        time: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970))
       return ledger
     }
     let coordinatorLedger = try ledger(

@@ -1,4 +1,5 @@
 internal import CommandSupport
+internal import FederatedLearning
 internal import Foundation
 internal import Recommender
 internal import Yams
@@ -137,7 +138,7 @@ struct SimulationSettings: Sendable, Equatable {
       seed = value
     case "output": output = text
     case "search":
-      guard (1...200).contains(text.utf8.count), !text.unicodeScalars.contains(where: { $0.value < 32 }) else {
+      guard TrainingPlan.isSearchName(text) else {
         throw fail("a name of 1 to 200 bytes without control characters")
       }
       search = text
@@ -148,7 +149,7 @@ struct SimulationSettings: Sendable, Equatable {
     case "minimum-partners": minimumPartners = try integer("a whole number, 2 or larger", { $0 >= 2 })
     case "attempts": attempts = try integer("a whole number from 1 to 100", { (1...100).contains($0) })
     case "reserve-attempts": reserveAttempts = try integer("a whole number from 0 to 1000", { (0...1000).contains($0) })
-    case "suite": suite = try choice(["aes256-ctr", "chacha20"])
+    case "suite": suite = try choice(SuiteChoice.allCases.map(\.rawValue))
     case "nominal-users": nominalUsers = try integer("a whole number from 1 to 2^40", { (1...1 << 40).contains($0) })
     case "evaluation-share":
       evaluationShare = try number("a share of the budget from 0 (no private evaluation) to 0.5", { (0...0.5).contains($0) })

@@ -1,0 +1,1 @@
+../../../Tests/ReportingTests/SampleReport.swift

@@ -1,0 +1,10 @@
+import CryptoPrimitives
+import SecureAggregation
+
+extension MerkleTree {
+  /// The inclusion paths of all leaves, as the aggregator makes each of them.
+  static func paths(_ leaves: [Digest]) -> [[Digest]] {
+    let nodes = nodes(leaves)
+    return leaves.indices.map { path(of: $0, leafCount: leaves.count, nodes: nodes, leaf: { leaves[$0] }) }
+  }
+}
