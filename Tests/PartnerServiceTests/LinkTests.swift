@@ -415,6 +415,22 @@ import Testing
     }
   }
 
+  @Test func `a home that was restored from a backup, links and all, is missed by the other and by itself`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    let files = [homes.file(1), homes.file(1, "links")]
+    let backup = files.map { FileManager.default.contents(atPath: $0) }
+    try homes.charge(1)
+    for (file, content) in zip(files, backup) { try content?.write(to: URL(fileURLWithPath: file)) }
+    for index in 0..<2 {
+      // As the next process opens it.
+      let group = LedgerGroup(.standard, home: homes.world.homes[index], store: try homes.world.store(index))
+      #expect { try group.holding { _ in nil } } throws: {
+        ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains(homes.file(1))
+      }
+    }
+  }
+
   @Test("a link that was interrupted charges nothing on the side that has it, and is mended by linking again")
   func interrupted() async throws {
     let homes = try await Homes()
