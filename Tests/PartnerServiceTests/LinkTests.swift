@@ -407,8 +407,14 @@ import Testing
       return nil
     }
     try begun.write(to: URL(fileURLWithPath: path))
-    // It charges nothing before its own memory says that it is there.
-    _ = try homes.group(1).holding { _ in nil }
+    // It charges nothing before the memory of both says that it is there.
+    _ = try homes.group(1).holding { _ in
+      for index in 0..<2 {
+        let text = FileManager.default.contents(atPath: homes.file(index, "links")).map { String(decoding: $0, as: UTF8.self) }
+        #expect(text?.contains("\"\(path)\" : {") == true)
+      }
+      return nil
+    }
     try FileManager.default.removeItem(atPath: path)
     #expect { try homes.group(0).holding { _ in nil } } throws: {
       ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains(path) && "\($0)".contains("is missing")
