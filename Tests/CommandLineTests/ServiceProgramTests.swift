@@ -58,6 +58,7 @@ import Testing
     arguments: [
       ["review"], ["accept"], ["run"], ["status"], ["pause"], ["resume"], ["leave", "--yes"], ["purge"], ["verify"], ["worth"],
       ["report"], ["check-config"], ["recommend", "--user", "u"], ["data", "import", "events.csv"],
+      ["data", "link", "--to", "other"],
     ])
   func homes(_ command: [String]) throws {
     guard Program.client.isBuilt else { return }

@@ -407,11 +407,33 @@ import Testing
       return nil
     }
     try begun.write(to: URL(fileURLWithPath: path))
-    // It charges nothing before its own memory says that it is there.
-    _ = try homes.group(1).holding { _ in nil }
+    // It charges nothing before the memory of both says that it is there.
+    _ = try homes.group(1).holding { _ in
+      for index in 0..<2 {
+        let text = FileManager.default.contents(atPath: homes.file(index, "links")).map { String(decoding: $0, as: UTF8.self) }
+        #expect(text?.contains("\"\(path)\" : {") == true)
+      }
+      return nil
+    }
     try FileManager.default.removeItem(atPath: path)
     #expect { try homes.group(0).holding { _ in nil } } throws: {
       ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains(path) && "\($0)".contains("is missing")
+    }
+  }
+
+  @Test func `a home that was restored from a backup, links and all, is missed by the other and by itself`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    let files = [homes.file(1), homes.file(1, "links")]
+    let backup = files.map { FileManager.default.contents(atPath: $0) }
+    try homes.charge(1)
+    for (file, content) in zip(files, backup) { try content?.write(to: URL(fileURLWithPath: file)) }
+    for index in 0..<2 {
+      // As the next process opens it.
+      let group = LedgerGroup(.standard, home: homes.world.homes[index], store: try homes.world.store(index))
+      #expect { try group.holding { _ in nil } } throws: {
+        ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains(homes.file(1))
+      }
     }
   }
 

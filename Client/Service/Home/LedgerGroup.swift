@@ -217,16 +217,18 @@ package final class LedgerGroup: LinkedLedgers {
 
   // MARK: - Memory
 
-  /// Notes how far all ledgers of the group have come, in the file of the own one.
+  /// Notes how far all ledgers of the group have come, at each of them: a home that is restored from a backup, with all that lies in
+  /// it, is missed by the others, and finds at the others what it has lost.
   private func remember(_ reading: Reading, _ group: [LedgerPlace: LedgerLinks]) throws {
-    guard group.count > 1, let known = group[own] else { return }
-    var links = known
-    for (place, state) in reading.states where known.seen[place.path]?.head != state.head.head {
-      // A record that its writer has not synced yet may be gone after a crash, and would be missed for ever.
-      try PrivateFile.synchronize(place.path)
-      links.note(state.head.head, of: place)
+    guard group.count > 1 else { return }
+    var heads = reading.states.mapValues(\.head.head)
+    // A record that its writer has not synced yet may be gone after a crash, and would be missed for ever.
+    for (place, head) in heads where group[own]?.seen[place.path]?.head != head { try PrivateFile.synchronize(place.path) }
+    heads[own] = try state()?.head.head
+    for (place, known) in group.sorted(by: { $0.key < $1.key }) {
+      var links = known
+      for (other, head) in heads { links.note(head, of: other) }
+      if links != known { try links.write(place) }
     }
-    if let state = try state() { links.note(state.head.head, of: own) }
-    if links != known { try links.write(own) }
   }
 }

@@ -67,7 +67,7 @@ enum Greeting {
 
   /// What nobody must forget who begins anew.
   static let newHome =
-    "A new home counts the same users from nothing: keep the ledgers of the old one, and take what they have spent off its cap"
+    "A new home counts the same users from nothing: keep the ledgers of the old one, and take what they have spent off its cap, or link the two (tacit-client data link), which counts it"
 
   /// Sends what the person decided and the coordinator has not confirmed.
   ///

@@ -71,7 +71,8 @@ public struct SpendingCap: Sendable {
     // A plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
     let units = plans.mapValues(\.partnersPerUser)
     guard CapObstacle(firsts: firsts, plans: charges.map(\.plan), partnersPerUser: units) == nil else { return .infinity }
-    return epsilon(of: summary, after: firsts.compactMap { plans[$0] })
+    // Sums of floating-point numbers depend on the order of their parts.
+    return epsilon(of: summary, after: firsts.sorted { $0.hex < $1.hex }.compactMap { plans[$0] })
   }
 
   /// Whether charges that need a cap of this ε stay within it.
