@@ -283,6 +283,46 @@ import Testing
     #expect(try !homes.charge(0, round: 9, cap: 15))
   }
 
+  @Test func `a home between two others that forgets one of them is missed by the other, and nobody goes on without it`()
+    async throws
+  {
+    let homes = try await Homes(3)
+    try homes.link(0, 1)
+    let before = try Data(contentsOf: URL(fileURLWithPath: homes.file(1, "links")))
+    try homes.link(1, 2)
+    #expect(try homes.charge(2) && homes.charge(0))
+    // Its links come back from before the second one; its ledger has not moved since.
+    try before.write(to: URL(fileURLWithPath: homes.file(1, "links")))
+    for index in 0...2 {
+      #expect { try homes.charge(index, round: 1) } throws: { ($0 as? PartnerError)?.kind == .missing }
+    }
+    #expect { try homes.charge(0, round: 1) } throws: { "\($0)".contains("was counted together with") }
+    try homes.link(1, 2)
+    #expect(try homes.charge(0, round: 1))
+  }
+
+  @Test func `no plan without noise is joined or charged with people whom another home counts`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    try homes.charge(1)
+    try await homes.world.coordinator.publish(PlanSetting())
+    try await homes.world.fetch(0)
+    let hash = try await homes.world.coordinator.planHash()
+    let store = try homes.world.store(0)
+    let bare = try DataSetName("bare")
+    #expect(try store.dataSets().map(\.name) == [.standard])
+    // Without a cap of its own nothing else would stop it.
+    let strangers = try World.table(homes.world.scratch.file("new.csv"), partner: 9)
+    try homes.world.importData(0, file: strangers, name: bare, cap: nil)
+    try Linking.link(bare, of: homes.world.homes[0], store: store, to: homes.world.homes[1].path)
+    #expect { try homes.world.accept(0, plan: hash, data: bare) } throws: {
+      ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("is linked with")
+    }
+    let state = homes.ledgers[1].state
+    #expect(!homes.ledgers[0].allows(.unprotected, of: hash, cap: nil, elsewhere: [state]))
+    #expect(homes.ledgers[0].allows(.unprotected, of: hash, cap: nil))
+  }
+
   @Test func `a link stands at both sides, once, private, and a second time changes nothing`() async throws {
     let homes = try await Homes()
     #expect(try homes.link(0, 1).isNew)

@@ -121,6 +121,14 @@ package final class LedgerGroup: LinkedLedgers {
     }
     for (place, links) in group where !isLenient {
       for other in links.places where group[other]?.links.contains(place.path) != true { throw oneSided(place, other) }
+      // A home between the two may have come back from before it was linked with both.
+      let paths = Set(group.keys.map(\.path))
+      for path in links.seen.keys.sorted() where !paths.contains(path) {
+        throw PartnerError(
+          .missing,
+          "the ledger \(place) was counted together with \(path) before, and no link leads there any more: put the .links files back, or link them again with: tacit-client data link"
+        )
+      }
     }
     return group
   }

@@ -54,7 +54,7 @@ final class ActiveTask {
       throw PartnerError(.missing, obstacle)
     }
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
-    try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time)
+    if stored.end == nil { try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time) }
     let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
     let shard = PartnerShard(
       interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])

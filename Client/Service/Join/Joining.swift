@@ -77,6 +77,14 @@ public enum Joining {
         "this plan adds no noise, so that ε is infinite with its first round, above the cap of ε = \(own.epsilon) that you have set for '\(record.name)'; it can be joined only with data that were imported without a cap"
       )
     }
+    if review.plan.privacy.noise == .none,
+      let other = LedgerGroup(record.ledger.name, home: home, store: store).places().first
+    {
+      throw PartnerError(
+        .usage,
+        "this plan adds no noise, so that ε is infinite with its first round, and the ledger '\(record.ledger.name)' is linked with \(other), which counts the same people: no plan without noise is joined with data on a linked ledger"
+      )
+    }
     if let cap, let known = record.cap, cap != known {
       throw PartnerError(
         .usage,

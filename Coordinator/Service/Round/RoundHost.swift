@@ -185,22 +185,19 @@ public actor RoundHost {
 
   private func openLedger(of plan: PlanRecord, _ content: TrainingPlan) throws -> PrivacyLedger {
     let path = parts.folder.ledger(of: plan.session.hex)
-    guard FileManager.default.fileExists(atPath: path) else {
+    let now = Int(parts.clock().timeIntervalSince1970)
+    if !FileManager.default.fileExists(atPath: path) {
       guard try parts.store.newestAttempt(of: plan.session) == nil else {
         throw HostFailure.ledger(
           "the ledger \(path) is gone, but rounds have happened: what was spent is not known; put the ledger back, or make a new plan"
         )
       }
-      let now = Int(parts.clock().timeIntervalSince1970)
-      do {
-        // Its lock goes with it.
-        let ledger = try PrivacyLedger.create(
-          at: path, kind: .coordinator, holder: "coordinator", dataset: content.task, created: now, key: parts.signingKey)
-        try ledger.noteSearch(of: content, hash: plan.hash, time: now)
-      }
-      return try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)
+      _ = try PrivacyLedger.create(
+        at: path, kind: .coordinator, holder: "coordinator", dataset: content.task, created: now, key: parts.signingKey)
     }
-    return try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)
+    let ledger = try FencedLedger.open(at: path, key: parts.signingKey, store: parts.store, lease: parts.lease)
+    try ledger.noteSearch(of: content, hash: plan.hash, time: now)
+    return ledger
   }
 
   @discardableResult

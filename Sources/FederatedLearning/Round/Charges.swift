@@ -1,4 +1,4 @@
-internal import CryptoPrimitives
+package import CryptoPrimitives
 public import DifferentialPrivacy
 internal import SecureAggregation
 
@@ -62,8 +62,10 @@ extension PrivacyLedger {
   /// - Parameters:
   ///   - plan: hash of the plan that it would be charged under.
   ///   - elsewhere: linked ledgers.
-  func allows(_ event: ChargedEvent, of plan: Digest, cap: SpendingCap?, elsewhere: [LedgerState] = []) -> Bool {
-    cap.map { $0.holds($0.epsilon(of: state, and: [(plan, event)], elsewhere: elsewhere)) } ?? true
+  package func allows(_ event: ChargedEvent, of plan: Digest, cap: SpendingCap?, elsewhere: [LedgerState] = []) -> Bool {
+    // Who sets no cap lets everything be released; of people whom another home counts too that home's cap would be void.
+    guard let cap else { return elsewhere.isEmpty || event != .unprotected }
+    return cap.holds(cap.epsilon(of: state, and: [(plan, event)], elsewhere: elsewhere))
   }
 
   /// Whether one more event stays within a cap on the charges of one plan alone.
