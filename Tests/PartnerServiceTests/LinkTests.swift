@@ -302,25 +302,25 @@ import Testing
   }
 
   @Test func `no plan without noise is joined or charged with people whom another home counts`() async throws {
-    let homes = try await Homes()
-    try homes.link(0, 1)
-    try homes.charge(1)
-    try await homes.world.coordinator.publish(PlanSetting())
-    try await homes.world.fetch(0)
-    let hash = try await homes.world.coordinator.planHash()
-    let store = try homes.world.store(0)
-    let bare = try DataSetName("bare")
-    #expect(try store.dataSets().map(\.name) == [.standard])
-    // Without a cap of its own nothing else would stop it.
-    let strangers = try World.table(homes.world.scratch.file("new.csv"), partner: 9)
-    try homes.world.importData(0, file: strangers, name: bare, cap: nil)
-    try Linking.link(bare, of: homes.world.homes[0], store: store, to: homes.world.homes[1].path)
-    #expect { try homes.world.accept(0, plan: hash, data: bare) } throws: {
-      ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("is linked with")
+    let world = try await World(PlanSetting())
+    for index in 0...1 {
+      try await world.fetch(index)
+      // Without a cap of its own nothing else would stop it.
+      try world.importData(index, cap: nil)
     }
-    let state = homes.ledgers[1].state
-    #expect(!homes.ledgers[0].allows(.unprotected, of: hash, cap: nil, elsewhere: [state]))
-    #expect(homes.ledgers[0].allows(.unprotected, of: hash, cap: nil))
+    try Linking.link(nil, of: world.homes[0], store: try world.store(0), to: world.homes[1].path)
+    for index in 0...1 {
+      #expect { try world.accept(index) } throws: {
+        ($0 as? PartnerError)?.kind == .usage && "\($0)".contains("is linked with")
+      }
+    }
+    // Linked after it was joined, it is not charged.
+    let homes = try await Homes()
+    try homes.charge(1)
+    let elsewhere = homes.ledgers[1].state
+    #expect(!homes.ledgers[0].allows(.unprotected, of: homes.hash(0), cap: nil, elsewhere: [elsewhere]))
+    #expect(homes.ledgers[0].allows(.unprotected, of: homes.hash(0), cap: nil))
+    #expect(homes.ledgers[0].allows(homes.event, of: homes.hash(0), cap: nil, elsewhere: [elsewhere]))
   }
 
   @Test func `a link stands at both sides, once, private, and a second time changes nothing`() async throws {
