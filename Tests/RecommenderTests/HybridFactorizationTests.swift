@@ -57,7 +57,7 @@ import Testing
     let agreeing = head.count { (start[$0][0] > 0) == ($0 % 2 == 0) }
     #expect(agreeing == head.count || agreeing == 0, "\(agreeing) of \(head.count)")
     let column = start.map { $0[0] }
-    #expect(abs(column.reduce(0) { $0 + $1 * $1 }.squareRoot() - 0.5) < 1e-5)
+    #expect(abs(column.reduce(0) { $0 + $1 * $1 }.squareRoot() - 1) < 1e-5)
     #expect(start.indices.allSatisfy { head.contains($0) || start[$0][0] == 0 })
     // Rounds carry it into items outside of the head.
     let end = itemRows(try #require(models.last))

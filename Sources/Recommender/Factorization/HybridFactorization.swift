@@ -29,7 +29,7 @@ public struct HybridFactorization: FederatedAlgorithm {
   /// - Throws: `InvalidHyperparameter` for a value out of its range.
   public init(
     itemCount: Int, headSize: Int, pairHalfLife: Double? = 20, countsShare: Double = 0.1, covarianceShare: Double = 0.4,
-    startNorm: Float = 0.5, rounds: RankOneFactorization, recency: RecencyWeighting = .plain
+    startNorm: Float = 1, rounds: RankOneFactorization, recency: RecencyWeighting = .plain
   ) throws {
     try Requirement.atLeastOne(itemCount, "number of items")
     try Requirement.holds(
