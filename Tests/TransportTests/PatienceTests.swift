@@ -73,10 +73,10 @@ import Transport
     try await TestServer.run { test in
       let client = try CoordinationClient(
         target: test.address, security: .mutualTLS(try test.task.clientTLS(1, trusting: other.authority)), deadlines: deadlines)
-      let found = await failure { () async throws(TransportFailure) in try await client.report([1]) }
-      guard case .notTrusted? = found else {
-        Issue.record("the server was trusted: \(String(describing: found))")
-        return
+      // A busy machine may not get to the certificate within the call's short deadline.
+      try await eventually("the server is not trusted") {
+        let found = await failure { () async throws(TransportFailure) in try await client.report([1]) }
+        return if case .notTrusted? = found { true } else { false }
       }
       kept = client
     }
