@@ -29,7 +29,7 @@ struct OnePage {
       DocumentFact("Accounting", accounting), DocumentFact("Guarantees", guarantees), DocumentFact("Ledger", ledger),
       DocumentFact("Looks at data", looks),
       DocumentFact("Data", "Public: \(list(privacy.publicData)). Never leaves a partner: \(list(privacy.neverLeaves))."),
-      DocumentFact("Audit", audit), DocumentFact("Hazards", hazards),
+      DocumentFact("Audit", audit), DocumentFact("Hazards", hazards + quality),
       DocumentFact("Recompute", report.commands.first.map(\.command) ?? "no command is given"),
     ]
   }
@@ -160,6 +160,16 @@ struct OnePage {
   private var hazards: String {
     report.hazards.isEmpty
       ? "none known" : report.hazards.map { Wording.hazard($0.kind) }.joined(separator: "; ") + " (see the whole report)"
+  }
+
+  /// Utility by group, as far as the plan released it.
+  private var quality: String {
+    guard let rows = report.utility?.released.last?.rows else { return "" }
+    let figures = rows.map { row in
+      let gain = row.metrics.first { $0.metric == .fullNDCG10 }.map { ReportNumber.decimals($0.value, 3) } ?? "drowned in noise"
+      return "\(row.historyLength ?? "all users") \(gain)"
+    }
+    return ". Noised \(ReportMetric.fullNDCG10.rawValue) by length of history: \(figures.joined(separator: ", "))"
   }
 
   private func list(_ items: [String]) -> String { items.isEmpty ? "not stated" : items.joined(separator: ", ") }

@@ -9,6 +9,7 @@ struct QualityDocument {
     if let table = overallTable { blocks.append(.table(table)) }
     if let table = partnerTable { blocks.append(.table(table)) }
     if let note = utility.quality?.protocolNote { blocks.append(.paragraph(note)) }
+    blocks += utility.released.map { .table(table($0)) }
     if let reading = utility.noiseReading {
       blocks.append(
         .facts([
@@ -138,6 +139,31 @@ struct QualityDocument {
           ReportNumber.decimals(value.value, decimals), detail: interval,
           strong: row.method == .federatedPrivate)
       }
+  }
+
+  /// Quality by activity, as it was released.
+  private func table(_ released: ReleasedQuality) -> DocumentTable {
+    let metrics = [ReportMetric.fullHitRate10, .fullNDCG10]
+    return DocumentTable(
+      caption: "Quality by length of history, as release \(ReportNumber.count(released.release)) of the plan made it public",
+      columns: [.init("Items in the history", numeric: false), .init("Users, noised")] + metrics.map { .init($0.rawValue) },
+      rows: released.rows.map { row in
+        [
+          .init(row.historyLength ?? "all users", strong: row.historyLength == nil),
+          .init(ReportNumber.decimals(row.usersNoised, 1), detail: "± \(ReportNumber.decimals(row.usersDeviation, 1))"),
+        ]
+          + metrics.map { metric in
+            guard let value = row.metrics.first(where: { $0.metric == metric }) else { return .init("drowned in noise") }
+            return .init(
+              ReportNumber.decimals(value.value, 3),
+              detail: value.low.flatMap { low in
+                value.high.map { ReportNumber.decimals(low, 3) + "–" + ReportNumber.decimals($0, 3) }
+              }, strong: row.historyLength == nil)
+          }
+      },
+      note:
+        "Clipped, noised and charged like every release. Behind ± is the noise's standard deviation; a range is what the noise leaves in 95 of 100 releases; which users were at hand is not in it. Each held-out item is ranked among all items that its user has not.",
+      isComparison: true)
   }
 
   private var provenanceNote: String? {

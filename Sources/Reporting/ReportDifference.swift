@@ -89,6 +89,13 @@ public struct ReportDifference: Encodable, Sendable, Equatable {
         add("\(value.metric.rawValue), \(Wording.method(row.method))", ReportNumber.decimals(value.value, 3))
       }
     }
+    for row in report.utility?.released.last?.rows ?? [] {
+      for value in row.metrics {
+        add(
+          "\(value.metric.rawValue), \(row.historyLength.map { "histories of \($0)" } ?? "all users"), noised",
+          ReportNumber.decimals(value.value, 3))
+      }
+    }
     add("Bytes up, all partners", report.cost.map { ReportNumber.bytes($0.traffic.reduce(0) { $0 + $1.bytesUp }) })
     for hazard in Hazard.Kind.allCases where report.hazards.contains(where: { $0.kind == hazard }) {
       add("Hazard: \(Wording.hazard(hazard))", "yes")

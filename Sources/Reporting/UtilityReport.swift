@@ -5,13 +5,16 @@ public struct UtilityReport: Codable, Sendable, Equatable {
   public var series: [MetricSeries]
   /// Users over noise multiplier, the number that decides what noise leaves of a model.
   public var noiseReading: NoiseReading?
+  /// What the plan's evaluation releases said, in the order of the plan.
+  public var released: [ReleasedQuality]
 
   public init(
-    quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil
+    quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil, released: [ReleasedQuality] = []
   ) {
     self.quality = quality
     self.series = series
     self.noiseReading = noiseReading
+    self.released = released
   }
 }
 

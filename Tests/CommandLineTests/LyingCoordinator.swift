@@ -120,9 +120,20 @@ struct LyingCoordinator {
       report.identity.accountantName = privacy.accountant
       if isExport {
         report.identity.codeVersion = ProgramVersion.coordinator
-        (report.utility, report.cost, report.identity.seed) = (nil, nil, nil)
+        (report.cost, report.identity.seed) = (nil, nil)
         report.identity.dataSet = file.plan.task
         report.commands = RunCommands.list(folder: "run")
+      }
+      // Of releases that are in no ledger nothing is said.
+      let released = (report.utility?.released ?? []).filter { quality in
+        coordinator.charges.contains {
+          $0.outcome?.result == .released(LedgerOutcome.digest(of: quality.entries.map { Int64($0) }))
+        }
+      }
+      if isExport {
+        report.utility = released.isEmpty ? nil : UtilityReport(released: released)
+      } else {
+        report.utility?.released = released
       }
       report.hazards = privacy.hazards
       report.privacy = try privacy.report(end: report.privacy.rounds?.endedBecause)

@@ -110,6 +110,35 @@ import Testing
     try coordinator.reseal { $0.utility = simulated.utility }
     try coordinator.expectFound("states figures of quality or cost")
   }
+
+  @Test(
+    "What a report says of an evaluation release is what follows from integers whose hash is in the ledger",
+    arguments: [false, true])
+  func released(isExport: Bool) throws {
+    func expectFound(_ sentence: String, _ change: (inout [ReleasedQuality]) throws -> Void) throws {
+      let coordinator = try LyingCoordinator()
+      if isExport { try coordinator.export() }
+      try coordinator.reseal { report in
+        var released = try #require(report.utility?.released)
+        #expect(released.count == 1 && released[0].rows.count == 4)
+        try change(&released)
+        report.utility?.released = released
+        if isExport, released.isEmpty { report.utility = nil }
+      }
+      try coordinator.expectFound(sentence)
+    }
+    let unknown = "integers whose hash is not in the coordinator's ledger"
+    try expectFound(unknown) { $0[0].entries[1] += 1 }
+    try expectFound(unknown) { $0[0].release -= 1 }
+    try expectFound(unknown) { $0[0].release = 99 }
+    let others = "and other figures than follow from them"
+    try expectFound(others) { $0[0].rows[0].usersNoised += 1 }
+    try expectFound(others) { $0[0].rows[1].usersDeviation /= 2 }
+    try expectFound(others) { $0[0].rows[0].metrics = [MetricValue(.fullHitRate10, 0.9, low: 0.8, high: 1)] }
+    try expectFound(others) { $0[0].rows.removeLast() }
+    try expectFound("states an evaluation release twice") { $0.append($0[0]) }
+    try expectFound("does not say what evaluation release") { $0 = [] }
+  }
 }
 
 extension RunReport {

@@ -364,19 +364,23 @@ internal import Testing
     // Sums without masks are for simulations, which say so.
     let plain = try RoundWorld(noise: .central, isSecure: false).planFile()
     #expect(throws: PlanError.self) { try partner(plain) }
-    // An evaluation that clips shorter than its vectors would report a wrong metric.
+    // An evaluation that clips shorter than its vectors, or takes fewer entries, would report a wrong metric.
     var evaluated = RoundWorld(noise: .central)
     evaluated.draft.evaluationShare = 0.2
     var plan = try evaluated.draft.plan(for: world.algorithm)
     try partner(try PlanFile(plan))
     let encoding = try #require(plan.releases[1].encoding)
-    let shorter = try EncodingParameters(
-      dimension: 3, maximumNonZeros: 3, clipNorm: encoding.clipNorm / 2, scale: encoding.scale)
-    plan.releases[1].encoding = shorter
-    plan.releases[1].noise = try GaussianNoise(
-      central: try #require(plan.releases[1].noise).sigmaSquared, deltaSquared: shorter.deltaSquared, dimension: 3)
-    let edited = try PlanFile(plan)
-    #expect(throws: PlanError.self) { try partner(edited) }
+    let sigmaSquared = try #require(plan.releases[1].noise).sigmaSquared
+    for (clipNorm, nonZeros, sentence) in [
+      (encoding.clipNorm / 2, 3, "clips at"), (encoding.clipNorm, 2, "allows 2 entries of a user; expected 3"),
+    ] {
+      let shorter = try EncodingParameters(
+        dimension: 9, maximumNonZeros: nonZeros, clipNorm: clipNorm, scale: encoding.scale)
+      plan.releases[1].encoding = shorter
+      plan.releases[1].noise = try GaussianNoise(central: sigmaSquared, deltaSquared: shorter.deltaSquared, dimension: 9)
+      let edited = try PlanFile(plan)
+      #expect { try partner(edited) } throws: { "\($0)".contains(sentence) }
+    }
     #expect(throws: PlanError.self) {
       _ = try CoordinatorEngine(
         planFile: file, signingKey: world.keys[0], algorithm: world.algorithm, ledger: ledger)

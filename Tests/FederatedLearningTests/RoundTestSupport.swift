@@ -124,7 +124,7 @@ struct RoundWorld {
   let coordinatorKey: SigningKey
   let keys: [SigningKey]
   let algorithm: any FederatedAlgorithm
-  let shards: [PartnerShard]
+  var shards: [PartnerShard]
   var draft: PlanDraft
 
   static func key(_ letter: UInt8) -> SigningKey {

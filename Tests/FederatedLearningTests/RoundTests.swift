@@ -335,47 +335,6 @@ internal import Testing
     return false
   }
 
-  @Test func `an evaluation release gives the sums of users, hits and gains`() throws {
-    var world = RoundWorld(heldOut: true)
-    world.draft.evaluationShare = 0.1
-    let driver = try RoundDriver(world)
-    driver.run()
-    #expect(driver.coordinator.end == .completed)
-    let last = try #require(driver.published.last)
-    #expect(last.purpose == .evaluation && last.evaluation.count == 3)
-    #expect(last.evaluation[0] == 30)
-    #expect(last.evaluation[1] >= last.evaluation[2] && last.evaluation[1] <= 30)
-    #expect(driver.coordinator.model.version == 1)
-    // By hand: the model scores by the sum; the user's own item is left out.
-    let sum = try #require(driver.coordinator.model.tensors["sum"]).values
-    var (hits, gain) = (0.0, 0.0)
-    for partner in 0..<5 {
-      for user in 0..<6 {
-        let (own, target) = ((partner + user) % 12, (partner + user + 1) % 12)
-        let rank = sum.indices.filter {
-          $0 != own && (sum[$0] > sum[target] || (sum[$0] == sum[target] && $0 < target))
-        }.count
-        if rank < 10 {
-          hits += 1
-          gain += 1 / Self.log2(Double(rank + 2))
-        }
-      }
-    }
-    #expect(Double(last.evaluation[1]) == hits)
-    #expect(abs(Double(last.evaluation[2]) - gain) < 1e-4)
-  }
-
-  /// log₂ by bisection: tests need no C library.
-  static func log2(_ value: Double) -> Double {
-    var (rest, result, bit) = (value, 0.0, 1.0)
-    while rest >= 2 { (rest, result) = (rest / 2, result + 1) }
-    for _ in 0..<52 {
-      (rest, bit) = (rest * rest, bit / 2)
-      if rest >= 2 { (rest, result) = (rest / 2, result + bit) }
-    }
-    return result
-  }
-
   @Test func `poisson samples are drawn anew in every release, at the plan's rate`() throws {
     var world = RoundWorld(
       algorithm: EchoAlgorithm(itemCount: 4, releases: 1), usersPerPartner: 20_000, noise: .central, epsilon: 1000)

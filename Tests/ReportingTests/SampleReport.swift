@@ -172,7 +172,25 @@ enum SampleReport {
         method: .federatedWithoutNoise, metric: .sampledHitRate10,
         points: (1...8).map { RoundValue(round: $0, value: 0.75 - 0.14 / Double($0)) }),
     ],
-    noiseReading: NoiseReading(nominalUsers: 6000, noiseMultiplier: 1.1905))
+    noiseReading: NoiseReading(nominalUsers: 6000, noiseMultiplier: 1.1905),
+    released: [
+      ReleasedQuality(
+        release: 15, entries: [-12, 3, 1, 118_031, 9_120, 4_410, 260_004, 31_222, 16_038],
+        rows: [
+          released(nil, 5907, 68.2, 0.1067, 0.0541), released("1–9", -0.2, 39.4, nil, nil),
+          released("10–49", 1844, 39.4, 0.0773, 0.0374), released("50 and more", 4063, 39.4, 0.1201, 0.0617),
+        ])
+    ])
+
+  private static func released(_ group: String?, _ users: Double, _ deviation: Double, _ hits: Double?, _ gain: Double?)
+    -> ReleasedQuality.Row
+  {
+    ReleasedQuality.Row(
+      historyLength: group, usersNoised: users, usersDeviation: deviation,
+      metrics: [(ReportMetric.fullHitRate10, hits), (.fullNDCG10, gain)].compactMap { metric, value in
+        value.map { MetricValue(metric, $0, low: $0 - 0.0213, high: $0 + 0.0213) }
+      })
+  }
 
   static let cost = CostReport(
     traffic: partners.enumerated().map {

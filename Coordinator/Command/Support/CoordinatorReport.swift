@@ -6,7 +6,8 @@ internal import Foundation
 internal import Reporting
 internal import SecureAggregation
 
-/// The report of a whole task by its coordinator: the privacy part, from plan and ledger; it has no data to judge a model by.
+/// The report of a whole task by its coordinator: the privacy part, from plan and ledger, and what evaluation releases said of the
+/// model; it has no data to judge by itself.
 struct CoordinatorReport {
   let ledger: PlanLedger
   /// The run folder that the report will stand in; `nil` for a report by itself.
@@ -18,12 +19,14 @@ struct CoordinatorReport {
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   func report() throws -> RunReport {
     let privacy = RunPrivacy(plan: plan, state: state, origin: .service)
+    let released = ReleasedQuality.list(ledger.evaluations)
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: plan.task, planHash: SHA256.hash(ledger.plan.bytes).hex,
         catalogueHash: plan.catalogue.hash, codeVersion: ProgramVersion.coordinator, accountantName: privacy.accountant,
         signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex, createdAt: Date().formatted(.iso8601)),
-      privacy: try privacy.report(end: ledger.end ?? "the plan is not over"), hazards: privacy.hazards, commands: commands)
+      privacy: try privacy.report(end: ledger.end ?? "the plan is not over"),
+      utility: released.isEmpty ? nil : UtilityReport(released: released), hazards: privacy.hazards, commands: commands)
   }
 
   /// The key whose seal the report can bear.

@@ -20,7 +20,7 @@ extension RoundRunner {
         outcome = "released"
         release = ReleaseRecord(
           statement: published.modelRelease, name: published.name, model: ModelBytes.encode(engine.model),
-          evaluation: published.evaluation, epsilon: published.epsilonSpent, partners: published.survivors.count,
+          evaluation: published.evaluation?.entries ?? [], epsilon: published.epsilonSpent, partners: published.survivors.count,
           witness: published.witness?.json.text)
         key = AttemptKey(
           session: parts.plan.session, round: UInt32(published.round), attempt: UInt32(published.attempt))

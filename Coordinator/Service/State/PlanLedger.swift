@@ -10,6 +10,8 @@ public struct PlanLedger: Sendable {
   public let path: String
   /// Everything that the ledger says; it verifies under the plan's key.
   public let state: LedgerState
+  /// What its evaluation releases said, by round, as far as the database holds them.
+  public let evaluations: [Int: NoisedEvaluation]
   /// Why the plan is over, in words; `nil` while it is not.
   public let end: String?
 
@@ -17,17 +19,31 @@ public struct PlanLedger: Sendable {
   /// - Throws: `StateFolderError` when there is no such plan, or its ledger is missing or does not verify.
   public init(folder: StateFolder, plan number: Int? = nil) throws {
     _ = try CoordinatorState.description(of: folder)
-    let record = try Self.find(number, in: try CoordinatorStore(path: folder.database))
+    let store = try CoordinatorStore(path: folder.database)
+    let record = try Self.find(number, in: store)
+    // A server writes its ledger first: whatever is in the database by now is in the ledger that is read after it.
+    let releases = try store.releases(of: record.session)
     let path = folder.ledger(of: record.session.hex)
-    try self.init(record, bytes: try Self.read(path), path: path)
+    try self.init(record, bytes: try Self.read(path), path: path, releases: releases)
   }
 
-  init(_ record: PlanRecord, bytes: [UInt8], path: String) throws {
+  init(_ record: PlanRecord, bytes: [UInt8], path: String, releases: [ReleaseRecord]) throws {
     number = record.number
     plan = try record.planFile()
     self.path = path
     end = record.end
     state = try Self.state(bytes, plan, path)
+    evaluations = Self.evaluations(in: releases, of: plan.plan)
+  }
+
+  private static func evaluations(in releases: [ReleaseRecord], of plan: TrainingPlan) -> [Int: NoisedEvaluation] {
+    var evaluations: [Int: NoisedEvaluation] = [:]
+    for release in releases {
+      let round = Int(release.statement.round)
+      guard plan.releases.indices.contains(round) else { continue }
+      evaluations[round] = NoisedEvaluation(release.evaluation, of: plan.releases[round], survivors: release.partners)
+    }
+    return evaluations
   }
 
   /// - Throws: `StateFolderError` when there is no such file.

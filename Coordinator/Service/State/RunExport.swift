@@ -53,7 +53,7 @@ public struct RunExport {
   ///
   /// - Throws: `StateFolderError` when the ledger does not verify.
   public func ledger() throws -> PlanLedger {
-    try PlanLedger(plan, bytes: ledgerBytes, path: folder.ledger(of: plan.session.hex))
+    try PlanLedger(plan, bytes: ledgerBytes, path: folder.ledger(of: plan.session.hex), releases: releases)
   }
 
   /// Whether the folder will have the name of a whole run: the plan is over, and all that was released is here.
@@ -123,7 +123,7 @@ public struct RunExport {
         "name": release.name, "partners": release.partners,
       ]
       if let epsilon = release.epsilon { line["epsilon"] = epsilon }
-      if !release.evaluation.isEmpty { line["noised"] = release.evaluation.map { Double($0) } }
+      if !release.evaluation.isEmpty { line["noised"] = release.evaluation }
       lines.append(String(decoding: try JSONSerialization.data(withJSONObject: line, options: [.sortedKeys]), as: UTF8.self))
     }
     try run.write(Array((lines.joined(separator: "\n") + "\n").utf8), to: run.metrics)

@@ -11,8 +11,8 @@ public struct ReleaseRecord: Sendable, Equatable {
   public let name: String
   /// `ModelBytes`; kept of the newest version only.
   public let model: [UInt8]?
-  /// The noised sums of an evaluation release.
-  public let evaluation: [Float]
+  /// The noised sums of an evaluation release, in grid units; empty for training.
+  public let evaluation: [Int64]
   /// ε charged up to here; `nil` without noise.
   public let epsilon: Double?
   /// How many partners are in the sum.
@@ -66,7 +66,7 @@ extension CoordinatorStore {
     ReleaseRecord(
       statement: try ModelRelease(decoding: Array(row["statement"] as Data)), name: row["name"],
       model: (row["model"] as Data?).map { Array($0) },
-      evaluation: (row["evaluation"] as String? ?? "").split(separator: " ").compactMap { Float($0) }, epsilon: row["epsilon"],
+      evaluation: (row["evaluation"] as String? ?? "").split(separator: " ").compactMap { Int64($0) }, epsilon: row["epsilon"],
       partners: row["partners"], witness: row["witness"])
   }
 }

@@ -125,6 +125,11 @@ public struct LedgerOutcome: Sendable, Equatable {
     self.survivors = survivors
     self.time = time
   }
+
+  /// SHA-256 of released integers, 8 bytes each, little-endian: what `released` holds of a sum.
+  public static func digest(of entries: [Int64]) -> Digest {
+    entries.map(\.littleEndian).withUnsafeBytes { SHA256.hash($0) }
+  }
 }
 
 /// A charge taken back on proof that the holder's input was not in the sum.

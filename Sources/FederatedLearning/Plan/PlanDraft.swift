@@ -135,7 +135,7 @@ public struct PlanDraft: Sendable {
       parts.append(
         Part(
           name: "evaluation", purpose: .evaluation, step: 0, dimension: EvaluationTask.dimension,
-          maximumNonZeros: EvaluationTask.dimension, clipNorm: EvaluationTask.clipNorm, rate: 1, share: evaluationShare))
+          maximumNonZeros: EvaluationTask.entriesPerGroup, clipNorm: EvaluationTask.clipNorm, rate: 1, share: evaluationShare))
     }
     // The smallest common multiplier with which the ledger's own accountant stays within the cap.
     let start = try Self.noiseMultiplier(privacy) / privacy.adjacency.distanceFactor / Double(privacy.maximumPartnersPerUser)

@@ -268,6 +268,11 @@ extension TrainingPlan {
           throw PlanError(
             "evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
         }
+        guard release.encoding.map({ $0.maximumNonZeros >= EvaluationTask.entriesPerGroup }) ?? true else {
+          throw PlanError(
+            "evaluation release '\(release.name)' allows \(release.encoding?.maximumNonZeros ?? 0) entries of a user; expected \(EvaluationTask.entriesPerGroup)"
+          )
+        }
         // A shorter clip would cut every vector and bias the metric.
         if let encoding = release.encoding, encoding.clipNorm != EvaluationTask.clipNorm {
           throw PlanError(

@@ -45,8 +45,8 @@ public struct PublishedRelease: Sendable, Equatable {
   public let survivors: [ParticipantID]
   /// ε charged so far; `nil` without noise.
   public let epsilonSpent: Double?
-  /// For evaluation releases: the noised (1, hit, ndcg) sums; empty for training.
-  public let evaluation: [Float]
+  /// For evaluation releases; `nil` for training.
+  public let evaluation: NoisedEvaluation?
   /// SHA-256 of the released integers, 8 bytes each, little-endian.
   public let digest: Digest
   /// The signed statement about the model after this release, as every partner gets it.

@@ -37,7 +37,7 @@ extension CoordinatorEngine {
       }
       try ledger.record(
         LedgerOutcome(
-          attempt: ledgerAttempt, release: round, result: .released(Self.digest(of: noised.values)),
+          attempt: ledgerAttempt, release: round, result: .released(LedgerOutcome.digest(of: noised.values)),
           survivors: noised.survivors.count, time: time))
     } catch { return finish(.ledgerFailed("\(error)")) }
     return publish(noised.values, survivors: noised.survivors, witness: witness, attempt: attempt, release: release)
@@ -47,11 +47,10 @@ extension CoordinatorEngine {
   private mutating func publish(
     _ values: [Int64], survivors: [ParticipantID], witness: LedgerWitness?, attempt: Attempt, release: PlannedRelease
   ) -> [CoordinatorAction] {
-    let unit = 1 / release.scale
-    let sum = values.map { Float(Double($0) * unit) }
     if release.purpose == .training {
+      let unit = 1 / release.scale
       algorithm.advance(
-        model: &model, optimizer: &optimizer, release: release.step, sum: sum,
+        model: &model, optimizer: &optimizer, release: release.step, sum: values.map { Float(Double($0) * unit) },
         context: ReleaseContext(
           expectedUsers: release.samplingRate * Double(plan.privacy.nominalUsers),
           noiseDeviation: release.noiseDeviation))
@@ -61,8 +60,8 @@ extension CoordinatorEngine {
     let published = PublishedRelease(
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
       epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
-      evaluation: release.purpose == .evaluation ? sum : [], digest: Self.digest(of: values), modelRelease: statement,
-      witness: witness)
+      evaluation: NoisedEvaluation(values, of: release, survivors: survivors.count), digest: LedgerOutcome.digest(of: values),
+      modelRelease: statement, witness: witness)
     current = nil
     aggregator = nil
     plainAggregation = nil
@@ -122,10 +121,6 @@ extension CoordinatorEngine {
     }
     return PrivatizedSum(
       noisedByPartners: sum.lanes, bits: bits, noise: noise, contributors: survivors, event: event)?.values
-  }
-
-  private static func digest(of values: [Int64]) -> Digest {
-    values.withUnsafeBytes { SHA256.hash($0) }
   }
 }
 

@@ -1,7 +1,6 @@
 internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import Dispatch
-internal import Glibc
 public import Recommender
 internal import Synchronization
 
@@ -139,45 +138,5 @@ struct TrainingTask: ContributionTask {
 
   func accumulate(shard: PartnerShard, into sum: inout [Double]) {
     trainer.accumulate(shard.interactions, seed: seed, into: &sum)
-  }
-}
-
-/// One evaluation release: every user with a held-out item contributes (1, hit@10, ndcg@10) of the full ranking of
-/// all items outside its history.
-struct EvaluationTask: ContributionTask {
-  static let dimension = 3
-  /// The norm of (1, 1, 1).
-  static let clipNorm = 3.0.squareRoot()
-  static let cutoff = 10
-
-  let scorer: any Scorer
-
-  func contribute(user: Int, shard: PartnerShard, into buffer: inout ContributionBuffer) {
-    guard !shard.heldOut.isEmpty, shard.heldOut[user] >= 0 else { return }
-    let target = Int(shard.heldOut[user])
-    let history = shard.interactions.history(of: user)
-    guard !history.isEmpty else { return }
-    var scores = [Float](repeating: 0, count: scorer.itemCount)
-    scorer.score(UserHistory(items: history, weights: shard.interactions.weights(of: user)), into: &scores)
-    for item in history { scores[Int(item)] = -.infinity }
-    let own = scores[target]
-    var better = 0
-    if own > -.infinity {
-      for item in scores.indices where scores[item] > own || (scores[item] == own && item < target) { better += 1 }
-    } else {
-      better = Self.cutoff
-    }
-    let hit: Float = better < Self.cutoff ? 1 : 0
-    buffer.isDense = true
-    buffer.values = [1, hit, hit == 0 ? 0 : Float(1 / log2(Double(better + 2)))]
-  }
-
-  func accumulate(shard: PartnerShard, into sum: inout [Double]) {
-    var buffer = ContributionBuffer(dimension: Self.dimension)
-    for user in 0..<shard.userCount {
-      buffer.removeAll()
-      contribute(user: user, shard: shard, into: &buffer)
-      for (index, value) in buffer.values.enumerated() { sum[index] += Double(value) }
-    }
   }
 }

@@ -15,6 +15,8 @@ final class RoundRecorder {
   private(set) var witnesses: [String] = []
   /// The coordinator's signed word on the newest model.
   private(set) var modelRelease: ModelRelease?
+  /// What evaluation releases said, by round.
+  private(set) var evaluations: [Int: NoisedEvaluation] = [:]
   private var points: [ReportMetric: [RoundValue]] = [:]
 
   init(experiment: Experiment, progress: Progress) {
@@ -52,13 +54,9 @@ final class RoundRecorder {
         "partners": release.survivors.count,
       ]
       if let epsilon = release.epsilonSpent { line["epsilon"] = epsilon }
-      if release.purpose == .evaluation, let first = release.evaluation.first {
-        // A noised sum may be anything; a mean is published only where the noised count allows one.
-        line["noised"] = release.evaluation.map { Double($0) }
-        if first > 0 {
-          line["noisedHitRate10"] = Double(release.evaluation[1] / first)
-          line["noisedNDCG10"] = Double(release.evaluation[2] / first)
-        }
+      if let evaluation = release.evaluation {
+        evaluations[release.round] = evaluation
+        line["noised"] = evaluation.entries
       } else if checkpoints.contains(plan.releases[release.round].step) {
         let evaluation = evaluator.evaluate(experiment.algorithm.scorer(model: model))
         for (metric, value) in QualityFigures.values(evaluation) {

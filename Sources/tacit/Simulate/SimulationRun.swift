@@ -100,6 +100,7 @@ struct SimulationRun {
     let coordinatorLedger: PrivacyLedger
     let partnerLedgers: [PrivacyLedger]
     let series: [MetricSeries]
+    let evaluations: [Int: NoisedEvaluation]
     let metricLines: [String]
     let witnessLines: [String]
     let modelRelease: ModelRelease?
@@ -167,7 +168,8 @@ struct SimulationRun {
     progress.finish()
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
-      series: recorder.series, metricLines: recorder.lines, witnessLines: recorder.witnesses, modelRelease: recorder.modelRelease)
+      series: recorder.series, evaluations: recorder.evaluations, metricLines: recorder.lines, witnessLines: recorder.witnesses,
+      modelRelease: recorder.modelRelease)
   }
 
   private func writePlan(_ experiment: Experiment, _ folder: RunFolder) throws {
