@@ -152,6 +152,7 @@ import Testing
     if key == "wrapProbabilityLog2" { return [ReportNumber.powerOfTwoBound(log2: double)] }
     if key.lowercased().contains("bytes") { return [ReportNumber.bytes(Int(double))] }
     if key.lowercased().contains("seconds") { return [ReportNumber.seconds(double)] }
+    if key.hasPrefix("users") { return [ReportNumber.decimals(double, 1), ReportNumber.count(Int(double))] }
     if key == "delta" { return [ReportNumber.delta(double)] }
     if double == double.rounded() { return [ReportNumber.count(Int(double)), String(Int(double))] }
     return [

@@ -177,8 +177,8 @@ enum SampleReport {
       ReleasedQuality(
         release: 15, entries: [-12, 3, 1, 118_031, 9_120, 4_410, 260_004, 31_222, 16_038],
         rows: [
-          released(nil, 5907, 68.2, 0.1067, 0.0541), released("1–9", -0.2, 39.4, nil, nil),
-          released("10–49", 1844, 39.4, 0.0773, 0.0374), released("50 and more", 4063, 39.4, 0.1201, 0.0617),
+          released(nil, 5907.4, 68.2, 0.1067, 0.0541), released("1–9", -0.2, 39.4, nil, nil),
+          released("10–49", 1844.2, 39.4, 0.0773, 0.0374), released("50 and more", 4063.4, 39.4, 0.1201, 0.0617),
         ])
     ])
 
