@@ -88,7 +88,7 @@ GUARDS = [
      "(holders[dealer]?.count { present.contains($0.id) } ?? 0) >= threshold", "dealer.rawValue > 0",
      "Whoever leaves at whichever stage, the attempt ends with the plain sum of the survivors or with an abort"),
     ("a missing participant's masks come off where they were put on, and nowhere else", SERVER + "AggregatorUnmask.swift",
-     "for survivor in survivors where inputs.graph.sharesMask(dealer, survivor) {", "for survivor in survivors {",
+     "for survivor in survivors where maskPeers?.contains(survivor) ?? true {", "for survivor in survivors {",
      "Suites, rings and thread counts make no difference to the sum"),
     ("more than half of the holders open a secret", GRAPH + "AggregationGraph.swift",
      "guard threshold >= 2, 2 * threshold > holders, threshold <= holders else {", "guard threshold >= 2, threshold <= holders else {",

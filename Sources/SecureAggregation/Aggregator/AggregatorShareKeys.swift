@@ -201,31 +201,22 @@ struct SettledGraph: Sendable {
   let holders: [ParticipantID: DealtHolders]
   /// By holder: whose shares it holds, ascending.
   let dealers: [ParticipantID: [ParticipantID]]
-  /// Drawn graph: with whom in U2 a participant shares a mask. `nil` in the complete graph: with everybody.
-  private let masks: [ParticipantID: Set<ParticipantID>]?
+  private let isComplete: Bool
 
   init(_ deals: [ParticipantID: DealtHolders], isComplete: Bool) {
     contributors = deals.keys.sorted()
     holders = deals
+    self.isComplete = isComplete
     var dealers: [ParticipantID: [ParticipantID]] = [:]
-    var masks: [ParticipantID: Set<ParticipantID>] = [:]
     for dealer in contributors {
-      guard let deal = deals[dealer] else { continue }
-      for (holder, sharesMask) in zip(deal.ids, deal.sharesMask) where deals[holder] != nil {
-        dealers[holder, default: []].append(dealer)
-        if sharesMask {
-          masks[dealer, default: []].insert(holder)
-          masks[holder, default: []].insert(dealer)
-        }
-      }
+      for holder in deals[dealer]?.ids ?? [] where deals[holder] != nil { dealers[holder, default: []].append(dealer) }
     }
     self.dealers = dealers
-    self.masks = isComplete ? nil : masks
   }
 
   /// Whether every contributor has at least `threshold` holders in a set: whether its secrets can be opened by it.
   func isCovered(by present: Set<ParticipantID>, threshold: Int) -> Bool {
-    if masks == nil { return present.count >= threshold }
+    if isComplete { return present.count >= threshold }
     return contributors.allSatisfy { dealer in
       (holders[dealer]?.ids.count { present.contains($0) } ?? 0) >= threshold
     }
@@ -240,16 +231,26 @@ struct SettledGraph: Sendable {
   /// Where a dealer's share stands in the response of one holder.
   func position(of dealer: ParticipantID, at holder: ParticipantID) -> Int? { dealers[holder]?.ascendingIndex(of: dealer) }
 
-  func sharesMask(_ one: ParticipantID, _ other: ParticipantID) -> Bool {
-    masks.map { $0[one]?.contains(other) ?? false } ?? true
+  /// Drawn graph: with whom in U2 a participant shares a mask. `nil` in the complete graph: with everybody. Found anew each time, for
+  /// ten thousand sets of a hundred are more than a server should hold.
+  func maskPeers(of participant: ParticipantID) -> Set<ParticipantID>? {
+    if isComplete { return nil }
+    let drawn = holders[participant].map { own in own.ids.indices.filter { own.sharesMask[$0] }.map { own.ids[$0] } } ?? []
+    let drawnBy = (dealers[participant] ?? []).filter { dealer in
+      guard let deal = holders[dealer], let index = deal.index(of: participant) else { return false }
+      return deal.sharesMask[index]
+    }
+    return Set(drawn.filter { holders[$0] != nil }).union(drawnBy)
   }
 
   /// Complete graph: everybody's signature says something to everybody; drawn graph: those of the reader's holders do, and its
   /// own must be among them.
   func signatures(_ all: ConsistencySignatures, for reader: ParticipantID) -> ConsistencySignatures {
-    guard masks != nil else { return all }
-    let witnesses = Set(holders[reader]?.ids ?? []).union([reader])
-    return ConsistencySignatures(context: all.context, entries: all.entries.filter { witnesses.contains($0.participant) })
+    if isComplete { return all }
+    let signers = all.entries.map(\.participant)
+    let witnesses = ((holders[reader]?.ids ?? []) + [reader]).sorted()
+    return ConsistencySignatures(
+      context: all.context, entries: witnesses.compactMap { signers.ascendingIndex(of: $0).map { all.entries[$0] } })
   }
 }
 

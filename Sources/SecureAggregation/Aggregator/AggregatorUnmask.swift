@@ -10,8 +10,9 @@ struct AggregatorUnmask: Sendable {
   let signers: [ParticipantID]
   let signatures: ConsistencySignatures
   private let signed: Set<ParticipantID>
-  /// Responses whose every share is the one committed to.
-  var responses: [ParticipantID: UnmaskResponse] = [:]
+  private let alive: Set<ParticipantID>
+  /// Shares of those whose every share is the one committed to, side by side in the order of their dealers; salts have done their work.
+  var responses: [ParticipantID: [UInt8]] = [:]
   /// Who revealed a share that its dealer did not commit to.
   var liars: Set<ParticipantID> = []
 
@@ -24,6 +25,7 @@ struct AggregatorUnmask: Sendable {
     self.signers = signers
     self.signatures = signatures
     signed = Set(signers)
+    alive = Set(survivors)
   }
 
   func hasSigned(_ participant: ParticipantID) -> Bool { signed.contains(participant) }
@@ -37,7 +39,6 @@ struct AggregatorUnmask: Sendable {
   /// Checks every share against its dealer's signed commitment. The holder opened the same commitment in stage 2 before
   /// it sent anything, so that a share that does not fit is the holder's lie.
   mutating func take(_ message: UnmaskResponse, _ setting: AggregatorSetting) -> AggregatorRefusal? {
-    let alive = Set(survivors)
     guard message.entries.map(\.dealer) == inputs.graph.dealers[message.participant] ?? [],
       message.entries.allSatisfy({ $0.kind == (alive.contains($0.dealer) ? .selfMask : .maskSeed) })
     else { return .wrongDealers }
@@ -53,14 +54,13 @@ struct AggregatorUnmask: Sendable {
         return .shareNotCommitted
       }
     }
-    responses[message.participant] = message
+    responses[message.participant] = message.entries.flatMap(\.share.bytes)
     return nil
   }
 
   /// Any t responses of a dealer's holders will do: their shares were all checked. A secret that is still not the one
   /// committed to in stage 1 was dealt wrongly.
   consuming func close(_ setting: AggregatorSetting, threads: Int) -> Result<AggregateSum, DealersLied> {
-    let alive = Set(survivors)
     var weights: [[ParticipantID]: [UInt64]] = [:]
     var masks: [Mask] = []
     var lying: [ParticipantID] = []
@@ -93,7 +93,11 @@ struct AggregatorUnmask: Sendable {
     for holder in inputs.graph.holders[dealer]?.ids ?? [] where shares.count < threshold {
       guard let response = responses[holder], let position = inputs.graph.position(of: dealer, at: holder)
       else { continue }
-      shares.append((holder, response.entries[position].share))
+      let start = ShareValue.byteCount * position
+      guard let share = ShareValue(bytes: Array(response[start..<start + ShareValue.byteCount])) else {
+        preconditionFailure("a share is kept as it came")
+      }
+      shares.append((holder, share))
     }
     return shares
   }
@@ -118,7 +122,8 @@ struct AggregatorUnmask: Sendable {
     let maskKey = keys.maskKeyPair(seed: seed, of: dealer)
     guard maskKey.publicKey == advertisement.maskPublicKey else { return nil }
     var masks: [Mask] = []
-    for survivor in survivors where inputs.graph.sharesMask(dealer, survivor) {
+    let maskPeers = inputs.graph.maskPeers(of: dealer)
+    for survivor in survivors where maskPeers?.contains(survivor) ?? true {
       guard let peer = inputs.advertisements[survivor]?.maskPublicKey,
         let key = keys.pairMaskKey(maskKey, of: dealer, with: peer, of: survivor)
       else { preconditionFailure("weak keys were refused in stage 1") }
