@@ -12,7 +12,8 @@ public enum PlanSettings {
   static let task = Setting<String>.text("task", .optional, help: "A readable name; by default algorithm and task.")
   static let catalogue = Setting<String>.path(
     "catalogue", .required, help: "The public list of items: items.tsv or items.csv, relative to the settings file.")
-  static let algorithm = Setting<AlgorithmName>.choice("algorithm", .default("mf"), help: "What is trained.")
+  static let algorithm = Setting<AlgorithmName>.choice(
+    "algorithm", .default("mf"), help: "What is trained; auto lets users over noise decide.")
   static let parameters = Setting<[String]>.words(
     "parameters", .optional, help: "Parameters of the algorithm as name=number, for instance dimension=16.")
   static let rounds = Setting<Int>.integer(
@@ -78,9 +79,9 @@ public enum PlanSettings {
         ($0.name, "a setting of serve (its file, TACIT_… or --set), not of a plan")
       }))
 
-  /// Those of `AlgorithmRegistry`.
+  /// Those of `AlgorithmChoice`.
   enum AlgorithmName: String, Sendable, CaseIterable {
-    case mf, als, covariance, hybrid, popularity, sasrec, gru, cnn
+    case auto, mf, als, covariance, hybrid, popularity, sasrec, gru, cnn
     case twoTower = "two-tower"
   }
 }
@@ -95,6 +96,8 @@ public struct PlanMaker {
   public struct Draft: Sendable {
     public let file: PlanFile
     public let signature: Signature
+    /// Why it trains what it trains, where the settings left that free.
+    public let choice: AlgorithmChoice?
     let roster: [UInt8]
     let catalogue: [UInt8]
 
@@ -116,8 +119,8 @@ public struct PlanMaker {
     let catalogue = try CatalogueFile.read(
       path: cataloguePath.hasPrefix("/") ? cataloguePath : "\(folder)/\(cataloguePath)")
     var decisions = PlanDecisions(
-      task: settings[ifSet: known.task] ?? "\(settings[known.algorithm].rawValue) for \(state.task.name)",
-      algorithm: settings[known.algorithm].rawValue, nominalUsers: settings[known.nominalUsers])
+      task: settings[ifSet: known.task] ?? "", algorithm: settings[known.algorithm].rawValue,
+      nominalUsers: settings[known.nominalUsers])
     decisions.parameters = try numbers(settings[ifSet: known.parameters] ?? [], of: "parameters", path)
     decisions.rounds = try rounds(settings, path)
     decisions.halfLife = settings[ifSet: known.halfLife]
@@ -136,6 +139,9 @@ public struct PlanMaker {
     decisions.reserveAttempts = decisions.noise == .none ? 0 : settings[known.reserveAttempts]
     decisions.search = settings[ifSet: known.search]
     decisions.suite = settings[known.suite].suite(probe: probe).rawValue
+    let choice: AlgorithmChoice?
+    (decisions, choice) = try decisions.choosingAlgorithm()
+    if settings[ifSet: known.task] == nil { decisions.task = "\(decisions.algorithm) for \(state.task.name)" }
     let partners = try chosen(settings[ifSet: known.partners], path)
     let caps = try numbers(settings[ifSet: known.maximumUsersOf] ?? [], of: "maximum-users-of", path)
     for name in caps.keys.sorted() where !partners.contains(where: { $0.name == name }) {
@@ -158,7 +164,8 @@ public struct PlanMaker {
       throw StateFolderError(.damaged, "the state folder has no signed roster; run: tacit-coordinator rotate")
     }
     return Draft(
-      file: made.plan, signature: state.signingKey.sign(PlanSignature.message(made.plan.bytes)), roster: signed.bytes,
+      file: made.plan, signature: state.signingKey.sign(PlanSignature.message(made.plan.bytes)), choice: choice,
+      roster: signed.bytes,
       catalogue: CatalogueDocument.encode(catalogue))
   }
 

@@ -47,6 +47,7 @@ struct PlanCommand: AsyncParsableCommand {
       var random = SystemRandomSource()
       let draft = try maker.draft(settingsFile: settings, random: &random)
       if !dryRun { try maker.activate(draft, now: Date()) }
+      if let choice = draft.choice { Console.output("auto        \(choice.algorithm): \(choice.reason)") }
       Console.output(PlanSummary.text(draft.file.plan))
       Console.output("session     \(draft.file.plan.session)")
       Console.output("plan hash   \(SHA256.hash(draft.file.bytes).hex)")

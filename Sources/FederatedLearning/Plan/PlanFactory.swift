@@ -6,6 +6,7 @@ public import SecureAggregation
 public struct PlanDecisions: Sendable, Equatable {
   /// A readable name for people.
   public var task: String
+  /// A name of the registry, or `AlgorithmChoice.automatic`.
   public var algorithm: String
   /// Given parameters of the algorithm; the others get their defaults.
   public var parameters: [String: Double] = [:]
@@ -84,16 +85,12 @@ public enum PlanFactory {
     _ decisions: PlanDecisions, catalogue: Catalogue, roster: [RosterEntry], coordinatorKey: String, session: SessionID
   ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = roster.count
-    let privacy = PrivacyPolicy(
-      noise: decisions.noise, nominalUsers: decisions.nominalUsers, maximumPartnersPerUser: decisions.maximumPartnersPerUser,
-      epsilon: decisions.epsilon, delta: decisions.delta, usesInsecureTestRandomness: decisions.usesInsecureTestRandomness)
-    let signal =
-      decisions.noise == .none ? nil : Double(decisions.nominalUsers) / (try PlanDraft.noiseMultiplier(privacy))
+    let decisions = try decisions.choosingAlgorithm().decisions
     var given = decisions.parameters
     if let halfLife = decisions.halfLife { given["half-life"] = halfLife }
     let parameters = try AlgorithmRegistry.resolve(
       decisions.algorithm, given,
-      setting: .init(itemCount: catalogue.count, usersOverNoise: signal, rounds: decisions.rounds))
+      setting: .init(itemCount: catalogue.count, usersOverNoise: try decisions.usersOverNoise(), rounds: decisions.rounds))
     let algorithm = try AlgorithmRegistry.make(decisions.algorithm, parameters, itemCount: catalogue.count)
     var draft = PlanDraft(
       task: decisions.task, session: session,
@@ -102,7 +99,7 @@ public enum PlanFactory {
       catalogue: CatalogueReference(hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count),
       roster: roster, coordinatorKey: coordinatorKey,
       aggregation: try aggregation(decisions, partners: count),
-      privacy: privacy)
+      privacy: decisions.policy)
     draft.samplingRate = decisions.noise == .none ? 1 : decisions.samplingRate
     draft.evaluationShare = decisions.noise == .none ? 0 : decisions.evaluationShare
     draft.reserveAttempts = decisions.reserveAttempts

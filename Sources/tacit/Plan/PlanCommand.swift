@@ -32,7 +32,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Items in the catalogue.") var items: Int?
   @Option(help: ArgumentHelp("The public catalogue, for its size and for the plan file.", valueName: "file")) var catalogue:
     String?
-  @Option(help: "One of \(AlgorithmRegistry.names.joined(separator: ", ")).") var algorithm = "mf"
+  @Option(help: "One of \(AlgorithmChoice.names.joined(separator: ", ")).") var algorithm = "mf"
   @Option(help: "Training rounds, where the algorithm lets them be chosen.") var rounds: Int?
   @Option(help: "Poisson sampling rate of users.") var rate = 1.0
   @Option(help: "distributed or central.") var noise = "distributed"
@@ -129,10 +129,10 @@ struct PlanCommand: ParsableCommand {
     guard let mode = NoiseMode(rawValue: noise), mode != .none else {
       throw fail("noise", "'\(noise)'", "distributed or central")
     }
-    guard AlgorithmRegistry.names.contains(algorithm) else {
+    guard AlgorithmChoice.names.contains(algorithm) else {
       let hint =
-        NearestName.match(algorithm, among: AlgorithmRegistry.names).map { "'\($0)'" }
-        ?? AlgorithmRegistry.names.joined(separator: ", ")
+        NearestName.match(algorithm, among: AlgorithmChoice.names).map { "'\($0)'" }
+        ?? AlgorithmChoice.names.joined(separator: ", ")
       throw fail("algorithm", "'\(algorithm)'", hint)
     }
     let count: Int
@@ -180,7 +180,10 @@ private struct PlanText {
   var text: String {
     let a = answer
     var lines = [
-      "\(a.algorithm), \(a.users) users at \(a.partners) partners, \(a.itemCount) items, noise \(a.noise)",
+      "\(a.algorithm), \(a.users) users at \(a.partners) partners, \(a.itemCount) items, noise \(a.noise)"
+    ]
+    if let reason = a.chosenBecause { lines.append("auto: \(reason)") }
+    lines += [
       "ε ≤ \(number(a.epsilonPlanned)) at δ = \(a.delta) for all \(a.rounds) releases (cap \(number(a.epsilonCap)))",
       "z = \(number(a.noiseMultiplier)) over all training releases; users over noise N/z = \(Int(a.usersOverNoise.rounded()))",
       "threshold \(a.threshold), at least \(a.minimumSurvivors) partners in a sum, \(a.colluders) may collude; sampling rate \(a.samplingRate), expected cohort \(number(a.expectedCohort))",

@@ -48,6 +48,8 @@ struct PlanAnswer: Encodable, Sendable {
   }
 
   let algorithm: String
+  /// Why, where that was left to `auto`.
+  let chosenBecause: String?
   let noise: String
   let epsilonCap: Double
   /// What the plan's releases cost together.
@@ -80,6 +82,9 @@ struct PlanAnswer: Encodable, Sendable {
 enum Planner {
   /// - Throws: `PlanError`, `InvalidHyperparameter` or `PlanQuestionError`.
   static func answer(_ question: PlanQuestion) throws -> PlanAnswer {
+    let choice = try decisions(question).choosingAlgorithm().choice
+    var question = question
+    if let choice { question.algorithm = choice.algorithm }
     let (plan, algorithm) = try plan(question)
     let training = plan.releases.filter { $0.purpose == .training }
     // One user's weight in all training releases: Σ (q/z)², so that q = 1 gives 1/z of the whole.
@@ -109,7 +114,7 @@ enum Planner {
     }
     let (quality, prediction) = predict(question, signal)
     return PlanAnswer(
-      algorithm: question.algorithm, noise: question.noise.rawValue, epsilonCap: question.epsilon,
+      algorithm: question.algorithm, chosenBecause: choice?.reason, noise: question.noise.rawValue, epsilonCap: question.epsilon,
       epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta, parameters: parameters), delta: question.delta,
       users: question.users,
       partners: question.partners, threshold: plan.aggregation.threshold, minimumSurvivors: plan.aggregation.minimumSurvivors,
@@ -123,6 +128,21 @@ enum Planner {
 
   /// The plan that these decisions give, over made-up names and keys.
   static func plan(_ question: PlanQuestion) throws -> (plan: TrainingPlan, algorithm: any FederatedAlgorithm) {
+    let decisions = decisions(question)
+    var random: any RandomSource = SystemRandomSource()
+    let roster = (1...max(question.partners, 1)).map { number in
+      RosterEntry(
+        participant: UInt32(number), name: "partner-\(number)", verificationKey: SigningKey(random: &random).verificationKey.hex,
+        maximumUsers: maximumUsers(question))
+    }
+    guard let session = SessionID(bytes: random.bytes(16)) else { preconditionFailure("a session is 16 bytes") }
+    let made = try PlanFactory.plan(
+      decisions, catalogue: Catalogue(itemIDs: (1...question.items).map(String.init)), roster: roster,
+      coordinatorKey: SigningKey(random: &random).verificationKey.hex, session: session)
+    return (made.plan.plan, made.algorithm)
+  }
+
+  private static func decisions(_ question: PlanQuestion) -> PlanDecisions {
     var decisions = PlanDecisions(task: "a question", algorithm: question.algorithm, nominalUsers: question.users)
     decisions.rounds = question.rounds
     decisions.noise = question.noise
@@ -136,17 +156,7 @@ enum Planner {
     decisions.colluders = question.colluders
     decisions.attempts = question.attempts
     decisions.reserveAttempts = question.reserveAttempts
-    var random: any RandomSource = SystemRandomSource()
-    let roster = (1...max(question.partners, 1)).map { number in
-      RosterEntry(
-        participant: UInt32(number), name: "partner-\(number)", verificationKey: SigningKey(random: &random).verificationKey.hex,
-        maximumUsers: maximumUsers(question))
-    }
-    guard let session = SessionID(bytes: random.bytes(16)) else { preconditionFailure("a session is 16 bytes") }
-    let made = try PlanFactory.plan(
-      decisions, catalogue: Catalogue(itemIDs: (1...question.items).map(String.init)), roster: roster,
-      coordinatorKey: SigningKey(random: &random).verificationKey.hex, session: session)
-    return (made.plan.plan, made.algorithm)
+    return decisions
   }
 
   /// Twice an equal share, rounded up: a constant of the contract that no partner's data decide.

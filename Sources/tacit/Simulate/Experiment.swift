@@ -29,10 +29,11 @@ struct Experiment {
   ///
   /// - Throws: `CommandFailure` with the sentence for the user.
   static func prepare(_ settings: SimulationSettings) throws -> Experiment {
-    let (dataset, notes) = try DataSource.load(settings.data, seed: settings.seed, validation: settings.validation)
+    var (dataset, notes) = try DataSource.load(settings.data, seed: settings.seed, validation: settings.validation)
     guard dataset.train.count > 0 else {
       throw CommandFailure(.data, "\(settings.data): there are no interactions to train on")
     }
+    let settings = try choosingAlgorithm(settings, dataset, &notes)
     let partition = try divide(dataset, settings)
     var random = randomness(settings).source
     let coordinatorKey = SigningKey(random: &random)
@@ -51,6 +52,21 @@ struct Experiment {
     } catch let error as InvalidHyperparameter {
       throw CommandFailure(.configuration, "\(error)")
     }
+  }
+
+  /// The same with an algorithm's name for `auto`, and a note that says why.
+  private static func choosingAlgorithm(
+    _ settings: SimulationSettings, _ dataset: Dataset, _ notes: inout [String]
+  ) throws -> SimulationSettings {
+    let choice: AlgorithmChoice?
+    do { choice = try decisions(settings, dataset).choosingAlgorithm().choice } catch {
+      throw CommandFailure(.configuration, "\(error)")
+    }
+    guard let choice else { return settings }
+    notes.append("auto chose \(choice.algorithm): \(choice.reason)")
+    var settings = settings
+    settings.algorithm = choice.algorithm
+    return settings
   }
 
   private static func randomness(_ settings: SimulationSettings) -> (mode: Randomness, source: any RandomSource) {
@@ -94,6 +110,22 @@ struct Experiment {
       throw CommandFailure(
         .configuration, "unknown parameter '\(name)' of \(settings.algorithm); did you mean '\(nearest)'?")
     }
+    let decisions = decisions(settings, dataset)
+    let roster = partition.names.indices.map { index in
+      RosterEntry(
+        participant: UInt32(index + 1), name: partition.names[index],
+        verificationKey: partnerKeys[index].verificationKey.hex,
+        maximumUsers: PlanFactory.rounded(partition.userIndices[index].count, up: true))
+    }
+    guard let session = SessionID(bytes: random.bytes(16)) else {
+      preconditionFailure("a session is 16 bytes")
+    }
+    return try PlanFactory.plan(
+      decisions, catalogue: dataset.catalogue, roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
+      session: session)
+  }
+
+  private static func decisions(_ settings: SimulationSettings, _ dataset: Dataset) -> PlanDecisions {
     var decisions = PlanDecisions(
       task: "\(settings.algorithm) on \(dataset.name)", algorithm: settings.algorithm,
       nominalUsers: settings.nominalUsers ?? PlanFactory.rounded(dataset.userCount, up: false))
@@ -117,18 +149,7 @@ struct Experiment {
     decisions.reserveAttempts = settings.reserveAttempts
     decisions.search = settings.search
     decisions.usesInsecureTestRandomness = settings.insecureTestRandomness
-    let roster = partition.names.indices.map { index in
-      RosterEntry(
-        participant: UInt32(index + 1), name: partition.names[index],
-        verificationKey: partnerKeys[index].verificationKey.hex,
-        maximumUsers: PlanFactory.rounded(partition.userIndices[index].count, up: true))
-    }
-    guard let session = SessionID(bytes: random.bytes(16)) else {
-      preconditionFailure("a session is 16 bytes")
-    }
-    return try PlanFactory.plan(
-      decisions, catalogue: dataset.catalogue, roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
-      session: session)
+    return decisions
   }
 
   /// The partner's shard as the simulation hands it over: histories, and the first test item as held out.

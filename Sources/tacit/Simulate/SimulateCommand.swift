@@ -14,7 +14,7 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "A plan file as tacit plan writes it; flags and --config count more.") var plan: String?
   @Option(help: "'synthetic', a data folder, or an interaction file.") var data: String?
   @Option(help: "A number of partners, or by:COLUMN of the users' table.") var partners: String?
-  @Option(help: "One of \(AlgorithmRegistry.names.joined(separator: ", ")).") var algorithm: String?
+  @Option(help: "One of \(AlgorithmChoice.names.joined(separator: ", ")).") var algorithm: String?
   @Option(help: "Cap on ε, per user.") var epsilon: String?
   @Option(help: "δ of the cap.") var delta: String?
   @Option(help: "Training rounds, where the algorithm lets them be chosen.") var rounds: String?

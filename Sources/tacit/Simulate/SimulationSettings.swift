@@ -125,7 +125,7 @@ struct SimulationSettings: Sendable, Equatable {
     switch key {
     case "data": data = text
     case "partners": partners = text
-    case "algorithm": algorithm = try choice(AlgorithmRegistry.names)
+    case "algorithm": algorithm = try choice(AlgorithmChoice.names)
     case "epsilon": epsilon = try number("a number above 0", { $0 > 0 })
     case "delta": delta = try number("a number above 0 and below 1, such as 1e-6", { $0 > 0 && $0 < 1 })
     case "rounds": rounds = try integer("a whole number from 1 to 100000", { (1...100_000).contains($0) })
