@@ -23,6 +23,47 @@ import Testing
     #expect(text.output.contains("P1 HR@10"))
   }
 
+  @Test("Histories of every length are measured by themselves, and their users are all users")
+  func byLength() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let again = try object(try Program.tacit.run("evaluate", "first", "--format", "json", in: scratch))
+    let groups = try #require(again["activity"] as? [[String: Any]])
+    let users = try groups.map { try #require($0["users"] as? Int) }
+    #expect(groups.count > 1 && users.reduce(0, +) == (again["rows"] as? [[String: Any]])?.first?["users"] as? Int)
+    #expect(try Program.tacit.run("evaluate", "first", in: scratch).output.contains("histories of "))
+  }
+
+  @Test("Two runs are compared user by user, a run with itself is no better, and other data are refused")
+  func compare() throws {
+    let scratch = try FinishedRunFixture.copy()
+    func gains(_ first: String, _ second: String) throws -> [[String: Any]] {
+      let document = try object(
+        try Program.tacit.run("evaluate", "--compare", first, second, "--format", "json", in: scratch))
+      let rows = try #require(document["rows"] as? [[String: Any]])
+      #expect(rows.count > 6 && rows[0]["users"] as? Int == 240)
+      return try #require(rows[0]["gains"] as? [[String: Any]])
+    }
+    let there = try gains("first", "second")
+    let back = try gains("second", "first")
+    for (one, other) in zip(there, back) {
+      let (difference, opposite) = (try #require(one["difference"] as? Double), try #require(other["difference"] as? Double))
+      #expect(abs(difference + opposite) < 1e-12)
+      let (first, second) = (try #require(one["first"] as? Double), try #require(one["second"] as? Double))
+      #expect(abs(second - first - difference) < 1e-9)
+    }
+    #expect(try gains("first", "first").allSatisfy { $0["difference"] as? Double == 0 && $0["low"] as? Double == 0 })
+    #expect(try Program.tacit.run("evaluate", "--compare", "first", "second", in: scratch).output.contains("second − first"))
+    for wrong in [["--compare", "first"], ["first", "second"], ["--compare", "first", "second", "--topk", "x.tsv"]] {
+      #expect(try Program.tacit.run(["evaluate"] + wrong, in: scratch).status == 64)
+    }
+    let made = try Program.tacit.run(
+      "simulate", "--data", "synthetic", "--partners", "3", "--algorithm", "popularity", "--baselines", "off", "--output",
+      "other",
+      in: scratch)
+    #expect(made.status == 0, "\(made.errors)")
+    try Program.tacit.run("evaluate", "--compare", "first", "other", in: scratch).expectRefusal(65, saying: "expected that of")
+  }
+
   @Test("Scores and lists have their headers, one line for each candidate, and no item of the history")
   func exports() throws {
     let scratch = try FinishedRunFixture.copy()

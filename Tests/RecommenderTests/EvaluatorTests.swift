@@ -152,6 +152,32 @@ struct TableScorer: Scorer {
     #expect(abs(catalogue.exposureGini - 0.25) < 1e-12)
   }
 
+  @Test func aDifferenceIsOfTheSameUsers() throws {
+    // Ranks of the only test item among 0, 1, 2: first and second scorer.
+    let train = Interactions(itemCount: 3, histories: [[], [], [], []])
+    let byRank: [[Float]] = [[9, 5, 1], [5, 9, 1], [1, 9, 5]]
+    func scorer(_ ranks: [Int]) -> TableScorer { TableScorer(rows: ranks.map { byRank[$0] }) }
+    let evaluator = Evaluator(
+      train: train, test: [[0], [0], [0], [0]], negatives: [[1, 2], [1, 2], [1, 2], [1, 2]], cutoffs: [1], listLength: 1)
+    let (first, second) = (scorer([0, 1, 1, 2]), scorer([0, 0, 0, 1]))
+    let halves = UserGrouping(name: "half", labels: ["a", "a", "b", "b"])
+    let found = evaluator.difference(from: first, to: second, groupings: [halves])
+    let gain = try #require(found.full?.values[.hitRate(1)])
+    // Gains 0, 1, 1, 0: mean 1/2, variance 1/3, standard error √(1/12).
+    #expect(gain.mean == 0.5 && abs(gain.halfWidth - 1.96 * (1.0 / 12).squareRoot()) < 1e-12)
+    #expect(found.listed?.values[.hitRate(1)] == gain)
+    #expect(found.full?.values[.f1(1)] == nil && found.full?.users == 4)
+    #expect(found.fullByGroup["half"]?["b"]?.values[.hitRate(1)]?.mean == 0.5)
+    // It is what the two evaluations differ by, and nothing where there is no difference.
+    let (before, after) = (evaluator.evaluate(first), evaluator.evaluate(second))
+    for (metric, estimate) in try #require(found.full).values {
+      let (old, new) = (try #require(before.full?[metric]), try #require(after.full?[metric]))
+      #expect(abs(estimate.mean - (new - old)) < 1e-12)
+    }
+    let same = try #require(evaluator.difference(from: first, to: first).full)
+    #expect(same.values.values.allSatisfy { $0.mean == 0 && $0.halfWidth == 0 })
+  }
+
   private func isSorted(_ values: [Float]) -> Bool { zip(values, values.dropFirst()).allSatisfy { $0 >= $1 } }
 
   private func permutations(_ items: [Int]) -> [[Int]] {

@@ -47,11 +47,39 @@ public struct Evaluator: Sendable {
   public func evaluate(
     _ scorer: any Scorer, users: [Int]? = nil, groupings: [UserGrouping] = []
   ) -> Evaluation {
-    precondition(scorer.itemCount == train.itemCount, "the scorer has another catalogue than the data")
-    for grouping in groupings {
-      precondition(grouping.labels.count == test.count, "grouping `\(grouping.name)` must label every user")
-    }
     let users = (users ?? Array(test.indices)).filter { !test[$0].isEmpty }
+    let outcomes = outcomes(of: users, scorer)
+    return Evaluation(
+      listed: UserMetrics(cutoffs: cutoffs).mean(of: outcomes.compactMap(\.listed)),
+      full: UserMetrics(cutoffs: cutoffs).mean(of: outcomes.compactMap(\.full)),
+      listedByGroup: byGroup(groupings, users, outcomes.map(\.listed)),
+      fullByGroup: byGroup(groupings, users, outcomes.map(\.full)),
+      catalogue: CatalogueMetrics(lists: outcomes.map(\.list), listLength: listLength, train: train))
+  }
+
+  /// What the second scorer does better than the first, user by user: the same users are in both, so that the difference is known far
+  /// better than either mean.
+  public func difference(
+    from first: any Scorer, to second: any Scorer, users: [Int]? = nil, groupings: [UserGrouping] = []
+  ) -> EvaluationDifference {
+    let users = (users ?? Array(test.indices)).filter { !test[$0].isEmpty }
+    let (before, after) = (outcomes(of: users, first), outcomes(of: users, second))
+    func gains(_ values: (UserOutcome) -> [Double]?) -> [[Double]?] {
+      zip(before, after).map { before, after in
+        guard let before = values(before), let after = values(after) else { return nil }
+        return zip(before, after).map { $1 - $0 }
+      }
+    }
+    let metrics = UserMetrics(cutoffs: cutoffs)
+    let (listed, full) = (gains(\.listed), gains(\.full))
+    return EvaluationDifference(
+      listed: metrics.mean(of: listed.compactMap { $0 })?.linear, full: metrics.mean(of: full.compactMap { $0 })?.linear,
+      listedByGroup: byGroup(groupings, users, listed).mapValues { $0.mapValues(\.linear) },
+      fullByGroup: byGroup(groupings, users, full).mapValues { $0.mapValues(\.linear) })
+  }
+
+  private func outcomes(of users: [Int], _ scorer: any Scorer) -> [UserOutcome] {
+    precondition(scorer.itemCount == train.itemCount, "the scorer has another catalogue than the data")
     var outcomes = [UserOutcome](repeating: UserOutcome(), count: users.count)
     outcomes.withUnsafeMutableBufferPointer { outcomes in
       let outcomes = outcomes
@@ -62,22 +90,18 @@ public struct Evaluator: Sendable {
         }
       }
     }
-    let metrics = UserMetrics(cutoffs: cutoffs)
-    func groups(_ rows: (UserOutcome) -> [Double]?) -> [String: [String: RankingMetrics]] {
-      var result: [String: [String: RankingMetrics]] = [:]
-      for grouping in groupings {
-        let members = Dictionary(grouping: users.indices) { grouping.labels[users[$0]] }
-        result[grouping.name] = members.compactMapValues {
-          metrics.mean(of: $0.compactMap { rows(outcomes[$0]) })
-        }
-      }
-      return result
+    return outcomes
+  }
+
+  /// Means of rows, one for each of `users` that has one, by grouping and group.
+  private func byGroup(_ groupings: [UserGrouping], _ users: [Int], _ rows: [[Double]?]) -> [String: [String: RankingMetrics]] {
+    var result: [String: [String: RankingMetrics]] = [:]
+    for grouping in groupings {
+      precondition(grouping.labels.count == test.count, "grouping `\(grouping.name)` must label every user")
+      let members = Dictionary(grouping: users.indices) { grouping.labels[users[$0]] }
+      result[grouping.name] = members.compactMapValues { UserMetrics(cutoffs: cutoffs).mean(of: $0.compactMap { rows[$0] }) }
     }
-    return Evaluation(
-      listed: metrics.mean(of: outcomes.compactMap(\.listed)),
-      full: metrics.mean(of: outcomes.compactMap(\.full)),
-      listedByGroup: groups(\.listed), fullByGroup: groups(\.full),
-      catalogue: CatalogueMetrics(lists: outcomes.map(\.list), listLength: listLength, train: train))
+    return result
   }
 
   private func outcome(of user: Int, scorer: any Scorer, scores: inout [Float]) -> UserOutcome {
@@ -186,4 +210,17 @@ public struct Evaluation: Sendable, Equatable {
   public let fullByGroup: [String: [String: RankingMetrics]]
   /// Coverage, novelty and popularity bias of the lists.
   public let catalogue: CatalogueMetrics
+}
+
+/// How much one scorer is better than another on the same users.
+///
+/// Estimates are of differences user by user, with their 95 % intervals. F1 is left out: it is no mean over users.
+public struct EvaluationDifference: Sendable, Equatable {
+  /// The first test item against listed negatives; nil when none are listed.
+  public let listed: RankingMetrics?
+  /// All test items among all unseen items.
+  public let full: RankingMetrics?
+  /// By name of the grouping, then by group.
+  public let listedByGroup: [String: [String: RankingMetrics]]
+  public let fullByGroup: [String: [String: RankingMetrics]]
 }

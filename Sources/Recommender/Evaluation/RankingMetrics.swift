@@ -64,6 +64,11 @@ public struct RankingMetrics: Sendable, Equatable {
     self.values = values
   }
 
+  /// The same without metrics that are no means over users.
+  var linear: RankingMetrics {
+    RankingMetrics(users: users, values: values.filter { if case .f1 = $0.key { false } else { true } })
+  }
+
   /// The mean of a metric; nil when it was not asked for.
   public subscript(_ metric: Metric) -> Double? { values[metric]?.mean }
 }

@@ -10,10 +10,14 @@ internal import Storage
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Measure a finished run again, over all partners and by partner, and write its scores and lists.",
+    abstract:
+      "Measure a finished run again, over all partners, by partner and by length of history; or compare two runs user by user.",
     discussion: "The figures are exact, from all partners' data in one place: only a simulation may print them.")
 
-  @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first.", valueName: "run")) var path: String
+  @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first; two of them with --compare.", valueName: "run"))
+  var paths: [String]
+  @Flag(help: "How much better the second run is than the first, with intervals of the differences between the same users.")
+  var compare = false
   @Option(help: "The data, when they are no longer where the run found them.") var data: String?
   @Option(help: "How users are divided into partners, as for simulate; as in the run when left out.") var partners: String?
   @Option(help: "Write the score of every listed candidate to this file (user, item, score).") var scores: String?
@@ -22,13 +26,21 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func validate() throws {
+    guard paths.count == (compare ? 2 : 1) else {
+      throw ValidationError(
+        compare
+          ? "--compare takes two runs, found \(paths.count)." : "found \(paths.count) runs, expected one, or two with --compare.")
+    }
+    guard !compare || (scores == nil && topk == nil) else {
+      throw ValidationError("--scores and --topk are of one run; expected none of them with --compare.")
+    }
     guard (1...1000).contains(top) else { throw ValidationError("--top is \(top), expected 1 to 1000.") }
   }
 
   func run() throws { try Failures.report { try execute() } }
 
   private func execute() throws {
-    let finished = try FinishedRun(at: path)
+    let finished = try FinishedRun(at: paths[0])
     let dataset = try finished.dataset(from: data)
     guard dataset.test.contains(where: { !$0.isEmpty }) else {
       throw CommandFailure(
@@ -41,9 +53,15 @@ struct EvaluateCommand: ParsableCommand {
     }
     var labels = [String](repeating: "", count: dataset.userCount)
     for (name, users) in zip(partition.names, partition.userIndices) { for user in users { labels[user] = name } }
+    let activity = UserGrouping.activity(of: dataset.train)
+    let groupings = [UserGrouping(name: "partner", labels: labels), activity]
+    let evaluator = Evaluator(train: dataset.train, test: dataset.test, negatives: dataset.negatives)
+    if compare {
+      return try RunComparison(first: finished, second: try FinishedRun(at: paths[1])).show(
+        evaluator, groupings, partners: partition.names, format)
+    }
     let scorer = finished.scorer
-    let evaluation = Evaluator(train: dataset.train, test: dataset.test, negatives: dataset.negatives)
-      .evaluate(scorer, groupings: [UserGrouping(name: "partner", labels: labels)])
+    let evaluation = evaluator.evaluate(scorer, groupings: groupings)
     let method: ReportMethod = finished.plan.privacy.noise == .none ? .federatedWithoutNoise : .federatedPrivate
     let rows = QualityFigures.rows(method, evaluation, partners: partition.names)
     if let scores {
@@ -54,7 +72,30 @@ struct EvaluateCommand: ParsableCommand {
       try RecommendationFile.writeScores(scorer: scorer, dataset: dataset, negatives: negatives, to: scores)
     }
     if let topk { try RecommendationFile.write(scorer: scorer, dataset: dataset, count: top, to: topk) }
-    try show(finished, dataset, rows, evaluation.catalogue)
+    let byLength = Self.groups(activity).map { label in
+      ActivityRow(
+        historyLength: label,
+        QualityFigures.row(
+          method, partner: nil, listed: evaluation.listedByGroup["activity"]?[label],
+          full: evaluation.fullByGroup["activity"]?[label]))
+    }
+    try show(finished, dataset, rows, byLength, evaluation.catalogue)
+  }
+
+  /// The groups of a grouping by length, shortest histories first.
+  static func groups(_ activity: UserGrouping) -> [String] {
+    Set(activity.labels).sorted { (Int($0.prefix { $0 != "-" }) ?? 0) < (Int($1.prefix { $0 != "-" }) ?? 0) }
+  }
+
+  /// Users whose histories have a length in this range.
+  private struct ActivityRow: Encodable {
+    let historyLength: String
+    let users: Int?
+    let metrics: [MetricValue]
+
+    init(historyLength: String, _ row: QualityRow) {
+      (self.historyLength, users, metrics) = (historyLength, row.users, row.metrics)
+    }
   }
 
   private struct Document: Encodable {
@@ -70,17 +111,21 @@ struct EvaluateCommand: ParsableCommand {
     let algorithm: String
     let modelVersion: Int
     let rows: [QualityRow]
+    /// By length of history; what the best served group has over the worst is how unfair a model is.
+    let activity: [ActivityRow]
     let lists: Lists
     let scores: String?
     let topk: String?
   }
 
-  private func show(_ run: FinishedRun, _ dataset: Dataset, _ rows: [QualityRow], _ lists: CatalogueMetrics) throws {
+  private func show(
+    _ run: FinishedRun, _ dataset: Dataset, _ rows: [QualityRow], _ activity: [ActivityRow], _ lists: CatalogueMetrics
+  ) throws {
     if format == .json {
       try Console.outputJSON(
         Document(
           run: run.folder.currentPath, data: data ?? run.settings.data, algorithm: run.plan.algorithm.name,
-          modelVersion: run.model.version, rows: rows,
+          modelVersion: run.model.version, rows: rows, activity: activity,
           lists: .init(
             length: lists.listLength, coverage: lists.coverage, noveltyBits: lists.novelty,
             popularityLift: lists.popularityLift, exposureGini: lists.exposureGini),
@@ -91,15 +136,17 @@ struct EvaluateCommand: ParsableCommand {
       rows.contains { $0.metrics.contains { $0.metric == metric } }
     }
     var table = TextTable(header: ["", "users"] + metrics.map(\.rawValue))
-    for row in rows {
+    func add(_ name: String, _ users: Int?, _ values: [MetricValue]) {
       table.add(
-        [row.partner ?? "all partners", row.users.map(String.init) ?? "–"]
+        [name, users.map(String.init) ?? "–"]
           + metrics.map { metric in
-            guard let value = row.metrics.first(where: { $0.metric == metric }) else { return "–" }
+            guard let value = values.first(where: { $0.metric == metric }) else { return "–" }
             let half = ((value.high ?? value.value) - (value.low ?? value.value)) / 2
             return String(format: "%.4f ±%.3f", value.value, half)
           })
     }
+    for row in rows { add(row.partner ?? "all partners", row.users, row.metrics) }
+    for row in activity { add("histories of \(row.historyLength)", row.users, row.metrics) }
     Console.output(
       "\(run.folder.currentPath): \(run.plan.algorithm.name) on \(dataset.name), model after \(run.model.version) of \(run.plan.releases.count) releases\n"
     )

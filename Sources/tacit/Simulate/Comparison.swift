@@ -71,7 +71,7 @@ struct Comparison {
 
 /// Evaluations as rows of the report.
 enum QualityFigures {
-  private static let metrics: [(metric: ReportMetric, own: Metric, isListed: Bool)] = [
+  static let metrics: [(metric: ReportMetric, own: Metric, isListed: Bool)] = [
     (.sampledHitRate10, .hitRate(10), true), (.sampledNDCG10, .ndcg(10), true),
     (.fullHitRate10, .hitRate(10), false), (.fullNDCG10, .ndcg(10), false), (.recall20, .recall(20), false),
     (.ndcg20, .ndcg(20), false),
