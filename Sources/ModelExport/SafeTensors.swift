@@ -1,7 +1,8 @@
 internal import Glibc
 public import Recommender
 
-/// Named tensors and notes in the safetensors format (huggingface/safetensors, README "Format"), Float32 only.
+/// Named tensors and notes in the safetensors format (huggingface/safetensors, README "Format"): F32, F16, and I8 with a tensor
+/// `NAME.scale` of one F32 for each row.
 ///
 /// Bytes: the header's length, UInt64 little-endian; the header, a JSON object from name to dtype, shape and data
 /// offsets, filled up with spaces to a multiple of 8; the tensors' values, little-endian, row-major, back to back.
@@ -13,20 +14,61 @@ public enum SafeTensors {
   ///
   /// - Precondition: no tensor is called `__metadata__`.
   public static func encode(_ tensors: [String: Tensor], metadata: [String: String] = [:]) -> [UInt8] {
+    encode(compressed: tensors.mapValues { CompressedTensor($0, format: .float32) }, metadata: metadata)
+  }
+
+  /// The same of tensors in fewer bytes.
+  ///
+  /// - Precondition: no tensor is called `__metadata__`, or like the scales of another.
+  public static func encode(compressed tensors: [String: CompressedTensor], metadata: [String: String] = [:]) -> [UInt8] {
     precondition(tensors["__metadata__"] == nil, "__metadata__ is not a name for a tensor")
+    var parts: [Part] = []
+    for (name, tensor) in tensors {
+      parts.append(Part(name: name, type: Self.type(tensor.format), shape: tensor.shape, bytes: tensor.entries))
+      guard tensor.format == .int8 else { continue }
+      precondition(tensors[name + scaleSuffix] == nil, "two tensors are called \(name)\(scaleSuffix)")
+      var scales: [UInt8] = []
+      scales.appendLittleEndian(tensor.scales)
+      parts.append(Part(name: name + scaleSuffix, type: "F32", shape: [tensor.scales.count], bytes: scales))
+    }
+    // Wide entries first, so that each lies at a multiple of its width.
+    return encode(parts.sorted { (Self.width($1.type) ?? 0, $0.name) < (Self.width($0.type) ?? 0, $1.name) }, metadata: metadata)
+  }
+
+  /// What scales of a tensor are called.
+  static let scaleSuffix = ".scale"
+
+  private struct Part {
+    let name: String
+    let type: String
+    let shape: [Int]
+    let bytes: [UInt8]
+  }
+
+  private static func type(_ format: TableFormat) -> String {
+    switch format {
+    case .float32: "F32"
+    case .float16: "F16"
+    case .int8: "I8"
+    }
+  }
+
+  /// Bytes of an entry; `nil` for types that are not read.
+  private static func width(_ type: String) -> Int? { ["F32": 4, "F16": 2, "I8": 1][type] }
+
+  private static func encode(_ parts: [Part], metadata: [String: String]) -> [UInt8] {
     var entries: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }
         .map { "\(JSONText.quoted($0.key)):\(JSONText.quoted($0.value))" }
       entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
-    let sorted = tensors.sorted { $0.key < $1.key }
     var offset = 0
-    for (name, tensor) in sorted {
-      let end = offset + tensor.values.count * 4
-      let shape = tensor.shape.map(String.init).joined(separator: ",")
+    for part in parts {
+      let end = offset + part.bytes.count
+      let shape = part.shape.map(String.init).joined(separator: ",")
       entries.append(
-        "\(JSONText.quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
+        "\(JSONText.quoted(part.name)):{\"dtype\":\"\(part.type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
       )
       offset = end
     }
@@ -38,15 +80,15 @@ public enum SafeTensors {
       bytes.append(UInt8(truncatingIfNeeded: header.count >> shift))
     }
     bytes.append(contentsOf: header)
-    for (_, tensor) in sorted { bytes.appendLittleEndian(tensor.values) }
+    for part in parts { bytes += part.bytes }
     return bytes
   }
 
   /// Reads the bytes of a file.
   ///
   /// - Parameter file: the name for messages.
-  /// - Throws: `ModelFileError` unless the header is valid JSON of the known shape, every tensor is F32, and the
-  ///   tensors fill the rest of the file exactly, without holes and overlaps.
+  /// - Throws: `ModelFileError` unless the header is valid JSON of the known shape, every tensor is of a known type, those of bytes
+  ///   with their scales, and the tensors fill the rest of the file exactly, without holes and overlaps.
   public static func decode(
     _ bytes: [UInt8], file: String
   ) throws -> (tensors: [String: Tensor], metadata: [String: String]) {
@@ -67,7 +109,7 @@ public enum SafeTensors {
         file: file, found: "a header that is no JSON object", expected: "an object of tensors")
     }
     var metadata: [String: String] = [:]
-    var ranges: [(range: Range<Int>, name: String, shape: [Int])] = []
+    var ranges: [(range: Range<Int>, name: String, type: String, shape: [Int])] = []
     for (name, value) in header {
       guard case .object(let entry) = value else {
         throw ModelFileError(
@@ -87,23 +129,44 @@ public enum SafeTensors {
     }
     ranges.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
     var position = 0
-    var tensors: [String: Tensor] = [:]
-    for (range, name, shape) in ranges {
+    var parts: [String: Part] = [:]
+    for (range, name, type, shape) in ranges {
       guard range.lowerBound == position else {
         throw ModelFileError(
           file: file, found: "the tensor '\(name)' at byte \(range.lowerBound) of the data",
           expected: "it at byte \(position), without holes and overlaps")
       }
       position = range.upperBound
-      tensors[name] = Tensor(
-        shape: shape, values: bytes.littleEndianFloats(start + range.lowerBound..<start + range.upperBound))
+      parts[name] = Part(
+        name: name, type: type, shape: shape, bytes: Array(bytes[start + range.lowerBound..<start + range.upperBound]))
     }
     guard position == bytes.count - start else {
       throw ModelFileError(
         file: file, found: "\(bytes.count - start) bytes of data",
         expected: "the \(position) that the header names")
     }
-    return (tensors, metadata)
+    return (try tensors(parts, file: file), metadata)
+  }
+
+  /// Numbers of the entries; scales belong to their tensors and are none of their own.
+  private static func tensors(_ parts: [String: Part], file: String) throws -> [String: Tensor] {
+    var tensors: [String: Tensor] = [:]
+    for (name, part) in parts {
+      if name.hasSuffix(scaleSuffix), parts[String(name.dropLast(scaleSuffix.count))]?.type == "I8" { continue }
+      let scales = part.type == "I8" ? parts[name + scaleSuffix] : nil
+      let format = TableFormat.allCases.first { type($0) == part.type } ?? .float32
+      guard
+        let tensor = CompressedTensor(
+          shape: part.shape, format: format, entries: part.bytes,
+          scales: scales.map { $0.type == "F32" ? $0.bytes.littleEndianFloats(0..<$0.bytes.count) : [] } ?? [])
+      else {
+        throw ModelFileError(
+          file: file, found: "the bytes of '\(name)' of shape \(part.shape) without a scale for each row",
+          expected: "a tensor '\(name)\(scaleSuffix)' of type F32 with \(part.shape.first ?? 0) entries")
+      }
+      tensors[name] = tensor.tensor
+    }
+    return tensors
   }
 
   /// Writes a file atomically.
@@ -120,7 +183,7 @@ public enum SafeTensors {
 
   private static func tensorRange(
     _ name: String, _ entry: [(String, JSONText.Value)], dataSize: Int, file: String
-  ) throws -> (Range<Int>, String, [Int]) {
+  ) throws -> (Range<Int>, String, String, [Int]) {
     let fields = Dictionary(uniqueKeysWithValues: entry)
     guard case .string(let type)? = fields["dtype"], case .integers(let shape)? = fields["shape"],
       case .integers(let offsets)? = fields["data_offsets"], offsets.count == 2, fields.count == 3
@@ -129,10 +192,9 @@ public enum SafeTensors {
         file: file, found: "the entry '\(name)' without exactly dtype, shape and two data_offsets",
         expected: "these three fields")
     }
-    guard type == "F32" else {
-      throw ModelFileError(file: file, found: "the tensor '\(name)' of type \(type)", expected: "F32")
+    guard var size = width(type) else {
+      throw ModelFileError(file: file, found: "the tensor '\(name)' of type \(type)", expected: "F32, F16 or I8")
     }
-    var size = 4
     for extent in shape {
       let product = size.multipliedReportingOverflow(by: extent)
       guard extent >= 0, !product.overflow else {
@@ -147,7 +209,7 @@ public enum SafeTensors {
         file: file, found: "the bytes \(offsets[0])..<\(offsets[1]) for '\(name)' of shape \(shape)",
         expected: "\(size) bytes inside the \(dataSize) bytes of data")
     }
-    return (offsets[0]..<offsets[1], name, shape)
+    return (offsets[0]..<offsets[1], name, type, shape)
   }
 }
 

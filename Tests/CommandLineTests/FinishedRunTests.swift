@@ -64,6 +64,33 @@ import Testing
     try Program.tacit.run("evaluate", "--compare", "first", "other", in: scratch).expectRefusal(65, saying: "expected that of")
   }
 
+  @Test("A model in fewer bytes is measured beside the whole one, and written so that it is read again")
+  func compress() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let document = try object(
+      try Program.tacit.run("compress", "first", "--keep", "1,0.5", "--output", "small", "--format", "json", in: scratch))
+    let rows = try #require(document["rows"] as? [[String: Any]])
+    #expect(rows.map { $0["table"] as? String } == ["float32", "float16", "int8", "float32", "float16", "int8"])
+    let bytes = try rows.map { try #require($0["bytes"] as? Int) }
+    #expect(bytes[0] > bytes[1] && bytes[1] > bytes[2] && bytes[3] < bytes[0] && rows[3]["itemsKept"] as? Int == 30)
+    let whole = try #require(rows[0]["metrics"] as? [[String: Any]])
+    #expect(whole.count >= 4 && whole.allSatisfy { $0["difference"] as? Double == 0 })
+    let pruned = try #require(rows[3]["metrics"] as? [[String: Any]])
+    #expect(pruned.contains { $0["difference"] as? Double != 0 })
+    // What was written is a model of this run: put in its place, it is measured as its row says.
+    try scratch.remove("first/items.safetensors")
+    try scratch.copy(scratch.url.appending(path: "small/items.safetensors"), to: "first/items.safetensors")
+    let again = try object(try Program.tacit.run("evaluate", "first", "--format", "json", in: scratch))
+    let small = try #require(rows[2]["metrics"] as? [[String: Any]])
+    let measured = try #require(((again["rows"] as? [[String: Any]])?.first)?["metrics"] as? [[String: Any]])
+    #expect(measured.map { $0["value"] as? Double } == small.map { $0["value"] as? Double })
+    #expect(try Program.tacit.run("compress", "first", in: scratch).output.contains("of whole"))
+    try Program.tacit.run("compress", "first", "--output", "small", in: scratch).expectRefusal(73, saying: "exists")
+    for wrong in [["--keep", "1,0"], ["--keep", ""], ["--table", "int4"]] {
+      #expect(try Program.tacit.run(["compress", "first"] + wrong, in: scratch).status == 64)
+    }
+  }
+
   @Test("Scores and lists have their headers, one line for each candidate, and no item of the history")
   func exports() throws {
     let scratch = try FinishedRunFixture.copy()

@@ -62,8 +62,8 @@ import Testing
     ("an object that is not closed", file("{\"a\":\(entry)", data: 8), "not closed"),
     ("a name twice", file("{\"a\":\(entry),\"a\":\(entry)}", data: 8), "the key 'a' twice"),
     (
-      "another type", file("{\"a\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", data: 8),
-      "of type F16"
+      "another type", file("{\"a\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}", data: 8),
+      "of type BF16"
     ),
     ("a missing field", file("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", data: 8), "without exactly dtype"),
     (
@@ -148,6 +148,40 @@ import Testing
         "items.bias.npy", "items.ids.txt", "items.items.npy", "items.none.npy", "items.safetensors",
         "items.scalar.npy",
       ])
+  }
+
+  @Test func tablesInFewerBytesAreReadAsWhatTheyStandFor() throws {
+    let model = ItemModel(
+      algorithm: "als", version: 7,
+      tensors: [
+        "items": Tensor(shape: [2, 3], values: [1, -2, 0.3, 0, 0, 0]), "counts": Tensor(shape: [2], values: [70_001, 3.3]),
+      ])
+    for format in TableFormat.allCases {
+      let folder = try scratch()
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let compressed = CompressedModel(model, format: format)
+      try ModelBundle.write(compressed, catalogue: Catalogue(itemIDs: ["a", "b"]), to: folder)
+      let (read, ids) = try ModelBundle.read(folder: folder)
+      #expect(read == compressed.model && ids == ["a", "b"])
+      #expect(read.tensors["counts"] == model.tensors["counts"], "vectors stay what they are")
+    }
+  }
+
+  @Test(arguments: [
+    ("{\"a\":{\"dtype\":\"I8\",\"shape\":[2,4],\"data_offsets\":[0,8]}}", 8),
+    (
+      "{\"a.scale\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"I8\",\"shape\":[2,4],\"data_offsets\":[4,12]}}",
+      12
+    ),
+    (
+      "{\"a.scale\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"I8\",\"shape\":[2,4],\"data_offsets\":[4,12]}}",
+      12
+    ),
+  ])
+  func bytesWithoutTheirScalesAreRefused(_ header: String, _ data: Int) {
+    #expect { try SafeTensors.decode(Self.file(header, data: data), file: "x") } throws: {
+      "\($0)".contains("without a scale for each row")
+    }
   }
 
   @Test func pythonReadsWhatWeWrite() throws {

@@ -1,0 +1,81 @@
+import Recommender
+import Testing
+
+/// Tables in fewer bytes: how far what they stand for is from what they were.
+@Suite struct CompressionTests {
+  private func table(rows: Int, width: Int, seed: UInt64) -> Tensor {
+    var state = seed
+    return Tensor(
+      shape: [rows, width],
+      values: (0..<rows * width).map { index in
+        state = SplitMix64.mix(state &+ 1)
+        // Rows of very different lengths.
+        let size = Float([1, 1e-3, 40, 7e3][(index / width) % 4])
+        return (Float(state >> 40) * 0x1p-23 - 1) * size
+      })
+  }
+
+  @Test func float16KeepsElevenBitsOfEveryEntry() {
+    let table = table(rows: 40, width: 9, seed: 3)
+    let read = CompressedTensor(table, format: .float16)
+    #expect(read.format == .float16 && read.byteCount == 2 * 360)
+    for (value, stored) in zip(table.values, read.tensor.values) {
+      #expect((value - stored).magnitude <= max(value.magnitude * 0x1p-11, 0x1p-25))
+    }
+    // What it stands for is stored as it is.
+    #expect(CompressedTensor(read.tensor, format: .float16) == read)
+  }
+
+  @Test func int8IsWithinHalfAStepOfItsRow() {
+    let table = table(rows: 40, width: 9, seed: 4)
+    let read = CompressedTensor(table, format: .int8)
+    #expect(read.format == .int8 && read.byteCount == 360 + 4 * 40)
+    for row in 0..<40 {
+      let values = table.values[row * 9..<row * 9 + 9]
+      let step = (values.map(\.magnitude).max() ?? 0) / 127
+      for (value, stored) in zip(values, read.tensor.values[row * 9..<row * 9 + 9]) {
+        #expect((value - stored).magnitude <= step * 0.5001)
+      }
+      // The largest entry of a row is met nearly exactly.
+      #expect(values.indices.contains { (table.values[$0] - read.tensor.values[$0]).magnitude < 1e-6 * step * 127 })
+    }
+  }
+
+  @Test func whatDoesNotFitStaysWhatItIs() {
+    // Indices and counts are vectors; a table may hold what no Float16 can, and numbers that are none.
+    let vector = Tensor(shape: [3], values: [3705, 2049, 1e9])
+    #expect(TableFormat.allCases.allSatisfy { CompressedTensor(vector, format: $0).tensor == vector })
+    let large = Tensor(shape: [1, 2], values: [70_000, 1])
+    #expect(CompressedTensor(large, format: .float16).format == .float32)
+    let broken = Tensor(shape: [1, 2], values: [.infinity, 1])
+    #expect(TableFormat.allCases.allSatisfy { CompressedTensor(broken, format: $0).tensor == broken })
+    let zeros = Tensor(shape: [2, 2], values: [0, 0, 0, 1e-44])
+    #expect(CompressedTensor(zeros, format: .int8).tensor.values[0..<2] == [0, 0])
+    let empty = Tensor(shape: [0, 4], values: [])
+    #expect(TableFormat.allCases.allSatisfy { CompressedTensor(empty, format: $0).tensor == empty })
+  }
+
+  @Test func aPrunedModelShowsThePopularAndReadsNothingElse() throws {
+    let algorithm = try PopularityAlgorithm(itemCount: 6, weighting: .binary)
+    let histories: [[Int32]] = [[0, 3], [3, 5], [3, 0], [1], [3, 5, 0]]
+    let train = Interactions(itemCount: 6, histories: histories)
+    let base = algorithm.scorer(model: CentralTraining.run(algorithm, on: train, seed: 1))
+    let pruned = PrunedScorer(base, keeping: 3)
+    var scores = [Float](repeating: 0, count: 6)
+    pruned.score(UserHistory(items: [1, 3]), into: &scores)
+    #expect(scores.indices.filter { scores[$0] > -.infinity } == [0, 3, 5])
+    var whole = [Float](repeating: 0, count: 6)
+    base.score(UserHistory(items: [3]), into: &whole)
+    #expect(scores[0] == whole[0] && scores[3] == whole[3])
+    #expect(pruned.explain(1, for: UserHistory(items: [1, 3])) == nil)
+  }
+
+  @Test func rowsThatAreDroppedSaveTheirBytes() {
+    let model = ItemModel(
+      algorithm: "x",
+      tensors: ["items": table(rows: 10, width: 4, seed: 1), "popularity": Tensor(zeros: [10]), "dense": Tensor(zeros: [3, 3])])
+    let whole = CompressedModel(model, format: .int8)
+    #expect(whole.byteCount == 10 * 8 + 40 + (9 + 12))
+    #expect(whole.byteCount(keeping: 5, of: 10) == 5 * 8 + 20 + 21)
+  }
+}
