@@ -35,12 +35,29 @@ def sha256(data):
 
 # ---------------------------------------------------------------- model bytes (training-round.md, section 3)
 
-MAGIC = b"TACITMODEL1\n"
+MAGIC = b"TACITMODEL2\n"
 
 
 def text(value):
     data = value.encode("ascii")
     return struct.pack("<H", len(data)) + data
+
+
+def is_half(bits):
+    value = struct.unpack("<f", struct.pack("<I", bits))[0]
+    if value != value:
+        return False
+    try:
+        half = struct.pack("<e", value)
+    except OverflowError:
+        return False
+    return struct.unpack("<I", struct.pack("<f", struct.unpack("<e", half)[0]))[0] == bits
+
+
+def values_bytes(shape, bits):
+    if len(shape) >= 2 and bits and all(map(is_half, bits)):
+        return b"\x02" + b"".join(struct.pack("<e", struct.unpack("<f", struct.pack("<I", value))[0]) for value in bits)
+    return b"\x04" + b"".join(struct.pack("<I", value) for value in bits)
 
 
 def model_bytes(algorithm, version, tensors):
@@ -50,7 +67,7 @@ def model_bytes(algorithm, version, tensors):
         shape, bits = tensors[name]
         assert math.prod(shape) == len(bits)
         out += text(name) + struct.pack("<B", len(shape)) + b"".join(struct.pack("<Q", extent) for extent in shape)
-        out += b"".join(struct.pack("<I", value) for value in bits)
+        out += values_bytes(shape, bits)
     return out
 
 
@@ -64,6 +81,11 @@ def model_vectors():
         "factors": ("mf", 3, {"items": ([2, 3], float_bits(0.0, -0.0, 1.5, -7.25, 1e-40, 3.4e38)),
                               "popularity": ([2], float_bits(0.25, 1.0))}),
         "scalar_and_empty": ("als", 4294967295, {"a": ([], float_bits(4.0)), "B": ([0, 5], []), "b": ([1, 1, 1], float_bits(2.0))}),
+        "half": ("mf", 2, {"items": ([2, 3], float_bits(0.0, -0.0, 1.5, -65504.0, 2.0 ** -24, 0.333251953125))}),
+        "half_infinite": ("mf", 2, {"items": ([1, 2], [0x7F800000, 0xFF800000])}),
+        "not_half": ("mf", 2, {"items": ([1, 3], float_bits(65536.0, 1.0, 2.0)), "more": ([1, 1], float_bits(2.0 ** -25)),
+                               "vector": ([2], float_bits(1.0, 2.0)), "void": ([3, 0], [])}),
+        "half_not_a_number": ("x", 1, {"t": ([1, 2], [0x3F800000, 0x7FC00000])}),
         "not_a_number": ("x", 1, {"t": ([2], [0x7FC00000, 0xFF800000])}),
     }
     for name, (algorithm, version, tensors) in models.items():
@@ -77,14 +99,17 @@ def model_vectors():
         return (MAGIC + text("m") + struct.pack("<IH", 0, count) + struct.pack("<H", len(name)) + name
                 + struct.pack("<B", rank) + b"".join(struct.pack("<Q", extent) for extent in extents))
 
+    one = b"\x04\0\0\x80\x3f"
     bad = {
-        "empty": b"", "magic": b"TACITMODEL2\n" + good[12:], "cut": good[:-1], "trailing": good + b"\0",
+        "empty": b"", "magic": b"TACITMODEL1\n" + good[12:], "cut": good[:-1], "trailing": good + b"\0",
         "huge_extent": head(1, rank=1, extents=[1 << 31]), "largest_extent": head(1, rank=1, extents=[(1 << 64) - 1]),
         "huge_product": head(1, rank=4, extents=[1 << 30] * 4), "overflow_before_zero": head(1, rank=4, extents=[1 << 30] * 3 + [0]),
-        "missing_tensor": head(2) + b"\0\0\x80\x3f", "space_in_name": head(1, name=b"a b") + b"\0\0\x80\x3f",
-        "empty_name": head(1, name=b"") + b"\0\0\x80\x3f", "not_ascii": head(1, name=b"\xc3\xa9") + b"\0\0\x80\x3f",
-        "names_descend": head(2, name=b"b") + b"\0\0\x80\x3f" + text("a") + b"\0" + b"\0\0\x80\x3f",
-        "name_twice": head(2, name=b"a") + b"\0\0\x80\x3f" + text("a") + b"\0" + b"\0\0\x80\x3f",
+        "missing_tensor": head(2) + one, "space_in_name": head(1, name=b"a b") + one,
+        "empty_name": head(1, name=b"") + one, "not_ascii": head(1, name=b"\xc3\xa9") + one,
+        "names_descend": head(2, name=b"b") + one + text("a") + b"\0" + one,
+        "name_twice": head(2, name=b"a") + one + text("a") + b"\0" + one,
+        "width_0": head(1) + b"\0", "width_3": head(1) + b"\x03\0\0\0", "half_scalar": head(1) + b"\x02\0\x3c",
+        "half_as_whole": head(1, rank=2, extents=[1, 1]) + one, "half_not_a_number": head(1, rank=2, extents=[1, 1]) + b"\x02\0\x7e",
     }
     for name, data in bad.items():
         yield "bad_model_" + name, {"kind": "model", "bytes": data.hex()}

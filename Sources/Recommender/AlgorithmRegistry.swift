@@ -26,6 +26,11 @@ public enum AlgorithmRegistry {
 
   /// The parameters that `name` takes; empty for an unknown name.
   public static func parameters(of name: String) -> [Parameter] {
+    let own = ownParameters(of: name)
+    return own.isEmpty ? [] : own + [Parameter(name: "table-bits", meaning: "16: tables are rounded to Float16 and sent so; 32")]
+  }
+
+  private static func ownParameters(of name: String) -> [Parameter] {
     switch name {
     case "mf":
       [
@@ -183,7 +188,7 @@ public enum AlgorithmRegistry {
   public static func make(
     _ name: String, _ values: [String: Double], itemCount: Int
   ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
-    let base = try plain(name, values, itemCount: itemCount)
+    let base = try withTableBits(values["table-bits"], of: try plain(name, values, itemCount: itemCount))
     guard let target = values["clip-quantile"], target != 0 else { return base }
     do {
       return try AdaptivelyClipped(
@@ -194,6 +199,16 @@ public enum AlgorithmRegistry {
       throw error
     } catch {
       throw InvalidHyperparameter(name: name, found: "\(error)", expected: "parameters that fit together")
+    }
+  }
+
+  private static func withTableBits(
+    _ bits: Double?, of algorithm: any FederatedAlgorithm
+  ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
+    switch bits {
+    case nil, 32?: algorithm
+    case 16?: HalfPrecisionTables(algorithm)
+    case let bits?: throw InvalidHyperparameter(name: "table-bits of \(algorithm.name)", found: "\(bits)", expected: "16 or 32")
     }
   }
 

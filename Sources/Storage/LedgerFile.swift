@@ -146,6 +146,11 @@ extension LedgerFile {
   }
 
   private static func lock(_ file: borrowing FileDescriptor, named path: String) throws {
+    // A process that was just ended, or a child of this one that is not yet the program that it is to become, holds a lock for moments.
+    for _ in 0..<100 {
+      guard flock(file.raw, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { break }
+      usleep(10_000)
+    }
     guard flock(file.raw, LOCK_EX | LOCK_NB) == 0 else {
       guard errno == EWOULDBLOCK else { throw StorageError.system("locking", path) }
       throw StorageError(.locked, "another process writes to the ledger \(path); end it first")

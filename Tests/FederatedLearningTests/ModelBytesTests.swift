@@ -30,7 +30,7 @@ internal import Testing
 
   /// magic, algorithm "m", version 0, one tensor "t" of these extents.
   private func header(_ extents: [UInt64], count: UInt16 = 1) -> [UInt8] {
-    var bytes = Array("TACITMODEL1\n".utf8) + [1, 0] + Array("m".utf8) + [0, 0, 0, 0]
+    var bytes = Array("TACITMODEL2\n".utf8) + [1, 0] + Array("m".utf8) + [0, 0, 0, 0]
     bytes += [UInt8(count & 255), UInt8(count >> 8), 1, 0] + Array("t".utf8) + [UInt8(extents.count)]
     for extent in extents { bytes += (0..<8).map { UInt8(truncatingIfNeeded: extent >> (8 * UInt64($0))) } }
     return bytes
@@ -47,7 +47,7 @@ internal import Testing
   }
 
   @Test func `extents of zero hold nothing, and their product is checked all the same`() throws {
-    let empty = try ModelBytes.decode(header([0, 1 << 30]))
+    let empty = try ModelBytes.decode(header([0, 1 << 30]) + [4])
     #expect(empty.tensors["t"]?.values.isEmpty == true)
     // A later extent of zero must not hide an overflow before it.
     #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1 << 30, 1 << 30, 1 << 30, 0])) }
@@ -56,14 +56,34 @@ internal import Testing
 
   @Test func `names must be printable, in order, and once`() {
     func two(_ first: String, _ second: String) -> [UInt8] {
-      var bytes = Array("TACITMODEL1\n".utf8) + [1, 0] + Array("m".utf8) + [0, 0, 0, 0, 2, 0]
-      for name in [first, second] { bytes += [UInt8(name.utf8.count), 0] + Array(name.utf8) + [0, 0, 0, 0, 0] }
+      var bytes = Array("TACITMODEL2\n".utf8) + [1, 0] + Array("m".utf8) + [0, 0, 0, 0, 2, 0]
+      for name in [first, second] { bytes += [UInt8(name.utf8.count), 0] + Array(name.utf8) + [0, 4, 0, 0, 0, 0] }
       return bytes
     }
     #expect(throws: Never.self) { try ModelBytes.decode(two("a", "b")) }
     for (first, second) in [("b", "a"), ("a", "a"), ("a", "b c"), ("", "a"), ("a", "é"), ("a", "b\n")] {
       #expect(throws: ModelBytesError.self) { try ModelBytes.decode(two(first, second)) }
     }
+  }
+
+  @Test func `a table of half precision takes half the bytes, and no other form is read`() throws {
+    func model(_ values: [Float]) -> ItemModel {
+      ItemModel(algorithm: "m", tensors: ["t": Tensor(shape: [2, values.count / 2], values: values)])
+    }
+    let half = (0..<400).map { Float(Float16(Float($0) / 7 - 20)) }
+    let bytes = ModelBytes.encode(model(half))
+    #expect(ModelBytes.encode(model(half.map { $0 + 1e-6 })).count == bytes.count + 2 * 400)
+    #expect(try ModelBytes.decode(bytes) == model(half))
+    for odd in [Float(65_520), 0x1p-25, 1e-40] {
+      #expect(ModelBytes.encode(model([1, odd])).count == ModelBytes.encode(model([1, 1])).count + 4)
+      #expect(try ModelBytes.decode(ModelBytes.encode(model([1, odd]))) == model([1, odd]))
+    }
+    // 1.0 in four bytes, where two would do.
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1, 1]) + [4, 0, 0, 0x80, 0x3F]) }
+    #expect(throws: Never.self) { try ModelBytes.decode(header([1, 1]) + [2, 0, 0x3C]) }
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1]) + [2, 0, 0x3C]) }
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1, 1]) + [3, 0, 0x3C, 0]) }
+    #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1, 1]) + [2, 0, 0x7E]) }
   }
 
   @Test func `no bytes crash the reader`() {

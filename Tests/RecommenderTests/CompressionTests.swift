@@ -78,4 +78,22 @@ import Testing
     #expect(whole.byteCount == 10 * 8 + 40 + (9 + 12))
     #expect(whole.byteCount(keeping: 5, of: 10) == 5 * 8 + 20 + 21)
   }
+
+  @Test func anAlgorithmWithHalfPrecisionHasNoOtherTables() throws {
+    let train = Interactions(itemCount: 30, histories: (0..<60).map { user in (0..<6).map { Int32((user * 7 + $0 * 5) % 30) } })
+    func trained(_ bits: Double?) throws -> ItemModel {
+      var values = try AlgorithmRegistry.resolve(
+        "als", ["dimension": 8, "rounds": 3], setting: .init(itemCount: 30, usersOverNoise: nil, rounds: nil))
+      values["table-bits"] = bits
+      return CentralTraining.run(try AlgorithmRegistry.make("als", values, itemCount: 30), on: train, seed: 5)
+    }
+    let (whole, half) = (try trained(nil), try trained(16))
+    let (wide, narrow) = (try #require(whole.tensors["items"]), try #require(half.tensors["items"]))
+    #expect(narrow.values.allSatisfy { Float(Float16($0)) == $0 } && wide != narrow)
+    #expect(zip(wide.values, narrow.values).allSatisfy { ($0 - $1).magnitude < 0.01 })
+    #expect(try trained(32) == whole)
+    #expect(throws: InvalidHyperparameter.self) { try trained(8) }
+    // Vectors, which hold counts, are not rounded.
+    #expect(half.tensors["popularity"] == whole.tensors["popularity"])
+  }
 }

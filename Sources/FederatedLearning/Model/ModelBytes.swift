@@ -2,10 +2,11 @@ public import Recommender
 
 /// The canonical bytes of an item model: what is hashed, signed and sent (Protocols/training-round.md, "Model bytes").
 ///
-/// Little-endian throughout: `"TACITMODEL1\n"`, algorithm (u16 length, ASCII), version (u32), tensor count (u16), then per
-/// tensor in ascending byte order of its name: name (u16 length, ASCII), rank (u8), extents (u64 each), Float32 values.
+/// Little-endian throughout: `"TACITMODEL2\n"`, algorithm (u16 length, ASCII), version (u32), tensor count (u16), then per
+/// tensor in ascending byte order of its name: name (u16 length, ASCII), rank (u8), extents (u64 each), bytes of a value (u8), values.
+/// A table (rank 2 or more) of which every value is a Float16 takes 2 bytes for each; every other tensor takes 4.
 public enum ModelBytes {
-  static let magic = Array("TACITMODEL1\n".utf8)
+  static let magic = Array("TACITMODEL2\n".utf8)
 
   /// The one encoding of a model.
   public static func encode(_ model: ItemModel) -> [UInt8] {
@@ -20,9 +21,25 @@ public enum ModelBytes {
       append(text: name, to: &bytes)
       bytes.append(UInt8(tensor.shape.count))
       for extent in tensor.shape { append(UInt64(extent), to: &bytes) }
-      tensor.values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+      let width = width(of: tensor)
+      bytes.append(UInt8(width))
+      if width == 2 {
+        for value in tensor.values { append(Float16(value).bitPattern, to: &bytes) }
+      } else {
+        tensor.values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+      }
     }
     return bytes
+  }
+
+  /// Bytes of each value: 2 where that loses nothing.
+  private static func width(of tensor: Tensor) -> Int {
+    tensor.shape.count >= 2 && !tensor.values.isEmpty && tensor.values.allSatisfy(isHalf) ? 2 : 4
+  }
+
+  /// Whether a number is a Float16, to the bit; NaN is none.
+  private static func isHalf(_ value: Float) -> Bool {
+    !value.isNaN && Float(Float16(value)).bitPattern == value.bitPattern
   }
 
   /// Decodes a model, refusing anything that `encode` would not write.
@@ -31,7 +48,7 @@ public enum ModelBytes {
   public static func decode(_ bytes: [UInt8]) throws(ModelBytesError) -> ItemModel {
     var reader = Reader(bytes: bytes)
     guard try reader.take(magic.count, "magic") == magic[...] else {
-      throw ModelBytesError(field: "magic", offset: 0, reason: "expected TACITMODEL1")
+      throw ModelBytesError(field: "magic", offset: 0, reason: "expected TACITMODEL2")
     }
     let algorithm = try reader.text("algorithm")
     let version = try reader.integer(UInt32.self, "version")
@@ -56,16 +73,31 @@ public enum ModelBytes {
         size = product
         shape.append(Int(extent))
       }
-      let (byteCount, overflow) = size.multipliedReportingOverflow(by: 4)
+      let width = Int(try reader.take(1, "bytes of a value").first ?? 0)
+      guard width == 2 || width == 4 else {
+        throw ModelBytesError(field: "bytes of a value", offset: reader.position, reason: "found \(width), expected 2 or 4")
+      }
+      let (byteCount, overflow) = size.multipliedReportingOverflow(by: width)
       guard !overflow else {
         throw ModelBytesError(field: "extent", offset: reader.position, reason: "the tensor is too large")
       }
       let raw = try reader.take(byteCount, "values of \(name)")
       let values = [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
-        raw.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
+        raw.withUnsafeBytes { raw in
+          if width == 4 { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw) }
+          for index in 0..<(width == 2 ? size : 0) {
+            let bits = UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+            buffer.initializeElement(at: index, to: Float(Float16(bitPattern: bits)))
+          }
+        }
         initialized = size
       }
-      tensors[name] = Tensor(shape: shape, values: values)
+      let tensor = Tensor(shape: shape, values: values)
+      guard self.width(of: tensor) == width else {
+        throw ModelBytesError(
+          field: "bytes of a value", offset: reader.position, reason: "found \(width) for '\(name)', which takes \(6 - width)")
+      }
+      tensors[name] = tensor
     }
     guard reader.position == bytes.count else {
       throw ModelBytesError(
