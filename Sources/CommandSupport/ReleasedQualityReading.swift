@@ -9,9 +9,9 @@ extension ReleasedQuality {
     self.init(release: round + 1, entries: evaluation.entries.map { Int($0) }, rows: evaluation.rows.map(Row.init))
   }
 
-  /// Those of a run, in the order of the plan.
-  public static func list(_ evaluations: [Int: NoisedEvaluation]) -> [ReleasedQuality] {
-    evaluations.sorted { $0.key < $1.key }.map { ReleasedQuality($0.value, round: $0.key) }
+  /// Those of a run, in the order of the plan; none without noise, where sums are exact numbers of users.
+  public static func list(_ evaluations: [Int: NoisedEvaluation], of plan: TrainingPlan) -> [ReleasedQuality] {
+    plan.privacy.noise == .none ? [] : evaluations.sorted { $0.key < $1.key }.map { ReleasedQuality($0.value, round: $0.key) }
   }
 }
 

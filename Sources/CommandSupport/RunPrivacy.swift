@@ -65,7 +65,7 @@ public struct RunPrivacy {
       ],
       // A coordinator's ledger is of one plan: what its partners' users spent in all is in the partners' own.
       use: plan.privacy.noise == .none || origin == .service
-        ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
+        ? nil : SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: true))
     return report
   }
 

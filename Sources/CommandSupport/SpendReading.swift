@@ -36,10 +36,12 @@ public enum SpendReading {
   }
 
   /// Plans, searches and total of a ledger.
-  public static func use(of state: LedgerState, delta: Double) -> DataSetUse {
+  ///
+  /// - Parameter isOfThisRun: whether the ledger began with the run, as a simulation's does.
+  public static func use(of state: LedgerState, delta: Double, isOfThisRun: Bool = false) -> DataSetUse {
     let epsilon = state.proven.epsilon(delta: delta)
     return DataSetUse(
       plans: Set(state.charges.map(\.charge.plan)).count, searches: state.searches.count,
-      epsilon: epsilon.isFinite ? epsilon : nil, delta: delta)
+      epsilon: epsilon.isFinite ? epsilon : nil, delta: delta, isOfThisRun: isOfThisRun)
   }
 }

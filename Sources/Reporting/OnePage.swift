@@ -164,7 +164,7 @@ struct OnePage {
 
   /// Utility by group, as far as the plan released it.
   private var quality: String {
-    guard let rows = report.utility?.released.last?.rows else { return "" }
+    guard let rows = report.utility?.released?.last?.rows else { return "" }
     let figures = rows.map { row in
       let gain = row.metrics.first { $0.metric == .fullNDCG10 }.map { ReportNumber.decimals($0.value, 3) } ?? "drowned in noise"
       return "\(row.historyLength ?? "all users") \(gain)"

@@ -9,7 +9,7 @@ struct QualityDocument {
     if let table = overallTable { blocks.append(.table(table)) }
     if let table = partnerTable { blocks.append(.table(table)) }
     if let note = utility.quality?.protocolNote { blocks.append(.paragraph(note)) }
-    blocks += utility.released.map { .table(table($0)) }
+    blocks += (utility.released ?? []).map { .table(table($0)) }
     if let reading = utility.noiseReading {
       blocks.append(
         .facts([
@@ -162,7 +162,7 @@ struct QualityDocument {
           }
       },
       note:
-        "Clipped, noised and charged like every release. Behind ± is the noise's standard deviation; a range is what the noise leaves in 95 of 100 releases; which users were at hand is not in it. Each held-out item is ranked among all items that its user has not.",
+        "Clipped, noised and charged like every release. Behind ± is the noise's standard deviation; a range is what the noise leaves in 95 of 100 releases; which users were at hand is not in it, nor that figures drowned in noise are left out. A user at several partners counts at each. Each held-out item is ranked among all items that its user has not.",
       isComparison: true)
   }
 

@@ -89,7 +89,7 @@ public struct ReportDifference: Encodable, Sendable, Equatable {
         add("\(value.metric.rawValue), \(Wording.method(row.method))", ReportNumber.decimals(value.value, 3))
       }
     }
-    for row in report.utility?.released.last?.rows ?? [] {
+    for row in report.utility?.released?.last?.rows ?? [] {
       for value in row.metrics {
         add(
           "\(value.metric.rawValue), \(row.historyLength.map { "histories of \($0)" } ?? "all users"), noised",

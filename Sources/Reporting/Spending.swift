@@ -39,8 +39,11 @@ public struct DataSetUse: Codable, Sendable, Equatable {
   /// Upper value of ε of everything charged; `nil` where there is no finite one.
   public var epsilon: Double?
   public var delta: Double
+  /// Whether the ledger began with this run, as a simulation's does: other runs on the same data have their own.
+  public var isOfThisRun: Bool?
 
-  public init(plans: Int, searches: Int, epsilon: Double?, delta: Double) {
+  public init(plans: Int, searches: Int, epsilon: Double?, delta: Double, isOfThisRun: Bool = false) {
+    self.isOfThisRun = isOfThisRun ? true : nil
     self.plans = plans
     self.searches = searches
     self.epsilon = epsilon
@@ -54,7 +57,10 @@ public struct DataSetUse: Codable, Sendable, Equatable {
     let spent =
       epsilon.map { "ε ≤ \(ReportNumber.upperBound($0)) at δ = \(ReportNumber.delta(delta))" }
       ?? "no finite ε: a sum was released without noise"
-    return "This data set, by its ledger: \(plans), \(searches) over settings; spent in total: \(spent)."
+    let counted = "\(plans), \(searches) over settings; spent in total: \(spent)"
+    return isOfThisRun == true
+      ? "This run's own ledger, which began with it: \(counted). Other runs on the same data have ledgers of their own, which are not counted."
+      : "This data set, by its ledger: \(counted)."
   }
 }
 

@@ -6,7 +6,7 @@ public struct UtilityReport: Codable, Sendable, Equatable {
   /// Users over noise multiplier, the number that decides what noise leaves of a model.
   public var noiseReading: NoiseReading?
   /// What the plan's evaluation releases said, in the order of the plan.
-  public var released: [ReleasedQuality]
+  public var released: [ReleasedQuality]?
 
   public init(
     quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil, released: [ReleasedQuality] = []
@@ -14,7 +14,7 @@ public struct UtilityReport: Codable, Sendable, Equatable {
     self.quality = quality
     self.series = series
     self.noiseReading = noiseReading
-    self.released = released
+    self.released = released.isEmpty ? nil : released
   }
 }
 

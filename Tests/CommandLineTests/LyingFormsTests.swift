@@ -131,6 +131,7 @@ import Testing
     try expectFound(unknown) { $0[0].entries[1] += 1 }
     try expectFound(unknown) { $0[0].release -= 1 }
     try expectFound(unknown) { $0[0].release = 99 }
+    try expectFound(unknown) { $0[0].release = .min }
     let others = "and other figures than follow from them"
     try expectFound(others) { $0[0].rows[0].usersNoised += 1 }
     try expectFound(others) { $0[0].rows[1].usersDeviation /= 2 }

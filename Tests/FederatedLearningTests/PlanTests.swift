@@ -387,6 +387,10 @@ internal import Testing
       let edited = try PlanFile(plan)
       #expect { try partner(edited) } throws: { "\($0)".contains(sentence) }
     }
+    var sampled = try evaluated.draft.plan(for: world.algorithm)
+    sampled.releases[1].samplingRate = 0.5
+    let rare = try PlanFile(sampled)
+    #expect { try partner(rare) } throws: { "\($0)".contains("samples users at 0.5; expected 1") }
     #expect(throws: PlanError.self) {
       _ = try CoordinatorEngine(
         planFile: file, signingKey: world.keys[0], algorithm: world.algorithm, ledger: ledger)

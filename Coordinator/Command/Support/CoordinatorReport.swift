@@ -19,7 +19,7 @@ struct CoordinatorReport {
   /// - Throws: `PrivacyParameterError` when the charges cannot be composed.
   func report() throws -> RunReport {
     let privacy = RunPrivacy(plan: plan, state: state, origin: .service)
-    let released = ReleasedQuality.list(ledger.evaluations)
+    let released = ReleasedQuality.list(ledger.evaluations, of: plan)
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: plan.task, planHash: SHA256.hash(ledger.plan.bytes).hex,

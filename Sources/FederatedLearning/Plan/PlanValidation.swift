@@ -266,7 +266,13 @@ extension TrainingPlan {
       case .evaluation:
         guard release.dimension == EvaluationTask.dimension else {
           throw PlanError(
-            "evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension)")
+            "evaluation release '\(release.name)' has \(release.dimension) entries; expected \(EvaluationTask.dimension) (a plan of a version before 0.3 has 3: finish it with that version)"
+          )
+        }
+        guard release.samplingRate == 1 else {
+          throw PlanError(
+            "evaluation release '\(release.name)' samples users at \(release.samplingRate); expected 1: its sums are read as those of everybody"
+          )
         }
         guard release.encoding.map({ $0.maximumNonZeros >= EvaluationTask.entriesPerGroup }) ?? true else {
           throw PlanError(

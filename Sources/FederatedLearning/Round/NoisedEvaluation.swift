@@ -34,8 +34,8 @@ public struct NoisedEvaluation: Sendable, Equatable {
     public let users: Double
     /// Standard deviation of the noise on `users`.
     public let usersDeviation: Double
-    /// Hit rate and NDCG of the first 10 places among all unseen items; `nil` where the noise on the number of users is a quarter of
-    /// it or more, so that a quotient says nothing.
+    /// Hit rate and NDCG of the first 10 places among all unseen items; `nil` where there are so few users
+    /// that a quotient of noised sums says little (`leastUsersOverNoise`).
     public let hitRate: Rate?
     public let gain: Rate?
   }
@@ -55,12 +55,18 @@ public struct NoisedEvaluation: Sendable, Equatable {
     return Row(group: group, users: sums[0], usersDeviation: deviation, hitRate: rates[0], gain: rates[1])
   }
 
-  /// Delta method: the noise on a/n is (e_a − (a/n)·e_n)/n to first order.
+  /// Fieller's interval: every r with |a − r·n| ≤ 1.96·sd·√(1 + r²), the noise on a − r·n being of that size.
   private static func rate(_ sum: Double, of users: Double, _ deviation: Double) -> Rate? {
-    guard users > 4 * deviation, users > 0 else { return nil }
-    let value = sum / users
-    let reach = 1.96 * deviation * (1 + value * value).squareRoot() / users
+    guard users > leastUsersOverNoise * deviation, users > 0 else { return nil }
+    let reach = 1.96 * deviation
+    let middle = sum * users
+    let half = reach * (sum * sum + users * users - reach * reach).squareRoot()
+    let scale = users * users - reach * reach
     func bounded(_ value: Double) -> Double { min(1, max(0, value)) }
-    return Rate(value: bounded(value), interval: bounded(value - reach)...bounded(value + reach))
+    return Rate(value: bounded(sum / users), interval: bounded((middle - half) / scale)...bounded((middle + half) / scale))
   }
+
+  /// Fewer users than this many standard deviations of the noise on them have no rate. Which groups have one is decided by the noisy number
+  /// itself; so far above the noise that hardly moves what is published.
+  public static let leastUsersOverNoise = 6.0
 }

@@ -35,6 +35,8 @@ struct PartnerReport {
       throw CommandFailure(
         .notVerified, "\(folder.partnerLedger(partner)), line \(line): the charge \(objection); no report is made from it")
     }
+    // What the plan's evaluations said is public; the run's report, whose seal holds, says it.
+    let evaluations = plan.privacy.noise == .none ? nil : try released(plan)
     let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.lastHash.hex)
     var privacy = try figures.report()
     privacy.covered = [
@@ -51,14 +53,15 @@ struct PartnerReport {
     privacy.spending = SpendReading.rows(plan, partners: [(partner, state)], charges: charges)
     privacy.tuning = TuningDisclosure(
       notCovered: ["Any search on private data that this ledger does not name."],
-      use: plan.privacy.noise == .none ? nil : SpendReading.use(of: state, delta: plan.privacy.delta))
+      use: plan.privacy.noise == .none
+        ? nil : SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: !folder.isExport))
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
         catalogueHash: plan.catalogue.hash, codeVersion: ProgramVersion.tacit, accountantName: figures.accountant,
         // Nobody signs what is recomputed here; that the ledger is this partner's was verified.
         signerKeyFingerprint: nil),
-      privacy: privacy,
+      privacy: privacy, utility: evaluations.map { UtilityReport(released: $0) },
       hazards: (folder.isExport
         ? []
         : [
@@ -77,6 +80,12 @@ struct PartnerReport {
           purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(path)"),
         ReportCommand(purpose: "Show this report again", command: "tacit report \(path) --partner \(partner)"),
       ])
+  }
+
+  private func released(_ plan: TrainingPlan) throws -> [ReleasedQuality]? {
+    guard FileManager.default.fileExists(atPath: folder.reportJSON) else { return nil }
+    let released = try SealedRunReport(of: folder).report.utility?.released ?? []
+    return released.isEmpty ? nil : released
   }
 
   private func ledger(of entry: RosterEntry, _ plan: TrainingPlan, _ hash: Digest) throws -> LedgerState {

@@ -239,6 +239,14 @@ enum Planner {
     if question.users < 10 * question.partners {
       warnings.append("\(question.users) users at \(question.partners) partners are fewer than 10 each")
     }
+    if let evaluation = plan.releases.first(where: { $0.purpose == .evaluation }) {
+      let least = NoisedEvaluation.leastUsersOverNoise * evaluation.noiseDeviation
+      if least > Double(question.users) / 3 {
+        warnings.append(
+          "the evaluation says nothing of groups with fewer than \(Int(least.rounded(.up))) users with held-out items, of \(question.users) in all: a larger --evaluation-share shows more"
+        )
+      }
+    }
     for release in releases {
       if let items = release.items, items.drowned > 0.5 {
         warnings.append(

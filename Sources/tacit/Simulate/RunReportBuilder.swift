@@ -64,7 +64,7 @@ struct RunReportBuilder {
           "P1 ranks each user's held-out item against the listed negatives; full ranks all test items among everything the user has not seen. "
           + "'Each partner alone' and 'without noise' train the same algorithm as a plan without noise configures it."),
       series: outcome.series, noiseReading: Self.noiseReading(experiment),
-      released: ReleasedQuality.list(outcome.evaluations))
+      released: ReleasedQuality.list(outcome.evaluations, of: plan))
   }
 
   private var cost: CostReport {

@@ -61,43 +61,8 @@ struct ReportComparison {
     }
     compare("the ledger's head as", report.privacy.ledger?.head, ledger.lastHash.hex)
     compare("the accountant as", report.identity.accountantName, privacy.accountant)
-    return objections + releasedObjections(released, ledger) + privacyObjections(privacy)
-  }
-
-  /// What the report says of evaluation releases comes from released integers, whose hashes the ledger holds.
-  private func releasedObjections(_ stated: [ReleasedQuality], _ ledger: LedgerState) -> [String] {
-    var outcomes: [Int: (digest: Digest?, survivors: Int)] = [:]
-    for standing in ledger.charges {
-      guard case .released(let digest)? = standing.outcome?.result else { continue }
-      outcomes[standing.charge.release] = (digest, standing.outcome?.survivors ?? 0)
-    }
-    var objections: [String] = []
-    for quality in stated {
-      let entries = quality.entries.map { Int64($0) }
-      let what = "states as sums of evaluation release \(quality.release)"
-      guard plan.releases.indices.contains(quality.release - 1), let outcome = outcomes[quality.release - 1],
-        outcome.digest == LedgerOutcome.digest(of: entries)
-      else {
-        objections.append("\(what) integers whose hash is not in the coordinator's ledger")
-        continue
-      }
-      let read = NoisedEvaluation(entries, of: plan.releases[quality.release - 1], survivors: outcome.survivors)
-      if read.map({ ReleasedQuality($0, round: quality.release - 1) }) != quality {
-        objections.append("\(what) those of the ledger, and other figures than follow from them")
-      }
-    }
-    let numbers = stated.map(\.release)
-    if zip(numbers, numbers.dropFirst()).contains(where: >=) {
-      objections.append("states an evaluation release twice, or out of order")
-    }
-    // Of a sum that only the ledger knows, an export that is not whole cannot say anything.
-    if run.folder.isFinished {
-      for round in plan.releases.indices
-      where plan.releases[round].purpose == .evaluation && outcomes[round] != nil && !numbers.contains(round + 1) {
-        objections.append("does not say what evaluation release \(round + 1) said of the model")
-      }
-    }
-    return objections
+    return objections + ReleasedQualityCheck(released, plan: plan, ledger: ledger, isWhole: run.folder.isFinished).objections
+      + privacyObjections(privacy)
   }
 
   private func privacyObjections(_ privacy: RunPrivacy) -> [String] {

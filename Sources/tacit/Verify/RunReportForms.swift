@@ -77,6 +77,10 @@ struct RunReportForms {
       findings.say(
         .ok, subject, "plan, signer, ledger head, hazards and the whole of its privacy part are those that plan and ledgers give")
     }
+    if !folder.isFinished, let ledger = ledgers.coordinator {
+      let check = ReleasedQualityCheck(report.utility?.released ?? [], plan: run.plan, ledger: ledger, isWhole: false)
+      for sentence in check.missing { findings.say(.note, subject, sentence) }
+    }
     if report.privacy.audit != nil {
       findings.limit("What the audit in the report measured is the coordinator's word; tacit audit repeats it.")
     }

@@ -113,8 +113,16 @@ struct RunVerification {
       "Whether a sum that the coordinator's ledger calls aborted was opened in silence: it is charged all the same, and partners were told of no result."
     )
     findings.limit(
-      "Figures of quality and cost, a simulation's data and seed, why the run ended, when the report was made and where its commands say that it lies are the coordinator's word: tacit evaluate recomputes the quality. So are metrics.jsonl, settings.json, recommendations.tsv and audit.json, which were not read."
+      (folder.isExport
+        ? "Why the run ended, when the report was made and where its commands say that it lies are the coordinator's word."
+        : "Figures of quality and cost, a simulation's data and seed, why the run ended, when the report was made and where its commands say that it lies are the coordinator's word: tacit evaluate recomputes the quality.")
+        + " So are metrics.jsonl, settings.json, recommendations.tsv and audit.json, which were not read."
     )
+    if plan.releases.contains(where: { $0.purpose == .evaluation }) {
+      findings.limit(
+        "What evaluation releases said of the model rests on the coordinator, and which of their attempts counted: partners see neither these sums nor their noise, and no model follows from them."
+      )
+    }
     if plan.privacy.usesInsecureTestRandomness {
       findings.limit("Keys, masks and noise came from a seed (a test run): whatever verifies here, nothing about it is private.")
     }
