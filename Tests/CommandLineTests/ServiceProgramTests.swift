@@ -67,6 +67,36 @@ import Testing
     try Program.client.run(command + ["--home", "nowhere"], in: scratch).expectRefusal(66, saying: "there is no home at nowhere")
   }
 
+  @Test("Two homes are linked by a command that says with what and under which caps, and not if one plan is on both ledgers")
+  func linkedHomes() throws {
+    guard Program.client.isBuilt else { return }
+    let scratch = try FinishedRunFixture.copy()
+    let ledgers = try (1...2).map { try scratch.bytes("first/ledgers/partner-partner-\($0).ledger") }
+    // A home that lost its database still has its ledger; the third was never charged.
+    for (name, ledger) in [
+      ("one", ledgers[0]), ("two", ledgers[1]), ("new", ledgers[1].prefix(through: try #require(ledgers[1].firstIndex(of: 10)))),
+    ] {
+      for folder in [name, "\(name)/ledgers"] {
+        try FileManager.default.createDirectory(
+          atPath: scratch.path(folder), withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+      }
+      try scratch.write(Data(ledger), to: "\(name)/ledgers/data.ledger")
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: scratch.path("\(name)/ledgers/data.ledger"))
+    }
+    try Program.client.run("data", "link", "--home", "one", "--to", "two", in: scratch)
+      .expectRefusal(64, saying: "were both charged under the plan")
+    #expect(!scratch.holds("one/ledgers/data.links") && !scratch.holds("two/ledgers/data.links"))
+    let linked = try Program.client.run("data", "link", "--home", "one", "--to", "new", in: scratch)
+    #expect(linked.status == 0, "\(linked.errors)")
+    #expect(linked.output.contains("Linked: ") && linked.output.contains("new/ledgers/data.ledger"))
+    #expect(linked.output.contains("Their caps: none (each plan's own cap is kept); of the other: none"))
+    #expect(scratch.holds("one/ledgers/data.links") && scratch.holds("new/ledgers/data.links"))
+    let again = try Program.client.run("data", "link", "--home", "new", "--to", "one", in: scratch)
+    #expect(again.status == 0 && again.output.contains("Were linked already: "), "\(again.errors)")
+    try Program.client.run("data", "link", "--home", "one", "--to", "one", in: scratch)
+      .expectRefusal(64, saying: "is this home itself")
+  }
+
   @Test("What is no token enrols nobody")
   func badTokens() throws {
     guard Program.client.isBuilt else { return }

@@ -35,6 +35,31 @@ internal import Testing
     }
   }
 
+  @Test func `what a ledger has grown by is judged as in the whole one, and by itself`() throws {
+    let bytes = try LedgerWorld.sample()
+    let whole = LedgerVerifier().verify(bytes)
+    for start in LedgerWorld.lineStarts(bytes).dropFirst() {
+      let earlier = try #require(LedgerVerifier().verify(Array(bytes[..<start])).state)
+      let grown = LedgerVerifier().verify(appended: bytes[start...], to: earlier)
+      #expect(grown.findings == [] && grown.state?.head == whole.state?.head && grown.state?.charges == whole.state?.charges)
+      #expect(grown.state?.recorded.epsilon(delta: 1e-6) == whole.state?.recorded.epsilon(delta: 1e-6))
+      // Cut, changed, or another's.
+      for cut in start..<bytes.count {
+        let found = LedgerVerifier().verify(Array(bytes[..<cut]))
+        let other = LedgerVerifier().verify(appended: bytes[start..<cut], to: earlier)
+        #expect(other.findings == found.findings && other.state?.head == found.state?.head)
+      }
+      for position in stride(from: start, to: bytes.count, by: 7) {
+        var changed = bytes
+        changed[position] ^= 1
+        let other = LedgerVerifier().verify(appended: changed[start...], to: earlier)
+        #expect(!other.isSound && other.findings == LedgerVerifier().verify(changed).findings)
+      }
+      // Records that were read already stand in no other place.
+      if start < bytes.count { #expect(!LedgerVerifier().verify(appended: bytes[...], to: earlier).isSound) }
+    }
+  }
+
   @Test func `no flipped bit goes unnoticed, wherever it is`() throws {
     let bytes = try LedgerWorld.sample()
     let starts = LedgerWorld.lineStarts(bytes)

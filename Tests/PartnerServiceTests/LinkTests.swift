@@ -46,24 +46,26 @@ import Testing
 
     /// Of a home's own ledger; without the ledger open, as a review has it.
     func group(
-      _ index: Int, patience: Duration = .seconds(30), waiting: @escaping @Sendable () -> Void = {}
+      _ index: Int, patience: Duration = .seconds(30), waiting: @escaping @Sendable () -> Void = {},
+      synchronize: @escaping @Sendable (String) throws -> Void = { _ in }
     ) throws -> LedgerGroup {
       LedgerGroup(
         .standard, home: world.homes[index], store: try world.store(index), ledger: ledgers[index], patience: patience,
-        waiting: waiting)
+        waiting: waiting, synchronize: synchronize)
     }
 
     /// Each home has a plan of its own.
     func hash(_ index: Int) -> Digest { SHA256.hash([UInt8(index)]) }
 
     /// Charges as the engine does, within a cap of ε; whether it was allowed.
-    func charge(_ index: Int, round: Int, cap epsilon: Double, _ elsewhere: ChargedElsewhere) -> Bool {
+    func charge(_ index: Int, round: Int, cap epsilon: Double, _ elsewhere: ChargedElsewhere, of planHash: Digest? = nil) -> Bool
+    {
       let plans = Dictionary(uniqueKeysWithValues: ledgers.indices.map { (hash($0), plan) })
       guard let budget = try? PrivacyBudget(epsilon: epsilon, delta: 1e-6) else { return false }
       let session = SessionID(bytes: [UInt8](repeating: UInt8(index + 1), count: 16))
       let request = session.map {
         ChargeRequest(
-          attempt: LedgerAttempt(session: $0, round: round, attempt: 0), release: 0, name: "sum", plan: hash(index),
+          attempt: LedgerAttempt(session: $0, round: round, attempt: 0), release: 0, name: "sum", plan: planHash ?? hash(index),
           binding: hash(index), event: event, sampler: "everyone", participants: 3, survivors: nil, delta: 1e-6, time: 1)
       }
       guard let request else { return false }
@@ -487,5 +489,156 @@ import Testing
     #expect { try homes.group(1).holding { _ in nil } } throws: { "\($0)".contains("was linked with others") }
     #expect(try homes.link(1, 0).isNew)
     for index in 0..<2 { #expect(try homes.charge(index)) }
+  }
+
+  // MARK: - Files and names
+
+  @Test func `plans of a linked home that cannot be read stop the charge, and say why`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    let folder = homes.world.homes[1].path + "/ledgers/plans"
+    try Data("no folder".utf8).write(to: URL(fileURLWithPath: folder))
+    #expect { try homes.charge(0) } throws: { "\($0)".contains("\(folder), where the plans lie") }
+    #expect(homes.ledgers[0].state.charges.isEmpty)
+    // One's own, for reviews and runs.
+    #expect { try Joining.review(home: homes.world.homes[1], store: try homes.world.store(1)) } throws: {
+      "\($0)".contains("\(folder), where the plans lie")
+    }
+    // A plan among them that cannot be read: here it is a folder.
+    try FileManager.default.removeItem(atPath: folder)
+    try FileManager.default.createDirectory(atPath: folder + "/lost.json", withIntermediateDirectories: true)
+    #expect { try homes.charge(0) } throws: { "\($0)".contains("\(folder)/lost.json") }
+    try FileManager.default.removeItem(atPath: folder)
+    #expect(try homes.charge(0))
+  }
+
+  @Test func `a charge waits for whoever makes a link, and does not stumble over half of it`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    let links = try Data(contentsOf: URL(fileURLWithPath: homes.file(1, "links")))
+    // As `data link` is in the middle: it holds both locks, and one side stands.
+    let files = (0..<2).map { open(homes.file($0, "lock"), O_RDWR | O_CREAT, 0o600) }
+    for file in files { #expect(flock(file, LOCK_EX) == 0) }
+    try FileManager.default.removeItem(atPath: homes.file(1, "links"))
+    let isWaiting = Mutex(false)
+    let path = homes.file(1, "links")
+    let group = try homes.group(
+      0,
+      waiting: {
+        guard
+          !isWaiting.withLock({ waits in
+            defer { waits = true }
+            return waits
+          })
+        else { return }
+        try? links.write(to: URL(fileURLWithPath: path))
+        for file in files { close(file) }
+      })
+    #expect(try group.holding { $0.ledgers.count == 1 ? .paused : nil } == .paused)
+    #expect(isWaiting.withLock { $0 })
+  }
+
+  @Test func `what a disk has lost when it was made durable was never seen, and stops nobody`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    let path = homes.file(1)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    // A record that was written and not synced; the sync finds the disk at fault, and the record is gone.
+    #expect(homes.charge(1, round: 0, cap: 1000, .nothing))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count > whole.count)
+    let failing = try homes.group(
+      0,
+      synchronize: { synced in
+        guard synced == path else { return }
+        try whole.write(to: URL(fileURLWithPath: path))
+      })
+    _ = try failing.holding { elsewhere in
+      #expect(elsewhere.ledgers.map(\.charges.count) == [0])
+      return nil
+    }
+    _ = try LedgerGroup(.standard, home: homes.world.homes[0], store: try homes.world.store(0)).holding { elsewhere in
+      #expect(elsewhere.ledgers.map(\.charges.count) == [0])
+      return nil
+    }
+  }
+
+  @Test
+  func `a home that was moved and left its old name behind is one home: nobody waits for himself, and nothing is forgotten`()
+    async throws
+  {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    #expect(try homes.charge(0) && homes.charge(1))
+    let old = homes.world.homes[0].path
+    let moved = old + "-moved"
+    try FileManager.default.moveItem(atPath: old, toPath: moved)
+    try FileManager.default.createSymbolicLink(atPath: old, withDestinationPath: moved)
+    for (home, store, charges) in [
+      (try PartnerHome(at: moved), try PartnerStore(PartnerHome(at: moved)), 1),
+      (homes.world.homes[1], try homes.world.store(1), 1),
+    ] {
+      let group = LedgerGroup(.standard, home: home, store: store, patience: .zero)
+      _ = try group.holding { elsewhere in
+        #expect(elsewhere.ledgers.map(\.charges.count) == [charges])
+        return nil
+      }
+    }
+    // What was seen under the old name is missed under the new one.
+    let ledger = moved + "/ledgers/data.ledger"
+    let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: ledger)))
+    try Data(bytes[...(try #require(bytes.dropLast().lastIndex(of: UInt8(ascii: "\n"))))]).write(to: URL(fileURLWithPath: ledger))
+    #expect { try homes.group(1).holding { _ in nil } } throws: {
+      ($0 as? PartnerError)?.kind == .rolledBack && "\($0)".contains(ledger)
+    }
+  }
+
+  @Test func `one lock with two names is taken once`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    try? FileManager.default.removeItem(atPath: homes.file(1, "lock"))
+    _ = try homes.group(0, patience: .zero).holding { _ in nil }
+    try FileManager.default.removeItem(atPath: homes.file(1, "lock"))
+    try FileManager.default.linkItem(atPath: homes.file(0, "lock"), toPath: homes.file(1, "lock"))
+    #expect(try homes.group(0, patience: .zero).holding { _ in .paused } == .paused)
+  }
+
+  @Test func `ledgers that one plan was charged to are not linked: nothing could be charged to either`() async throws {
+    let homes = try await Homes(3)
+    for index in 0..<2 { #expect(homes.charge(index, round: 0, cap: 1000, .nothing, of: homes.hash(0))) }
+    #expect { try homes.link(0, 1) } throws: {
+      ($0 as? PartnerError)?.kind == .usage
+        && "\($0)".contains("were both charged under the plan \(homes.hash(0).hex.prefix(16))")
+    }
+    for index in 0..<2 { #expect(!FileManager.default.fileExists(atPath: homes.file(index, "links"))) }
+    // Nor by way of a third.
+    try homes.link(2, 0)
+    #expect(throws: PartnerError.self) { try homes.link(2, 1) }
+    #expect(try homes.charge(2))
+  }
+
+  @Test func `of a linked ledger that has grown only the new records are verified`() async throws {
+    let homes = try await Homes()
+    try homes.link(0, 1)
+    let group = try homes.group(0)
+    for round in 0..<4 {
+      try homes.charge(1, round: round)
+      _ = try group.holding { elsewhere in
+        #expect(elsewhere.ledgers.map(\.charges.count) == [round + 1])
+        return nil
+      }
+      #expect(group.verifiedRecords == round + 2)
+    }
+    // What was verified before is not taken on trust when it is other bytes.
+    let whole = try Data(contentsOf: URL(fileURLWithPath: homes.file(1)))
+    for position in [whole.count / 2, whole.count - 300] {
+      try homes.charge(1, round: 4 + position)
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: homes.file(1)))
+      let good = bytes
+      bytes[position] ^= 1
+      try bytes.write(to: URL(fileURLWithPath: homes.file(1)))
+      #expect { try group.holding { _ in nil } } throws: { "\($0)".contains("does not verify") }
+      try good.write(to: URL(fileURLWithPath: homes.file(1)))
+      _ = try group.holding { _ in nil }
+    }
   }
 }

@@ -190,9 +190,13 @@ struct DataCommand: AsyncParsableCommand {
       if result.group.count > 2 {
         Console.output("These ledgers count the same people now: \(result.group.joined(separator: ", ")).")
       }
-      if result.caps.count == 2 {
+      let caps = [result.ownCap, result.otherCap].map { cap in
+        cap.map { "ε = \($0.epsilon) at δ = \($0.delta)" } ?? "none (each plan's own cap is kept)"
+      }
+      Console.output("Their caps: \(caps[0]); of the other: \(caps[1]).")
+      if result.ownCap != result.otherCap {
         Console.output(
-          "Their caps differ (ε = \(result.caps[0].epsilon) at δ = \(result.caps[0].delta), and ε = \(result.caps[1].epsilon) at δ = \(result.caps[1].delta)): each home keeps to its own, so that what is promised over both is the larger number of each."
+          "Each home keeps to its own, so that what is promised over both is the larger one: give both the same with: tacit-client data cap"
         )
       }
     }

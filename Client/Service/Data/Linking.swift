@@ -13,8 +13,9 @@ public enum Linking {
     public let isNew: Bool
     /// All ledgers that count these people now, the own one among them.
     public let group: [String]
-    /// The caps of the two, where they are set and differ: what holds over both is the larger number of each.
-    public let caps: [PrivacyBudget]
+    /// The caps of the two; `nil` where none is set, and each plan's own cap is kept.
+    public let ownCap: PrivacyBudget?
+    public let otherCap: PrivacyBudget?
   }
 
   /// Links two ledgers at both sides. A second time it changes nothing, but for mending what an interruption left.
@@ -40,7 +41,7 @@ public enum Linking {
         .usage, "\(other.path) is no partner's home: it has neither a database nor ledgers; give the folder that its --home names"
       )
     }
-    guard LedgerPlace(other, .standard).home != LedgerPlace(home, .standard).home else {
+    guard FileIdentity(path: other.path) != FileIdentity(path: home.path) else {
       throw PartnerError(
         .usage,
         "\(other.path) is this home itself: its own ledgers know of each other, and data with users of one are counted by that one; name another home with --to"
@@ -58,6 +59,7 @@ public enum Linking {
     after.0.add(target)
     after.1.add(own)
     let isNew = after != before
+    if isNew { try refuseCommonPlans(own, target) }
     // From here on each side misses the other when it is gone.
     for place in [own, target] {
       guard let head = try LedgerGroup.head(of: place, known: [before.0, before.1]) else { continue }
@@ -69,11 +71,30 @@ public enum Linking {
     try otherStore?.noteLink(of: target.name)
     if after.0 != before.0 { try after.0.write(own) }
     if after.1 != before.1 { try after.1.write(target) }
-    let caps = try [store.cap(ofLedger: own.name), otherStore?.cap(ofLedger: target.name)].compactMap { $0 }
     return Result(
       own: own.path, other: target.path, isNew: isNew,
       group: try LedgerGroup.members(of: own, isLenient: true).keys.map(\.path).sorted(),
-      caps: caps.count == 2 && caps[0] != caps[1] ? caps : [])
+      ownCap: try store.cap(ofLedger: own.name), otherCap: try otherStore?.cap(ofLedger: target.name))
+  }
+
+  /// No cap is proven where one plan stands charged on two ledgers of a group: linked, all of them would be charged nothing ever again.
+  private static func refuseCommonPlans(_ own: LedgerPlace, _ target: LedgerPlace) throws {
+    func plans(_ place: LedgerPlace) throws -> [(ledger: LedgerPlace, plans: Set<Digest>)] {
+      try LedgerGroup.members(of: place, isLenient: true).keys.sorted().map { ledger in
+        let charges = try LedgerGroup.state(of: HomeFile.content(ledger.path), ledger)?.charges ?? []
+        return (ledger, Set(charges.filter { $0.refund == nil }.map(\.charge.plan)))
+      }
+    }
+    let ours = try plans(own)
+    for other in try plans(target) where !ours.contains(where: { $0.ledger == other.ledger }) {
+      for mine in ours {
+        guard let plan = mine.plans.intersection(other.plans).min(by: { $0.hex < $1.hex }) else { continue }
+        throw PartnerError(
+          .usage,
+          "the ledgers \(mine.ledger) and \(other.ledger) were both charged under the plan \(plan.hex.prefix(16))…: if their people are the same, they were in one sum twice, which is more than that plan states for them, and no cap is proven over both. They are not linked, since nothing could be charged to either then: go on with one of the two homes, and leave the other"
+        )
+      }
+    }
   }
 
   /// The ledger that a person means.

@@ -25,12 +25,26 @@ extension PartnerHome {
   }
 
   /// Those that lie there; a file that is no plan of this version is as one that is not there.
-  func keptPlans() -> [Digest: TrainingPlan] {
-    let files = (try? FileManager.default.contentsOfDirectory(atPath: chargedPlans)) ?? []
-    return files.filter { $0.hasSuffix(".json") }.reduce(into: [:]) { plans, file in
-      guard let bytes = HomeFile.content("\(chargedPlans)/\(file)") else { return }
+  ///
+  /// - Throws: `PartnerError` when the folder or a file in it is there and cannot be read: for want of a plan, nothing of another one would
+  ///   be charged, and nobody would know why.
+  func keptPlans() throws -> [Digest: TrainingPlan] {
+    guard HomeFile.exists(chargedPlans) else { return [:] }
+    let files: [String]
+    do { files = try FileManager.default.contentsOfDirectory(atPath: chargedPlans) } catch {
+      throw unreadable(chargedPlans)
+    }
+    return try files.filter { $0.hasSuffix(".json") }.reduce(into: [:]) { plans, file in
+      guard let bytes = HomeFile.content("\(chargedPlans)/\(file)") else { throw unreadable("\(chargedPlans)/\(file)") }
       plans[SHA256.hash(bytes)] = try? PlanFile(bytes: bytes).plan
     }
+  }
+
+  private func unreadable(_ path: String) -> PartnerError {
+    PartnerError(
+      .io,
+      "\(path), where the plans lie that ledgers were charged under, cannot be read; look at the disk, at its kind and at its permissions: without them no cap over several plans is proven"
+    )
   }
 }
 

@@ -17,11 +17,13 @@ package final class LedgerGroup: LinkedLedgers {
   private let expectsLinks: @Sendable () throws -> Bool
   private let patience: Duration
   private let waiting: @Sendable () -> Void
+  private let synchronize: @Sendable (String) throws -> Void
   private let memory = Mutex(Memory())
 
   private struct Memory {
-    /// Ledgers that were verified, by the hash of their bytes.
-    var verified: [LedgerPlace: (hash: Digest, state: LedgerState)] = [:]
+    /// Ledgers that were verified without an objection, as far as they went, with the hash of these bytes.
+    var verified: [LedgerPlace: (count: Int, hash: Digest, state: LedgerState)] = [:]
+    var verifiedRecords = 0
     var trouble: String?
   }
 
@@ -31,9 +33,11 @@ package final class LedgerGroup: LinkedLedgers {
   /// - Parameters:
   ///   - ledger: open for writing; where it is not, it is read.
   ///   - waiting: called while another process charges; for tests.
+  ///   - synchronize: makes a file durable.
   package init(
     _ name: DataSetName, home: PartnerHome, store: PartnerStore, ledger: PrivacyLedger? = nil,
-    patience: Duration = LedgerGroup.patience, waiting: @escaping @Sendable () -> Void = {}
+    patience: Duration = LedgerGroup.patience, waiting: @escaping @Sendable () -> Void = {},
+    synchronize: @escaping @Sendable (String) throws -> Void = { try PrivateFile.synchronize($0) }
   ) {
     let place = LedgerPlace(home, name)
     own = place
@@ -41,16 +45,24 @@ package final class LedgerGroup: LinkedLedgers {
     expectsLinks = { try store.isLinked(name) }
     self.patience = patience
     self.waiting = waiting
+    self.synchronize = synchronize
   }
 
   /// Why the last call came to nothing, in a sentence; `nil` where it did not.
   var trouble: String? { memory.withLock { $0.trouble } }
 
+  /// How many records of linked ledgers were verified so far: each of them once, as long as ledgers only grow.
+  package var verifiedRecords: Int { memory.withLock { $0.verifiedRecords } }
+
   package func holding(_ body: (ChargedElsewhere) -> PartnerRefusal?) throws -> PartnerRefusal? {
     do {
-      let locks = try LedgerLocks.take({ Set(try members().keys) }, patience: patience, waiting: waiting)
+      // Leniently at first: whoever makes a link holds locks, and is at one side before it is at the other.
+      let locks = try LedgerLocks.take(
+        { Set(try Self.members(of: own, isLenient: true).keys) }, patience: patience, waiting: waiting)
       defer { locks.release() }
       let group = try members()
+      // First durable, then read: a record that was seen and is gone after a crash would be missed for ever.
+      for place in group.keys.sorted() where group.count > 1 && HomeFile.exists(place.path) { try synchronize(place.path) }
       let elsewhere = try read(group)
       // Before anything is charged: a ledger that was ever charged is one that all of the group miss when it is gone.
       try remember(elsewhere, group)
@@ -193,10 +205,19 @@ package final class LedgerGroup: LinkedLedgers {
       }
       return nil
     }
-    let hash = SHA256.hash(bytes)
-    if let known = memory.withLock({ $0.verified[place] }), known.hash == hash { return known.state }
-    let state = try Self.state(of: bytes, place)
-    memory.withLock { memory in memory.verified[place] = state.map { (hash, $0) } }
+    // A ledger grows at its end: what was verified before is the same bytes still, or all of it is verified again.
+    let known = memory.withLock { $0.verified[place] }
+    let prefix = known.flatMap { known in
+      known.count <= bytes.count && bytes[..<known.count].withUnsafeBytes({ SHA256.hash($0) }) == known.hash ? known : nil
+    }
+    if let prefix, prefix.count == bytes.count { return prefix.state }
+    let verification =
+      prefix.map { LedgerVerifier().verify(appended: bytes[$0.count...], to: $0.state) } ?? LedgerVerifier().verify(bytes)
+    let state = try Self.state(verification, place)
+    memory.withLock { memory in
+      memory.verifiedRecords += state.size - (prefix?.state.size ?? 0)
+      memory.verified[place] = verification.findings.isEmpty ? (bytes.count, SHA256.hash(bytes), state) : nil
+    }
     return state
   }
 
@@ -204,15 +225,20 @@ package final class LedgerGroup: LinkedLedgers {
   /// again makes no other ledger of it.
   static func head(of place: LedgerPlace, known: [LedgerLinks]) throws -> LedgerHead? {
     let seen = known.compactMap { $0.seen[place.path]?.head }
+    // First durable, then read, as before a charge.
+    if HomeFile.exists(place.path) { try PrivateFile.synchronize(place.path) }
     guard let state = try state(of: HomeFile.content(place.path), place), seen.allSatisfy({ state.isExtension(of: $0) }) else {
       return nil
     }
     return state.head.head
   }
 
-  private static func state(of bytes: [UInt8]?, _ place: LedgerPlace) throws -> LedgerState? {
+  static func state(of bytes: [UInt8]?, _ place: LedgerPlace) throws -> LedgerState? {
     guard let bytes else { return nil }
-    let verification = LedgerVerifier().verify(bytes)
+    return try Self.state(LedgerVerifier().verify(bytes), place)
+  }
+
+  private static func state(_ verification: LedgerVerification, _ place: LedgerPlace) throws -> LedgerState {
     if let finding = verification.findings.first(where: \.stopsHolder) {
       throw PartnerError(
         .data, "the ledger \(place) does not verify: \(finding). Nothing is charged to any ledger that is linked with it")
@@ -230,8 +256,6 @@ package final class LedgerGroup: LinkedLedgers {
   private func remember(_ reading: Reading, _ group: [LedgerPlace: LedgerLinks]) throws {
     guard group.count > 1 else { return }
     var heads = reading.states.mapValues(\.head.head)
-    // A record that its writer has not synced yet may be gone after a crash, and would be missed for ever.
-    for (place, head) in heads where group[own]?.seen[place.path]?.head != head { try PrivateFile.synchronize(place.path) }
     heads[own] = try state()?.head.head
     for (place, known) in group.sorted(by: { $0.key < $1.key }) {
       var links = known

@@ -18,19 +18,24 @@ struct LedgerPlace: Hashable, Comparable, CustomStringConvertible {
   var description: String { path }
 
   init(_ home: PartnerHome, _ name: DataSetName) {
-    let resolved = realpath(home.path, nil)
-    defer { free(resolved) }
-    self.home = resolved.map { String(cString: $0) } ?? home.path
+    self.home = Self.resolved(home.path)
     self.name = name
   }
 
-  /// - Returns: `nil` for anything but `/…/ledgers/NAME.ledger`.
+  /// As it is where it cannot be resolved: whoever looks for it finds out that it is missing.
+  private static func resolved(_ path: String) -> String {
+    let resolved = realpath(path, nil)
+    defer { free(resolved) }
+    return resolved.map { String(cString: $0) } ?? path
+  }
+
+  /// - Returns: `nil` for anything but `/…/ledgers/NAME.ledger`. A home that was moved and left a symbolic link behind is where it is now.
   init?(path: String) {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     guard path.hasPrefix("/"), parts.count > 3, parts[parts.count - 2] == "ledgers", let file = parts.last,
       file.hasSuffix(".ledger"), let name = try? DataSetName(String(file.dropLast(".ledger".count)))
     else { return nil }
-    home = parts.dropLast(2).joined(separator: "/")
+    home = Self.resolved(parts.dropLast(2).joined(separator: "/"))
     self.name = name
   }
 
@@ -81,7 +86,18 @@ struct LedgerLinks: Codable, Equatable {
       throw PartnerError(
         .data, "\(place.links), which says with whom the ledger shares its people, is damaged or of another version; put it back")
     }
-    return links
+    return links.resolved
+  }
+
+  /// With the names that the ledgers have now.
+  private var resolved: LedgerLinks {
+    var result = self
+    result.links = Set(places.map(\.path)).sorted()
+    result.seen = seen.reduce(into: [:]) { result, entry in
+      let path = LedgerPlace(path: entry.key)?.path ?? entry.key
+      result[path] = [result[path], entry.value].compactMap { $0 }.max { $0.records < $1.records }
+    }
+    return result
   }
 
   /// - Throws: `PeerIdentityError` when it cannot be written; what was there before is still there then.
@@ -95,6 +111,8 @@ struct LedgerLinks: Codable, Equatable {
 /// Locks of ledgers that are charged together; given back with the value.
 final class LedgerLocks {
   private var files: [Int32] = []
+  /// What is held, whatever its names are: a lock that is wanted twice would be waited for without end.
+  private var held: Set<FileIdentity> = []
 
   /// Takes the locks of all, each in its turn: whoever wants some of the same ledgers takes them in the same order.
   ///
@@ -122,6 +140,7 @@ final class LedgerLocks {
       throw PartnerError(.io, "\(place.lock) cannot be opened: \(String(cString: strerror(errno)))")
     }
     files.append(file)
+    guard FileIdentity(file).map({ held.insert($0).inserted }) ?? true else { return }
     while flock(file, LOCK_EX | LOCK_NB) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else {
         throw PartnerError(.io, "\(place.lock) cannot be locked: \(String(cString: strerror(errno)))")
@@ -141,7 +160,27 @@ final class LedgerLocks {
       close(file)
     }
     files = []
+    held = []
   }
 
   deinit { release() }
+}
+
+/// A file or folder itself, by device and inode.
+struct FileIdentity: Hashable {
+  private let device: dev_t
+  private let inode: ino_t
+
+  /// - Parameter file: open.
+  init?(_ file: Int32) {
+    var status = stat()
+    guard fstat(file, &status) == 0 else { return nil }
+    (device, inode) = (status.st_dev, status.st_ino)
+  }
+
+  init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    (device, inode) = (status.st_dev, status.st_ino)
+  }
 }

@@ -55,7 +55,7 @@ extension PartnerStore {
   /// The plans that the charges of this home's ledgers may be of, by the hash of their bytes: those that came, and those that lie
   /// beside the ledgers. One that this version cannot read is as one that is not there.
   func trainingPlans(of home: PartnerHome) throws -> [Digest: TrainingPlan] {
-    try plans().reduce(into: home.keptPlans()) { known, stored in
+    try plans().reduce(into: try home.keptPlans()) { known, stored in
       let hash = SHA256.hash(stored.bytes)
       if known[hash] == nil { known[hash] = try? PlanFile(bytes: stored.bytes).plan }
     }

@@ -25,7 +25,16 @@ public struct LedgerReader: Sendable, Equatable {
     goodByteCount = reading.goodByteCount
   }
 
-  /// The head after the last good record; `nil` when there is none.
+  /// Reads what was appended to a ledger that was read before.
+  init(_ bytes: ArraySlice<UInt8>, appendedTo state: LedgerState) {
+    var reading = Reading(after: state)
+    reading.read(Array(bytes))
+    records = reading.records
+    findings = reading.findings
+    goodByteCount = reading.goodByteCount
+  }
+
+  /// The head after the last good record of a whole ledger; `nil` when there is none.
   public var head: SignedLedgerHead? {
     guard let first = records.first, let last = records.last else { return nil }
     return SignedLedgerHead(
@@ -42,11 +51,26 @@ private struct Reading {
   var tree = MerkleLog()
   var findings: [LedgerFinding] = []
   var goodByteCount = 0
+  /// What was read before, and is not in `records`.
+  private let earlier: LedgerState?
 
-  init(expectedKey: VerificationKey?) { self.expectedKey = expectedKey }
+  init(expectedKey: VerificationKey?) {
+    self.expectedKey = expectedKey
+    earlier = nil
+  }
+
+  init(after state: LedgerState) {
+    expectedKey = nil
+    key = state.header.key
+    tree = state.tree
+    earlier = state
+  }
+
+  /// The number of the next record.
+  private var next: Int { (earlier?.size ?? 0) + records.count + 1 }
 
   mutating func read(_ bytes: [UInt8]) {
-    guard !bytes.isEmpty else {
+    guard !bytes.isEmpty || earlier != nil else {
       findings.append(LedgerFinding(.empty, "the ledger is empty; its first line should be a header"))
       return
     }
@@ -71,7 +95,7 @@ private struct Reading {
   ///
   /// A tail that still proves to be a whole record counts as one, so that a lost line feed cannot hide a charge.
   private mutating func readTail(_ tail: ArraySlice<UInt8>) {
-    let line = records.count + 1
+    let line = next
     if case .success(let record) = record(in: tail) {
       records.append(record)
       findings.append(
@@ -98,7 +122,7 @@ private struct Reading {
   }
 
   private mutating func record(in line: ArraySlice<UInt8>) -> Result<LedgerRecord, LedgerFault> {
-    let number = records.count + 1
+    let number = next
     func fault(_ kind: LedgerFinding.Kind, _ sentence: String) -> Result<LedgerRecord, LedgerFault> {
       .failure(LedgerFault(finding: LedgerFinding(kind, line: number, sentence)))
     }
@@ -107,7 +131,7 @@ private struct Reading {
         .malformedLine, "the line has \(line.count) bytes, \(LedgerChain.lineBytesMax - 1) are allowed")
     }
     let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-    if records.isEmpty, let version = Self.otherVersion(fields[0]) {
+    if number == 1, let version = Self.otherVersion(fields[0]) {
       return fault(
         .otherVersion,
         "the ledger has format version \(version), this program reads \(LedgerHeader.formatVersion): its charges stand; read and continue it with a program of its version"
@@ -122,7 +146,7 @@ private struct Reading {
     }
     let payload = fields[0]
     let isLinked =
-      LedgerChain.link(previous: records.last?.digest ?? LedgerChain.origin, payload: payload) == digest
+      LedgerChain.link(previous: records.last?.digest ?? earlier?.lastHash ?? LedgerChain.origin, payload: payload) == digest
 
     let json: CanonicalJSON
     let entry: LedgerEntry
@@ -133,7 +157,7 @@ private struct Reading {
       guard isLinked else { return fault(.chainBroken, Self.brokenChain) }
       return fault(.malformedPayload, "\(error)")
     }
-    if records.isEmpty {
+    if number == 1 {
       guard isLinked else { return fault(.chainBroken, Self.brokenChain) }
       guard case .header(let header) = entry else {
         return fault(.headerMissing, "the first record is a \(entry.kind), expected a header")
@@ -147,7 +171,7 @@ private struct Reading {
       key = header.key
     }
     guard let key else { preconditionFailure("a record was read before the header") }
-    let ledger = records.first?.digest ?? digest
+    let ledger = earlier?.head.ledger ?? records.first?.digest ?? digest
     var claimed = number
     if case .object(let members) = json, case .integer(let integer)? = members["record"] {
       claimed = Int(integer)

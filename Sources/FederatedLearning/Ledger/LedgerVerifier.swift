@@ -28,9 +28,21 @@ public struct LedgerVerifier: Sendable {
   ///
   /// - Parameter bytes: a whole ledger.
   public func verify(_ bytes: [UInt8]) -> LedgerVerification {
-    let reader = LedgerReader(bytes, expectedKey: key)
+    judge(LedgerReader(bytes, expectedKey: key), after: nil)
+  }
+
+  /// Verifies what a ledger has grown by: the same state and findings as of the whole one.
+  ///
+  /// - Parameters:
+  ///   - bytes: everything after the records of `state`.
+  ///   - state: of a ledger that was verified by its own key, without a finding, and that ended with a line feed.
+  public func verify(appended bytes: ArraySlice<UInt8>, to state: LedgerState) -> LedgerVerification {
+    judge(LedgerReader(bytes, appendedTo: state), after: state)
+  }
+
+  private func judge(_ reader: LedgerReader, after earlier: LedgerState?) -> LedgerVerification {
     var findings: [LedgerFinding] = []
-    var state: LedgerState?
+    var state = earlier
     for record in reader.records {
       guard state != nil else {
         guard case .header(let header) = record.entry else {
