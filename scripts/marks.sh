@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The quality marks on real data, judged by an independent program. Needs the data folders and the judge of a folder given
 # as the first argument (ml-1m, online-retail under data/, eval_topn.py under tools/); reads no test file to choose anything.
-# Usage: scripts/marks.sh SHARED-FOLDER [SEED ...]
+# Usage: [MARKS=REGEX] scripts/marks.sh SHARED-FOLDER [SEED ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=${1:?usage: scripts/marks.sh SHARED-FOLDER [SEED ...]}
@@ -16,6 +16,7 @@ mkdir -p "$out"
 # name, data set, flags
 mark() {
   local name=$1 data=$shared/data/$2
+  [[ $name =~ ${MARKS:-.} ]] || return 0
   shift 2
   for seed in "${seeds[@]}"; do
     local run=$out/$name-$seed
@@ -43,3 +44,7 @@ mark covariance-ml-1m ml-1m --algorithm covariance --noise none --set ridge=1000
 mark covariance-ml-1m-eps4 ml-1m --algorithm covariance --epsilon 4 --delta 1e-6
 mark covariance-ml-1m-eps8 ml-1m --algorithm covariance --epsilon 8 --delta 1e-6
 mark mf-ml-1m-eps8 ml-1m --algorithm mf --epsilon 8 --delta 1e-6
+for epsilon in 1 2 4 8; do mark "hybrid-ml-1m-eps$epsilon" ml-1m --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
+for epsilon in 4 8; do mark "hybrid-retail-eps$epsilon" online-retail --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
+mark two-tower-ml-1m ml-1m --algorithm two-tower --noise none
+mark gru-ml-1m ml-1m --algorithm gru --noise none
