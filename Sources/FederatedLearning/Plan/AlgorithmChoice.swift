@@ -1,4 +1,4 @@
-public import Recommender
+internal import Recommender
 
 /// `auto`: which algorithm carries most through the noise of a plan. What decides is N/z, users over noise multiplier, and nothing
 /// about the data.
