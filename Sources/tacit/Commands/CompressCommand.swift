@@ -1,9 +1,11 @@
 internal import ArgumentParser
 internal import CommandSupport
+internal import FederatedLearning
 internal import Foundation
 internal import ModelExport
 internal import Recommender
 internal import Reporting
+internal import Storage
 
 /// `tacit compress`: the model of a run in fewer bytes, and what that costs in quality.
 struct CompressCommand: ParsableCommand {

@@ -1,7 +1,9 @@
 internal import CommandSupport
+internal import FederatedLearning
 internal import Foundation
 internal import Recommender
 internal import Reporting
+internal import Storage
 
 /// `tacit evaluate --compare`: two runs on the same users.
 struct RunComparison {

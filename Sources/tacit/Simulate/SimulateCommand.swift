@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CommandSupport
+internal import FederatedLearning
 internal import Foundation
 internal import Recommender
 
