@@ -49,7 +49,7 @@ import Testing
     #expect(CompressedTensor(large, format: .float16).format == .float32)
     let broken = Tensor(shape: [1, 2], values: [.infinity, 1])
     #expect(TableFormat.allCases.allSatisfy { CompressedTensor(broken, format: $0).tensor == broken })
-    let zeros = Tensor(shape: [2, 2], values: [0, 0, 0, 1e-44])
+    let zeros = Tensor(shape: [2, 2], values: [0, 0, 0, .leastNonzeroMagnitude])
     #expect(CompressedTensor(zeros, format: .int8).tensor.values[0..<2] == [0, 0])
     let empty = Tensor(shape: [0, 4], values: [])
     #expect(TableFormat.allCases.allSatisfy { CompressedTensor(empty, format: $0).tensor == empty })
