@@ -27,6 +27,8 @@ final class ActiveTask {
   var cursor: MessageCursor
   /// What the engine wants sent and the coordinator has not settled, oldest first.
   var pending: [PendingMessage] = []
+  /// Which state of the data set the engine has, or will take with the next round.
+  private var shardRevision: Int
   /// What the ledger's end looked like when it was opened, in words; `nil` when it was whole.
   let recovery: String?
 
@@ -42,6 +44,7 @@ final class ActiveTask {
       throw PartnerError(
         .data, "the accepted plan \(stored.hash.hex.prefix(16))… names no data set of this home; accept it again")
     }
+    shardRevision = try store.revision(of: name)
     let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
     let algorithm = try AlgorithmRegistry.make(
       plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
@@ -55,11 +58,9 @@ final class ActiveTask {
     }
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
     if stored.end == nil { try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time) }
-    let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
-    let shard = PartnerShard(
-      interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
     engine = try PartnerEngine(
-      planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
+      planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity,
+      shard: Self.shard(of: data, plan),
       algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
       earlierPlans: plans, journal: store, linked: group, workers: workers)
     planFile = file
@@ -77,6 +78,20 @@ final class ActiveTask {
   }
 
   var plan: TrainingPlan { planFile.plan }
+
+  /// Reads the data again where events were added since (`serve`): the next round trains on them.
+  func takeNewEvents(from store: PartnerStore) throws {
+    let revision = try store.revision(of: dataSet)
+    guard revision != shardRevision else { return }
+    engine.setShard(Self.shard(of: try store.localData(of: dataSet, itemCount: plan.catalogue.itemCount), plan))
+    shardRevision = revision
+  }
+
+  private static func shard(of data: LocalData, _ plan: TrainingPlan) -> PartnerShard {
+    let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
+    return PartnerShard(
+      interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
+  }
 
   func set(cap: PrivacyBudget?) {
     self.cap = cap

@@ -200,7 +200,7 @@ extension PartnerStore {
   /// Ledgers that lie in the home and that its database does not know: it was lost, and with it which users they count.
   public func lostLedgers() throws -> [DataSetName] { try database.read(lostLedgers) }
 
-  private func lostLedgers(in database: Database) throws -> [DataSetName] {
+  func lostLedgers(in database: Database) throws -> [DataSetName] {
     home.ledgers(except: Set(try String.fetchAll(database, sql: "SELECT name FROM ledger")))
   }
 

@@ -71,6 +71,7 @@ extension PartnerStore {
     try database.write { database in
       // Rows are overwritten (`secure_delete`); names, caps and heads stay beside the ledgers.
       try database.execute(sql: "DELETE FROM shardUser")
+      try database.execute(sql: "DELETE FROM servedEvent")
       try database.execute(sql: "DELETE FROM formerUser")
       try database.execute(sql: "UPDATE release SET model = NULL")
       try database.execute(sql: "UPDATE dataSet SET users = 0, events = 0")
@@ -84,7 +85,7 @@ extension PartnerStore {
     values.withUnsafeBytes { Data($0) }
   }
 
-  private static func values<Value: BitwiseCopyable>(_ data: Data) -> [Value] {
+  static func values<Value: BitwiseCopyable>(_ data: Data) -> [Value] {
     let count = data.count / MemoryLayout<Value>.stride
     return [Value](unsafeUninitializedCapacity: count) { buffer, used in
       used = data.copyBytes(to: buffer) / MemoryLayout<Value>.stride
