@@ -157,7 +157,7 @@ let package = Package(
     .target(
       name: "PartnerServing",
       dependencies: [
-        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", hummingbird, hummingbirdCore, nioCore, nioPosix, logging,
+        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", hummingbird, hummingbirdCore, nioCore, logging,
         serviceLifecycle,
       ],
       path: "Client/Serving", swiftSettings: settings),

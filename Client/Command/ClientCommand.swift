@@ -20,7 +20,7 @@ struct ClientCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Using and checking what came of it:",
         subcommands: [
-          RecommendCommand.self, WorthCommand.self, ReportCommand.self, LedgerCommand.self, VerifyCommand.self,
+          RecommendCommand.self, ServeCommand.self, WorthCommand.self, ReportCommand.self, LedgerCommand.self, VerifyCommand.self,
           CheckConfigCommand.self,
         ]),
     ])

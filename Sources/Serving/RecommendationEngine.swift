@@ -61,6 +61,7 @@ public final class RecommendationEngine: Sendable {
     titles = attributes["title"] ?? catalogue.titles
     eventWeights = rules.eventWeights
     similarity = scorer.makeSimilarity()
+    explainsExactly = scorer.explain(0, for: UserHistory(items: [0])) != nil
     unknownRuleItems = scenes.values.reduce(0) { $0 + $1.unknownCount }
     self.popularity =
       popularity
@@ -70,6 +71,9 @@ public final class RecommendationEngine: Sendable {
         return scores
       }()
   }
+
+  /// Whether the parts of every score are known, and add up.
+  public let explainsExactly: Bool
 
   // MARK: - Names
 

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import GRDB
-internal import Recommender
+public import Recommender
 public import Serving
 internal import TaskDatabase
 

@@ -1,4 +1,4 @@
-public import CryptoPrimitives
+internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import GRDB
@@ -41,6 +41,12 @@ public struct ServingHome: Sendable {
       }
     }
     return nil
+  }
+
+  /// Why the users of a data set cannot be served any more, or `nil`.
+  public func obstacle(serving name: DataSetName) throws -> String? {
+    if try store.isPurged { return "this home was purged" }
+    return try store.dataSet(name)?.isRemoved ?? true ? "the data set '\(name)' was removed" : nil
   }
 
   /// Reads and verifies the newest model, and prepares it for serving.
