@@ -29,11 +29,7 @@ struct APIHandlers: Sendable {
     query.with = arguments.conditions("with")
     query.without = arguments.conditions("without")
     query.lambda = arguments.number("lambda").map { Float($0) }
-    switch (arguments.text("cap-column"), arguments.integer("cap")) {
-    case (let column?, let max?): query.cap = ServingRules.Cap(column: column, max: max)
-    case (nil, nil): break
-    default: throw APIProblem(.badRequest, "one of the parameters 'cap-column' and 'cap' is missing; give both, or neither")
-    }
+    query.cap = arguments.cap("cap")
     let known = try current.known(arguments.text("user"), scene: query.scene, isSolved: true)
     let answer = try engine.recommend(query, history: known.history, solved: known.solved)
     let explains = (arguments.flag("explain") ?? false) && answer.basis == .history && engine.explainsExactly

@@ -17,6 +17,8 @@ struct APIParameter: Sendable {
     case names(max: Int)
     /// `column:value`; the parameter is repeated for each.
     case conditions(max: Int)
+    /// `column:number`, from 1 to 999.
+    case cap
   }
 
   let name: String
@@ -42,6 +44,12 @@ struct APIParameter: Sendable {
           return RecommendationQuery.Condition(
             column: String(word[..<colon]), value: String(word[word.index(after: colon)...]))
         })
+    case .cap:
+      let halves = try checked([single(words)], max: 1)[0].split(separator: ":", omittingEmptySubsequences: false)
+      guard halves.count == 2, !halves[0].isEmpty, halves[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
+        halves[1].first != "0", let max = Int(halves[1]), max <= 999
+      else { throw problem("is not column:number with a number from 1 to 999") }
+      return .cap(ServingRules.Cap(column: String(halves[0]), max: max))
     case .name: return .text(try checked([single(words)], max: 1)[0])
     case .integer(let range):
       let word = try single(words)
@@ -114,6 +122,9 @@ struct APIParameter: Sendable {
     case .flag: return typed("boolean", [])
     case .choice(let words): return typed("string", [("enum", .texts(words))])
     case .names(let max): return typed("array", [("items", Self.nameSchema), ("minItems", .integer(1)), ("maxItems", .integer(max))])
+    case .cap:
+      return typed(
+        "string", [("maxLength", .integer(Self.nameLengthMax)), ("pattern", .text(#"^[^:\u0000-\u001f\u007f]+:[1-9][0-9]{0,2}$"#))])
     case .conditions(let max):
       let condition = JSON.object([
         ("type", .text("string")), ("minLength", .integer(3)), ("maxLength", .integer(Self.nameLengthMax)),
@@ -139,6 +150,7 @@ enum APIValue: Sendable {
   case integer(Int)
   case number(Double)
   case flag(Bool)
+  case cap(ServingRules.Cap)
 }
 
 /// The parameters of one request.
@@ -186,6 +198,7 @@ struct APIArguments: Sendable {
   func texts(_ name: String) -> [String]? { if case .texts(let value)? = values[name] { value } else { nil } }
   func integer(_ name: String) -> Int? { if case .integer(let value)? = values[name] { value } else { nil } }
   func number(_ name: String) -> Double? { if case .number(let value)? = values[name] { value } else { nil } }
+  func cap(_ name: String) -> ServingRules.Cap? { if case .cap(let value)? = values[name] { value } else { nil } }
   func flag(_ name: String) -> Bool? { if case .flag(let value)? = values[name] { value } else { nil } }
   func conditions(_ name: String) -> [RecommendationQuery.Condition] {
     if case .conditions(let value)? = values[name] { value } else { [] }

@@ -64,8 +64,8 @@ struct APIRoute: Sendable {
           name: "with", shape: .conditions(max: 20),
           meaning: "Only items with this value in this column (`column:value`); several of one column: any of them, of several columns: all."),
         APIParameter(name: "without", shape: .conditions(max: 20), meaning: "No item with this value in this column."),
-        APIParameter(name: "cap-column", shape: .name, meaning: "At most `cap` items of the list share a value of this column."),
-        APIParameter(name: "cap", shape: .integer(1...countMax), meaning: "See `cap-column`; both are given, or neither."),
+        APIParameter(
+          name: "cap", shape: .cap, meaning: "`column:number`: at most so many items of the list share a value of this column."),
         APIParameter(
           name: "lambda", shape: .number(0...1),
           meaning: "1: by score alone; less: the list is held apart by maximal marginal relevance. The scene's own when left out."),

@@ -81,7 +81,7 @@ final class ModelSource: Sendable {
     // Before the model: one that comes in between is looked at again.
     let mark = try home.newestMark()
     let (engine, dataSet) = try home.load(rules: rules, attributes: attributes)
-    models = ServedModels(engine: engine, store: HomeEvents(home: home, dataSet: dataSet, itemCount: engine.itemCount))
+    models = ServedModels(engine: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.itemCount))
     seen = Mutex((mark, dataSet))
     if engine.unknownRuleItems > 0 {
       logger.warning("the rules name items that the catalogue does not have", metadata: ["count": "\(engine.unknownRuleItems)"])
@@ -97,36 +97,10 @@ final class ModelSource: Sendable {
       return
     }
     let (engine, dataSet) = try home.load(rules: rules, attributes: attributes)
-    models.swap(to: engine, store: HomeEvents(home: home, dataSet: dataSet, itemCount: engine.itemCount))
+    models.swap(to: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.itemCount))
     self.seen.withLock { $0 = (newest, dataSet) }
     logger.info(
       "another model answers now",
       metadata: ["plan": "\(engine.model.plan.prefix(16))", "version": "\(engine.model.version)"])
-  }
-}
-
-/// A home's events behind the server's port.
-struct HomeEvents: EventStore {
-  let home: ServingHome
-  let dataSet: DataSetName
-  let itemCount: Int
-
-  var name: String { dataSet.text }
-
-  func history(of user: String) throws -> ServedHistory? {
-    try failing { try home.store.servedHistory(of: user, in: dataSet, itemCount: itemCount) }
-  }
-
-  func record(
-    _ events: [ServedEvent], index: (String) -> Int32?, weights: EventWeights
-  ) throws -> IntakeReport {
-    try failing {
-      try home.store.record(events, in: dataSet, index: index, weights: weights, time: PartnerHome.now)
-    }
-  }
-
-  /// Sentences of home and database name files and data sets, never users.
-  private func failing<Value>(_ body: () throws -> Value) throws -> Value {
-    do { return try body() } catch { throw ServingFailure("\(error)") }
   }
 }

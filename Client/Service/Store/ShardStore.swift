@@ -11,6 +11,13 @@ public struct LocalData: Sendable {
   public let heldOut: [[Int32]]
   /// Listed candidates per user for the first held-out item; `nil` when none are listed.
   public let negatives: [[Int32]]?
+
+  package init(userIDs: [String], train: Interactions, heldOut: [[Int32]], negatives: [[Int32]]?) {
+    self.userIDs = userIDs
+    self.train = train
+    self.heldOut = heldOut
+    self.negatives = negatives
+  }
 }
 
 extension PartnerStore {
