@@ -121,10 +121,12 @@ struct APIParameter: Sendable {
       return typed("number", [("minimum", .number(range.lowerBound)), ("maximum", .number(range.upperBound))])
     case .flag: return typed("boolean", [])
     case .choice(let words): return typed("string", [("enum", .texts(words))])
-    case .names(let max): return typed("array", [("items", Self.nameSchema), ("minItems", .integer(1)), ("maxItems", .integer(max))])
+    case .names(let max):
+      return typed("array", [("items", Self.nameSchema), ("minItems", .integer(1)), ("maxItems", .integer(max))])
     case .cap:
       return typed(
-        "string", [("maxLength", .integer(Self.nameLengthMax)), ("pattern", .text(#"^[^:\u0000-\u001f\u007f]+:[1-9][0-9]{0,2}$"#))])
+        "string",
+        [("maxLength", .integer(Self.nameLengthMax)), ("pattern", .text(#"^[^:\u0000-\u001f\u007f]+:[1-9][0-9]{0,2}$"#))])
     case .conditions(let max):
       let condition = JSON.object([
         ("type", .text("string")), ("minLength", .integer(3)), ("maxLength", .integer(Self.nameLengthMax)),
@@ -165,7 +167,8 @@ struct APIArguments: Sendable {
       guard parameters.contains(where: { $0.name == name && $0.place == .query }) else {
         let known = parameters.filter { $0.place == .query }.map(\.name).joined(separator: ", ")
         throw APIProblem(
-          .badRequest, known.isEmpty ? "there are no parameters here" : "there is a parameter unknown here; expected some of \(known)")
+          .badRequest,
+          known.isEmpty ? "there are no parameters here" : "there is a parameter unknown here; expected some of \(known)")
       }
       given[name, default: []].append(value)
     }

@@ -42,7 +42,9 @@ struct APIRoute: Sendable {
 
   private static let user = APIParameter(
     name: "user", shape: .name,
-    meaning: "A user's id, as in the imported data or in events. Without it, and for one of whom nothing is known, the scene's popular items.")
+    meaning:
+      "A user's id, as in the imported data or in events. Without it, and for one of whom nothing is known, the scene's popular items."
+  )
   private static let scene = APIParameter(
     name: "scene", shape: .name, meaning: "One of the scenes of the rules; `all` when left out.")
   private static let count = APIParameter(
@@ -58,19 +60,24 @@ struct APIRoute: Sendable {
         APIParameter(
           name: "seen", shape: .choice(["exclude", "include"]), meaning: "Whether items that the user has met may be listed.",
           standard: .text("exclude")),
-        APIParameter(name: "exclude", shape: .names(max: 500), meaning: "Items that must not be listed; unknown ones are passed over."),
+        APIParameter(
+          name: "exclude", shape: .names(max: 500), meaning: "Items that must not be listed; unknown ones are passed over."),
         APIParameter(name: "allow", shape: .names(max: 500), meaning: "The only items that may be listed."),
         APIParameter(
           name: "with", shape: .conditions(max: 20),
-          meaning: "Only items with this value in this column (`column:value`); several of one column: any of them, of several columns: all."),
+          meaning:
+            "Only items with this value in this column (`column:value`); several of one column: any of them, of several columns: all."
+        ),
         APIParameter(name: "without", shape: .conditions(max: 20), meaning: "No item with this value in this column."),
         APIParameter(
           name: "cap", shape: .cap, meaning: "`column:number`: at most so many items of the list share a value of this column."),
         APIParameter(
           name: "lambda", shape: .number(0...1),
-          meaning: "1: by score alone; less: the list is held apart by maximal marginal relevance. The scene's own when left out."),
+          meaning: "1: by score alone; less: the list is held apart by maximal marginal relevance. The scene's own when left out."
+        ),
         APIParameter(
-          name: "explain", shape: .flag, meaning: "Whether to name the events that carried each item, where the model says so exactly.",
+          name: "explain", shape: .flag,
+          meaning: "Whether to name the events that carried each item, where the model says so exactly.",
           standard: .flag(false)),
       ], answer: "Recommendations", problems: [.badRequest, .notFound]),
     APIRoute(

@@ -44,7 +44,8 @@ enum APISchemas {
     ], optional: [title])
 
   private static let modelReference = (
-    "model", object([("plan", text("Hash of the plan that it was trained by.")), ("version", integer("Releases folded into it."))])
+    "model",
+    object([("plan", text("Hash of the plan that it was trained by.")), ("version", integer("Releases folded into it."))])
   )
 
   private static let recommendations = object([
@@ -75,7 +76,8 @@ enum APISchemas {
         "basis",
         choice(
           ["exact", "leave-one-out"],
-          "exact: the parts add up to the score; leave-one-out: each part is what the score loses without that event, and they need not.")
+          "exact: the parts add up to the score; leave-one-out: each part is what the score loses without that event, and they need not."
+        )
       ), ("events", integer("Items in the user's history.")),
       ("considered", integer("How many of the newest of them have a part here.")),
       ("contributions", array(part, "The strongest support first.")),
@@ -123,7 +125,10 @@ enum APISchemas {
     ("stored", integer("Events that are on disk now.")),
     ("repeated", integer("Events that were there under the same id.")),
     ("trained", integer("Of the stored ones, those that enter the next round.")),
-    ("unknownItems", array(text("An id."), "Items that the catalogue does not have: the events are kept, and no model knows them.")),
+    (
+      "unknownItems",
+      array(text("An id."), "Items that the catalogue does not have: the events are kept, and no model knows them.")
+    ),
     (
       "notTrained",
       integer("Events of users whom another ledger of this home counts, or may: kept for lists, never trained on.")
@@ -134,7 +139,9 @@ enum APISchemas {
     ("algorithm", text("Its name in plans.")), ("version", integer("Releases folded into it.")),
     ("plan", text("Hash of the plan.")), ("items", integer("Items of the catalogue.")),
     ("dataSet", text("Whose users are served.")),
-    ("scenes", array(object([("name", text("Its name.")), ("items", integer("Items that it can list."))]), "In order of names.")),
+    (
+      "scenes", array(object([("name", text("Its name.")), ("items", integer("Items that it can list."))]), "In order of names.")
+    ),
     ("columns", array(text("A name."), "Columns of items that can be asked for.")),
     ("similarity", nullable("string", "How items are compared.")),
     ("swaps", integer("How often a newer model has taken the place of one since the process began.")),

@@ -4,8 +4,8 @@ internal import HummingbirdCore
 public import Logging
 internal import NIOCore
 public import PeerIdentity
-internal import Serving
 public import ServiceLifecycle
+internal import Serving
 
 /// Recommendations over HTTP/1.1 and JSON, as Protocols/serving.openapi.json describes them.
 ///

@@ -43,7 +43,7 @@ public final class ServedModels: Sendable {
   private let cacheNumbersMax: Int
 
   /// - Parameter cacheNumbersMax: room for histories and what was solved of them, in numbers of four bytes.
-  public init(engine: RecommendationEngine, store: any EventStore, cacheNumbersMax: Int = 16 << 20) {
+  public init(engine: RecommendationEngine, store: any EventStore, cacheNumbersMax: Int = 32 << 20) {
     self.cacheNumbersMax = cacheNumbersMax
     state = Mutex(
       .serving(

@@ -31,7 +31,7 @@ public final class HistoryCache: Sendable {
   private let costMax: Int
 
   /// - Parameter numbersMax: room, in numbers of four bytes.
-  public init(numbersMax: Int = 16 << 20) { costMax = numbersMax }
+  public init(numbersMax: Int = 32 << 20) { costMax = numbersMax }
 
   /// A user's history with its revision; `nil` when it must be read.
   public func history(of user: String) -> (history: ServedHistory, revision: Int)? {

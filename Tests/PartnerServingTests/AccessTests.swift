@@ -12,12 +12,14 @@ import Testing
   @Test func `with a token only its holder is answered`() async throws {
     try await Served.serve(ServedModels(engine: ServedShop.engine(), store: MemoryEvents()), token: token) { ask in
       for header in [
-        nil, "Authorization: \(token)", "Authorization: Basic \(token)", "Authorization: Bearer ", "Authorization: Bearer \(token)0",
+        nil, "Authorization: \(token)", "Authorization: Basic \(token)", "Authorization: Bearer ",
+        "Authorization: Bearer \(token)0",
         "Authorization: Bearer \(token.dropLast())", "Authorization: Bearer \(token.uppercased())",
       ] {
         for target in ["/v1/model", "/v1/recommendations?user=u1", "/openapi.json", "/nothing"] {
           let answer = try await ask.get(target, headers: ["Host: shop.example"] + (header.map { [$0] } ?? []))
-          #expect(answer.status == 401 && answer.head.lowercased().contains("www-authenticate: bearer"), "\(header ?? "-") \(target)")
+          #expect(
+            answer.status == 401 && answer.head.lowercased().contains("www-authenticate: bearer"), "\(header ?? "-") \(target)")
         }
         let posted = try await ask.post(#"{"events":[{"user":"u1","item":"i1"}]}"#, headers: header.map { [$0] } ?? [])
         #expect(posted.status == 401)
@@ -85,8 +87,10 @@ import Testing
     #expect(rules.scenes["ads"]?.eventWeights == EventWeights(browse: 3, favourite: 3, cart: 3, buy: 1))
     #expect(rules.scenes["ads"]?.boost.first?.add == 0.5)
     for (text, words) in [
-      ("{", "not JSON"), (#"{"scene":{}}"#, "an unknown member"), (#"{"scenes":{"a":{"lamda":1}}}"#, "scenes.a: an unknown member"),
-      (#"{"eventWeights":{"buy":0}}"#, "eventWeights: buy is 0.0"), (#"{"block":{"column":"kind"}}"#, "block: one of column and values"),
+      ("{", "not JSON"), (#"{"scene":{}}"#, "an unknown member"),
+      (#"{"scenes":{"a":{"lamda":1}}}"#, "scenes.a: an unknown member"),
+      (#"{"eventWeights":{"buy":0}}"#, "eventWeights: buy is 0.0"),
+      (#"{"block":{"column":"kind"}}"#, "block: one of column and values"),
       (#"{"scenes":{"a":{"boost":[{"items":["x"]}]}}}"#, "scenes.a.boost[0]: the member 'add' is missing"),
       (#"{"scenes":{"a":{"lambda":"x"}}}"#, "scenes.a.lambda: found another kind of value, expected a number"),
       (#"{"scenes":{"":{}}}"#, "a name is empty"),

@@ -36,7 +36,8 @@ import Testing
           for target in self.targets(path) {
             let answer =
               method == "post"
-              ? try await ask.post(#"{"events":[{"user":"u3","item":"i4","kind":"buy","time":5,"id":"a"},{"user":"u","item":"x"}]}"#)
+              ? try await ask.post(
+                #"{"events":[{"user":"u3","item":"i4","kind":"buy","time":5,"id":"a"},{"user":"u","item":"x"}]}"#)
               : try await ask.get(target)
             #expect(answer.status == 200, "\(target): \(answer.body)")
             #expect(try self.faults(answer.json as Any, schema, at: target) == [])
@@ -145,8 +146,11 @@ import Testing
       let known = schema["properties"] as? [String: [String: Any]] ?? [:]
       for name in schema["required"] as? [String] ?? [] where object[name] == nil { found.append("\(place).\(name) is missing") }
       for (name, member) in object {
-        if let schema = known[name] { found += try faults(member, schema, at: "\(place).\(name)") }
-        else if schema["additionalProperties"] as? Bool == false { found.append("\(place).\(name) is unknown") }
+        if let schema = known[name] {
+          found += try faults(member, schema, at: "\(place).\(name)")
+        } else if schema["additionalProperties"] as? Bool == false {
+          found.append("\(place).\(name) is unknown")
+        }
       }
     }
     if let values = value as? [Any], let items = schema["items"] as? [String: Any] {

@@ -3,8 +3,8 @@ import Logging
 import PartnerServing
 import PeerIdentity
 import Recommender
-import Serving
 import ServiceLifecycle
+import Serving
 import Synchronization
 import Testing
 
@@ -106,7 +106,9 @@ enum Served {
     return try result.get()
   }
 
-  static func serve<Value>(_ models: ServedModels, token: String? = nil, _ body: (Asking) async throws -> Value) async throws -> Value {
+  static func serve<Value>(_ models: ServedModels, token: String? = nil, _ body: (Asking) async throws -> Value) async throws
+    -> Value
+  {
     try await serve(models, token: token) { ask, _ in try await body(ask) }
   }
 }

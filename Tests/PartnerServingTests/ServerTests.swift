@@ -2,8 +2,8 @@ import Foundation
 import Logging
 import PartnerServing
 import Recommender
-import Serving
 import ServiceLifecycle
+import Serving
 import Synchronization
 import Testing
 
@@ -87,7 +87,9 @@ import Testing
         get { metadata[key] }
         set { metadata[key] = newValue }
       }
-      func log(event: LogEvent) { write("\(event.message) \(metadata) \(event.metadata ?? [:]) \(String(describing: event.error))") }
+      func log(event: LogEvent) {
+        write("\(event.message) \(metadata) \(event.metadata ?? [:]) \(String(describing: event.error))")
+      }
     }
     let write: @Sendable (String) -> Void = { line in lines.withLock { $0.append(line) } }
     let events = MemoryEvents()
@@ -118,19 +120,19 @@ import Testing
       gate.wait()
     })
     let answer = try await Served.serve(
-      ServedModels(engine: ServedShop.engine(), store: events)
-    , { ask, group in
-      async let waiting = ask.get("/v1/recommendations?user=u3")
-      await withCheckedContinuation { continuation in
-        Thread.detachNewThread {
-          entered.wait()
-          continuation.resume()
+      ServedModels(engine: ServedShop.engine(), store: events),
+      { ask, group in
+        async let waiting = ask.get("/v1/recommendations?user=u3")
+        await withCheckedContinuation { continuation in
+          Thread.detachNewThread {
+            entered.wait()
+            continuation.resume()
+          }
         }
-      }
-      await group.triggerGracefulShutdown()
-      gate.signal()
-      return try await waiting
-    })
+        await group.triggerGracefulShutdown()
+        gate.signal()
+        return try await waiting
+      })
     #expect(answer.status == 200 && answer.items.count == 10)
   }
 

@@ -2,8 +2,8 @@ import Foundation
 import Logging
 import PartnerServing
 import Recommender
-import Serving
 import ServiceLifecycle
+import Serving
 import Synchronization
 import Testing
 
@@ -26,7 +26,7 @@ import Testing
       for user in users {
         let history = Int(user.dropFirst()).map { ServedHistory(items: Array(ServedShop.interactions.history(of: $0))) }
         right["\(user)@\(version)"] =
-          try engine.recommend(RecommendationQuery(), history: history ?? ServedHistory()).items.map { "i\($0)" }
+          try engine.recommend(RecommendationQuery(), history: history ?? ServedHistory()).entries.map { "i\($0.item)" }
       }
     }
     let lists = right

@@ -24,13 +24,15 @@ import Testing
       #expect(try engine.recommend(query, history: history, solved: solved) == answer)
       query.includesSeen = true
       query.count = Shop.itemCount
-      #expect(try engine.recommend(query, history: history).items == scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) })
+      #expect(
+        try engine.recommend(query, history: history).items == scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) })
     }
   }
 
   @Test func `equal scores stand in the order of the catalogue`() throws {
     let engine = try RecommendationEngine(
-      model: .init(algorithm: "table", version: 1, plan: ""), scorer: TableScorer(table: Array(repeating: [1, 1, 1, 1, 1], count: 5)),
+      model: .init(algorithm: "table", version: 1, plan: ""),
+      scorer: TableScorer(table: Array(repeating: [1, 1, 1, 1, 1], count: 5)),
       popularity: [2, 2, 2, 2, 2], catalogue: Catalogue(itemIDs: ["a", "b", "c", "d", "e"]))
     var query = RecommendationQuery()
     query.count = 3
@@ -64,18 +66,17 @@ import Testing
       change(&changed)
       #expect(try engine.recommend(changed, history: history).items == all.filter(keeps))
     }
-    try filtered({ $0.excluded = ["item-\(all[0])", "item-\(all[3])", "nobody's"] }) { $0 != all[0] && $0 != all[3] }
-    try filtered({ $0.allowed = ["item-\(all[5])", "item-\(all[2])", "nobody's"] }) { $0 == all[5] || $0 == all[2] }
-    try filtered({ $0.allowed = [] }) { _ in false }
-    try filtered({ $0.with = [.init(column: "kind", value: "good")] }) { $0 % 4 == 0 }
-    try filtered({ $0.with = [.init(column: "kind", value: "good"), .init(column: "kind", value: "text")] }) { $0 % 4 < 2 }
-    try filtered({ $0.with = [.init(column: "kind", value: "good"), .init(column: "colour", value: "red")] }) {
-      $0 % 4 == 0 && $0 < 20
-    }
-    try filtered({ $0.with = [.init(column: "kind", value: "none such")] }) { _ in false }
-    try filtered({ $0.without = [.init(column: "colour", value: "red"), .init(column: "kind", value: "offer")] }) {
-      $0 >= 20 && $0 % 4 != 3
-    }
+    try filtered({ $0.excluded = ["item-\(all[0])", "item-\(all[3])", "nobody's"] }, { $0 != all[0] && $0 != all[3] })
+    try filtered({ $0.allowed = ["item-\(all[5])", "item-\(all[2])", "nobody's"] }, { $0 == all[5] || $0 == all[2] })
+    try filtered({ $0.allowed = [] }, { _ in false })
+    try filtered({ $0.with = [.init(column: "kind", value: "good")] }, { $0 % 4 == 0 })
+    try filtered({ $0.with = [.init(column: "kind", value: "good"), .init(column: "kind", value: "text")] }, { $0 % 4 < 2 })
+    try filtered(
+      { $0.with = [.init(column: "kind", value: "good"), .init(column: "colour", value: "red")] }, { $0 % 4 == 0 && $0 < 20 })
+    try filtered({ $0.with = [.init(column: "kind", value: "none such")] }, { _ in false })
+    try filtered(
+      { $0.without = [.init(column: "colour", value: "red"), .init(column: "kind", value: "offer")] }, { $0 >= 20 && $0 % 4 != 3 }
+    )
     query.with = [.init(column: "size", value: "big")]
     #expect(throws: QueryRefusal.unknownColumn("size", known: ["colour", "kind", "title"])) {
       try engine.recommend(query, history: history)
@@ -110,7 +111,9 @@ import Testing
     #expect(list.count { (20..<30).contains($0) } == all.count { (20..<30).contains($0) })
   }
 
-  @Test(arguments: Shop.algorithms) func `diversity with λ = 1 is the order of the scores, and less of it sets apart`(name: String) throws {
+  @Test(arguments: Shop.algorithms) func `diversity with λ = 1 is the order of the scores, and less of it sets apart`(
+    name: String
+  ) throws {
     let engine = try Shop.engine(name)
     for user in [3, 58] {
       let history = Shop.history(user)
@@ -226,7 +229,8 @@ import Testing
     ])
   func badRules(_ scene: ServingRules.Scene, _ words: String) throws {
     let error = #expect(throws: ServingRuleError.self) { try Shop.engine(rules: ServingRules(scenes: ["ads": scene])) }
-    #expect(error?.description.contains(words) == true && error?.description.contains("'ads'") == true, "\(String(describing: error))")
+    #expect(
+      error?.description.contains(words) == true && error?.description.contains("'ads'") == true, "\(String(describing: error))")
   }
 
   private func likeness(_ items: [Int], _ engine: RecommendationEngine) throws -> Float {

@@ -4,7 +4,8 @@ import Testing
 
 /// How alike items are.
 @Suite struct SimilarityTests {
-  @Test(arguments: ["als", "mf", "covariance", "hybrid", "gru"]) func `similar items are the nearest, by a symmetric measure within its bounds`(
+  @Test(arguments: ["als", "mf", "covariance", "hybrid", "gru"])
+  func `similar items are the nearest, by a symmetric measure within its bounds`(
     name: String
   ) throws {
     let algorithm = try Shop.algorithm(name)
@@ -31,7 +32,8 @@ import Testing
     let model = ItemModel(
       algorithm: "als", version: 1,
       tensors: [
-        "items": Tensor(shape: [4, 2], values: [1, 0, 3, 4, -2, 0, 0, 0]), "popularity": Tensor(shape: [4], values: [1, 1, 1, 1]),
+        "items": Tensor(shape: [4, 2], values: [1, 0, 3, 4, -2, 0, 0, 0]),
+        "popularity": Tensor(shape: [4], values: [1, 1, 1, 1]),
       ])
     let algorithm = try AlgorithmRegistry.make(
       "als",

@@ -1,3 +1,5 @@
+// The compiler says that `struct timespec` is CoreFoundation's once a dependency has loaded that module.
+internal import CoreFoundation
 internal import Foundation
 internal import Synchronization
 

@@ -8,8 +8,8 @@ internal import PartnerService
 internal import PartnerServing
 internal import PeerIdentity
 internal import Recommender
-internal import Serving
 internal import ServiceLifecycle
+internal import Serving
 internal import Synchronization
 
 /// `tacit-client serve`: lists, similar items and explanations over HTTP, for the partner's own shop.
@@ -41,7 +41,8 @@ struct ServeCommand: AsyncParsableCommand {
     if openapi { return Console.output(String(OpenAPIDocument.text.dropLast())) }
     if sampleRules { return Console.output(String(RulesFile.sample.dropLast())) }
     guard let level = LogDetail(rawValue: logLevel) else {
-      throw CommandFailure(.usage, "--log-level is '\(logLevel)'; expected trace, debug, info, notice, warning, error or critical")
+      throw CommandFailure(
+        .usage, "--log-level is '\(logLevel)'; expected trace, debug, info, notice, warning, error or critical")
     }
     let logger = LineLogHandler.logger(label: "tacit-client", level: level.level, format: .text)
     let address = try HostPort(parsing: listen)

@@ -1,8 +1,8 @@
 internal import CommandSupport
 internal import PartnerService
 internal import PartnerServing
-internal import Serving
 internal import ServiceCommands
+internal import Serving
 
 /// The partner's own errors as sentences and exit codes, beside those that all programs share.
 enum ClientFailures {

@@ -38,7 +38,7 @@ extension PartnerStore {
   }
 
   /// Grows whenever events were added to a data set.
-  func revision(of name: DataSetName) throws -> Int {
+  package func revision(of name: DataSetName) throws -> Int {
     try database.read {
       try Int.fetchOne($0, sql: "SELECT revision FROM dataSet WHERE name = ?", arguments: [name.text]) ?? 0
     }
@@ -136,7 +136,9 @@ private struct Batch {
     if let name = event.name,
       try Row.fetchOne(
         database, sql: "SELECT 1 FROM servedEvent WHERE dataSet = ? AND name = ?", arguments: [dataSet, name]) != nil
-    { return .repeated }
+    {
+      return .repeated
+    }
     let weight = event.kind.map { weights[$0] } ?? 1
     var fate = IntakeReport.Fate.unknownItem
     if let position {
@@ -187,8 +189,10 @@ private struct Batch {
 
   /// Writes the users that have changed.
   func write(_ database: Database) throws {
-    var next = try Int.fetchOne(
-      database, sql: "SELECT max(position) FROM shardUser WHERE dataSet = ?", arguments: [dataSet]).map { $0 + 1 } ?? 0
+    var next =
+      try Int.fetchOne(
+        database, sql: "SELECT max(position) FROM shardUser WHERE dataSet = ?", arguments: [dataSet]
+      ).map { $0 + 1 } ?? 0
     var (newUsers, newPairs, isChanged) = (0, 0, false)
     for (user, member) in users.sorted(by: { $0.key < $1.key }) {
       guard case .own(let row) = member, row.isChanged else { continue }

@@ -24,7 +24,7 @@ extension PartnerStore {
   /// The users' histories and what was held out of them.
   ///
   /// - Throws: `PartnerError` when a row does not fit the catalogue of `itemCount` items.
-  func localData(of name: DataSetName, itemCount: Int) throws -> LocalData {
+  package func localData(of name: DataSetName, itemCount: Int) throws -> LocalData {
     let rows = try database.read { database in
       try Row.fetchAll(database, sql: "SELECT * FROM shardUser WHERE dataSet = ? ORDER BY position", arguments: [name.text])
     }
