@@ -38,18 +38,16 @@ struct APIParameter: Sendable {
     case .conditions(let max):
       return .conditions(
         try checked(words, max: max).map { word throws(APIProblem) in
-          guard let colon = word.firstIndex(of: ":"), colon > word.startIndex, word.index(after: colon) < word.endIndex else {
+          guard let (column, value) = Self.halves(word) else {
             throw problem("has no colon between a column and a value, expected column:value")
           }
-          return RecommendationQuery.Condition(
-            column: String(word[..<colon]), value: String(word[word.index(after: colon)...]))
+          return RecommendationQuery.Condition(column: column, value: value)
         })
     case .cap:
-      let halves = try checked([single(words)], max: 1)[0].split(separator: ":", omittingEmptySubsequences: false)
-      guard halves.count == 2, !halves[0].isEmpty, halves[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
-        halves[1].first != "0", let max = Int(halves[1]), max <= 999
+      guard let (column, number) = Self.halves(try checked([single(words)], max: 1)[0]),
+        number.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), number.first != "0", let max = Int(number), max <= 999
       else { throw problem("is not column:number with a number from 1 to 999") }
-      return .cap(ServingRules.Cap(column: String(halves[0]), max: max))
+      return .cap(ServingRules.Cap(column: column, max: max))
     case .name: return .text(try checked([single(words)], max: 1)[0])
     case .integer(let range):
       let word = try single(words)
@@ -74,6 +72,14 @@ struct APIParameter: Sendable {
       guard words_.contains(word) else { throw problem("is none of \(words_.joined(separator: ", "))") }
       return .text(word)
     }
+  }
+
+  /// What stands before and after the first colon. By scalars: to a Swift character a colon and an accent after it are one.
+  private static func halves(_ word: String) -> (String, String)? {
+    let scalars = word.unicodeScalars
+    guard let colon = scalars.firstIndex(of: ":"), colon > scalars.startIndex, scalars.index(after: colon) < scalars.endIndex
+    else { return nil }
+    return (String(scalars[..<colon]), String(scalars[scalars.index(after: colon)...]))
   }
 
   private func single(_ words: [String]) throws(APIProblem) -> String {

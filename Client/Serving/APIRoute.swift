@@ -61,8 +61,8 @@ struct APIRoute: Sendable {
           name: "seen", shape: .choice(["exclude", "include"]), meaning: "Whether items that the user has met may be listed.",
           standard: .text("exclude")),
         APIParameter(
-          name: "exclude", shape: .names(max: 500), meaning: "Items that must not be listed; unknown ones are passed over."),
-        APIParameter(name: "allow", shape: .names(max: 500), meaning: "The only items that may be listed."),
+          name: "exclude", shape: .names(max: 100), meaning: "Items that must not be listed; unknown ones are passed over."),
+        APIParameter(name: "allow", shape: .names(max: 100), meaning: "The only items that may be listed."),
         APIParameter(
           name: "with", shape: .conditions(max: 20),
           meaning:

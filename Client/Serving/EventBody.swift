@@ -54,8 +54,11 @@ enum EventBody {
       }
       var time: Int?
       if container.contains(StrictKey("time")) {
-        time = try container.decode(Int.self, forKey: StrictKey("time"))
-        guard let time, (0...timeMax).contains(time) else { throw problem("time", "a number of seconds from 0 to \(timeMax)") }
+        // As JSON Schema counts: 5.0 is a whole number.
+        time = Int(exactly: try container.decode(Double.self, forKey: StrictKey("time")))
+        guard let time, (0...timeMax).contains(time) else {
+          throw problem("time", "a whole number of seconds from 0 to \(timeMax)")
+        }
       }
       event = ServedEvent(
         user: try name("user"), item: try name("item"), kind: kind, time: time,

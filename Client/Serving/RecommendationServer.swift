@@ -45,10 +45,10 @@ public struct RecommendationServer: Service {
         configuration: HTTP1Channel.Configuration(
           idleTimeout: .seconds(60),
           httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-            maxHeaderFieldSize: 65_536, maxHeaderListSize: 131_072, maxHeaderFieldCount: 64))),
+            maxHeaderFieldSize: Self.targetBytesMax, maxHeaderListSize: 2 * Self.targetBytesMax, maxHeaderFieldCount: 64))),
       configuration: ApplicationConfiguration(
         address: .hostname(address.host.description, port: Int(address.port)),
-        availableConnectionsDelegate: MaximumAvailableConnections(1024)),
+        availableConnectionsDelegate: MaximumAvailableConnections(256)),
       onServerRunning: { channel in
         let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
         logger.info("recommendations are served", metadata: ["address": "\(address.host)", "port": "\(port)"])
@@ -60,6 +60,9 @@ public struct RecommendationServer: Service {
       )
     }
   }
+
+  /// The longest request target that the document allows, every character of every list percent-encoded, is shorter.
+  private static let targetBytesMax = 1 << 20
 
   // MARK: - One request
 

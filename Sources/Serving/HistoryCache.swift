@@ -18,7 +18,8 @@ public final class HistoryCache: Sendable {
   }
 
   private struct State {
-    var entries: [String: Entry] = [:]
+    /// By the bytes of the user's id: two spellings that Swift calls equal (é in two ways) are two users to the home.
+    var entries: [[UInt8]: Entry] = [:]
     var cost = 0
     var clock: UInt64 = 0
     /// Changes of users whose history was not kept: one that was being read meanwhile may lack them.
@@ -35,18 +36,20 @@ public final class HistoryCache: Sendable {
 
   /// A user's history with its revision; `nil` when it must be read.
   public func history(of user: String) -> (history: ServedHistory, revision: Int)? {
-    state.withLock { state in
-      guard let entry = state.entries[user] else { return nil }
+    let key = Array(user.utf8)
+    return state.withLock { state in
+      guard let entry = state.entries[key] else { return nil }
       state.clock += 1
-      state.entries[user]?.touched = state.clock
+      state.entries[key]?.touched = state.clock
       return (entry.history, entry.revision)
     }
   }
 
   /// What was solved of a history for this engine; `nil` when it must be solved.
   public func solved(_ user: String, profile: Int, revision: Int, generation: Int) -> [Float]? {
-    state.withLock { state in
-      guard let entry = state.entries[user], entry.revision == revision, let solved = entry.solved[profile],
+    let key = Array(user.utf8)
+    return state.withLock { state in
+      guard let entry = state.entries[key], entry.revision == revision, let solved = entry.solved[profile],
         solved.generation == generation
       else {
         state.misses += 1
@@ -65,12 +68,13 @@ public final class HistoryCache: Sendable {
   /// - Parameter mark: what `beginReading` gave before the history was read.
   /// - Returns: its revision; `nil` when it is not kept.
   public func insert(_ history: ServedHistory, of user: String, readSince mark: Int) -> Int? {
-    state.withLock { state in
-      guard state.entries[user] == nil, state.missedChanges == mark else { return nil }
+    let key = Array(user.utf8)
+    return state.withLock { state in
+      guard state.entries[key] == nil, state.missedChanges == mark else { return nil }
       state.clock += 1
       let entry = Entry(history: history, revision: 0, solved: [:], touched: state.clock)
       state.cost += entry.cost
-      state.entries[user] = entry
+      state.entries[key] = entry
       makeRoom(&state)
       return 0
     }
@@ -78,22 +82,24 @@ public final class HistoryCache: Sendable {
 
   /// Keeps what was solved, unless the history has grown meanwhile.
   public func insert(solved vector: [Float], of user: String, profile: Int, revision: Int, generation: Int) {
+    let key = Array(user.utf8)
     state.withLock { state in
-      guard var entry = state.entries[user], entry.revision == revision else { return }
+      guard var entry = state.entries[key], entry.revision == revision else { return }
       state.cost -= entry.cost
       // What an older engine solved is of no use any more.
       entry.solved = entry.solved.filter { $0.value.generation >= generation }
       if entry.solved[profile] == nil { entry.solved[profile] = (generation, vector) }
       state.cost += entry.cost
-      state.entries[user] = entry
+      state.entries[key] = entry
       makeRoom(&state)
     }
   }
 
   /// Changes a history that is kept; one that is not will be read with the change.
   public func update(_ user: String, _ change: (inout ServedHistory) -> Void) {
+    let key = Array(user.utf8)
     state.withLock { state in
-      guard var entry = state.entries[user] else {
+      guard var entry = state.entries[key] else {
         state.missedChanges += 1
         return
       }
@@ -102,15 +108,7 @@ public final class HistoryCache: Sendable {
       entry.revision += 1
       entry.solved = [:]
       state.cost += entry.cost
-      state.entries[user] = entry
-    }
-  }
-
-  public func removeAll() {
-    state.withLock { state in
-      state.entries = [:]
-      state.cost = 0
-      state.missedChanges += 1
+      state.entries[key] = entry
     }
   }
 
@@ -122,9 +120,11 @@ public final class HistoryCache: Sendable {
   /// Drops the eighth that was asked for longest ago: sorting all of them now and then costs less than a list in order.
   private func makeRoom(_ state: inout State) {
     while state.cost > costMax, state.entries.count > 1 {
+      // What is being read now may be older than what goes.
+      state.missedChanges += 1
       let oldest = state.entries.map { ($0.value.touched, $0.key) }.sorted { $0.0 < $1.0 }
-      for (_, user) in oldest.prefix(max(1, min(oldest.count / 8, oldest.count - 1))) {
-        guard let entry = state.entries.removeValue(forKey: user) else { continue }
+      for (_, key) in oldest.prefix(max(1, min(oldest.count / 8, oldest.count - 1))) {
+        guard let entry = state.entries.removeValue(forKey: key) else { continue }
         state.cost -= entry.cost
       }
     }

@@ -16,7 +16,7 @@ public struct ItemAttributes: Sendable {
       var numbers: [String: Int32] = [:]
       for (item, field) in fields.enumerated() {
         let start = values.count
-        for word in field.split(separator: "|") where !word.isEmpty {
+        for word in field.unicodeScalars.split(separator: "|") {
           let number = numbers[String(word), default: Int32(items.count)]
           if Int(number) == items.count {
             numbers[String(word)] = number

@@ -71,7 +71,9 @@ import Testing
         return message
       }))
     let endings = try await world.run()
-    #expect(endings.count == 4 && hasCome.withLock { $0 })
+    for (_, ending) in endings { #expect(throws: Never.self) { try ending.get() } }
+    #expect(endings.count == 4, "\(endings)")
+    #expect(hasCome.withLock { $0 })
     let new = try stores.map { try $0.localData(of: .standard, itemCount: 20).train }
     #expect(new[0].userCount == old[0].userCount + 10 && new[1] == old[1])
     let model = try #require(await world.coordinator.model)
@@ -161,9 +163,10 @@ import Testing
       list.entries.map(\.item) == model.scorer.recommend(to: try model.history(of: "u0-3", in: store), count: 10).map(\.item))
     // Another release is another mark; a purged home has none.
     try await world.coordinator.publish(.factorization)
+    let second = try await world.coordinator.planHash()
     for index in 0..<4 {
       try await world.fetch(index)
-      try world.accept(index)
+      try world.accept(index, plan: second)
     }
     _ = try await world.run()
     #expect(try serving.newestMark() != mark && serving.obstacle(serving: name) == nil)

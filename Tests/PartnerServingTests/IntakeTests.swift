@@ -63,8 +63,9 @@ import Testing
       (#"{"events":[{"user":7,"item":"i1"}]}"#, "events[0].user: found another kind of value, expected a text"),
       (#"{"events":[{"user":"secret","item":"i1","kind":"stare"}]}"#, "kind is not one of browse, favourite, cart, buy"),
       (#"{"events":[{"user":"secret","item":"i1","kind":null}]}"#, "expected a text"),
-      (#"{"events":[{"user":"secret","item":"i1","time":-1}]}"#, "time is not a number of seconds"),
-      (#"{"events":[{"user":"secret","item":"i1","time":1.5}]}"#, "time"),
+      (#"{"events":[{"user":"secret","item":"i1","time":-1}]}"#, "time is not a whole number of seconds"),
+      (#"{"events":[{"user":"secret","item":"i1","time":1.5}]}"#, "time is not a whole number"),
+      (#"{"events":[{"user":"secret","item":"i1","time":1e400}]}"#, ""),
       (#"{"events":[{"user":"secret","item":"i1","tyme":1}]}"#, "an unknown member stands here"),
       (#"{"events":[{"user":"secret","item":"i1"}],"more":1}"#, "an unknown member stands here"),
       (#"{"events":["secret"]}"#, "events[0]: found another kind of value"), ("\"secret\"", "expected an object"),
@@ -72,7 +73,9 @@ import Testing
   func badBodies(_ body: String, _ words: String) async throws {
     try await Served.serve(ServedModels(engine: ServedShop.engine(), store: MemoryEvents())) { ask in
       let answer = try await ask.post(body)
-      #expect(answer.status == 400 && answer.error.contains(words) && !answer.body.contains("secret"), "\(body): \(answer.body)")
+      #expect(
+        answer.status == 400 && (words.isEmpty || answer.error.contains(words)) && !answer.body.contains("secret"),
+        "\(body): \(answer.body)")
     }
   }
 

@@ -70,6 +70,8 @@ import Testing
       let head = try await ask("HEAD", "/v1/model")
       #expect(head.status == 200 && head.body.isEmpty)
       #expect(try await ask("HEAD", "/v1/nothing").status == 404)
+      // A colon with an accent after it is one character to Swift, and a colon all the same.
+      #expect(try await ask.get("/v1/recommendations?with=kind:%CC%81x").status == 200)
       // A plus is a space in a query, and nothing but itself in a path.
       let spaced = try await ask.post(#"{"events":[{"user":"a b+c","item":"i1"}]}"#)
       #expect(spaced.status == 200)

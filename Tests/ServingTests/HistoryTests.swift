@@ -61,6 +61,12 @@ import Testing
     #expect(cache.insert(ServedHistory(items: [1, 2]), of: "u", readSince: cache.beginReading()) == 0)
   }
 
+  @Test func `ids of other bytes are other users, even where Swift calls the texts equal`() {
+    let cache = HistoryCache()
+    _ = cache.insert(ServedHistory(items: [1]), of: "\u{E9}", readSince: cache.beginReading())
+    #expect("\u{E9}" == "e\u{301}" && cache.history(of: "e\u{301}") == nil)
+  }
+
   @Test func `the cache keeps to its room, and to those who ask`() {
     let cache = HistoryCache(numbersMax: 10_000)
     for user in 0..<1000 {

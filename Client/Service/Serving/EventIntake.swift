@@ -84,7 +84,8 @@ private struct Batch {
   let ledger: String
   let weights: EventWeights
   let time: Int
-  private var users: [String: Member] = [:]
+  /// By the bytes of their ids, as the database tells users apart; with the id itself.
+  private var users: [[UInt8]: (name: String, member: Member)] = [:]
 
   private enum Member {
     case own(ShardRow)
@@ -145,7 +146,7 @@ private struct Batch {
       switch try member(event.user, store, database) {
       case .own(var row):
         row.add(position, weight)
-        users[event.user] = .own(row)
+        users[Array(event.user.utf8)] = (event.user, .own(row))
         fate = .trained(position)
       case .foreign: fate = .served(position)
       }
@@ -163,7 +164,7 @@ private struct Batch {
   }
 
   private mutating func member(_ user: String, _ store: PartnerStore, _ database: Database) throws -> Member {
-    if let known = users[user] { return known }
+    if let known = users[Array(user.utf8)] { return known.member }
     let row = try Row.fetchOne(
       database, sql: "SELECT * FROM shardUser WHERE dataSet = ? AND name = ?", arguments: [dataSet, user])
     let member: Member
@@ -175,7 +176,7 @@ private struct Batch {
     } else {
       member = try isCountedElsewhere(user, store, database) ? .foreign : .own(ShardRow())
     }
-    users[user] = member
+    users[Array(user.utf8)] = (user, member)
     return member
   }
 
@@ -194,7 +195,7 @@ private struct Batch {
         database, sql: "SELECT max(position) FROM shardUser WHERE dataSet = ?", arguments: [dataSet]
       ).map { $0 + 1 } ?? 0
     var (newUsers, newPairs, isChanged) = (0, 0, false)
-    for (user, member) in users.sorted(by: { $0.key < $1.key }) {
+    for (user, member) in users.values.sorted(by: { $0.name < $1.name }) {
       guard case .own(let row) = member, row.isChanged else { continue }
       isChanged = true
       newPairs += row.newPairs
