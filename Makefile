@@ -4,7 +4,7 @@
 SWIFT_BUILD = swift build -c release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
 # Suites that wait for sockets, processes and deadlines run apart from those that keep every core busy.
-SERVED = CoordinatorServiceTests|PartnerServiceTests|TaskDatabaseTests
+SERVED = CoordinatorServiceTests|PartnerServiceTests|PartnerServingTests|TaskDatabaseTests
 # Those that start programs run apart from those that hold a thousand files open: Foundation's Process reads past the end of
 # /proc/self/fd then (swift-corelibs-foundation, findMaximumOpenFromProcSelfFD copies 256 bytes of the last, shorter entry).
 COMMANDS = OperationsTests|CommandLineTests

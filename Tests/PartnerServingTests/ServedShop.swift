@@ -23,7 +23,10 @@ enum ServedShop {
   static func engine(
     _ algorithm: String = "als", version: Int = 1, rules: ServingRules = ServingRules()
   ) throws -> RecommendationEngine {
-    let wanted: [String: Double] = algorithm == "als" ? ["dimension": 4, "rounds": 2] : algorithm == "gru" ? ["rounds": 2] : [:]
+    let wanted: [String: Double] =
+      algorithm == "als"
+      ? ["dimension": 4, "rounds": 2]
+      : algorithm == "gru" ? ["dimension": 8, "hidden": 8, "window": 10, "negatives": 8, "dropout": 0, "rounds": 2] : [:]
     let algorithm = try AlgorithmRegistry.make(
       algorithm,
       AlgorithmRegistry.resolve(

@@ -7,7 +7,7 @@ import Testing
   @Test(arguments: Shop.algorithms) func `a list equals brute force over all scores`(name: String) throws {
     let engine = try Shop.engine(name)
     let algorithm = try Shop.algorithm(name)
-    let scorer = algorithm.scorer(model: CentralTraining.run(algorithm, on: Shop.interactions, seed: 3))
+    let scorer = algorithm.scorer(model: try Shop.model(name))
     for user in [0, 17, 63, 119] {
       let history = Shop.history(user)
       var scores = [Float](repeating: 0, count: Shop.itemCount)

@@ -1,5 +1,6 @@
 import Recommender
 import Serving
+import Testing
 
 /// A generator that is the same everywhere (xorshift64*).
 struct Coins {
@@ -47,7 +48,8 @@ enum Shop {
 
   static func algorithm(_ name: String) throws -> any FederatedAlgorithm {
     let wanted: [String: [String: Double]] = [
-      "als": ["dimension": 8, "rounds": 3], "mf": ["dimension": 8, "rounds": 3], "gru": ["rounds": 2],
+      "als": ["dimension": 8, "rounds": 3], "mf": ["dimension": 8, "rounds": 3],
+      "gru": ["dimension": 8, "hidden": 8, "window": 10, "negatives": 8, "dropout": 0, "rounds": 2],
     ]
     return try AlgorithmRegistry.make(
       name,
@@ -56,11 +58,22 @@ enum Shop {
       itemCount: itemCount)
   }
 
+  /// Trained once for all tests.
+  private static let models: [String: ItemModel] = {
+    var models: [String: ItemModel] = [:]
+    for name in algorithms {
+      models[name] = (try? algorithm(name)).map { CentralTraining.run($0, on: interactions, seed: 3) }
+    }
+    return models
+  }()
+
+  static func model(_ name: String) throws -> ItemModel { try #require(models[name]) }
+
   static func engine(
     _ name: String = "als", version: Int? = nil, attributes: [String: [String]] = [:], rules: ServingRules = ServingRules()
   ) throws -> RecommendationEngine {
     let algorithm = try algorithm(name)
-    let model = CentralTraining.run(algorithm, on: interactions, seed: 3)
+    let model = try model(name)
     let counts = (model.tensors["popularity"] ?? model.tensors["counts"])?.values
     return try RecommendationEngine(
       model: .init(algorithm: name, version: version ?? model.version, plan: "0123"), scorer: algorithm.scorer(model: model),

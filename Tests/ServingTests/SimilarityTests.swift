@@ -9,7 +9,7 @@ import Testing
     name: String
   ) throws {
     let algorithm = try Shop.algorithm(name)
-    let scorer = algorithm.scorer(model: CentralTraining.run(algorithm, on: Shop.interactions, seed: 3))
+    let scorer = algorithm.scorer(model: try Shop.model(name))
     let similarity = try #require(scorer.makeSimilarity())
     let engine = try Shop.engine(name)
     #expect(engine.similarityMeasure == similarity.measure)
