@@ -5,11 +5,11 @@ internal import Serving
 struct APIHandlers: Sendable {
   let models: ServedModels
 
-  func answer(_ operation: APIRoute.Operation, _ arguments: APIArguments) throws -> JSON {
+  func answer(_ operation: APIRoute.Operation, _ arguments: APIArguments) async throws -> JSON {
     switch operation {
-    case .recommendations: try recommendations(arguments)
+    case .recommendations: try await recommendations(arguments)
     case .similarItems: try similarItems(arguments)
-    case .explanation: try explanation(arguments)
+    case .explanation: try await explanation(arguments)
     case .model: try model()
     case .health: .object([("status", .text("ok"))])
     case .document: OpenAPIDocument.json
@@ -17,7 +17,7 @@ struct APIHandlers: Sendable {
     }
   }
 
-  private func recommendations(_ arguments: APIArguments) throws -> JSON {
+  private func recommendations(_ arguments: APIArguments) async throws -> JSON {
     let current = try models.current()
     let engine = current.engine
     var query = RecommendationQuery()
@@ -30,7 +30,7 @@ struct APIHandlers: Sendable {
     query.without = arguments.conditions("without")
     query.lambda = arguments.number("lambda").map { Float($0) }
     query.cap = arguments.cap("cap")
-    let known = try current.known(arguments.text("user"), scene: query.scene, isSolved: true)
+    let known = try await current.known(arguments.text("user"), scene: query.scene, isSolved: true)
     let answer = try engine.recommend(query, history: known.history, solved: known.solved)
     let explains = (arguments.flag("explain") ?? false) && answer.basis == .history && engine.explainsExactly
     return .object([
@@ -78,11 +78,11 @@ struct APIHandlers: Sendable {
     ])
   }
 
-  private func explanation(_ arguments: APIArguments) throws -> JSON {
+  private func explanation(_ arguments: APIArguments) async throws -> JSON {
     let current = try models.current()
     let engine = current.engine
     let (id, scene) = (arguments.text("item") ?? "", arguments.text("scene"))
-    let known = try current.known(arguments.text("user"), scene: scene, isSolved: false)
+    let known = try await current.known(arguments.text("user"), scene: scene, isSolved: false)
     guard let explanation = try engine.explain(id, history: known.history, scene: scene) else {
       throw APIProblem(.notFound, "nothing is known of this user here, so that there is nothing to explain")
     }

@@ -102,7 +102,7 @@ public struct RecommendationServer: Service {
       path[name] = decoded
     }
     let arguments = try APIArguments(route.parameters, path: path, query: request.uri.query)
-    guard route.operation == .events else { return try handlers.answer(route.operation, arguments) }
+    guard route.operation == .events else { return try await handlers.answer(route.operation, arguments) }
     return try await handlers.take(try EventBody.read(try await body(of: request)))
   }
 

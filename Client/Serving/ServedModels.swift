@@ -116,7 +116,7 @@ extension ServedModels.Current {
   }
 
   /// - Parameter isSolved: whether the solved history is wanted as well.
-  func known(_ user: String?, scene: String?, isSolved: Bool) throws -> Known {
+  func known(_ user: String?, scene: String?, isSolved: Bool) async throws -> Known {
     guard let user else { return Known() }
     let profile = try engine.profile(ofScene: scene)
     var known = Known()
@@ -126,10 +126,11 @@ extension ServedModels.Current {
     } else {
       let mark = cache.beginReading()
       // One of whom nothing is known takes no room.
-      guard let history = try store.history(of: user) else { return known }
+      guard let history = try await read(user) else { return known }
       (known.history, known.isKnown) = (history, true)
       revision = cache.insert(history, of: user, readSince: mark)
     }
+    // Solving is arithmetic, and short: it stays where the request is.
     guard isSolved, !known.history.entries.isEmpty else { return known }
     if let revision, let solved = cache.solved(user, profile: profile, revision: revision, generation: generation) {
       known.solved = solved
@@ -142,4 +143,13 @@ extension ServedModels.Current {
     }
     return known
   }
+
+  /// Waits for the disk on a thread that nobody else needs: one user's cold page must not hold up the others.
+  private func read(_ user: String) async throws -> ServedHistory? {
+    try await withCheckedThrowingContinuation { continuation in
+      Self.readers.async { continuation.resume(with: Result { try store.history(of: user) }) }
+    }
+  }
+
+  private static let readers = DispatchQueue(label: "tacit.serving.readers", attributes: .concurrent)
 }

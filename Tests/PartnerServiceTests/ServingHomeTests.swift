@@ -83,6 +83,23 @@ import Testing
     #expect(model != follow(plan, algorithm) { _ in old } && model != follow(plan, algorithm) { _ in new })
   }
 
+  @Test func `newcomers never make a partner bring more users than a plan without noise allows`() async throws {
+    let world = try await World.joined(.factorization, holdsOut: false)
+    let stores = try (0..<4).map { try world.store($0) }
+    let batch = (0..<90).map { ServedEvent(user: "fresh-\($0)", item: "item-\($0 % 20)") }
+    _ = try record(batch, stores[0])
+    for (_, ending) in try await world.run() { #expect(throws: Never.self) { try ending.get() } }
+    #expect(await world.coordinator.releases.map(\.survivors.count) == [4, 4, 4])
+    let plan = try #require(await world.coordinator.planFile).plan
+    #expect(plan.roster.allSatisfy { $0.maximumUsers == 100 })
+    var shards = try stores.map { try $0.localData(of: .standard, itemCount: 20).train }
+    #expect(shards[0].userCount == 110)
+    shards[0] = shards[0].selecting(users: Array(0..<100))
+    let model = try #require(await world.coordinator.model)
+    let expected = shards
+    #expect(model == follow(plan, try PlanSetting.factorization.algorithm()) { _ in expected })
+  }
+
   @Test func `people whom another ledger counts are served, and not trained on under this one`() async throws {
     let world = try await World.joined()
     let store = try world.store(0)

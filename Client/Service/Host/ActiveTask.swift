@@ -45,7 +45,7 @@ final class ActiveTask {
         .data, "the accepted plan \(stored.hash.hex.prefix(16))… names no data set of this home; accept it again")
     }
     shardRevision = try store.revision(of: name)
-    let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
+    let shard = try Self.shard(of: name, store, plan, enrolment.participant)
     let algorithm = try AlgorithmRegistry.make(
       plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
@@ -59,8 +59,7 @@ final class ActiveTask {
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
     if stored.end == nil { try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time) }
     engine = try PartnerEngine(
-      planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity,
-      shard: Self.shard(of: data, plan),
+      planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
       algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
       earlierPlans: plans, journal: store, linked: group, workers: workers)
     planFile = file
@@ -83,14 +82,24 @@ final class ActiveTask {
   func takeNewEvents(from store: PartnerStore) throws {
     let revision = try store.revision(of: dataSet)
     guard revision != shardRevision else { return }
-    engine.setShard(Self.shard(of: try store.localData(of: dataSet, itemCount: plan.catalogue.itemCount), plan))
+    engine.setShard(try Self.shard(of: dataSet, store, plan, engine.participant.rawValue))
     shardRevision = revision
   }
 
-  private static func shard(of data: LocalData, _ plan: TrainingPlan) -> PartnerShard {
+  /// What a plan trains on: the data set, without users who came while serving and would be more than a plan without noise lets this
+  /// partner bring. It is refused with more; imported users are what a person brought, and count as they are.
+  private static func shard(
+    of name: DataSetName, _ store: PartnerStore, _ plan: TrainingPlan, _ participant: UInt32
+  ) throws -> PartnerShard {
+    let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
     let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
-    return PartnerShard(
-      interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
+    let heldOut = isEvaluated ? data.heldOut.map { $0.first ?? -1 } : []
+    let most = plan.roster.first { $0.participant == participant }?.maximumUsers ?? 0
+    guard plan.privacy.noise == .none, data.train.userCount > most else {
+      return PartnerShard(interactions: data.train, heldOut: heldOut)
+    }
+    let kept = Array(0..<min(data.train.userCount, max(most, try store.importedUsers(of: name))))
+    return PartnerShard(interactions: data.train.selecting(users: kept), heldOut: isEvaluated ? kept.map { heldOut[$0] } : [])
   }
 
   func set(cap: PrivacyBudget?) {

@@ -44,6 +44,13 @@ extension PartnerStore {
     }
   }
 
+  /// Users of a data set before the first came while serving; they stand before the others.
+  func importedUsers(of name: DataSetName) throws -> Int {
+    try database.read {
+      try Int.fetchOne($0, sql: "SELECT coalesce(importedUsers, users) FROM dataSet WHERE name = ?", arguments: [name.text]) ?? 0
+    }
+  }
+
   /// One user's events, imported ones and those that came since; `nil` for a user of whom there are none.
   ///
   /// - Throws: `PartnerError` when an item lies outside of the catalogue of `itemCount` items.
@@ -213,7 +220,9 @@ private struct Batch {
     }
     guard isChanged else { return }
     try database.execute(
-      sql: "UPDATE dataSet SET users = users + ?, events = events + ?, revision = revision + 1 WHERE name = ?",
-      arguments: [newUsers, newPairs, dataSet])
+      sql: """
+        UPDATE dataSet SET importedUsers = coalesce(importedUsers, users), users = users + ?, events = events + ?,
+        revision = revision + 1 WHERE name = ?
+        """, arguments: [newUsers, newPairs, dataSet])
   }
 }

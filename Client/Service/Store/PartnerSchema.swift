@@ -42,6 +42,8 @@ enum PartnerSchema {
   /// data set's revision grow: a round that begins reads it again.
   private static let serving = """
     ALTER TABLE dataSet ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+    -- Users before the first came while serving; NULL while none has.
+    ALTER TABLE dataSet ADD COLUMN importedUsers INTEGER;
     CREATE TABLE servedEvent (
       number INTEGER PRIMARY KEY AUTOINCREMENT, dataSet TEXT NOT NULL REFERENCES dataSet ON DELETE CASCADE,
       user TEXT NOT NULL, item TEXT NOT NULL,
