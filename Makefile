@@ -1,10 +1,10 @@
 # The two commands are `make demo` and `make test`; both set up what a fresh Debian 12 with Swift lacks.
-.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit test-sanitizers explore fuzz bench-network readme lint format generate clean
+.PHONY: help setup build services demo demo-smoke partners test test-faults test-audit test-sanitizers explore fuzz bench-network readme check-openapi lint format generate clean
 
 SWIFT_BUILD = swift build -c release
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no swift test -c release --skip-build
 # Suites that wait for sockets, processes and deadlines run apart from those that keep every core busy.
-SERVED = CoordinatorServiceTests|PartnerServiceTests|TaskDatabaseTests
+SERVED = CoordinatorServiceTests|PartnerServiceTests|PartnerServingTests|TaskDatabaseTests
 # Those that start programs run apart from those that hold a thousand files open: Foundation's Process reads past the end of
 # /proc/self/fd then (swift-corelibs-foundation, findMaximumOpenFromProcSelfFD copies 256 bytes of the last, shorter entry).
 COMMANDS = OperationsTests|CommandLineTests
@@ -85,6 +85,10 @@ setup:
 ## make readme   run every command of README.md, each with the exit code that it says
 readme: build
 	@scripts/check-readme.sh
+
+## make check-openapi  let schemathesis ask `tacit-client serve` what its document allows and what not (needs pip; some minutes)
+check-openapi: services
+	@scripts/check-openapi.sh
 
 ## make lint     check the format of every source file
 lint:

@@ -99,6 +99,7 @@ let package = Package(
     library("Storage", ["CryptoPrimitives", "FederatedLearning"]),
     library("DataImport", ["Recommender", "CSystemZlib"]),
     library("ModelExport", ["Recommender"]),
+    library("Serving", ["Recommender"]),
     library("Reporting", []),
 
     // The host that plays all parties in one process.
@@ -152,13 +153,20 @@ let package = Package(
       ],
       path: "Coordinator/Command", swiftSettings: settings),
     .target(
-      name: "PartnerService", dependencies: service, path: "Client/Service", swiftSettings: settings),
+      name: "PartnerService", dependencies: service + ["Serving"], path: "Client/Service", swiftSettings: settings),
+    .target(
+      name: "PartnerServing",
+      dependencies: [
+        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", hummingbird, hummingbirdCore, nioCore, logging,
+        serviceLifecycle,
+      ],
+      path: "Client/Serving", swiftSettings: settings),
     .executableTarget(
       name: "tacit-client",
       dependencies: [
         "CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "Recommender", "FederatedLearning", "DataImport",
-        "ModelExport", "Reporting", "PeerIdentity", "Operations", "CommandSupport", "ServiceCommands", "PartnerService",
-        logging, serviceLifecycle, argumentParser,
+        "ModelExport", "Reporting", "Serving", "PeerIdentity", "Operations", "CommandSupport", "ServiceCommands",
+        "PartnerService", "PartnerServing", logging, serviceLifecycle, argumentParser,
       ],
       path: "Client/Command", swiftSettings: settings),
 
@@ -181,6 +189,7 @@ let package = Package(
       ["CryptoPrimitives", "SecureAggregation", "DifferentialPrivacy", "FederatedLearning", "Storage"]),
     tests("DataImportTests", ["Recommender", "DataImport"]),
     tests("ModelExportTests", ["Recommender", "ModelExport"]),
+    tests("ServingTests", ["Recommender", "Serving"]),
     tests("ReportingTests", ["Reporting"]),
     tests(
       "SimulationTests",
@@ -194,7 +203,9 @@ let package = Package(
     tests("TaskDatabaseTests", ["TaskDatabase", grdb]),
     tests("OperationsTests", ["PeerIdentity", "Operations", logging, serviceLifecycle]),
     tests("CoordinatorServiceTests", service + ["CoordinatorService"]),
-    tests("PartnerServiceTests", service + ["PartnerService"]),
+    tests("PartnerServiceTests", service + ["Serving", "PartnerService"]),
+    tests(
+      "PartnerServingTests", ["Recommender", "Serving", "PeerIdentity", "PartnerServing", logging, serviceLifecycle]),
     // Dependencies so that the programs are built: the tests run them as a user does.
     tests(
       "CommandLineTests",

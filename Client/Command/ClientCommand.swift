@@ -7,7 +7,7 @@ struct ClientCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tacit-client", abstract: "Trains at a partner, on data that never leave it.",
     discussion: "A home folder is one partner: enroll once, review and accept a plan, import the data, run.",
-    version: ProgramVersion.client, subcommands: [SwarmCommand.self],
+    version: ProgramVersion.client, subcommands: [SwarmCommand.self, BenchServingCommand.self],
     groupedSubcommands: [
       CommandGroup(
         name: "Joining:",
@@ -20,7 +20,7 @@ struct ClientCommand: AsyncParsableCommand {
       CommandGroup(
         name: "Using and checking what came of it:",
         subcommands: [
-          RecommendCommand.self, WorthCommand.self, ReportCommand.self, LedgerCommand.self, VerifyCommand.self,
+          RecommendCommand.self, ServeCommand.self, WorthCommand.self, ReportCommand.self, LedgerCommand.self, VerifyCommand.self,
           CheckConfigCommand.self,
         ]),
     ])

@@ -169,6 +169,32 @@ public protocol Scorer: Sendable {
   func score(_ user: UserHistory, into scores: inout [Float])
   /// How much each item of the user's own history carried the score of `item`; same order as `user.items`.
   ///
-  /// Exact where the model is linear in the history; `nil` where the model allows no such statement.
+  /// Exact where the model is linear in the history, or linear for the weights that were solved with it: the parts add up to the
+  /// score then. `nil` where the model allows no such statement.
   func explain(_ item: Int, for user: UserHistory) -> [Float]?
+
+  // What a server keeps between two questions.
+
+  /// What `score(solved:into:)` needs of a history, solved once: the user's vector where the model has one, else the scores
+  /// themselves. Good for this scorer only.
+  func solve(_ user: UserHistory) -> [Float]
+  /// The same scores as `score` writes, from what `solve` gave.
+  func score(solved: [Float], into scores: inout [Float])
+  /// How alike two items are in this model's eyes; `nil` where it does not tell items apart but by their popularity.
+  func makeSimilarity() -> (any ItemSimilarity)?
+}
+
+extension Scorer {
+  public func solve(_ user: UserHistory) -> [Float] {
+    var scores = [Float](repeating: 0, count: itemCount)
+    score(user, into: &scores)
+    return scores
+  }
+
+  public func score(solved: [Float], into scores: inout [Float]) {
+    precondition(solved.count == itemCount, "the solved history has \(solved.count) entries, the catalogue \(itemCount)")
+    scores = solved
+  }
+
+  public func makeSimilarity() -> (any ItemSimilarity)? { nil }
 }

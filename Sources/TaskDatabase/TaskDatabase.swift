@@ -158,12 +158,17 @@ public final class TaskDatabase: Sendable {
     return configuration
   }
 
+  /// Makes the file, or looks at the one that is there without opening it: closing any descriptor of a file takes all of this
+  /// process's locks on it away (POSIX advisory locks), also those by which SQLite says that the database is in use. Another process
+  /// that closes it would then believe itself the last, and delete the write-ahead log in which this one goes on writing.
   private static func makePrivateFile(at path: String) throws {
-    let file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard file >= 0 else { throw TaskDatabaseError.system("opening", path) }
-    defer { Foundation.close(file) }
+    let file = Foundation.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    if file >= 0 {
+      Foundation.close(file)
+      return
+    }
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw TaskDatabaseError.system("looking at", path) }
+    guard errno == EEXIST, lstat(path, &status) == 0 else { throw TaskDatabaseError.system("opening", path) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw TaskDatabaseError(.io, "\(path) is no file; expected a database or nothing")
     }

@@ -57,7 +57,7 @@ import Testing
     "A partner's commands need a home, and say how to make one",
     arguments: [
       ["review"], ["accept"], ["run"], ["status"], ["pause"], ["resume"], ["leave", "--yes"], ["purge"], ["verify"], ["worth"],
-      ["report"], ["check-config"], ["recommend", "--user", "u"], ["data", "import", "events.csv"],
+      ["report"], ["check-config"], ["recommend", "--user", "u"], ["serve"], ["data", "import", "events.csv"],
       ["data", "link", "--to", "other"],
     ])
   func homes(_ command: [String]) throws {
@@ -95,6 +95,22 @@ import Testing
     #expect(again.status == 0 && again.output.contains("Were linked already: "), "\(again.errors)")
     try Program.client.run("data", "link", "--home", "one", "--to", "one", in: scratch)
       .expectRefusal(64, saying: "is this home itself")
+  }
+
+  @Test("Recommendations are served to this machine only, unless a token is set; its interface is printed without a home")
+  func serving() throws {
+    guard Program.client.isBuilt else { return }
+    let scratch = try Scratch()
+    try Program.client.run("serve", "--home", "nowhere", "--listen", "0.0.0.0:8080", in: scratch)
+      .expectRefusal(64, saying: "--token-file")
+    try Program.client.run("serve", "--home", "nowhere", "--token-file", "none", in: scratch).expectRefusal(
+      64, saying: "cannot be found")
+    try scratch.write("{", to: "rules.json")
+    try Program.client.run("serve", "--home", "nowhere", "--rules", "rules.json", in: scratch)
+      .expectRefusal(65, saying: "rules.json: the document is not JSON")
+    let document = try Program.client.run("serve", "--openapi", in: scratch)
+    #expect(document.status == 0 && (document.json as? [String: Any])?["openapi"] as? String == "3.1.0")
+    #expect(try Program.client.run("serve", "--sample-rules", in: scratch).json is [String: Any])
   }
 
   @Test("What is no token enrols nobody")

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import TaskDatabase
 import Testing
 
@@ -54,6 +55,24 @@ private func kind(_ body: () throws -> Void) -> TaskDatabaseError.Kind? {
 
 @Suite struct TaskDatabaseTests {
   private let folder = try! Folder()  // a test without its folder cannot say anything
+
+  @Test func `a database that is opened twice in one process stays locked for the others`() throws {
+    let folder = try Folder()
+    let path = folder.file("twice.sqlite")
+    let first = try open(path)
+    try note("one", in: first)
+    let second = try open(path)
+    // Who closes the database in another process looks for this lock; where there is none it takes itself for the last one, and
+    // deletes the write-ahead log under the feet of this process. A lock of an open file description (36: F_OFD_GETLK) conflicts
+    // with those of the process that asks, too.
+    let file = Glibc.open(path, O_RDWR)
+    var lock = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0x4000_0002, l_len: 510, l_pid: 0)
+    #expect(fcntl(file, 36, &lock) == 0)
+    #expect(lock.l_type == Int16(F_RDLCK), "nobody seems to use the database")
+    close(file)
+    try second.close()
+    try first.close()
+  }
 
   @Test func `the writer syncs fully: after opening, after migrations, after transactions, after another opening`() throws {
     let database = try open(folder.file("a.sqlite"))

@@ -1,6 +1,8 @@
 internal import CommandSupport
 internal import PartnerService
+internal import PartnerServing
 internal import ServiceCommands
+internal import Serving
 
 /// The partner's own errors as sentences and exit codes, beside those that all programs share.
 enum ClientFailures {
@@ -9,7 +11,12 @@ enum ClientFailures {
   static func translated(_ error: any Error) -> any Error { ServiceFailures.translated(error, own: own) }
 
   private static func own(_ error: any Error) -> CommandFailure? {
-    (error as? PartnerError).map { CommandFailure(kind($0.kind), $0.description) }
+    switch error {
+    case let error as PartnerError: CommandFailure(kind(error.kind), error.description)
+    case let error as ServingFailure: CommandFailure(.usage, error.description)
+    case let error as ServingRuleError: CommandFailure(.data, error.description)
+    default: nil
+    }
   }
 
   private static func kind(_ kind: PartnerError.Kind) -> CommandFailure.Kind {

@@ -16,6 +16,7 @@ public struct PartnerHome: Sendable, Equatable {
   /// The task's certificate authority.
   public var authority: String { path + "/ca.pem" }
   var lock: String { path + "/lock" }
+  var servingLock: String { path + "/serve.lock" }
   private var ledgers: String { path + "/ledgers" }
 
   /// The ledger of one data set; names are checked by `DataSetName`.
@@ -114,10 +115,19 @@ public final class HomeLock: Sendable {
 
   /// - Returns: `nil` when another process holds the home.
   /// - Throws: `PartnerError` when the lock cannot be made.
-  public init?(_ home: PartnerHome) throws {
-    let file = open(home.lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  public convenience init?(_ home: PartnerHome) throws { try self.init(path: home.lock) }
+
+  /// Held while a process serves recommendations from a home: two would not hear of each other's events. Nobody who takes part in
+  /// rounds is kept out by it.
+  ///
+  /// - Returns: `nil` when another process serves from the home.
+  /// - Throws: `PartnerError` when the lock cannot be made.
+  public convenience init?(serving home: PartnerHome) throws { try self.init(path: home.servingLock) }
+
+  private init?(path: String) throws {
+    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else {
-      throw PartnerError(.io, "\(home.lock) cannot be opened: \(String(cString: strerror(errno)))")
+      throw PartnerError(.io, "\(path) cannot be opened: \(String(cString: strerror(errno)))")
     }
     guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
       close(file)

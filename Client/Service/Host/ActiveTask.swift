@@ -27,6 +27,8 @@ final class ActiveTask {
   var cursor: MessageCursor
   /// What the engine wants sent and the coordinator has not settled, oldest first.
   var pending: [PendingMessage] = []
+  /// Which state of the data set the engine has, or will take with the next round.
+  private var shardRevision: Int
   /// What the ledger's end looked like when it was opened, in words; `nil` when it was whole.
   let recovery: String?
 
@@ -42,7 +44,8 @@ final class ActiveTask {
       throw PartnerError(
         .data, "the accepted plan \(stored.hash.hex.prefix(16))… names no data set of this home; accept it again")
     }
-    let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
+    shardRevision = try store.revision(of: name)
+    let shard = try Self.shard(of: name, store, plan, enrolment.participant)
     let algorithm = try AlgorithmRegistry.make(
       plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
@@ -55,9 +58,6 @@ final class ActiveTask {
     }
     for accepted in try store.acceptedPlans() { try home.keep(plan: accepted.bytes) }
     if stored.end == nil { try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time) }
-    let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
-    let shard = PartnerShard(
-      interactions: data.train, heldOut: isEvaluated ? data.heldOut.map { $0.first ?? -1 } : [])
     engine = try PartnerEngine(
       planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
       algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
@@ -77,6 +77,30 @@ final class ActiveTask {
   }
 
   var plan: TrainingPlan { planFile.plan }
+
+  /// Reads the data again where events were added since (`serve`): the next round trains on them.
+  func takeNewEvents(from store: PartnerStore) throws {
+    let revision = try store.revision(of: dataSet)
+    guard revision != shardRevision else { return }
+    engine.setShard(try Self.shard(of: dataSet, store, plan, engine.participant.rawValue))
+    shardRevision = revision
+  }
+
+  /// What a plan trains on: the data set, without users who came while serving and would be more than a plan without noise lets this
+  /// partner bring. It is refused with more; imported users are what a person brought, and count as they are.
+  private static func shard(
+    of name: DataSetName, _ store: PartnerStore, _ plan: TrainingPlan, _ participant: UInt32
+  ) throws -> PartnerShard {
+    let data = try store.localData(of: name, itemCount: plan.catalogue.itemCount)
+    let isEvaluated = plan.releases.contains { $0.purpose == .evaluation }
+    let heldOut = isEvaluated ? data.heldOut.map { $0.first ?? -1 } : []
+    let most = plan.roster.first { $0.participant == participant }?.maximumUsers ?? 0
+    guard plan.privacy.noise == .none, data.train.userCount > most else {
+      return PartnerShard(interactions: data.train, heldOut: heldOut)
+    }
+    let kept = Array(0..<min(data.train.userCount, max(most, try store.importedUsers(of: name))))
+    return PartnerShard(interactions: data.train.selecting(users: kept), heldOut: isEvaluated ? kept.map { heldOut[$0] } : [])
+  }
 
   func set(cap: PrivacyBudget?) {
     self.cap = cap

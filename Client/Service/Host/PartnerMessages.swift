@@ -37,6 +37,7 @@ extension PartnerHost {
     task.engine.isPaused = try store.isPaused
     // A person may have changed it since the last attempt.
     task.set(cap: try store.dataSet(task.dataSet)?.cap)
+    if case .roundStart = message { try task.takeNewEvents(from: store) }
     let actions = task.engine.receive(message, continuation: continuation, random: &random, time: now)
     note(message, task)
     if case .roundStart(let start) = message { try keepModel(of: start, task) }

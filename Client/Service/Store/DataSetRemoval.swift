@@ -19,6 +19,7 @@ extension PartnerStore {
         try insert.execute(arguments: [ledger, Self.digest(of: user, key: key)])
       }
       try database.execute(sql: "DELETE FROM shardUser WHERE dataSet = ?", arguments: [name.text])
+      try database.execute(sql: "DELETE FROM servedEvent WHERE dataSet = ?", arguments: [name.text])
       try database.execute(
         sql: "UPDATE dataSet SET users = 0, events = 0, removedAt = ? WHERE name = ?", arguments: [time, name.text])
     }
@@ -41,6 +42,22 @@ extension PartnerStore {
       }
     }
     return ledgers
+  }
+
+  /// Whether a user who is new to a data set is, or may be, counted by another ledger than the data set's: then its events must not
+  /// be trained on under this one.
+  static func isCountedElsewhere(_ user: String, than ledger: String, in database: Database) throws -> Bool {
+    let present = try Row.fetchOne(
+      database,
+      sql: """
+        SELECT 1 FROM dataSet JOIN shardUser ON shardUser.dataSet = dataSet.name AND shardUser.name = ?
+        WHERE dataSet.ledger <> ?
+        """, arguments: [user, ledger])
+    if present != nil { return true }
+    guard try Row.fetchOne(database, sql: "SELECT 1 FROM formerUser LIMIT 1") != nil else { return false }
+    return try Row.fetchOne(
+      database, sql: "SELECT 1 FROM formerUser WHERE ledger <> ? AND digest = ?",
+      arguments: [ledger, digest(of: user, key: try formerUserKey(in: database))]) != nil
   }
 
   private static func digest(of user: String, key: [UInt8]) -> Data { Data(BLAKE2b.hash(Array(user.utf8), key: key).bytes) }

@@ -60,7 +60,7 @@ extension PartnerStore {
   ///   again may count others too.
   /// - Throws: `PartnerError` when there is a data set of this name, when two ledgers count its users or another one than `told`, when
   ///   something must be told or is not so, or when the cap is not the one that their ledger has.
-  func record(
+  package func record(
     _ data: LocalData, named name: DataSetName, told: ToldUsers = .nothing, catalogue: String, cap: PrivacyBudget?, time: Int
   ) throws {
     try database.write { database in
@@ -200,7 +200,7 @@ extension PartnerStore {
   /// Ledgers that lie in the home and that its database does not know: it was lost, and with it which users they count.
   public func lostLedgers() throws -> [DataSetName] { try database.read(lostLedgers) }
 
-  private func lostLedgers(in database: Database) throws -> [DataSetName] {
+  func lostLedgers(in database: Database) throws -> [DataSetName] {
     home.ledgers(except: Set(try String.fetchAll(database, sql: "SELECT name FROM ledger")))
   }
 

@@ -10,6 +10,7 @@ enum PartnerSchema {
     migrator.registerMigration("4: data sets can be removed") { try $0.execute(sql: removal) }
     migrator.registerMigration("5: plans that gave way to another") { try $0.execute(sql: replacement) }
     migrator.registerMigration("6: the coordinator's ledger is followed") { try $0.execute(sql: following) }
+    migrator.registerMigration("7: events that come while serving") { try $0.execute(sql: serving) }
     return migrator
   }
 
@@ -35,6 +36,24 @@ enum PartnerSchema {
   private static let following = """
     CREATE TABLE shownHead (session TEXT PRIMARY KEY, size INTEGER NOT NULL, head BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE witness (session TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+    """
+
+  /// Events that `serve` took in, as they came. What is trained on stands in `shardUser` too, in the same transaction, and makes the
+  /// data set's revision grow: a round that begins reads it again.
+  private static let serving = """
+    ALTER TABLE dataSet ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+    -- Users before the first came while serving; NULL while none has.
+    ALTER TABLE dataSet ADD COLUMN importedUsers INTEGER;
+    CREATE TABLE servedEvent (
+      number INTEGER PRIMARY KEY AUTOINCREMENT, dataSet TEXT NOT NULL REFERENCES dataSet ON DELETE CASCADE,
+      user TEXT NOT NULL, item TEXT NOT NULL,
+      -- Index in the data set's catalogue; NULL for an item that is not in it.
+      position INTEGER, kind TEXT, weight REAL NOT NULL, happenedAt INTEGER, receivedAt INTEGER NOT NULL,
+      -- The sender's own name of the event; one that comes again is not counted again.
+      name TEXT, isTrained INTEGER NOT NULL
+    );
+    CREATE INDEX servedEventByUser ON servedEvent (dataSet, user);
+    CREATE UNIQUE INDEX servedEventByName ON servedEvent (dataSet, name) WHERE name IS NOT NULL;
     """
 
   private static let first = """

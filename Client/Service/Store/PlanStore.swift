@@ -124,7 +124,7 @@ extension PartnerStore {
 
   // MARK: - Catalogues
 
-  func record(catalogue bytes: [UInt8], hash: String) throws {
+  package func record(catalogue bytes: [UInt8], hash: String) throws {
     try database.write { try $0.execute(sql: "INSERT OR REPLACE INTO catalogue VALUES (?, ?)", arguments: [hash, Data(bytes)]) }
   }
 

@@ -11,13 +11,20 @@ public struct LocalData: Sendable {
   public let heldOut: [[Int32]]
   /// Listed candidates per user for the first held-out item; `nil` when none are listed.
   public let negatives: [[Int32]]?
+
+  package init(userIDs: [String], train: Interactions, heldOut: [[Int32]], negatives: [[Int32]]?) {
+    self.userIDs = userIDs
+    self.train = train
+    self.heldOut = heldOut
+    self.negatives = negatives
+  }
 }
 
 extension PartnerStore {
   /// The users' histories and what was held out of them.
   ///
   /// - Throws: `PartnerError` when a row does not fit the catalogue of `itemCount` items.
-  func localData(of name: DataSetName, itemCount: Int) throws -> LocalData {
+  package func localData(of name: DataSetName, itemCount: Int) throws -> LocalData {
     let rows = try database.read { database in
       try Row.fetchAll(database, sql: "SELECT * FROM shardUser WHERE dataSet = ? ORDER BY position", arguments: [name.text])
     }
@@ -71,6 +78,7 @@ extension PartnerStore {
     try database.write { database in
       // Rows are overwritten (`secure_delete`); names, caps and heads stay beside the ledgers.
       try database.execute(sql: "DELETE FROM shardUser")
+      try database.execute(sql: "DELETE FROM servedEvent")
       try database.execute(sql: "DELETE FROM formerUser")
       try database.execute(sql: "UPDATE release SET model = NULL")
       try database.execute(sql: "UPDATE dataSet SET users = 0, events = 0")
@@ -84,7 +92,7 @@ extension PartnerStore {
     values.withUnsafeBytes { Data($0) }
   }
 
-  private static func values<Value: BitwiseCopyable>(_ data: Data) -> [Value] {
+  static func values<Value: BitwiseCopyable>(_ data: Data) -> [Value] {
     let count = data.count / MemoryLayout<Value>.stride
     return [Value](unsafeUninitializedCapacity: count) { buffer, used in
       used = data.copyBytes(to: buffer) / MemoryLayout<Value>.stride

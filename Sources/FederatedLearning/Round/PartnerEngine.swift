@@ -39,7 +39,11 @@ public struct PartnerEngine: ~Copyable {
   let coordinatorKey: VerificationKey
   private let roster: [ParticipantID: VerificationKey]
   private let signingKey: SigningKey
-  private let shard: PartnerShard
+  private var shard: PartnerShard
+  /// What the data have become since `shard` was read; the next round begins with it.
+  private var newShard: PartnerShard?
+  /// The round that `shard` was taken for; every attempt of a round has the same data.
+  private var shardRound: UInt32?
   let algorithm: any FederatedAlgorithm
   private let workers: Int
   let ledger: PrivacyLedger
@@ -247,6 +251,7 @@ public struct PartnerEngine: ~Copyable {
     }
     attempt = nil
     aggregation = nil
+    adoptShard(for: start.round)
     guard expect(ledgerHead), show(ledgerHead) else { return refuse(.journalUnavailable, start) }
     guard let model = try? ModelBytes.decode(start.model), model.algorithm == algorithm.name,
       model.version == plan.modelVersion(before: Int(start.round)), algorithm.fault(in: model) == nil
@@ -315,6 +320,27 @@ public struct PartnerEngine: ~Copyable {
 
   private var maximumUsers: Int {
     planFile.plan.roster.first { $0.participant == participant.rawValue }?.maximumUsers ?? 0
+  }
+
+  /// Brings what the partner's data have become; used from the next round on.
+  ///
+  /// An attempt under way keeps its data, and so do further attempts of its round: two sums of one round differ by who took part
+  /// and by noise, never by what somebody did meanwhile. Within an attempt data must not change at all (decision 0010: two inputs
+  /// under one mask).
+  ///
+  /// - Precondition: the shard speaks of the plan's catalogue, and no history holds an item twice.
+  public mutating func setShard(_ shard: PartnerShard) {
+    precondition(
+      shard.interactions.itemCount == self.shard.interactions.itemCount && shard.hasDistinctHistories,
+      "the new shard speaks of the plan's catalogue, in distinct items")
+    newShard = shard
+  }
+
+  private mutating func adoptShard(for round: UInt32) {
+    defer { shardRound = round }
+    guard let newShard, round != shardRound else { return }
+    shard = newShard
+    self.newShard = nil
   }
 
   /// Sets what this partner lets its data set spend, over all plans; holds from the next charge on.

@@ -117,6 +117,8 @@ struct EaseScorer: Scorer {
     }
   }
 
+  func makeSimilarity() -> (any ItemSimilarity)? { PrecisionSimilarity(precision: precision, order: itemCount) }
+
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {
     zip(user.items, recency.weights(count: user.items.count)).map { own, weight in
       Int(own) == item ? 0 : weight * precision[Int(own) * itemCount + item] * scale[item]

@@ -81,6 +81,12 @@ struct HeadScorer: Scorer {
     }
   }
 
+  /// Items outside the head are like nothing: the model knows their popularity only.
+  func makeSimilarity() -> (any ItemSimilarity)? {
+    FactorSimilarity(
+      PaddedTable(Tensor(shape: [head.items.count, rank], values: filter)), positions: head.positions.map { Int32($0) })
+  }
+
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {
     let target = Int(head.positions[item])
     return zip(user.items, recency.weights(count: user.items.count)).map { own, weight in

@@ -87,19 +87,29 @@ struct CenteredScorer: Scorer {
 
   var itemCount: Int { encoder.factors.rowCount }
 
-  func score(_ user: UserHistory, into scores: inout [Float]) {
+  func score(_ user: UserHistory, into scores: inout [Float]) { score(solved: solve(user), into: &scores) }
+
+  /// The solved vector, padded, then x·p1; empty for an empty history.
+  func solve(_ user: UserHistory) -> [Float] {
+    guard !user.items.isEmpty else { return [] }
+    let weights = self.weights(of: user)
+    let along = encoder.alongPopularity(user.items, weights: weights)
+    return encoder.solve(user.items, weights: weights, alongPopularity: along) + [along]
+  }
+
+  func score(solved: [Float], into scores: inout [Float]) {
     precondition(scores.count == itemCount, "scores has \(scores.count) entries, the catalogue \(itemCount)")
-    guard !user.items.isEmpty else {
+    guard let along = solved.last else {
       scores = encoder.popularity
       return
     }
-    let weights = self.weights(of: user)
-    let along = encoder.alongPopularity(user.items, weights: weights)
-    let vector = encoder.solve(user.items, weights: weights, alongPopularity: along)
-    for (item, value) in encoder.popularity.enumerated() { scores[item] = along * value }
     let factors = encoder.factors
-    tacit_table_times_vector_f32(factors.values, itemCount, factors.stride, vector, 1, &scores)
+    precondition(solved.count == factors.stride + 1, "the vector was solved by another scorer")
+    for (item, value) in encoder.popularity.enumerated() { scores[item] = along * value }
+    tacit_table_times_vector_f32(factors.values, itemCount, factors.stride, solved, 1, &scores)
   }
+
+  func makeSimilarity() -> (any ItemSimilarity)? { FactorSimilarity(encoder.factors) }
 
   /// The score is linear in the history: what each item adds to it.
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {

@@ -19,17 +19,27 @@ struct LeastSquaresScorer: Scorer {
 
   var itemCount: Int { solver.factors.rowCount }
 
-  func score(_ user: UserHistory, into scores: inout [Float]) {
+  func score(_ user: UserHistory, into scores: inout [Float]) { score(solved: solve(user), into: &scores) }
+
+  /// The user's vector p, padded; empty for an empty history.
+  func solve(_ user: UserHistory) -> [Float] {
+    guard !user.items.isEmpty else { return [] }
+    let workspace = solver.makeWorkspace()
+    solver.solve(items: user.items, confidence: weights(of: user), workspace: workspace)
+    return workspace.vector
+  }
+
+  func score(solved: [Float], into scores: inout [Float]) {
     precondition(scores.count == itemCount, "scores has \(scores.count) entries, the catalogue \(itemCount)")
-    guard !user.items.isEmpty else {
+    guard !solved.isEmpty else {
       scores = popularity
       return
     }
-    let workspace = solver.makeWorkspace()
-    solver.solve(items: user.items, confidence: weights(of: user), workspace: workspace)
-    tacit_table_times_vector_f32(
-      solver.factors.values, itemCount, solver.factors.stride, workspace.vector, 0, &scores)
+    precondition(solved.count == solver.factors.stride, "the vector was solved by another scorer")
+    tacit_table_times_vector_f32(solver.factors.values, itemCount, solver.factors.stride, solved, 0, &scores)
   }
+
+  func makeSimilarity() -> (any ItemSimilarity)? { FactorSimilarity(solver.factors) }
 
   /// q_jᵀ A⁻¹ c_i q_i for every item i of the history: the terms of which the score is the sum.
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {

@@ -19,17 +19,16 @@ struct NeuralScorer<Encoder: SequenceEncoder>: Scorer {
 
   var itemCount: Int { parameters.itemCount }
 
-  func score(_ user: UserHistory, into scores: inout [Float]) {
-    precondition(scores.count == itemCount, "scores has \(scores.count) entries, the catalogue \(itemCount)")
-    guard !user.items.isEmpty else {
-      scores = popularity
-      return
-    }
+  func score(_ user: UserHistory, into scores: inout [Float]) { score(solved: solve(user), into: &scores) }
+
+  /// h; empty for an empty history.
+  func solve(_ user: UserHistory) -> [Float] {
+    guard !user.items.isEmpty else { return [] }
     let d = parameters.dimension
     let items = user.items.suffix(window)
-    pool.withWorkspace { arena in
+    return pool.withWorkspace { arena in
       vector.withUnsafeBufferPointer { vector in
-        guard let base = vector.baseAddress else { return }
+        guard let base = vector.baseAddress else { return [] }
         arena.reset()
         let input = arena.floats(items.count * d)
         for (position, item) in items.enumerated() {
@@ -39,14 +38,31 @@ struct NeuralScorer<Encoder: SequenceEncoder>: Scorer {
         let dense = UnsafeMutablePointer(mutating: base + parameters.denseStart)
         let pass = Pass(parameters: dense, gradient: dense, arena: arena)
         let hidden = encoder.forward(input, length: items.count, pass: pass).0
-        scores.withUnsafeMutableBufferPointer { scores in
-          guard let target = scores.baseAddress else { return }
-          target.update(from: base + parameters.offsetStart, count: itemCount)
-          DenseAlgebra.multiply(
-            base, vector: hidden + (items.count - 1) * d, into: target, rows: itemCount, columns: d, beta: 1)
-        }
+        return Array(UnsafeBufferPointer(start: hidden + (items.count - 1) * d, count: d))
       }
     }
+  }
+
+  func score(solved: [Float], into scores: inout [Float]) {
+    precondition(scores.count == itemCount, "scores has \(scores.count) entries, the catalogue \(itemCount)")
+    guard !solved.isEmpty else {
+      scores = popularity
+      return
+    }
+    let d = parameters.dimension
+    precondition(solved.count == d, "the vector was solved by another scorer")
+    vector.withUnsafeBufferPointer { vector in
+      scores.withUnsafeMutableBufferPointer { scores in
+        guard let base = vector.baseAddress, let target = scores.baseAddress else { return }
+        target.update(from: base + parameters.offsetStart, count: itemCount)
+        DenseAlgebra.multiply(base, vector: solved, into: target, rows: itemCount, columns: d, beta: 1)
+      }
+    }
+  }
+
+  func makeSimilarity() -> (any ItemSimilarity)? {
+    FactorSimilarity(
+      PaddedTable(Tensor(shape: [itemCount, parameters.dimension], values: Array(vector[..<parameters.offsetStart]))))
   }
 
   func explain(_ item: Int, for user: UserHistory) -> [Float]? { nil }
