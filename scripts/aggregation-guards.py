@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Takes the guards of secure aggregation out, one after another, and prints which test turns red.
 
-    scripts/aggregation-guards.py [--together] [NUMBER ...]
+    scripts/aggregation-guards.py --list | --check
+    scripts/aggregation-guards.py [--together] [NUMBER ...]         all of them, or those with these numbers
 
 Copies the pure targets and their tests into a package of its own (a minute to build), changes the source of one guard, builds, runs
 the tests, and goes on with the next. --together takes guards with different tests out at once: faster, and still one test for each.
 Exit code 1 when a guard can be taken out and its test stays green. The list below is the one of docs/guards-aggregation.md.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -85,7 +87,7 @@ GUARDS = [
      "if stranded.isEmpty { return present.sorted() }", "return present.sorted()",
      "A dealer of whom too few holders are left when shares are handed out is left out, and the others go on"),
     ("a stage is not closed before everybody's secrets can be opened", SERVER + "AggregatorShareKeys.swift",
-     "(holders[dealer]?.count { present.contains($0.id) } ?? 0) >= threshold", "dealer.rawValue > 0",
+     "(holders[dealer]?.ids.count { present.contains($0) } ?? 0) >= threshold", "dealer.rawValue > 0",
      "Whoever leaves at whichever stage, the attempt ends with the plain sum of the survivors or with an abort"),
     ("a missing participant's masks come off where they were put on, and nowhere else", SERVER + "AggregatorUnmask.swift",
      "for survivor in survivors where maskPeers?.contains(survivor) ?? true {", "for survivor in survivors {",
@@ -131,9 +133,60 @@ def red_tests(folder):
     return set(re.findall(r'✘ Test "(.*?)" (?:recorded|failed|with)', text)), text
 
 
-def main(arguments):
-    together = "--together" in arguments
-    numbers = [int(a) for a in arguments if a.isdigit()] or range(1, len(GUARDS) + 1)
+def source(name):
+    return os.path.join("Sources", "SecureAggregation", name)
+
+
+def unfit():
+    """What is wrong with the list as the tree stands: nothing is changed."""
+    faults = []
+    tests = {}
+    for number, (what, name, old, new, test) in enumerate(GUARDS, 1):
+        try:
+            with open(os.path.join(ROOT, source(name))) as file:
+                found = file.read().count(old)
+        except OSError as error:
+            faults.append("%2d. %s: %s" % (number, what, error))
+            continue
+        if found != 1:
+            faults.append("%2d. %s: found %d times in %s, expected once: %s" % (number, what, found, source(name), old))
+        if old == new:
+            faults.append("%2d. %s: changes nothing" % (number, what))
+        tests.setdefault(test, number)
+    texts = ""
+    for folder, _, names in os.walk(os.path.join(ROOT, "Tests", "SecureAggregationTests")):
+        for name in names:
+            if name.endswith(".swift"):
+                with open(os.path.join(folder, name)) as file:
+                    texts += file.read()
+    for test, number in tests.items():
+        if test not in texts:
+            faults.append("%2d. no test is called: %s" % (number, test))
+    return faults
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("numbers", nargs="*", type=int, metavar="NUMBER", help="which guards; all of them when none is named")
+    parser.add_argument("--together", action="store_true", help="guards with different tests and files at once")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true", help="only look whether every text stands in its file once, and every test is there")
+    arguments = parser.parse_args()
+    for number in arguments.numbers:
+        if not 1 <= number <= len(GUARDS):
+            parser.error("there is no guard %d; expected 1 to %d" % (number, len(GUARDS)))
+    if arguments.list:
+        for number, guard in enumerate(GUARDS, 1):
+            print("%2d. %s  (%s)" % (number, guard[0], source(guard[1])))
+        return
+    faults = unfit()
+    if faults:
+        sys.exit("\n".join(faults))
+    if arguments.check:
+        print("%d guards stand where the list says" % len(GUARDS))
+        return
+    together = arguments.together
+    numbers = arguments.numbers or range(1, len(GUARDS) + 1)
     chosen = [(n, GUARDS[n - 1]) for n in numbers]
     folder = os.environ.get("GUARDS_FOLDER") or tempfile.mkdtemp(prefix="guards-")
     prepare(folder)
@@ -153,7 +206,7 @@ def main(arguments):
     for group in groups:
         originals = {}
         for _, (_, name, old, new, _) in group:
-            path = os.path.join(folder, "Sources", "SecureAggregation", name)
+            path = os.path.join(folder, source(name))
             with open(path) as file:
                 text = file.read()
             if text.count(old) != 1:
@@ -176,4 +229,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

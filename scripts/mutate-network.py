@@ -63,7 +63,7 @@ MUTATIONS = [
      "guard let ledger = known.first else {", "guard let ledger = known.first(where: { _ in name.text.isEmpty }) else {",
      "BudgetTests", "the same users under a new name have the budget that they had"),
     ("a plan of which nothing fits the cap is not joined", "Client/Service/Join/Joining.swift",
-     "least > cap.epsilon\n", "least > cap.epsilon + 1e9\n",
+     "least > cap.epsilon {", "least > cap.epsilon + 1e9 {",
      "BudgetTests", "the same users under a new name have the budget that they had"),
     ("a begun plan keeps its data set", "Client/Service/Join/Joining.swift",
      "    try refuseChange(to: record, of: review, in: store)\n", "",

@@ -83,6 +83,27 @@ public struct RenyiAccountant: PrivacyAccountant {
     return best * (1 + Self.numericalError) + 2 * kappa
   }
 
+  /// The order at which most further releases fit beside a list, each of them the one of its kinds that diverges most there: that with the
+  /// largest (ε − c(α) − R(α)) / max_k R_k(α).
+  ///
+  /// It depends on what was signed and on nothing that comes to pass, so that a bound at this order holds for everything that is chosen
+  /// while results are seen (Feldman, Zrnic 2021); of a least value over orders that is not known. Where `upperEpsilon(_:and:ofAny:delta:)`
+  /// says that n further releases fit, n is not above the largest quotient, and they fit at this order too.
+  package func order(
+    fittingMostOf kinds: [PrivacyLossSummary], beside list: PrivacyLossSummary, epsilon: Double, delta: Double
+  ) -> Double {
+    precondition(!isPublished && !kinds.isEmpty, "further releases are of some kind, by divergences of our own")
+    var best = (quotient: -Double.infinity, order: orders[0])
+    for order in orders {
+      let dearest = kinds.map { divergence(of: $0.loss, order: order) }.max() ?? 0
+      let all = divergence(of: list.loss, order: order)
+      guard all.isFinite, dearest.isFinite, dearest > 0 else { continue }
+      let quotient = (epsilon - log1p(-1 / order) + log(delta * order) / (order - 1) - all) / dearest
+      if quotient > best.quotient { best = (quotient, order) }
+    }
+    return best.order
+  }
+
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours
   /// of the best. The value at any order is a bound, so that a missed minimum costs tightness only.
   private func least(_ value: (Double) -> Double) -> (value: Double, order: Double) {

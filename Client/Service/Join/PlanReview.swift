@@ -168,15 +168,14 @@ public struct PlanReview: Sendable {
     return Spending(
       dataSet: record.name, ledger: record.ledger.name, cap: cap, isCapSet: record.cap != nil,
       spent: ledger?.recorded.epsilon(delta: delta) ?? 0, linked: question.linked?.spending(delta: delta) ?? [],
-      spentAfterPlan: question.epsilon(after: ledger, delta: delta),
+      spentAfterPlan: question.epsilon(after: ledger, cap: cap),
       fitsCatalogue: record.catalogue == question.plan.catalogue.hash,
       objection: question.obstacle(on: ledger, record.ledger.name))
   }
 
-  /// The least ε of a cap with this δ under which every release of the plan that is still to come can be charged once;
-  /// infinite without noise.
-  func epsilon(after ledger: LedgerState?, of name: DataSetName, delta: Double) -> Double {
-    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).epsilon(after: ledger, delta: delta)
+  /// What every release of the plan that is still to come, charged once, needs of a cap with all that stands; infinite without noise.
+  func epsilon(after ledger: LedgerState?, of name: DataSetName, cap: PrivacyBudget) -> Double {
+    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).epsilon(after: ledger, cap: cap)
   }
 
   /// What is spent of a cap before the plan: by the ledger, or with those that it is linked with.
@@ -187,8 +186,8 @@ public struct PlanReview: Sendable {
   }
 
   /// The same with the cheapest release of the plan only; `nil` for plans without noise.
-  func leastEpsilon(after ledger: LedgerState?, of name: DataSetName, delta: Double) -> Double? {
-    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).leastEpsilon(after: ledger, delta: delta)
+  func leastEpsilon(after ledger: LedgerState?, of name: DataSetName, cap: PrivacyBudget) -> Double? {
+    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).leastEpsilon(after: ledger, cap: cap)
   }
 
   /// How a ledger's cap would count this plan: as the engine will when it charges.
@@ -198,7 +197,8 @@ public struct PlanReview: Sendable {
     let plans: [Digest: TrainingPlan]
     let linked: LinkedReading?
 
-    func epsilon(after ledger: LedgerState?, delta: Double) -> Double {
+    /// - Parameter cap: `nil` where none is set: the plan's own one is kept then.
+    func epsilon(after ledger: LedgerState?, cap: PrivacyBudget?) -> Double {
       let charges = (ledger?.charges ?? []).filter { $0.charge.plan == hash && $0.refund == nil }
       // A release that is out is not charged again, nor is one whose newest attempt is still open; after an attempt that came to nothing
       // there is another.
@@ -212,7 +212,7 @@ public struct PlanReview: Sendable {
         }.map(\.charge.release))
       let events = plan.releases.indices.filter { !charged.contains($0) }.map { plan.releases[$0].event(plan.privacy) }
       guard !events.contains(nil) else { return .infinity }
-      return needed(events.compactMap { $0 }, after: ledger, delta: delta)
+      return needed(events.compactMap { $0 }, after: ledger, cap: cap)
     }
 
     /// Nothing to prove where nothing is promised.
@@ -225,13 +225,12 @@ public struct PlanReview: Sendable {
       )?.sentence(on: name, isLinked: !elsewhere.ledgers.isEmpty)
     }
 
-    func leastEpsilon(after ledger: LedgerState?, delta: Double) -> Double? {
-      Set(plan.releases.compactMap { $0.event(plan.privacy) }).map { needed([$0], after: ledger, delta: delta) }.min()
+    func leastEpsilon(after ledger: LedgerState?, cap: PrivacyBudget) -> Double? {
+      Set(plan.releases.compactMap { $0.event(plan.privacy) }).map { needed([$0], after: ledger, cap: cap) }.min()
     }
 
-    private func needed(_ events: [PrivacyEvent], after ledger: LedgerState?, delta: Double) -> Double {
-      // Of the budget, only δ is asked for.
-      guard let budget = try? PrivacyBudget(epsilon: 1, delta: delta) else { return .infinity }
+    private func needed(_ events: [PrivacyEvent], after ledger: LedgerState?, cap: PrivacyBudget?) -> Double {
+      guard let budget = cap ?? plan.cap else { return .infinity }
       let elsewhere = linked?.charged ?? .nothing
       return SpendingCap(budget, plans: plans).knowing(elsewhere.plans)
         .epsilon(of: ledger, and: events.map { (hash, .accounted($0)) }, elsewhere: elsewhere.ledgers)

@@ -15,9 +15,13 @@ internal import Synchronization
 ///
 /// *Several plans.* The first plan that is charged has a cap of its own, which its partner never lets it exceed. Let δ₀ be what it can at
 /// most amount to at ε under that cap. Everything that holds a charge of another plan is composed by divergences with what is left, δ − δ₀.
-/// Both together are (ε, δ), whoever chose between them (Protocols/privacy-accounting.md, section 8, has the proof).
 ///
-/// *Several ledgers of the same people* are counted as one with several first plans: what is left is δ less the δ₀ of each.
+/// *Divergences* are judged at one order, which follows from the first plan and the cap: that at which most of this plan fits. A least
+/// value over orders would let results choose between orders. So all of it is (ε, δ), whoever chose
+/// (Protocols/privacy-accounting.md, section 8, has the proof).
+///
+/// *Several ledgers of the same people* are counted as one with several first plans: what is left is δ less the δ₀ of each, at the order
+/// of each.
 public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
   private let plans: [Digest: Rule]
@@ -39,7 +43,8 @@ public struct SpendingCap: Sendable {
     SpendingCap(budget, rules: plans.merging(more.filter { plans[$0.key] == nil }.mapValues { Rule($0) }) { known, _ in known })
   }
 
-  /// The least ε of a cap with this δ under which the charges could have been made; 0 for none, infinite where no cap allows them.
+  /// What the charges need of this cap's ε, by the composition and at the order by which this cap is kept; 0 for none, infinite where it
+  /// could never be proven. They are allowed just when this `holds`; another cap may have another order, and so another value.
   ///
   /// - Parameters:
   ///   - state: what stands there counts; a holder's own refunds are believed.
@@ -66,12 +71,13 @@ public struct SpendingCap: Sendable {
       guard case .accounted(let event) = charge.event, (try? summary.add(event)) != nil else { return .infinity }
     }
     if firsts.contains(one), charges.allSatisfy({ $0.plan == one }) {
-      return (plans[one]?.composition ?? .divergences).epsilon(of: summary, delta: budget.delta)
+      // Nobody charges a plan that is not known: this is for people to read.
+      return plans[one]?.epsilon(of: summary, within: budget) ?? RenyiAccountant().upperEpsilon(summary, delta: budget.delta)
     }
     // A plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
     let units = plans.mapValues(\.partnersPerUser)
     guard CapObstacle(firsts: firsts, plans: charges.map(\.plan), partnersPerUser: units) == nil else { return .infinity }
-    // Sums of floating-point numbers depend on the order of their parts.
+    // Sums of floating-point numbers depend on the sequence of their parts.
     return epsilon(of: summary, after: firsts.sorted { $0.hex < $1.hex }.compactMap { plans[$0] })
   }
 
@@ -81,9 +87,14 @@ public struct SpendingCap: Sendable {
   /// Relative, as in `PrivacyFilter`: an exactly calibrated plan runs to its end although sums of 1/z² round.
   static let tolerance = 1e-9
 
-  /// The least ε at which divergences fit what the first plans leave of δ.
+  /// The least ε at which divergences, at the orders of this cap, fit what the first plans leave of δ.
   private func epsilon(of summary: PrivacyLossSummary, after firsts: [Rule]) -> Double {
-    let divergences = RenyiAccountant()
+    // Whatever is released first, one of the first plans was charged before it and belongs to them ever after: its order is not chosen
+    // by results, and all that comes later fits there.
+    let orders = Set(firsts.compactMap { $0.order(within: budget) })
+    let divergences = { (delta: Double) -> Double in
+      orders.map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: delta) }.max() ?? .infinity
+    }
     let gaussians = firsts.count { $0.composition == .gaussian }
     let needed = { (epsilon: Double) -> Double in
       let room = firsts.reduce(budget.delta) { $1.composition == .divergences ? $0 : $0 - $1.delta(epsilon: epsilon) }
@@ -91,14 +102,15 @@ public struct SpendingCap: Sendable {
       // Several plans of which all are Gaussian have an exact curve, adaptively chosen too (Smith, Thakurta 2022). That is a third way
       // for things to go, which shares what is left with the second. Which ways there are must not hang on a ledger that begins later:
       // one first plan of this kind keeps a half of the rest free for it, one of another kind closes it for good.
-      guard gaussians > 0 else { return divergences.upperEpsilon(summary, delta: room) }
+      guard gaussians > 0 else { return divergences(room) }
       return gaussians == firsts.count && summary.isFullParticipation
         ? AnalyticGaussianAccountant().upperEpsilon(summary, delta: room / 2)
-        : divergences.upperEpsilon(summary, delta: room / 2)
+        : divergences(room / 2)
     }
     // A larger ε leaves more of δ, so that less is needed.
     var low = 0.0
-    var high = max(divergences.upperEpsilon(summary, delta: budget.delta), 1e-6)
+    var high = max(divergences(budget.delta), 1e-6)
+    guard high.isFinite else { return .infinity }
     while needed(high) > high {
       low = high
       high *= 2
@@ -112,20 +124,12 @@ public struct SpendingCap: Sendable {
   }
 
   /// By which theorem charges of one plan compose against a cap.
-  enum Composition: Sendable {
+  private enum Composition {
     /// One Gaussian mechanism, chosen adaptively or not.
     case gaussian
     /// Loss distributions: so many times one thing, at most as often as the cap allows.
     case distributions
     case divergences
-
-    func epsilon(of summary: PrivacyLossSummary, delta: Double) -> Double {
-      switch self {
-      case .gaussian where summary.isFullParticipation: AnalyticGaussianAccountant().upperEpsilon(summary, delta: delta)
-      case .distributions: LedgerEpsilonCache.epsilon(of: summary, delta: delta, parameters: .fixedByPlan)
-      case .gaussian, .divergences: RenyiAccountant().upperEpsilon(summary, delta: delta)
-      }
-    }
   }
 
   /// What a signed plan says about its own charges.
@@ -137,6 +141,8 @@ public struct SpendingCap: Sendable {
     let cap: PrivacyBudget?
     /// The one event of a plan that repeats it, and the most charges that its attempts can make.
     let repeated: (event: PrivacyEvent, count: Int)?
+    /// All releases once, and one of each kind; `nil` without noise.
+    private let releases: (list: PrivacyLossSummary, kinds: [PrivacyLossSummary])?
 
     init(_ plan: TrainingPlan) {
       let events = plan.releases.map { $0.event(plan.privacy) }
@@ -147,6 +153,25 @@ public struct SpendingCap: Sendable {
       partnersPerUser = plan.privacy.maximumPartnersPerUser
       cap = kinds.contains(nil) ? nil : plan.cap
       repeated = kinds.count == 1 ? events[0].map { ($0, events.count * plan.aggregation.maximumAttempts) } : nil
+      let protected = cap == nil ? nil : try? PrivacyLossSummary(events.compactMap { $0 })
+      releases = protected.map { ($0, kinds.compactMap { kind in try? PrivacyLossSummary(kind.map { [$0] } ?? []) }) }
+    }
+
+    /// The order at which most of the plan fits a cap: the most attempts at releases beside its list.
+    func order(within cap: PrivacyBudget) -> Double? {
+      releases.map {
+        RenyiAccountant().order(fittingMostOf: $0.kinds, beside: $0.list, epsilon: cap.epsilon, delta: cap.delta)
+      }
+    }
+
+    /// What charges of this plan alone need of a cap.
+    func epsilon(of summary: PrivacyLossSummary, within cap: PrivacyBudget) -> Double {
+      switch composition {
+      case .gaussian where summary.isFullParticipation: AnalyticGaussianAccountant().upperEpsilon(summary, delta: cap.delta)
+      case .distributions: LedgerEpsilonCache.epsilon(of: summary, delta: cap.delta, parameters: .fixedByPlan)
+      case .gaussian, .divergences:
+        order(within: cap).map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: cap.delta) } ?? .infinity
+      }
     }
 
     /// δ₀: the most that the plan's own charges can amount to at ε; 1 where nothing is known.
@@ -185,7 +210,7 @@ public struct SpendingCap: Sendable {
       while high - low > 1 {
         let middle = (low + high) / 2
         let summary = try? PrivacyLossSummary([.repeated(event: event, count: middle)])
-        let epsilon = summary.map { Composition.distributions.epsilon(of: $0, delta: cap.delta) } ?? .infinity
+        let epsilon = summary.map { LedgerEpsilonCache.epsilon(of: $0, delta: cap.delta, parameters: .fixedByPlan) } ?? .infinity
         // Twice the tolerance: never a charge fewer than were allowed.
         if epsilon <= cap.epsilon * (1 + 2 * tolerance) { low = middle } else { high = middle }
       }
