@@ -60,7 +60,7 @@ explore: setup
 fuzz: setup
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
-## make test-sanitizers  the pure targets' tests under AddressSanitizer, in a build of their own (scripts/test-sanitizers.sh thread: see there)
+## make test-sanitizers  the pure targets' tests under AddressSanitizer and under ThreadSanitizer, in builds of their own
 test-sanitizers: setup
 	@scripts/test-sanitizers.sh
 

@@ -3,19 +3,24 @@
 // be made in: with libFuzzer (scripts/fuzz.sh) and with sanitizers (scripts/test-sanitizers.sh). Needs no gRPC, TLS or SQLite.
 import PackageDescription
 
-let settings: [SwiftSetting] = [
+/// For ThreadSanitizer, which does not see the lock of Synchronization.Mutex: the same sources with one that it sees (VisibleMutex).
+let isThreadSanitized = Context.environment["TACIT_THREAD_SANITIZER"] == "1"
+
+let language: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
+let settings = language + (isThreadSanitized ? [.unsafeFlags(["-module-alias", "Synchronization=VisibleMutex"])] : [])
+let locks: [Target.Dependency] = isThreadSanitized ? ["VisibleMutex"] : []
 
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+  .target(name: name, dependencies: dependencies + locks, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+  .testTarget(name: name, dependencies: dependencies + locks, swiftSettings: settings)
 }
 
 let engine: [Target.Dependency] = [
@@ -31,6 +36,7 @@ let package = Package(
     .systemLibrary(name: "CSystemBLAS"),
     .systemLibrary(name: "CSystemZlib"),
     .target(name: "CVectorKernels"),
+    .target(name: "VisibleMutex", swiftSettings: language),
     library("CryptoPrimitives", ["CSystemCrypto"]),
     library("SecureAggregation", ["CryptoPrimitives", "CVectorKernels"]),
     library("DifferentialPrivacy", ["CryptoPrimitives", "CVectorKernels"]),
@@ -44,7 +50,7 @@ let package = Package(
     library("Reporting", []),
     // Of the identities only what reads bytes by itself: certificates are read by swift-certificates, which has its own tests.
     .target(
-      name: "PeerIdentity", dependencies: ["CryptoPrimitives"],
+      name: "PeerIdentity", dependencies: ["CryptoPrimitives"] + locks,
       sources: [
         "Base64.swift", "CanonicalBytes.swift", "EnrolmentToken.swift", "HostPort.swift", "KeySuccession.swift",
         "PartnerIdentityURI.swift", "PartnerName.swift", "PartnerStatement.swift", "PeerIdentityError.swift",

@@ -34,11 +34,11 @@ for target in ${*:-$known}; do
   cpu=0
   executions=0
   # libFuzzer counts time on the wall, which a busy machine gives to others: it goes on until the processor's time is used.
-  for run in 1 2 3 4 5 6; do
+  for run in {1..40}; do
     log=$build/logs/$target.$run.log
     times=$build/logs/$target.time
     TIMEFORMAT='%U %S'
-    { time TACIT_FUZZ_TARGET=$target "$build/fuzz" -max_total_time=$((seconds - cpu)) -rss_limit_mb=3072 -max_len=16384 -timeout=20 \
+    { time TACIT_FUZZ_TARGET=$target "$build/fuzz" -max_total_time=$((seconds - cpu < 5 ? 5 : seconds - cpu)) -rss_limit_mb=3072 -max_len=16384 -timeout=20 \
         -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$build/found/$target" "corpus/$target" > "$log" 2>&1; } 2> "$times" \
       || { failed=1; finding=$(grep -m1 -oE 'Fatal error: .*|Test unit written to .*|ERROR: .*' "$log"); }
     cpu=$((cpu + $(tail -1 "$times" | awk '{ printf "%d", $1 + $2 }')))
