@@ -83,25 +83,35 @@ public struct RenyiAccountant: PrivacyAccountant {
     return best * (1 + Self.numericalError) + 2 * kappa
   }
 
-  /// The order at which most further releases fit beside a list, each of them the one of its kinds that diverges most there: that with the
-  /// largest (ε − c(α) − R(α)) / max_k R_k(α).
+  /// The order at which to judge a list, and what is chosen after it, against a cap.
   ///
   /// It depends on what was signed and on nothing that comes to pass, so that a bound at this order holds for everything that is chosen
-  /// while results are seen (Feldman, Zrnic 2021); of a least value over orders that is not known. Where `upperEpsilon(_:and:ofAny:delta:)`
-  /// says that n further releases fit, n is not above the largest quotient, and they fit at this order too.
+  /// while results are seen (Feldman, Zrnic 2021); of a least value over orders that is not known. Let b(α) = ε − c(α) be what divergences
+  /// may come to, R of the list.
+  ///
+  /// - Where the list fits at some order and is of several kinds: the largest (b − R) / max_k R_k, at which most further releases fit, each
+  ///   of them the kind that diverges most there. Where `upperEpsilon(_:and:ofAny:delta:)` says that n further releases fit, n is not above
+  ///   the largest quotient, and they fit at this order too.
+  /// - Where it fits and is of one kind: it may be followed by more of it or by Gaussian releases, of which there fit (b − R) / R_1 and so
+  ///   much of μ² as is in proportion to (b − R) / α. Each part of its largest value; the order where the smaller of both parts is largest.
+  /// - Where it fits nowhere: the largest b / R, at which most of the list does.
   package func order(
     fittingMostOf kinds: [PrivacyLossSummary], beside list: PrivacyLossSummary, epsilon: Double, delta: Double
   ) -> Double {
     precondition(!isPublished && !kinds.isEmpty, "further releases are of some kind, by divergences of our own")
-    var best = (quotient: -Double.infinity, order: orders[0])
-    for order in orders {
+    let candidates = orders.compactMap { order -> (order: Double, budget: Double, all: Double, dearest: Double)? in
       let dearest = kinds.map { divergence(of: $0.loss, order: order) }.max() ?? 0
       let all = divergence(of: list.loss, order: order)
-      guard all.isFinite, dearest.isFinite, dearest > 0 else { continue }
-      let quotient = (epsilon - log1p(-1 / order) + log(delta * order) / (order - 1) - all) / dearest
-      if quotient > best.quotient { best = (quotient, order) }
+      guard all.isFinite, dearest.isFinite, dearest > 0 else { return nil }
+      return (order, epsilon - log1p(-1 / order) + log(delta * order) / (order - 1), all, dearest)
     }
-    return best.order
+    let largest = { (value: ((order: Double, budget: Double, all: Double, dearest: Double)) -> Double) in
+      candidates.max { value($0) < value($1) }.map { (order: $0.order, value: value($0)) }
+    }
+    let more = largest { ($0.budget - $0.all) / $0.dearest }
+    guard let more, more.value > 0 else { return largest { $0.budget / $0.all }?.order ?? orders[0] }
+    guard kinds.count == 1, let gaussian = largest({ ($0.budget - $0.all) / $0.order }) else { return more.order }
+    return largest { ($0.budget - $0.all) * min(1 / $0.dearest / more.value, 1 / $0.order / gaussian.value) }?.order ?? more.order
   }
 
   /// The least value over the orders, looked for first on a coarse part of them and then between the coarse neighbours

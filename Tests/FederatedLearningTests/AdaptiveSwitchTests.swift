@@ -211,19 +211,65 @@ internal import Testing
       known.epsilon(of: ledger.state, only: plan) == Accounting.epsilon(for: try PrivacyLossSummary([event]), delta: Self.delta))
   }
 
+  /// How much of δ is left when a first plan has a larger cap than its own.
+  struct Larger: Sendable, CustomTestStringConvertible {
+    let first: First
+    let factor: Double
+    /// The most that may be kept for the first plan.
+    let kept: Double
+    /// How many charges of the first plan stand when another plan comes, and its noise multiplier.
+    let charged: Int
+    let z: Double
+    var testDescription: String { "\(first.testDescription), cap \(factor) of it" }
+  }
+
+  static let larger = [
+    Larger(first: First(rate: 0.01, rounds: 1000, epsilon: 2.1245), factor: 1.2, kept: 0.05, charged: 1000, z: 8),
+    Larger(first: First(rate: 0.01, rounds: 1000, epsilon: 2.1245), factor: 1.1, kept: 0.25, charged: 300, z: 8),
+    Larger(first: First(rate: 0.003, rounds: 20, epsilon: 3.9974), factor: 1.2, kept: 0.25, charged: 2, z: 20),
+  ]
+
+  @Test("a sampled plan leaves of a larger cap's δ what its loss distribution says, and another plan fits", arguments: larger)
+  func left(one: Larger) throws {
+    let file = try one.first.file()
+    let plan = SHA256.hash(file.bytes)
+    let event = try #require(file.plan.releases[0].event(file.plan.privacy))
+    let (ledger, _) = try LedgerWorld.ledger()
+    try ledger.charge(try LedgerWorld.request(0, event: .accounted(event), plan: plan))
+    let budget = try PrivacyBudget(epsilon: one.first.epsilon * one.factor, delta: Self.delta)
+    let cap = SpendingCap(budget, plans: [plan: file.plan, LedgerWorld.plan: file.plan])
+    let other = try Self.release(one.z, rate: 1)
+    let more = [PrivacyEvent](repeating: event, count: one.charged - 1).map { (plan: plan, event: ChargedEvent.accounted($0)) }
+    let needed = cap.epsilon(of: ledger.state, and: more + [(LedgerWorld.plan, .accounted(other))])
+    #expect(cap.holds(needed), "\(needed) of \(budget.epsilon)")
+    // By the definition, at one order: it is counted at less than δ, and at nearly all of it.
+    let all = try PrivacyLossSummary([.repeated(event: event, count: one.charged), other])
+    let order = RenyiAccountant(orders: [try Self.order(of: file.plan, epsilon: budget.epsilon)])
+    #expect(needed > order.upperEpsilon(all, delta: Self.delta))
+    #expect(needed < order.upperEpsilon(all, delta: Self.delta * (1 - one.kept)))
+    // Its own cap leaves nothing.
+    let own = SpendingCap(
+      try PrivacyBudget(epsilon: one.first.epsilon, delta: Self.delta), plans: [plan: file.plan, LedgerWorld.plan: file.plan])
+    #expect(!own.holds(own.epsilon(of: ledger.state, and: [(LedgerWorld.plan, .accounted(try Self.release(50, rate: 1)))])))
+  }
+
   // MARK: - The order of divergences
 
-  /// The order at which most of a plan fits ε: from the definition, over releases one by one.
+  /// The order of a plan within ε: from the definition, over releases one by one.
   static func order(of plan: TrainingPlan, epsilon: Double) throws -> Double {
     let events = try plan.releases.map { try #require($0.event(plan.privacy)) }
     let curves = try Set(events).map { kind in
       (events.filter { $0 == kind }.count, RenyiAccountant().curve(of: try PrivacyLoss(kind)))
     }
-    let further = RenyiAccountant.defaultOrders.indices.map { index in
-      (epsilon - conversion(RenyiAccountant.defaultOrders[index], delta)
-        - curves.reduce(0) { $0 + Double($1.0) * $1.1[index] }) / (curves.map { $0.1[index] }.max() ?? 0)
-    }
-    return RenyiAccountant.defaultOrders[try #require(further.indices.max { further[$0] < further[$1] })]
+    let orders = RenyiAccountant.defaultOrders
+    let best = { (values: [Double]) in orders[try #require(values.indices.max { values[$0] < values[$1] })] }
+    let list = orders.indices.map { index in curves.reduce(0) { $0 + Double($1.0) * $1.1[index] } }
+    let budget = orders.map { epsilon - conversion($0, delta) }
+    let more = orders.indices.map { index in (budget[index] - list[index]) / (curves.map { $0.1[index] }.max() ?? 0) }
+    let (most, gaussian) = (try #require(more.max()), orders.indices.map { (budget[$0] - list[$0]) / orders[$0] })
+    guard most > 0 else { return try best(zip(budget, list).map { $0 / $1 }) }
+    let room = try #require(gaussian.max())
+    return try best(curves.count > 1 ? more : zip(more, gaussian).map { min($0 / most, $1 / room) })
   }
 
   /// Canonne, Kamath, Steinke 2020: what δ adds to the divergence.

@@ -16,8 +16,8 @@ internal import Synchronization
 /// *Several plans.* The first plan that is charged has a cap of its own, which its partner never lets it exceed. Let δ₀ be what it can at
 /// most amount to at ε under that cap. Everything that holds a charge of another plan is composed by divergences with what is left, δ − δ₀.
 ///
-/// *Divergences* are judged at one order, which follows from the first plan and the cap: that at which most of this plan fits. A least
-/// value over orders would let results choose between orders. So all of it is (ε, δ), whoever chose
+/// *Divergences* are judged at one order, which follows from the first plan and the cap (`RenyiAccountant.order`): where much of this plan
+/// fits, and of others. A least value over orders would let results choose between orders. So all of it is (ε, δ), whoever chose
 /// (Protocols/privacy-accounting.md, section 8, has the proof).
 ///
 /// *Several ledgers of the same people* are counted as one with several first plans: what is left is δ less the δ₀ of each, at the order
@@ -87,7 +87,7 @@ public struct SpendingCap: Sendable {
   /// Relative, as in `PrivacyFilter`: an exactly calibrated plan runs to its end although sums of 1/z² round.
   static let tolerance = 1e-9
 
-  /// The least ε at which divergences, at the orders of this cap, fit what the first plans leave of δ.
+  /// What divergences, at the orders of this cap, need at what the first plans leave of δ.
   private func epsilon(of summary: PrivacyLossSummary, after firsts: [Rule]) -> Double {
     // Whatever is released first, one of the first plans was charged before it and belongs to them ever after: its order is not chosen
     // by results, and all that comes later fits there.
@@ -96,8 +96,7 @@ public struct SpendingCap: Sendable {
       orders.map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: delta) }.max() ?? .infinity
     }
     let gaussians = firsts.count { $0.composition == .gaussian }
-    let needed = { (epsilon: Double) -> Double in
-      let room = firsts.reduce(budget.delta) { $1.composition == .divergences ? $0 : $0 - $1.delta(epsilon: epsilon) }
+    let needed = { (room: Double) -> Double in
       guard room > 0 else { return .infinity }
       // Several plans of which all are Gaussian have an exact curve, adaptively chosen too (Smith, Thakurta 2022). That is a third way
       // for things to go, which shares what is left with the second. Which ways there are must not hang on a ledger that begins later:
@@ -107,21 +106,19 @@ public struct SpendingCap: Sendable {
         ? AnalyticGaussianAccountant().upperEpsilon(summary, delta: room / 2)
         : divergences(room / 2)
     }
-    // A larger ε leaves more of δ, so that less is needed.
-    var low = 0.0
-    var high = max(divergences(budget.delta), 1e-6)
-    guard high.isFinite else { return .infinity }
-    while needed(high) > high {
-      low = high
-      high *= 2
-      guard high < 1e6 else { return .infinity }
+    // What is left at the cap's own ε decides. For people who ask which cap would do, steps go on to larger ones, which leave more of δ.
+    var step = budget.epsilon
+    while true {
+      let room = firsts.reduce(budget.delta) { $1.composition == .divergences ? $0 : $0 - $1.delta(epsilon: step) }
+      let value = needed(room)
+      let next = max(step * Self.step, firsts.compactMap(\.cap?.epsilon).max() ?? 0)
+      if value <= next || room > 0.9 * budget.delta || next > 1e6 { return step == budget.epsilon ? value : max(step, value) }
+      step = next
     }
-    while high - low > high * 1e-7 {
-      let middle = (low + high) / 2
-      if needed(middle) > middle { low = middle } else { high = middle }
-    }
-    return high
   }
+
+  /// From one larger cap to the next.
+  private static let step = 1.02
 
   /// By which theorem charges of one plan compose against a cap.
   private enum Composition {
@@ -157,7 +154,7 @@ public struct SpendingCap: Sendable {
       releases = protected.map { ($0, kinds.compactMap { kind in try? PrivacyLossSummary(kind.map { [$0] } ?? []) }) }
     }
 
-    /// The order at which most of the plan fits a cap: the most attempts at releases beside its list.
+    /// The order at which divergences of this plan, and of what comes after it, are judged against a cap.
     func order(within cap: PrivacyBudget) -> Double? {
       releases.map {
         RenyiAccountant().order(fittingMostOf: $0.kinds, beside: $0.list, epsilon: cap.epsilon, delta: cap.delta)
@@ -187,8 +184,30 @@ public struct SpendingCap: Sendable {
         guard let repeated else { return 1 }
         let count = CountCache.mostCharges(of: repeated.event, upTo: repeated.count, cap: cap)
         guard let most = try? PrivacyLossSummary([.repeated(event: repeated.event, count: count)]) else { return 1 }
-        return RenyiAccountant().upperDelta(most, epsilon: epsilon)
+        return DeltaCache.delta(of: most, epsilon: epsilon)
       }
+    }
+  }
+
+  /// δ of a list that is fixed beforehand, by what proves least: loss distributions take milliseconds, and a ledger asks at every charge.
+  private enum DeltaCache {
+    struct Key: Hashable {
+      let list: PrivacyLossSummary
+      let epsilon: Double
+    }
+
+    private static let known = Mutex<[Key: Double]>([:])
+
+    static func delta(of list: PrivacyLossSummary, epsilon: Double) -> Double {
+      let key = Key(list: list, epsilon: epsilon)
+      if let delta = known.withLock({ $0[key] }) { return delta }
+      let accountants: [any PrivacyAccountant] = [RenyiAccountant(), LossDistributionAccountant()]
+      let delta = accountants.filter { $0.covers(list) }.map { $0.upperDelta(list, epsilon: epsilon) }.min() ?? 1
+      known.withLock { known in
+        if known.count >= 1 << 10 { known.removeAll() }
+        known[key] = delta
+      }
+      return delta
     }
   }
 
