@@ -175,6 +175,7 @@ public enum AlgorithmRegistry {
     default:
       for (key, value) in NeuralRegistry.defaults(of: name, setting: setting) { set(key, value) }
     }
+    if known.contains("table-bits") { set("table-bits", 32) }
     if let quantile = values["clip-quantile"], quantile != 0 {
       set("clip-rate", 0.2)
       set("clip-count-share", 0.01)
