@@ -158,6 +158,40 @@ import Testing
     #expect(refused.status == 4 && (refused.output + refused.errors).contains("holds 4 valid signatures"), "\(refused.output)")
   }
 
+  @Test("With many partners a plan draws its graph as the coordinator would, says what it costs, and writes it into its file")
+  func graph() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    func plan(_ partners: Int, _ more: [String] = []) throws -> [String: Any] {
+      try answer(
+        [
+          "plan", "--target-epsilon", "4", "--users", "10000", "--items", "100", "--partners", "\(partners)", "--force",
+          "--output", "p",
+        ]
+          + more, in: scratch)
+    }
+    #expect(try plan(7)["graph"] == nil)
+    let drawn = try plan(100)
+    #expect(drawn["graph"] as? [String: Int] == ["holders": 31, "maskDraws": 20])
+    #expect(try number(drawn, "threshold") == 21 && number(drawn, "colluders") == 10 && number(drawn, "minimumSurvivors") == 90)
+    #expect(try String(decoding: scratch.bytes("p"), as: UTF8.self).contains("graph: auto\n"))
+    let complete = try plan(100, ["--graph", "complete"])
+    #expect(try complete["graph"] == nil && number(complete, "threshold") == 67)
+    #expect(try String(decoding: scratch.bytes("p"), as: UTF8.self).contains("graph: complete\n"))
+    // A threshold that is given is the complete graph's.
+    #expect(try plan(100, ["--threshold", "70"])["graph"] == nil)
+    for key in ["bytesUpPerRound", "bytesDownPerRound", "partnerSeconds", "coordinatorSeconds"] {
+      let costs = try [drawn, complete].map { try number(#require($0["costs"] as? [String: Any]), key) }
+      #expect(costs[0] < costs[1], "\(key): \(costs)")
+    }
+    let text = try Program.tacit.run(
+      ["plan", "--target-epsilon", "4", "--users", "10000", "--partners", "100", "--items", "100"], in: scratch)
+    #expect(text.output.contains("k = 31 holders, t = 21 of them open a secret; masks with the first m = 20"))
+    let refused = try Program.tacit.run(
+      ["plan", "--target-epsilon", "4", "--users", "10000", "--partners", "100", "--graph", "ring"], in: scratch)
+    #expect(refused.status == 64 && refused.errors.contains("complete, drawn, auto"))
+  }
+
   @Test("A public list of sales takes the place of the made-up popularity")
   func popularityList() throws {
     guard Program.tacit.isBuilt else { return }

@@ -1,4 +1,6 @@
 import CryptoPrimitives
+import Dispatch
+import Synchronization
 import Testing
 
 @Suite struct SecretBytesTests {
@@ -51,5 +53,18 @@ import Testing
     bytes = [4]
     wipe(&bytes)
     #expect(bytes.isEmpty)
+  }
+
+  @Test("Of the secrets that many threads make and give back at once no two lie in one place")
+  func threads() {
+    let wrong = Mutex(0)
+    DispatchQueue.concurrentPerform(iterations: 8) { index in
+      let mark = UInt8(index + 1)
+      for _ in 0..<1000 {
+        let secrets = (0..<4).map { _ in SecretBytes(copying: [UInt8](repeating: mark, count: 32)) }
+        if !secrets.allSatisfy({ $0.withUnsafeBytes { $0.allSatisfy { $0 == mark } } }) { wrong.withLock { $0 += 1 } }
+      }
+    }
+    #expect(wrong.withLock { $0 } == 0)
   }
 }

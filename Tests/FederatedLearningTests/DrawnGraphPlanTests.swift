@@ -121,6 +121,23 @@ internal import Testing
       }.contains("without secure aggregation"))
   }
 
+  @Test func `a plan whose smallest sums could not be proven to anybody else is refused`() throws {
+    func refusal(minimumSurvivors: Int) -> String {
+      var world = RoundWorld(partners: 24)
+      world.draft.aggregation.graph = DrawnGraphPolicy(holders: 15, maskDraws: 15)
+      world.draft.aggregation.threshold = 11
+      world.draft.aggregation.colluders = 2
+      world.draft.aggregation.minimumSurvivors = minimumSurvivors
+      do {
+        _ = try world.planFile()
+        return ""
+      } catch { return "\(error)" }
+    }
+    // Safe with 56 bits, and of 13 partners not more than (24 + 2)/2 can sign.
+    #expect(refusal(minimumSurvivors: 13).contains("that takes 14 signatures; expected minimumSurvivors 14 or more"))
+    #expect(refusal(minimumSurvivors: 14) == "")
+  }
+
   @Test func `the factory draws where it is asked to, where it is worth it, and never below the solver's figures`() throws {
     func plan(_ count: Int, _ graph: GraphChoice, _ change: (inout PlanDecisions) -> Void = { _ in }) throws -> TrainingPlan {
       let catalogue = Catalogue(itemIDs: (0..<20).map { "item \($0)" })
@@ -146,8 +163,11 @@ internal import Testing
     #expect(hundred.graph == DrawnGraphPolicy(holders: 31, maskDraws: 20))
     #expect((hundred.threshold, hundred.minimumSurvivors, hundred.colluders) == (21, 90, 10))
     #expect(hundred.signaturesForProof(partners: 100) == 56 && hundred.holders(of: 100) == 31)
+    // What convinces one partner: its own signature and t of its holders'. It is shown no others, so that 56 are out of its reach.
+    #expect(hundred.signaturesForPartner == 22)
     let complete = try plan(100, .complete).aggregation
     #expect(complete.signaturesForProof(partners: 100) == 67 && complete.holders(of: 100) == 100)
+    #expect(complete.signaturesForPartner == 67)
     #expect(try plan(100, .automatic) { $0.isSecure = false }.aggregation.graph == nil)
     #expect(try plan(200, .drawn) { $0.minimumPartners = 190 }.aggregation.minimumSurvivors == 190)
     #expect(throws: PlanError.self) { try plan(5, .drawn) { ($0.colluders, $0.minimumPartners) = (3, 3) } }

@@ -99,4 +99,33 @@ import Transport
     try await queue.write { try $0.execute(sql: "UPDATE shownHead SET head = zeroblob(32)") }
     #expect(try verdict()?.verdict == .failed)
   }
+
+  @Test func `verify asks in a drawn graph for the signatures of t holders beside the home's own`() async throws {
+    // Five holders each, of whom four open a secret.
+    let world = try await World.joined(
+      partners: 8,
+      PlanSetting { draft in
+        draft.aggregation.graph = DrawnGraphPolicy(holders: 5, maskDraws: 5)
+        draft.aggregation.threshold = 4
+        draft.aggregation.minimumSurvivors = 7
+      })
+    _ = try await world.run()
+    let (home, store) = (world.homes[0], try world.store(0))
+    let queue = try DatabaseQueue(path: home.database)
+    defer { try? queue.close() }
+    let document = try #require(try await queue.read { try String.fetchOne($0, sql: "SELECT document FROM witness") })
+    let signatures = document.matches(of: /{"participant":(\d+),"signature":"[0-9a-f]+"}/)
+    // Its holders' and its own, and nobody else's of the eight.
+    #expect(signatures.count == 6)
+    let own = try #require(signatures.first { $0.1 == "1" })
+    for (others, verdict) in [(4, HomeVerification.Verdict.ok), (3, .failed)] {
+      let kept = [own] + signatures.filter { $0.1 != "1" }.prefix(others)
+      let list = kept.map { String($0.0) }.joined(separator: ",")
+      let changed = document.replacing(/"signatures":\[.*?\]/, with: "\"signatures\":[\(list)]")
+      try await queue.write { try $0.execute(sql: "UPDATE witness SET document = ?", arguments: [changed]) }
+      let check = try HomeVerification(home: home, store: store).checks.last { $0.subject.hasPrefix("coordinator's ledger") }
+      #expect(check?.verdict == verdict, "\(others): \(String(describing: check))")
+      #expect(check?.sentence.contains("\(others + 1)") == true)
+    }
+  }
 }

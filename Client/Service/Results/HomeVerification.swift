@@ -154,10 +154,10 @@ public struct HomeVerification {
       return say(.note, subject, "was shown as \(shown.spoken); no round was completed under it yet")
     }
     let signers = witness.signers(in: plan.verificationKeys).count
-    guard witness.plan == hash, signers >= plan.aggregation.threshold, witness.attempt.session == session else {
-      return say(
-        .failed, subject,
-        "the partners' signatures under its head do not hold: \(signers) of at least \(plan.aggregation.threshold)")
+    // What convinced this partner, and all that it was shown: of a drawn graph its holders' signatures, not every survivor's.
+    let needed = plan.aggregation.signaturesForPartner
+    guard witness.plan == hash, signers >= needed, witness.attempt.session == session else {
+      return say(.failed, subject, "the partners' signatures under its head do not hold: \(signers) of at least \(needed)")
     }
     guard shown.goesOn(from: witness.head) else {
       return say(

@@ -37,7 +37,7 @@ extension RoundRunner {
       switch try decode(received) {
       case .failure(let reason): phase = .refused(reason: reason.sentence)
       case .success(let message):
-        let stage = engine.stageProgress?.stage
+        let stage = engine.openStage
         let shown = engine.advertisedLedger(of: ParticipantID(received.participant))
         let (verdict, following) = engine.receive(message, from: ParticipantID(received.participant), time: time)
         actions += following

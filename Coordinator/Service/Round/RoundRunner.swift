@@ -122,7 +122,7 @@ final class RoundRunner {
   var end: RunEnd? { engine.end }
   var openAttempt: AttemptKey? { engine.openAttempt.map { AttemptKey($0) } }
   var refusals: [String: Int] { engine.refusals }
-  var openStage: AggregationStage? { engine.stageProgress?.stage }
+  var openStage: AggregationStage? { engine.openStage }
 
   /// What became of a message; `nil` when it is not known.
   func phase(of key: UploadKey, participant: UInt32) -> (digest: Digest, phase: UploadPhase)? {

@@ -48,7 +48,7 @@ extension RoundRunner {
 
   /// Names of those who were asked in the open stage and have not answered.
   var awaitedPartners: [String] {
-    guard let stage = engine.stageProgress?.stage else { return [] }
+    guard let stage = engine.openStage else { return [] }
     func senders(_ kind: UInt32) -> Set<UInt32> {
       Set(phases.filter { $0.key.kind == kind && $0.value.phase == .accepted }.map(\.key.participant))
     }

@@ -140,6 +140,12 @@ extension TrainingPlan {
     guard aggregation.isSecure else {
       throw PlanError("'aggregation.graph' stands in a plan without secure aggregation; expected no graph")
     }
+    let proof = aggregation.signaturesForProof(partners: roster.count)
+    guard aggregation.minimumSurvivors >= proof else {
+      throw PlanError(
+        "its sums may hold \(aggregation.minimumSurvivors) of \(roster.count) partners, too few for a proof of who was in them: in a drawn graph with \(aggregation.colluders) colluding partners that takes \(proof) signatures; expected minimumSurvivors \(proof) or more"
+      )
+    }
     let bits = DrawnGraphSolver.securityBits(
       participants: roster.count, holders: graph.holders, maskDraws: graph.maskDraws, threshold: aggregation.threshold,
       minimumSurvivors: aggregation.minimumSurvivors, corrupt: aggregation.colluders)

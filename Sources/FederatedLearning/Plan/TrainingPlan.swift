@@ -127,6 +127,10 @@ public struct AggregationPolicy: Sendable, Equatable, Codable {
   /// Among how many of `partners` the t are that must help to open a secret: all, or those that each partner draws.
   public func holders(of partners: Int) -> Int { graph?.holders ?? partners }
 
+  /// Signatures of survivors that convince one partner of its own attempt, its own among them: t; in a drawn graph t of its holders
+  /// and, since it is none of them, its own.
+  public var signaturesForPartner: Int { graph == nil ? threshold : threshold + 1 }
+
   /// Signatures of survivors that prove to a third party who was in a sum. In the complete graph t; in a drawn one t are
   /// witnesses for one partner only, and more than (n + c)/2 are asked for: no second set finds as many honest signers.
   public func signaturesForProof(partners: Int) -> Int {

@@ -120,13 +120,19 @@ public struct CoordinatorEngine: Sendable {
   /// (`LedgerHead.afterCharge`).
   public func advertisedLedger(of participant: ParticipantID) -> LedgerHead? { current?.ledgers[participant] }
 
+  /// The open stage; `nil` between attempts, and once the sum is being opened. Found at once, unlike all of `stageProgress`.
+  public var openStage: AggregationStage? {
+    guard let current, !current.isClosed, end == nil else { return nil }
+    return aggregator.map(\.stage) ?? .maskedInput
+  }
+
   /// How the open stage stands; `nil` between attempts, and once the sum is being opened.
   ///
   /// `answered` have done their part, `awaited` may still do it, and with `needed` answers the attempt can go on.
   public var stageProgress: (stage: AggregationStage, generation: Int, answered: Int, awaited: Int, needed: Int)? {
     guard let current, !current.isClosed, end == nil else { return nil }
     if let aggregator, let stage = aggregator.stage {
-      return (stage, generation, aggregator.answeredCount, aggregator.awaited.count, aggregator.needed)
+      return (stage, generation, aggregator.answeredCount, aggregator.awaitedCount, aggregator.needed)
     }
     return (
       .maskedInput, generation, current.inputCount, plan.roster.count - current.inputCount - current.refused.count,

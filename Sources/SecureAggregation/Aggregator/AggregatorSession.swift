@@ -31,6 +31,8 @@ public struct AggregatorSession: Sendable {
   private let setting: AggregatorSetting
   // Who has left, or was found lying: nothing is taken from them or sent to them.
   private var gone: Set<ParticipantID> = []
+  // Who is still to answer the open stage. Kept, for counting it anew with every message takes ten thousand participants seconds.
+  private var open: Set<ParticipantID>
 
   /// How often a message was refused, by reason.
   public private(set) var refusals: [AggregatorRefusal: Int] = [:]
@@ -48,6 +50,7 @@ public struct AggregatorSession: Sendable {
     try parameters.check(roster: roster)
     setting = AggregatorSetting(parameters: parameters, context: context, roster: roster)
     state = .advertiseKeys(AggregatorAdvertiseKeys())
+    open = Set(parameters.participants)
   }
 
   /// The open stage; `nil` when the attempt is over.
@@ -63,14 +66,13 @@ public struct AggregatorSession: Sendable {
   }
 
   /// Who has not yet answered the open stage and has not left, ascending.
-  public var awaited: [ParticipantID] {
-    expected.filter { !gone.contains($0) && !hasAnswered($0) }
-  }
+  public var awaited: [ParticipantID] { open.sorted() }
+
+  /// How many they are.
+  public var awaitedCount: Int { open.count }
 
   /// Whether nobody is awaited: waiting longer changes nothing.
-  public var isStageComplete: Bool {
-    stage != nil && expected.allSatisfy { gone.contains($0) || hasAnswered($0) }
-  }
+  public var isStageComplete: Bool { stage != nil && open.isEmpty }
 
   /// Whether enough have answered for `closeStage` to go on instead of aborting.
   ///
@@ -141,13 +143,14 @@ public struct AggregatorSession: Sendable {
       refusals[refusal, default: 0] += 1
       return .refused(refusal)
     }
+    open.remove(sender)
     return .accepted
   }
 
   /// `participant` has left: it is not waited for, and what it sends later is refused. What it has sent already in the
   /// open stage still counts, except that a participant that leaves before the shares are handed out is left out.
   public mutating func drop(_ participant: ParticipantID) {
-    gone.insert(participant)
+    leave(participant)
     switch state {
     case .advertiseKeys(var stage):
       state = .over
@@ -161,6 +164,11 @@ public struct AggregatorSession: Sendable {
     }
   }
 
+  private mutating func leave(_ participant: ParticipantID) {
+    gone.insert(participant)
+    open.remove(participant)
+  }
+
   /// Ends the open stage and begins the next one; aborts when too few have answered.
   ///
   /// - Parameter threads: on how many threads masks are expanded when the last stage closes.
@@ -169,6 +177,7 @@ public struct AggregatorSession: Sendable {
     precondition(stage != nil, "an attempt that is over has no stage to close")
     guard canProceed else { return abort(.tooFewParticipants, suspects: suspects) }
     state = .over
+    defer { open = Set(expected).subtracting(gone) }
     switch closing {
     case .advertiseKeys(let stage):
       let next = stage.close(setting)
@@ -203,6 +212,7 @@ public struct AggregatorSession: Sendable {
 
   private mutating func abort(_ reason: AbortReason, suspects: [ParticipantID]) -> AggregatorAction {
     state = .over
+    open = []
     let abort = Abort(context: setting.context, reason: reason, suspects: suspects)
     return .abort(abort, recipients: setting.parameters.participants.filter { !gone.contains($0) })
   }
@@ -246,7 +256,7 @@ public struct AggregatorSession: Sendable {
       guard case .unmaskResponse(let message) = message else { Self.wrongStage() }
       defer { state = .unmask(stage) }
       let refusal = stage.take(message, setting)
-      if refusal == .shareNotCommitted { gone.insert(message.participant) }
+      if refusal == .shareNotCommitted { leave(message.participant) }
       return refusal
     case .over: Self.wrongStage()
     }

@@ -39,6 +39,11 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Partners that may collude with the coordinator.") var colluders = 1
   @Option(help: "Shamir threshold t; by default ⌊2n/3⌋ + 1.") var threshold: Int?
   @Option(help: "The fewest partners in a sum.") var minimumSurvivors: Int?
+  @Option(
+    help:
+      "Between whom shares and masks pass: complete, drawn, or auto: drawn where it at least halves the shares, as the coordinator takes it."
+  )
+  var graph = GraphChoice.automatic.rawValue
   @Option(help: "The most partners that hold data of one user.") var maxPartnersPerUser = 1
   @Option(help: "Share of the budget for one noised evaluation.") var evaluationShare = 0.02
   @Option(help: "Extra attempts that the budget pays for.") var reserveAttempts = 0
@@ -110,8 +115,12 @@ struct PlanCommand: ParsableCommand {
     }
     guard delta > 0, delta < 1 else { throw fail("delta", "\(delta)", "a number above 0 and below 1, such as 1e-6") }
     if let users, !(1...1 << 40).contains(users) { throw fail("users", "\(users)", "a whole number from 1 to 2^40") }
-    guard (2...1000).contains(partners) else {
-      throw fail("partners", "\(partners)", "2 to 1000, at least 3 with distributed noise")
+    guard let graphChoice = GraphChoice(rawValue: graph) else {
+      throw fail("graph", "'\(graph)'", GraphChoice.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    let most = graphChoice == .complete ? 1000 : TrainingPlan.drawnPartnersMax
+    guard (2...most).contains(partners) else {
+      throw fail("partners", "\(partners)", "2 to \(most), at least 3 with distributed noise")
     }
     guard rate > 0, rate <= 1 else { throw fail("rate", "\(rate)", "a rate above 0 and at most 1") }
     guard history >= 1, history.isFinite, zipf >= 0, zipf <= 10 else {
@@ -161,6 +170,7 @@ struct PlanCommand: ParsableCommand {
     question.rate = rate
     question.noise = mode
     question.colluders = colluders
+    question.graph = graphChoice
     question.threshold = threshold
     question.minimumSurvivors = minimumSurvivors
     question.partnersPerUser = maxPartnersPerUser
@@ -187,7 +197,7 @@ private struct PlanText {
       "ε ≤ \(number(a.epsilonPlanned)) at δ = \(a.delta) for all \(a.rounds) releases (cap \(number(a.epsilonCap)))",
       "z = \(number(a.noiseMultiplier)) over all training releases; users over noise N/z = \(Int(a.usersOverNoise.rounded()))",
       "threshold \(a.threshold), at least \(a.minimumSurvivors) partners in a sum, \(a.colluders) may collude; sampling rate \(a.samplingRate), expected cohort \(number(a.expectedCohort))",
-      "",
+      graph, "",
     ]
     var table = TextTable(header: ["release", "times", "entries", "Δ²", "σ²", "z", "bits", "noise on an entry"])
     for release in a.releases {
@@ -216,6 +226,14 @@ private struct PlanText {
       "          (\(a.costsMeasured))",
     ]
     return lines.joined(separator: "\n")
+  }
+
+  private var graph: String {
+    guard let graph = answer.graph else {
+      return "complete graph: every partner deals shares to, and shares masks with, all others"
+    }
+    return
+      "drawn graph: every partner draws k = \(graph.holders) holders, t = \(answer.threshold) of them open a secret; masks with the first m = \(graph.maskDraws) and with whoever drew it so"
   }
 
   private func number(_ value: Double) -> String { Text.significant(value) }

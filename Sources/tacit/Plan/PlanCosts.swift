@@ -19,10 +19,16 @@ struct PlanCosts: Encodable, Sendable, Equatable {
   /// How the constants were measured.
   static let measured =
     "CPU constants of one core of a 2-core x86-64 machine: `tacit bench aggregation` (10 x 1,000,000 and 40 x 100,000 entries), "
-    + "`tacit simulate --data synthetic:10000x600x7` per algorithm; bytes beside the vectors from the same runs with 7 and 20 partners"
+    + "`tacit simulate --data synthetic:10000x600x7` per algorithm; bytes beside the vectors from the same runs with 7 and 20 partners, of drawn "
+    + "graphs with 60 and 120"
 
   init(_ plan: TrainingPlan, algorithm: any FederatedAlgorithm, usersPerPartner: Double) {
-    let peers = Double(plan.roster.count - 1)
+    let others = Double(plan.roster.count - 1)
+    // Whom a partner deals shares to, and with whom it shares masks: all others, or in a drawn graph k and about 2m of them.
+    let graph = plan.aggregation.graph
+    let peers = graph.map { Double($0.holders) } ?? others
+    let maskPeers =
+      graph.map { others * (1 - (1 - Double($0.maskDraws) / others) * (1 - Double($0.maskDraws) / others)) } ?? others
     var model = algorithm.initialModel(seed: 0).tensors.values.reduce(0) { $0 + 4 * $1.values.count }
     var (up, down, partner, coordinator) = (0.0, 0.0, 0.0, 0.0)
     var (largestUp, largestDown) = (0.0, 0.0)
@@ -31,14 +37,14 @@ struct PlanCosts: Encodable, Sendable, Equatable {
       let sent =
         Double(RingVector.packedByteCount(count: release.dimension, modulusBits: release.modulusBits))
         + (plan.aggregation.isSecure ? 900 + 318 * peers : 500)
-      let received = Double(model) + (plan.aggregation.isSecure ? 2550 + 899 * peers : 1700)
+      let received = Double(model) + (plan.aggregation.isSecure ? Self.bytesDown(others: others, holders: graph?.holders) : 1700)
       up += sent
       down += received
       largestUp = max(largestUp, sent)
       largestDown = max(largestDown, received)
       if plan.aggregation.isSecure {
-        partner += Self.secondsPerEntryAndPeer * entries * peers + Self.secondsPerPeer * peers
-        coordinator += 1.5e-9 * entries * (peers + 1) + 1.6e-5 * (peers + 1) * (peers + 1)
+        partner += Self.secondsPerEntryAndPeer * entries * maskPeers + Self.secondsPerPeer * peers
+        coordinator += 1.5e-9 * entries * (others + 1) + 1.6e-5 * (others + 1) * (peers + 1)
       }
       partner += usersPerPartner * release.samplingRate * (Self.trainingSeconds[plan.algorithm.name] ?? 5e-6)
       coordinator += 2.5e-7 * entries
@@ -51,6 +57,13 @@ struct PlanCosts: Encodable, Sendable, Equatable {
     bytesDown = Int(down)
     partnerSeconds = partner
     coordinatorSeconds = coordinator
+  }
+
+  /// Beside the model. Of a drawn graph all advertisements come, and the shares, paths and signatures of k partners.
+  private static func bytesDown(others: Double, holders: Int?) -> Double {
+    guard let holders else { return 2550 + 899 * others }
+    let count = Double(holders)
+    return 800 + 311 * others + count * (395 + 34 * log2(count))
   }
 
   private static let secondsPerEntryAndPeer = 6.5e-10

@@ -25,7 +25,8 @@ struct PlanSettingsText {
     if let threshold = question.threshold { lines.append("threshold: \(threshold)") }
     if let minimum = question.minimumSurvivors { lines.append("minimum-partners: \(minimum)") }
     lines += [
-      "colluders: \(question.colluders)", "attempts: \(question.attempts)", "reserve-attempts: \(question.reserveAttempts)",
+      "colluders: \(question.colluders)", "graph: \(question.graph.rawValue)", "attempts: \(question.attempts)",
+      "reserve-attempts: \(question.reserveAttempts)",
     ]
     return lines.joined(separator: "\n") + "\n"
   }

@@ -19,6 +19,8 @@ struct PlanQuestion: Sendable {
   var colluders = 1
   var threshold: Int?
   var minimumSurvivors: Int?
+  /// Between whom shares and masks pass; drawn where it is worth it.
+  var graph = GraphChoice.automatic
   var partnersPerUser = 1
   var evaluationShare = 0.02
   var attempts = 3
@@ -60,6 +62,8 @@ struct PlanAnswer: Encodable, Sendable {
   let threshold: Int
   let minimumSurvivors: Int
   let colluders: Int
+  /// k and m of the drawn graph; left out for the complete one.
+  let graph: DrawnGraphPolicy?
   let itemCount: Int
   let rounds: Int
   let samplingRate: Double
@@ -118,7 +122,8 @@ enum Planner {
       epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta, parameters: parameters), delta: question.delta,
       users: question.users,
       partners: question.partners, threshold: plan.aggregation.threshold, minimumSurvivors: plan.aggregation.minimumSurvivors,
-      colluders: plan.aggregation.colluders, itemCount: question.items, rounds: plan.releases.count, samplingRate: question.rate,
+      colluders: plan.aggregation.colluders, graph: plan.aggregation.graph, itemCount: question.items,
+      rounds: plan.releases.count, samplingRate: question.rate,
       expectedCohort: question.rate * Double(question.users), noiseMultiplier: z, usersOverNoise: signal, releases: releases,
       popularity: "\(question.popularity.source); \(Int(question.historyLength)) items in a history",
       costs: PlanCosts(plan, algorithm: algorithm, usersPerPartner: Double(question.users) / Double(question.partners)),
@@ -154,6 +159,7 @@ enum Planner {
     decisions.threshold = question.threshold
     decisions.minimumPartners = question.minimumSurvivors
     decisions.colluders = question.colluders
+    decisions.graph = question.graph
     decisions.attempts = question.attempts
     decisions.reserveAttempts = question.reserveAttempts
     return decisions
