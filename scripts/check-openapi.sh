@@ -36,6 +36,7 @@ for _ in $(seq 100); do
   sleep 0.2
 done
 address=$(sed -n 's/^Serving on //p' "$work/serve.out")
+cd "$work" # schemathesis leaves a folder where it runs
 "$work/venv/bin/st" run "$address/openapi.json" --max-examples "${OPENAPI_EXAMPLES:-100}"
 kill -TERM "$server"
 wait "$server"

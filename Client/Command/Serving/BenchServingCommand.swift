@@ -22,7 +22,8 @@ struct BenchServingCommand: AsyncParsableCommand {
   @Argument(help: "Data, as `data import` reads them.") var path: String
   @Option(help: "als, mf, covariance, …") var algorithm = "als"
   @Option(help: "Requests per second.") var rate = 1000.0
-  @Option(help: "Seconds that are measured, after two that are not.") var seconds = 15.0
+  @Option(help: "Seconds that are measured.") var seconds = 15.0
+  @Option(help: "Seconds before them, in which users are read and solved for the first time.") var warmUp = 2.0
   @Option(help: "Connections that are kept open for lists.") var connections = 16
   @Option(help: "Events that are posted per second beside the lists, on connections of their own; each is synced to the disk.")
   var events = 10.0
@@ -31,7 +32,8 @@ struct BenchServingCommand: AsyncParsableCommand {
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func validate() throws {
-    guard rate > 0, rate <= 1e6, seconds > 0, seconds <= 3600, (1...1000).contains(connections), events >= 0,
+    guard rate > 0, rate <= 1e6, seconds > 0, seconds <= 3600, (0...3600).contains(warmUp), (1...1000).contains(connections),
+      events >= 0,
       events <= 1e5, (0...1).contains(lambda)
     else { throw ValidationError("a number is out of range: rate, seconds and connections are positive, lambda is from 0 to 1.") }
   }
@@ -89,7 +91,7 @@ struct BenchServingCommand: AsyncParsableCommand {
     let group = ServiceGroup(services: [server], logger: quiet)
     let running = Task { try await group.run() }
     guard let port = await ports.first(where: { _ in true }) else { return }
-    _ = await lists(port, data, seconds: 2, from: 1 << 40)
+    _ = await lists(port, data, seconds: warmUp, from: 1 << 40)
     let before = (LoadGenerator.processCPU(), models.cacheStatistics)
     let halfway =
       swap
