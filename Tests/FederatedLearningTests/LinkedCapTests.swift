@@ -37,7 +37,7 @@ internal import Testing
       try ledger.charge(LedgerWorld.request(round, session: "s", event: .accounted(event), plan: hash))
     }
 
-    /// δ₀ at ε, and no more than that: from the definition for one Gaussian, else by divergences of the plan's releases.
+    /// δ₀ at ε, and no more than that: from the definition for one Gaussian, else by divergences or the loss distribution of the plan's releases.
     func reserved(_ epsilon: Double, _ kind: Kind) throws -> Double {
       switch kind {
       case .mixed: return 0
@@ -50,7 +50,8 @@ internal import Testing
         return exact(epsilon, low)
       case .sampled:
         let all = try PrivacyLossSummary([.repeated(event: event, count: file.plan.releases.count)])
-        return RenyiAccountant().upperDelta(all, epsilon: epsilon)
+        return min(
+          RenyiAccountant().upperDelta(all, epsilon: epsilon), LossDistributionAccountant().upperDelta(all, epsilon: epsilon))
       }
     }
 

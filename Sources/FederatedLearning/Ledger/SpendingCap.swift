@@ -96,7 +96,8 @@ public struct SpendingCap: Sendable {
       orders.map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: delta) }.max() ?? .infinity
     }
     let gaussians = firsts.count { $0.composition == .gaussian }
-    let needed = { (room: Double) -> Double in
+    let needed = { (epsilon: Double) -> Double in
+      let room = firsts.reduce(budget.delta) { $1.composition == .divergences ? $0 : $0 - $1.delta(epsilon: epsilon) }
       guard room > 0 else { return .infinity }
       // Several plans of which all are Gaussian have an exact curve, adaptively chosen too (Smith, Thakurta 2022). That is a third way
       // for things to go, which shares what is left with the second. Which ways there are must not hang on a ledger that begins later:
@@ -106,19 +107,24 @@ public struct SpendingCap: Sendable {
         ? AnalyticGaussianAccountant().upperEpsilon(summary, delta: room / 2)
         : divergences(room / 2)
     }
-    // What is left at the cap's own ε decides. For people who ask which cap would do, steps go on to larger ones, which leave more of δ.
-    var step = budget.epsilon
-    while true {
-      let room = firsts.reduce(budget.delta) { $1.composition == .divergences ? $0 : $0 - $1.delta(epsilon: step) }
-      let value = needed(room)
-      let next = max(step * Self.step, firsts.compactMap(\.cap?.epsilon).max() ?? 0)
-      if value <= next || room > 0.9 * budget.delta || next > 1e6 { return step == budget.epsilon ? value : max(step, value) }
-      step = next
+    // What is left at the cap's own ε decides: one question where a charge is allowed.
+    let own = needed(budget.epsilon)
+    if holds(own) { return own }
+    // People may ask how far above it the charges are. A larger ε leaves more of δ, so that less is needed.
+    var low = budget.epsilon
+    var high = max(divergences(budget.delta), low * (1 + 1e-6))
+    guard high.isFinite else { return .infinity }
+    while needed(high) > high {
+      low = high
+      high *= 2
+      guard high < 1e6 else { return .infinity }
     }
+    while high - low > high * 1e-7 {
+      let middle = (low + high) / 2
+      if needed(middle) > middle { low = middle } else { high = middle }
+    }
+    return high
   }
-
-  /// From one larger cap to the next.
-  private static let step = 1.02
 
   /// By which theorem charges of one plan compose against a cap.
   private enum Composition {
