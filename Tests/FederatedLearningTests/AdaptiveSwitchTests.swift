@@ -286,7 +286,7 @@ internal import Testing
       let events = { (z: Double) in [PrivacyEvent](repeating: try AdaptiveSwitchTests.release(z, rate: rate), count: count) }
       guard fits(try events(100)) else { return nil }
       var (low, high) = (0.05, 100.0)
-      while high - low > 1e-6 * high {
+      while high - low > 1e-3 * high {
         let middle = (low * high).squareRoot()
         if fits(try events(middle)) { high = middle } else { low = middle }
       }
