@@ -206,7 +206,7 @@ extension FaultTests {
 
     /// Where a whole run says one of the numbers in bytes; what it says in words fails at once.
     private func findings(noise: String, clipQuantile: Double?) async throws -> Set<String> {
-      var shape = FederationShape(partners: 3, users: 8209, items: 50, rounds: 2, noise: noise)
+      var shape = FederationShape(partners: 3, users: 8317, items: 50, rounds: 2, noise: noise)
       shape.nominalUsers = 8000
       shape.clipQuantile = clipQuantile
       let federation = try LiveFederation(try await FederationTemplates.shared.template(shape))
