@@ -13,7 +13,7 @@ public enum PlanSettings {
   static let catalogue = Setting<String>.path(
     "catalogue", .required, help: "The public list of items: items.tsv or items.csv, relative to the settings file.")
   static let algorithm = Setting<AlgorithmName>.choice(
-    "algorithm", .default("mf"), help: "What is trained; auto lets users over noise decide.")
+    "algorithm", .default("mf"), help: "What is trained; auto lets users over noise and the catalogue decide.")
   static let parameters = Setting<[String]>.words(
     "parameters", .optional, help: "Parameters of the algorithm as name=number, for instance dimension=16.")
   static let rounds = Setting<Int>.integer(
@@ -140,7 +140,7 @@ public struct PlanMaker {
     decisions.search = settings[ifSet: known.search]
     decisions.suite = settings[known.suite].suite(probe: probe).rawValue
     let choice: AlgorithmChoice?
-    (decisions, choice) = try decisions.choosingAlgorithm()
+    (decisions, choice) = try decisions.choosingAlgorithm(itemCount: catalogue.count)
     if settings[ifSet: known.task] == nil { decisions.task = "\(decisions.algorithm) for \(state.task.name)" }
     let partners = try chosen(settings[ifSet: known.partners], path)
     let caps = try numbers(settings[ifSet: known.maximumUsersOf] ?? [], of: "maximum-users-of", path)

@@ -3,16 +3,28 @@ import FederatedLearning
 import Recommender
 import Testing
 
-/// `auto`: users over noise decide, and a sentence says so.
+/// `auto`: users over noise and the catalogue decide, and a sentence says so.
 @Suite struct AlgorithmChoiceTests {
-  @Test(
-    arguments: [
-      (nil, "als"), (0, "popularity"), (999.9, "popularity"), (1000, "hybrid"), (30_000, "hybrid"), (30_001, "covariance"),
-    ] as [(Double?, String)])
-  func `users over noise decide`(_ usersOverNoise: Double?, _ name: String) {
-    let choice = AlgorithmChoice(usersOverNoise: usersOverNoise)
-    #expect(choice.algorithm == name && AlgorithmRegistry.names.contains(choice.algorithm))
-    if let usersOverNoise { #expect(choice.reason.contains("N/z = \(Int(usersOverNoise))")) }
+  struct Case: Sendable {
+    let usersOverNoise: Double?
+    let items: Int
+    let name: String
+  }
+
+  static let cases = [
+    Case(usersOverNoise: nil, items: 600, name: "als"), Case(usersOverNoise: 0, items: 600, name: "popularity"),
+    Case(usersOverNoise: 999.9, items: 600, name: "popularity"), Case(usersOverNoise: 1000, items: 600, name: "hybrid"),
+    Case(usersOverNoise: 2999, items: 600, name: "hybrid"), Case(usersOverNoise: 3000, items: 600, name: "covariance"),
+    // The head at 8,379 is of 1,054 items.
+    Case(usersOverNoise: 8379, items: 2400, name: "covariance"), Case(usersOverNoise: 8379, items: 3706, name: "hybrid"),
+    Case(usersOverNoise: 60_000, items: 3706, name: "covariance"), Case(usersOverNoise: 60_000, items: 100_000, name: "hybrid"),
+  ]
+
+  @Test("users over noise and the length of the catalogue decide", arguments: cases)
+  func chosen(one: Case) {
+    let choice = AlgorithmChoice(usersOverNoise: one.usersOverNoise, itemCount: one.items)
+    #expect(choice.algorithm == one.name && AlgorithmRegistry.names.contains(choice.algorithm))
+    if let found = one.usersOverNoise { #expect(choice.reason.contains("N/z = \(Int(found))")) }
   }
 
   private func made(_ change: (inout PlanDecisions) -> Void) throws -> TrainingPlan {
@@ -31,8 +43,8 @@ import Testing
   }
 
   @Test func `the plan names what was chosen, with its parameters`() throws {
-    // z of ε = 4, δ = 10⁻⁶ is 1.19: 6,000 users are 5,040 over noise, 600 are 504 and 60,000 are 50,400.
-    for (users, name) in [(600, "popularity"), (6000, "hybrid"), (60_000, "covariance")] {
+    // z of ε = 4, δ = 10⁻⁶ is 1.19: 600 users are 504 over noise, 2,000 are 1,680 and 60,000 are 50,400.
+    for (users, name) in [(600, "popularity"), (2000, "hybrid"), (60_000, "covariance")] {
       let plan = try made { decisions in
         decisions.nominalUsers = users
         decisions.epsilon = 4

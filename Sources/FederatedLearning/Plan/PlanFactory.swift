@@ -85,7 +85,7 @@ public enum PlanFactory {
     _ decisions: PlanDecisions, catalogue: Catalogue, roster: [RosterEntry], coordinatorKey: String, session: SessionID
   ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = roster.count
-    let decisions = try decisions.choosingAlgorithm().decisions
+    let decisions = try decisions.choosingAlgorithm(itemCount: catalogue.count).decisions
     var given = decisions.parameters
     if let halfLife = decisions.halfLife { given["half-life"] = halfLife }
     let parameters = try AlgorithmRegistry.resolve(

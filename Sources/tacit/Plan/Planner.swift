@@ -86,7 +86,7 @@ struct PlanAnswer: Encodable, Sendable {
 enum Planner {
   /// - Throws: `PlanError`, `InvalidHyperparameter` or `PlanQuestionError`.
   static func answer(_ question: PlanQuestion) throws -> PlanAnswer {
-    let choice = try decisions(question).choosingAlgorithm().choice
+    let choice = try decisions(question).choosingAlgorithm(itemCount: question.items).choice
     var question = question
     if let choice { question.algorithm = choice.algorithm }
     let (plan, algorithm) = try plan(question)

@@ -59,7 +59,7 @@ struct Experiment {
     _ settings: SimulationSettings, _ dataset: Dataset, _ notes: inout [String]
   ) throws -> SimulationSettings {
     let choice: AlgorithmChoice?
-    do { choice = try decisions(settings, dataset).choosingAlgorithm().choice } catch {
+    do { choice = try decisions(settings, dataset).choosingAlgorithm(itemCount: dataset.itemCount).choice } catch {
       throw CommandFailure(.configuration, "\(error)")
     }
     guard let choice else { return settings }
