@@ -388,4 +388,30 @@ internal import Testing
       }
     }
   }
+
+  @Test func `a cap that is changed keeps the order of the first one, so that small steps add nothing`() throws {
+    let file = try First(rate: 0.05, rounds: 10, epsilon: 3, isMixed: true).file()
+    let plan = SHA256.hash(file.bytes)
+    let event = try #require(file.plan.releases[0].event(file.plan.privacy))
+    let (ledger, _) = try LedgerWorld.ledger()
+    try ledger.charge(try LedgerWorld.request(0, event: .accounted(event), plan: plan))
+    let plans = [plan: file.plan, LedgerWorld.plan: file.plan]
+    let events = [PrivacyEvent](repeating: try Self.release(3, rate: 0.2), count: 8)
+    let second = events.map { (plan: LedgerWorld.plan, event: ChargedEvent.accounted($0)) }
+    let all = try PrivacyLossSummary([event] + events)
+    let first = try PrivacyBudget(epsilon: 3, delta: Self.delta)
+    let kept = RenyiAccountant(orders: [try Self.order(of: file.plan, epsilon: first.epsilon)])
+    var orders = Set<Double>()
+    for epsilon in [2.5, 3, 3.2, 3.6, 4, 6, 12] {
+      let cap = SpendingCap(try PrivacyBudget(epsilon: epsilon, delta: Self.delta), first: first, plans: plans)
+      #expect(cap.epsilon(of: ledger.state, and: second) == kept.upperEpsilon(all, delta: Self.delta))
+      #expect(cap.knowing(plans).epsilon(of: ledger.state, and: second) == cap.epsilon(of: ledger.state, and: second))
+      // Charges of the first plan alone too, more than it lists.
+      let more = [(plan: Digest, event: ChargedEvent)](repeating: (plan, .accounted(event)), count: 30)
+      let summary = try PrivacyLossSummary([PrivacyEvent](repeating: event, count: 31))
+      #expect(cap.epsilon(of: ledger.state, and: more) == kept.upperEpsilon(summary, delta: Self.delta))
+      orders.insert(try Self.order(of: file.plan, epsilon: epsilon))
+    }
+    #expect(orders.count > 3, "caps whose own orders are all one would show nothing: \(orders)")
+  }
 }

@@ -60,7 +60,7 @@ final class ActiveTask {
     if stored.end == nil { try opened.ledger.noteSearch(of: plan, hash: stored.hash, time: time) }
     engine = try PartnerEngine(
       planFile: file, participant: ParticipantID(enrolment.participant), signingKey: keys.identity, shard: shard,
-      algorithm: algorithm, ledger: opened.ledger, cap: record.cap,
+      algorithm: algorithm, ledger: opened.ledger, cap: record.cap, firstCap: record.ledger.firstCap,
       earlierPlans: plans, journal: store, linked: group, workers: workers)
     planFile = file
     hash = stored.hash
@@ -102,9 +102,10 @@ final class ActiveTask {
     return PartnerShard(interactions: data.train.selecting(users: kept), heldOut: isEvaluated ? kept.map { heldOut[$0] } : [])
   }
 
-  func set(cap: PrivacyBudget?) {
-    self.cap = cap
-    engine.setCap(cap)
+  /// A person may have changed it since the last attempt.
+  func setCap(of ledger: OwnLedgerRecord?) {
+    cap = ledger?.cap
+    engine.setCap(cap, first: ledger?.firstCap)
   }
 }
 

@@ -35,8 +35,7 @@ extension PartnerHost {
     }
     task.cursor = cursor
     task.engine.isPaused = try store.isPaused
-    // A person may have changed it since the last attempt.
-    task.set(cap: try store.dataSet(task.dataSet)?.cap)
+    task.setCap(of: try store.dataSet(task.dataSet)?.ledger)
     if case .roundStart = message { try task.takeNewEvents(from: store) }
     let actions = task.engine.receive(message, continuation: continuation, random: &random, time: now)
     note(message, task)

@@ -93,15 +93,15 @@ public enum Joining {
     }
     if let cap = cap ?? record.cap {
       let ledger = try OwnLedger.read(home.ledger(of: record.ledger.name), key: review.enrolment.identity)
-      let spent = review.spent(ledger, of: record.ledger.name, cap: cap)
+      let spent = review.spent(ledger, of: record.ledger, cap: cap)
       // A cap that is too small from the start is warned of by the review; one that is used up leaves nothing to decide.
-      if spent > 0, let least = review.leastEpsilon(after: ledger, of: record.ledger.name, cap: cap), least > cap.epsilon {
+      if spent > 0, let least = review.leastEpsilon(after: ledger, of: record.ledger, cap: cap), least > cap.epsilon {
         throw PartnerError(
           .usage,
           "the ledger '\(record.ledger.name)', which counts the users of '\(record.name)', has spent \(PlanReview.epsilonText(spent)) of its cap of ε = \(cap.epsilon): not one release of this plan fits, so that there is nothing to join"
         )
       }
-      let after = review.epsilon(after: ledger, of: record.ledger.name, cap: cap)
+      let after = review.epsilon(after: ledger, of: record.ledger, cap: cap)
       if !inPart, !PlanReview.fits(after, cap) {
         throw PartnerError(
           .usage,

@@ -81,7 +81,8 @@ public struct PlanReview: Sendable {
     self.linked = linked
     let hash = self.hash
     self.dataSets = dataSets.map { record, ledger in
-      let question = Question(plan: plan, hash: hash, plans: plans, linked: linked[record.ledger.name])
+      let question = Question(
+        plan: plan, hash: hash, plans: plans, linked: linked[record.ledger.name], firstCap: record.ledger.firstCap)
       return Self.spending(record, ledger, question, proposed: cap)
     }
     objections = Self.objections(plan, roster, enrolment)
@@ -174,20 +175,24 @@ public struct PlanReview: Sendable {
   }
 
   /// What every release of the plan that is still to come, charged once, needs of a cap with all that stands; infinite without noise.
-  func epsilon(after ledger: LedgerState?, of name: DataSetName, cap: PrivacyBudget) -> Double {
-    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).epsilon(after: ledger, cap: cap)
+  func epsilon(after ledger: LedgerState?, of record: OwnLedgerRecord, cap: PrivacyBudget) -> Double {
+    question(of: record).epsilon(after: ledger, cap: cap)
   }
 
   /// What is spent of a cap before the plan: by the ledger, or with those that it is linked with.
-  func spent(_ ledger: LedgerState?, of name: DataSetName, cap: PrivacyBudget) -> Double {
+  func spent(_ ledger: LedgerState?, of record: OwnLedgerRecord, cap: PrivacyBudget) -> Double {
     let own = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
-    guard let elsewhere = linked[name]?.charged, !elsewhere.ledgers.isEmpty else { return own }
-    return SpendingCap(cap, plans: plans).knowing(elsewhere.plans).epsilon(of: ledger, elsewhere: elsewhere.ledgers)
+    guard let elsewhere = linked[record.name]?.charged, !elsewhere.ledgers.isEmpty else { return own }
+    return SpendingCap(cap, first: record.firstCap, plans: plans).knowing(elsewhere.plans).epsilon(of: ledger, elsewhere: elsewhere.ledgers)
   }
 
   /// The same with the cheapest release of the plan only; `nil` for plans without noise.
-  func leastEpsilon(after ledger: LedgerState?, of name: DataSetName, cap: PrivacyBudget) -> Double? {
-    Question(plan: plan, hash: hash, plans: plans, linked: linked[name]).leastEpsilon(after: ledger, cap: cap)
+  func leastEpsilon(after ledger: LedgerState?, of record: OwnLedgerRecord, cap: PrivacyBudget) -> Double? {
+    question(of: record).leastEpsilon(after: ledger, cap: cap)
+  }
+
+  private func question(of record: OwnLedgerRecord) -> Question {
+    Question(plan: plan, hash: hash, plans: plans, linked: linked[record.name], firstCap: record.firstCap)
   }
 
   /// How a ledger's cap would count this plan: as the engine will when it charges.
@@ -196,6 +201,7 @@ public struct PlanReview: Sendable {
     let hash: Digest
     let plans: [Digest: TrainingPlan]
     let linked: LinkedReading?
+    let firstCap: PrivacyBudget?
 
     /// - Parameter cap: `nil` where none is set: the plan's own one is kept then.
     func epsilon(after ledger: LedgerState?, cap: PrivacyBudget?) -> Double {
@@ -232,7 +238,7 @@ public struct PlanReview: Sendable {
     private func needed(_ events: [PrivacyEvent], after ledger: LedgerState?, cap: PrivacyBudget?) -> Double {
       guard let budget = cap ?? plan.cap else { return .infinity }
       let elsewhere = linked?.charged ?? .nothing
-      return SpendingCap(budget, plans: plans).knowing(elsewhere.plans)
+      return SpendingCap(budget, first: firstCap, plans: plans).knowing(elsewhere.plans)
         .epsilon(of: ledger, and: events.map { (hash, .accounted($0)) }, elsewhere: elsewhere.ledgers)
     }
   }

@@ -33,6 +33,9 @@ public struct OwnLedgerRecord: Sendable {
   public let name: DataSetName
   /// The most that its users may ever spend, over all plans; the partner's own decision, `nil` until it is made.
   public let cap: PrivacyBudget?
+  /// The cap under which its first charges were made; `nil` while it was not charged or had no cap. All later caps are judged at the
+  /// order of this one (`SpendingCap`).
+  public let firstCap: PrivacyBudget?
   /// The longest head that this home has written of it.
   public let head: LedgerHead?
 }
@@ -237,7 +240,12 @@ extension PartnerStore {
     if let ledger { try set(cap: cap, ofLedger: ledger, in: database) }
   }
 
+  /// Before the first charge no result is known, so that a cap may still be any.
   private static func set(cap: PrivacyBudget, ofLedger ledger: String, in database: Database) throws {
+    try database.execute(
+      sql: """
+        UPDATE ledger SET firstEpsilon = capEpsilon, firstDelta = capDelta WHERE name = ? AND size > 0 AND firstEpsilon IS NULL
+        """, arguments: [ledger])
     try database.execute(
       sql: "UPDATE ledger SET capEpsilon = ?, capDelta = ? WHERE name = ?", arguments: [cap.epsilon, cap.delta, ledger])
   }
@@ -252,20 +260,24 @@ extension PartnerStore {
   }
 
   private static let dataSetQuery = """
-    SELECT dataSet.*, ledger.name AS ledgerName, capEpsilon, capDelta, size, head
+    SELECT dataSet.*, ledger.name AS ledgerName, capEpsilon, capDelta, firstEpsilon, firstDelta, size, head
     FROM dataSet JOIN ledger ON ledger.name = dataSet.ledger
     """
 
   private static func dataSet(_ row: Row) throws -> DataSetRecord {
     let head = (row["head"] as Data?).flatMap { LedgerHead(size: row["size"] as Int64, bytes: $0) }
+    let present = try cap(row)
+    let first = try cap(row, "firstEpsilon", "firstDelta") ?? (head == nil ? nil : present)
     return DataSetRecord(
       name: try DataSetName(row["name"]), catalogue: row["catalogue"], users: row["users"], events: row["events"],
       importedAt: row["importedAt"], removedAt: row["removedAt"],
-      ledger: OwnLedgerRecord(name: try DataSetName(row["ledgerName"]), cap: try cap(row), head: head))
+      ledger: OwnLedgerRecord(name: try DataSetName(row["ledgerName"]), cap: present, firstCap: first, head: head))
   }
 
-  private static func cap(_ row: Row) throws -> PrivacyBudget? {
-    guard let epsilon = row["capEpsilon"] as Double?, let delta = row["capDelta"] as Double? else { return nil }
+  private static func cap(
+    _ row: Row, _ epsilon: String = "capEpsilon", _ delta: String = "capDelta"
+  ) throws -> PrivacyBudget? {
+    guard let epsilon = row[epsilon] as Double?, let delta = row[delta] as Double? else { return nil }
     return try PrivacyBudget(epsilon: epsilon, delta: delta)
   }
 }

@@ -11,6 +11,7 @@ enum PartnerSchema {
     migrator.registerMigration("5: plans that gave way to another") { try $0.execute(sql: replacement) }
     migrator.registerMigration("6: the coordinator's ledger is followed") { try $0.execute(sql: following) }
     migrator.registerMigration("7: events that come while serving") { try $0.execute(sql: serving) }
+    migrator.registerMigration("8: the first cap of a ledger") { try $0.execute(sql: firstCap) }
     return migrator
   }
 
@@ -54,6 +55,12 @@ enum PartnerSchema {
     );
     CREATE INDEX servedEventByUser ON servedEvent (dataSet, user);
     CREATE UNIQUE INDEX servedEventByName ON servedEvent (dataSet, name) WHERE name IS NOT NULL;
+    """
+
+  /// The cap under which a ledger's first charges were made; NULL while the cap was not changed since.
+  private static let firstCap = """
+    ALTER TABLE ledger ADD COLUMN firstEpsilon REAL;
+    ALTER TABLE ledger ADD COLUMN firstDelta REAL;
     """
 
   private static let first = """

@@ -24,27 +24,32 @@ internal import Synchronization
 /// of each.
 public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
+  /// The cap whose order is kept.
+  private let first: PrivacyBudget
   private let plans: [Digest: Rule]
 
-  /// - Parameter plans: those that the charges may be of, by the hash of their bytes. Where several were charged and
-  ///   one of them is not here, no other is ever allowed.
-  public init(_ budget: PrivacyBudget, plans: [Digest: TrainingPlan]) {
-    self.budget = budget
-    self.plans = plans.mapValues { Rule($0) }
+  /// - Parameters:
+  ///   - first: under which the ledger's first charges were made, where the cap was changed since: one order for all caps of a ledger
+  ///     makes the promise that of the largest of them, whatever results they were changed for.
+  ///   - plans: those that the charges may be of, by the hash of their bytes. Where several were charged and
+  ///     one of them is not here, no other is ever allowed.
+  public init(_ budget: PrivacyBudget, first: PrivacyBudget? = nil, plans: [Digest: TrainingPlan]) {
+    self.init(budget, first: first ?? budget, rules: plans.mapValues { Rule($0) })
   }
 
-  private init(_ budget: PrivacyBudget, rules: [Digest: Rule]) {
+  private init(_ budget: PrivacyBudget, first: PrivacyBudget, rules: [Digest: Rule]) {
     self.budget = budget
+    self.first = first
     plans = rules
   }
 
   /// The same cap with more plans known: those of linked ledgers.
   public func knowing(_ more: [Digest: TrainingPlan]) -> SpendingCap {
-    SpendingCap(budget, rules: plans.merging(more.filter { plans[$0.key] == nil }.mapValues { Rule($0) }) { known, _ in known })
+    SpendingCap(budget, first: first, rules: plans.merging(more.filter { plans[$0.key] == nil }.mapValues { Rule($0) }) { known, _ in known })
   }
 
   /// What the charges need of this cap's ε, by the composition and at the order by which this cap is kept; 0 for none, infinite where it
-  /// could never be proven. They are allowed just when this `holds`; another cap may have another order, and so another value.
+  /// could never be proven. They are allowed just when this `holds`; a cap that is not `first` of the same ledger may have another order, and so another value.
   ///
   /// - Parameters:
   ///   - state: what stands there counts; a holder's own refunds are believed.
@@ -72,7 +77,7 @@ public struct SpendingCap: Sendable {
     }
     if firsts.contains(one), charges.allSatisfy({ $0.plan == one }) {
       // Nobody charges a plan that is not known: this is for people to read.
-      return plans[one]?.epsilon(of: summary, within: budget) ?? RenyiAccountant().upperEpsilon(summary, delta: budget.delta)
+      return plans[one]?.epsilon(of: summary, within: budget, order: first) ?? RenyiAccountant().upperEpsilon(summary, delta: budget.delta)
     }
     // A plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
     let units = plans.mapValues(\.partnersPerUser)
@@ -91,7 +96,7 @@ public struct SpendingCap: Sendable {
   private func epsilon(of summary: PrivacyLossSummary, after firsts: [Rule]) -> Double {
     // Whatever is released first, one of the first plans was charged before it and belongs to them ever after: its order is not chosen
     // by results, and all that comes later fits there.
-    let orders = Set(firsts.compactMap { $0.order(within: budget) })
+    let orders = Set(firsts.compactMap { $0.order(within: first) })
     let divergences = { (delta: Double) -> Double in
       orders.map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: delta) }.max() ?? .infinity
     }
@@ -168,12 +173,12 @@ public struct SpendingCap: Sendable {
     }
 
     /// What charges of this plan alone need of a cap.
-    func epsilon(of summary: PrivacyLossSummary, within cap: PrivacyBudget) -> Double {
+    func epsilon(of summary: PrivacyLossSummary, within cap: PrivacyBudget, order first: PrivacyBudget) -> Double {
       switch composition {
       case .gaussian where summary.isFullParticipation: AnalyticGaussianAccountant().upperEpsilon(summary, delta: cap.delta)
       case .distributions: LedgerEpsilonCache.epsilon(of: summary, delta: cap.delta, parameters: .fixedByPlan)
       case .gaussian, .divergences:
-        order(within: cap).map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: cap.delta) } ?? .infinity
+        order(within: first).map { RenyiAccountant(orders: [$0]).upperEpsilon(summary, delta: cap.delta) } ?? .infinity
       }
     }
 

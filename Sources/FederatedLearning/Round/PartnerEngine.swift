@@ -85,6 +85,7 @@ public struct PartnerEngine: ~Copyable {
   ///   - ledger: this partner's own ledger, over all plans and tasks that touched its data set.
   ///   - cap: the most that this partner lets its data set spend, over all plans; by default the plan's cap. The plan's
   ///     cap holds for the plan's own charges in any case.
+  ///   - firstCap: under which the ledger's first charges were made, where that was another one (`SpendingCap`).
   ///   - earlierPlans: by their hashes, the plans that the ledger may hold charges of.
   ///   - journal: the partner's durable memory; by default one that forgets with the process, for simulations.
   ///   - linked: other ledgers that count users of this shard; the cap counts their charges too.
@@ -94,7 +95,7 @@ public struct PartnerEngine: ~Copyable {
   ///   journal cannot be read.
   public init(
     planFile: PlanFile, participant: ParticipantID, signingKey: SigningKey, shard: PartnerShard,
-    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil,
+    algorithm: any FederatedAlgorithm, ledger: PrivacyLedger, cap: PrivacyBudget? = nil, firstCap: PrivacyBudget? = nil,
     earlierPlans: [Digest: TrainingPlan] = [:], journal: (any PartnerJournal)? = nil, linked: (any LinkedLedgers)? = nil,
     allowsUnmaskedSums: Bool = false, workers: Int = 1
   ) throws(PlanError) {
@@ -133,7 +134,7 @@ public struct PartnerEngine: ~Copyable {
     planHash = SHA256.hash(planFile.bytes)
     let plans = earlierPlans.merging([planHash: plan]) { $1 }
     self.plans = plans
-    self.cap = (cap ?? plan.cap).map { SpendingCap($0, plans: plans) }
+    self.cap = (cap ?? plan.cap).map { SpendingCap($0, first: firstCap, plans: plans) }
     planCap = plan.spendingCap(planHash)
     roster = plan.verificationKeys
     self.journal = journal
@@ -345,9 +346,11 @@ public struct PartnerEngine: ~Copyable {
 
   /// Sets what this partner lets its data set spend, over all plans; holds from the next charge on.
   ///
-  /// - Parameter cap: the plan's cap when `nil`.
-  public mutating func setCap(_ cap: PrivacyBudget?) {
-    self.cap = (cap ?? planFile.plan.cap).map { SpendingCap($0, plans: plans) }
+  /// - Parameters:
+  ///   - cap: the plan's cap when `nil`.
+  ///   - first: under which the ledger's first charges were made, where that was another one.
+  public mutating func setCap(_ cap: PrivacyBudget?, first: PrivacyBudget?) {
+    self.cap = (cap ?? planFile.plan.cap).map { SpendingCap($0, first: first, plans: plans) }
   }
 
   /// Whether one more attempt stays within what this partner allows, and within the plan's cap on the plan's own charges:
