@@ -146,7 +146,7 @@ extension PartnerStore {
       return ledger
     }
     guard let cap else { return ledger }
-    let standing = try Row.fetchOne(database, sql: "SELECT * FROM ledger WHERE name = ?", arguments: [ledger]).flatMap(Self.cap)
+    let standing = try Row.fetchOne(database, sql: "SELECT * FROM ledger WHERE name = ?", arguments: [ledger]).flatMap { try Self.cap($0) }
     if let standing, standing != cap {
       throw PartnerError(
         .usage,
