@@ -149,11 +149,13 @@ import Transport
     // The engine refuses what it cannot keep, and the host waits when it cannot keep even the message: whichever is met first.
     let noticed = await World.eventually {
       await host.counts.keys.contains {
-        $0.hasPrefix("refused: \(PartnerRefusal.journalUnavailable)") || $0.hasPrefix("refused: \(PartnerRefusal.ledgerUnavailable)")
+        $0.hasPrefix("refused: \(PartnerRefusal.journalUnavailable)")
+          || $0.hasPrefix("refused: \(PartnerRefusal.ledgerUnavailable)")
           || $0 == "the disk is full"
       }
     }
-    #expect(noticed, "the home counted \(await host.counts)")
+    let counts = await host.counts
+    #expect(noticed, "the home counted \(counts)")
     try FileManager.default.removeItem(atPath: filler)
     #expect(await world.driveToEnd())
     _ = try await (ending, others)

@@ -146,7 +146,9 @@ extension PartnerStore {
       return ledger
     }
     guard let cap else { return ledger }
-    let standing = try Row.fetchOne(database, sql: "SELECT * FROM ledger WHERE name = ?", arguments: [ledger]).flatMap { try Self.cap($0) }
+    let standing = try Row.fetchOne(database, sql: "SELECT * FROM ledger WHERE name = ?", arguments: [ledger]).flatMap {
+      try Self.cap($0)
+    }
     if let standing, standing != cap {
       throw PartnerError(
         .usage,
@@ -251,7 +253,7 @@ extension PartnerStore {
   }
 
   /// Remembers how far a ledger has come; a shorter one is not recorded.
-  func record(ledgerHead head: LedgerHead, of ledger: DataSetName) throws {
+  package func record(ledgerHead head: LedgerHead, of ledger: DataSetName) throws {
     try database.write { database in
       try database.execute(
         sql: "UPDATE ledger SET size = ?, head = ? WHERE name = ? AND size < ?",
