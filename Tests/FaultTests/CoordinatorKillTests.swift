@@ -43,7 +43,7 @@ extension FaultTests {
       var met: [String: Int] = [:]
       for moment in Self.moments(kills, partners: 7) {
         var isOver = false
-        try await eventually("\(moment)\n\(federation.diagnosis)", within: 120, pollEvery: 1) {
+        try await eventually("\(moment)\n\(federation.diagnosis)", within: 300, pollEvery: 1) {
           if moment.isReached(federation.look()) { return true }
           isOver = try federation.journal.end() != nil
           return isOver
@@ -91,7 +91,7 @@ extension FaultTests {
       try federation.startPartners()
       var met: [Moment] = []
       for moment in [Moment(kind: 4, count: 5), Moment(kind: 6, count: 4)] {
-        try await eventually("\(moment)\n\(federation.diagnosis)", within: 120, pollEvery: 1) {
+        try await eventually("\(moment)\n\(federation.diagnosis)", within: 300, pollEvery: 1) {
           if moment.isReached(federation.look()) {
             met.append(moment)
             return true

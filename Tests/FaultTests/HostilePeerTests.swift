@@ -163,9 +163,9 @@ extension FaultTests {
       #expect(!loser.lastWords.isEmpty)
       let winner = first.isRunning ? first : second
       let end = try await federation.waitForEnd()
-      #expect(try await winner.finish(within: 60) == .exited(0), "\(winner.lastWords)")
+      #expect(try await winner.finish(within: 300) == .exited(0), "\(winner.lastWords)")
       for participant in federation.participants where participant != 3 {
-        #expect(try await federation.partner(participant)?.finish(within: 60) == .exited(0))
+        #expect(try await federation.partner(participant)?.finish(within: 300) == .exited(0))
       }
       try await federation.killCoordinator()
       Suite.report(
@@ -196,7 +196,7 @@ extension FaultTests {
       try FileManager.default.moveItem(atPath: federation.home(4), toPath: federation.folder + "/lost-4")
       try FileManager.default.moveItem(atPath: federation.folder + "/old-4", toPath: federation.home(4))
       let restored = try federation.startPartner(4)
-      let ending = try await restored.finish(within: 60)
+      let ending = try await restored.finish(within: 300)
       #expect(ending != .exited(0), "\(restored.lastWords)")
       #expect(restored.lastWords.contains("backup") || restored.lastWords.contains("older"), "\(restored.lastWords)")
       let end = try await federation.waitForEnd()

@@ -108,7 +108,7 @@ extension FaultTests {
         federation.lines[who]?.change { $0.isUnplugged = false }
         let outcome = try federation.journal.attempts().first { $0.round == event.round && $0.attempt == event.attempt }?.outcome
         let released = try federation.journal.attempts().count { $0.outcome == "released" }
-        try await eventually("partner \(who) is there again\n\(federation.diagnosis)", within: 120) {
+        try await eventually("partner \(who) is there again\n\(federation.diagnosis)", within: 300) {
           federation.look()
           return federation.isOver
             || federation.seen.contains { $0.participant == who && $0.round > event.round && $0.kind == MessageKinds.maskedInput }

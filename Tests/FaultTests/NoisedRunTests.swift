@@ -42,7 +42,7 @@ extension FaultTests {
       var drawn: Set<JournalReader.NoisedSum> = []
       while !federation.isOver {
         var isReached = false
-        try await eventually("\(moments.first.map { "\($0)" } ?? "the end")\n\(federation.diagnosis)", within: 120, pollEvery: 1)
+        try await eventually("\(moments.first.map { "\($0)" } ?? "the end")\n\(federation.diagnosis)", within: 300, pollEvery: 1)
         {
           if try federation.journal.hasNoisedSum() { return true }
           if let moment = moments.first, moment.isReached(federation.look()) {

@@ -34,7 +34,7 @@ extension FaultTests {
     func hit(_ loss: Loss, _ federation: LiveFederation) async throws -> JournalReader.Attempt? {
       var open: JournalReader.Attempt?
       var isOver = false
-      try await eventually("\(loss)\n\(federation.diagnosis)", within: 120, pollEvery: 1) {
+      try await eventually("\(loss)\n\(federation.diagnosis)", within: 300, pollEvery: 1) {
         let events = federation.look()
         guard let attempt = try federation.journal.attempts().last, attempt.isOpen else {
           isOver = try federation.journal.end() != nil
@@ -52,7 +52,7 @@ extension FaultTests {
       for participant in loss.who { federation.partner(participant)?.send(SIGKILL) }
       for participant in loss.who { try await federation.killPartner(participant) }
       for participant in loss.who { try federation.startPartner(participant) }
-      try await eventually("\(loss): the attempt is over\n\(federation.diagnosis)", within: 120) {
+      try await eventually("\(loss): the attempt is over\n\(federation.diagnosis)", within: 300) {
         try federation.journal.attempts().contains { $0.round == open.round && $0.attempt == open.attempt && !$0.isOpen }
       }
       return try federation.journal.attempts().first { $0.round == open.round && $0.attempt == open.attempt }

@@ -157,7 +157,7 @@ extension FaultTests {
         return try queue.read { try Int.fetchOne($0, sql: sql) } ?? 0
       }
       let kept = "SELECT count(*) FROM releases"
-      try await eventually("a sum is released", within: 120) { ((try? count(kept)) ?? 0) > 0 }
+      try await eventually("a sum is released", within: 300) { ((try? count(kept)) ?? 0) > 0 }
       try await federation.killCoordinator()
       let databases = try FileManager.default.contentsOfDirectory(atPath: federation.stateFolder)
         .filter { $0.hasPrefix("coordinator.sqlite") }
@@ -224,7 +224,7 @@ extension FaultTests {
       try await federation.startCoordinator(extra: ["--set", "log-level=debug"])
       try federation.startPartners()
       while !federation.isOver {
-        try await eventually("the metrics are read", within: 120) {
+        try await eventually("the metrics are read", within: 300) {
           federation.isOver || (try? federation.ports.values()) != nil
         }
         if let values = try? federation.ports.values() {

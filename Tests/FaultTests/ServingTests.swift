@@ -17,9 +17,9 @@ extension FaultTests {
       let home = federation.home(1)
       // Before the first release there is nothing to serve, and that is said.
       var server: ChildProcess?
-      try await eventually("a first model is served\n\(federation.diagnosis)", within: 120, pollEvery: 50) {
+      try await eventually("a first model is served\n\(federation.diagnosis)", within: 300, pollEvery: 50) {
         let process = try serve(home, federation.folder)
-        try await eventually("serve listens or ends", within: 60) { !process.isRunning || process.output.contains("Serving on") }
+        try await eventually("serve listens or ends", within: 300) { !process.isRunning || process.output.contains("Serving on") }
         guard process.isRunning else {
           guard process.errors.contains("was released to this home yet") else { throw SuiteError(process.errors) }
           return false
@@ -31,7 +31,7 @@ extension FaultTests {
       let line = try HTTPLine(first)
       var versions: Set<Int> = []
       var answers = 0
-      try await eventually("the last model is served\n\(federation.diagnosis)", within: 180, pollEvery: 1) {
+      try await eventually("the last model is served\n\(federation.diagnosis)", within: 300, pollEvery: 1) {
         let model = try line.ask("GET", "/v1/model")
         let list = try line.ask("GET", "/v1/recommendations?user=u\(answers % 60)")
         guard model.status == 200, list.status == 200, let version = model.object["version"] as? Int else {
@@ -55,7 +55,7 @@ extension FaultTests {
       try await first.killHard()
 
       let second = try serve(home, federation.folder)
-      try await eventually("serve listens again", within: 60) { second.output.contains("Serving on") || !second.isRunning }
+      try await eventually("serve listens again", within: 300) { second.output.contains("Serving on") || !second.isRunning }
       let again = try HTTPLine(second)
       #expect(try again.ask("GET", "/v1/recommendations?user=fresh&count=5").body == after)
       let repeated = try again.ask("POST", "/v1/events", body: #"{"events":[{"user":"fresh","item":"\#(item)","id":"one"}]}"#)
@@ -63,9 +63,9 @@ extension FaultTests {
 
       // Two servers of one home would not hear of each other's events.
       let third = try serve(home, federation.folder)
-      #expect(try await third.finish(within: 60) == .exited(75) && third.errors.contains("another process serves"))
+      #expect(try await third.finish(within: 300) == .exited(75) && third.errors.contains("another process serves"))
       second.send(SIGTERM)
-      #expect(try await second.finish(within: 60) == .exited(0))
+      #expect(try await second.finish(within: 300) == .exited(0))
       #expect(!(first.errors + second.errors).contains("fresh"), "a user's id stands in the log")
     }
 

@@ -69,7 +69,7 @@ extension FaultTests {
       let restored = try federation.ports.serve(
         federation.stateFolder, pace: federation.pace, in: federation.folder, name: "restored")
       // It says that it will not run what it has forgotten, or the partners refuse an attempt of it: nothing is released.
-      try await eventually("it is refused\n\(federation.diagnosis)\n\(restored.lastWords)", within: 90) {
+      try await eventually("it is refused\n\(federation.diagnosis)\n\(restored.lastWords)", within: 300) {
         let over = try federation.journal.attempts().count { !$0.isOpen }
         return !restored.isRunning || federation.isOver || over > known.count
       }

@@ -46,7 +46,7 @@ import Testing
 
     /// Of a home's own ledger; without the ledger open, as a review has it.
     func group(
-      _ index: Int, patience: Duration = .seconds(30), waiting: @escaping @Sendable () -> Void = {},
+      _ index: Int, patience: Duration = .seconds(300), waiting: @escaping @Sendable () -> Void = {},
       synchronize: @escaping @Sendable (String) throws -> Void = { _ in }
     ) throws -> LedgerGroup {
       LedgerGroup(
@@ -229,7 +229,7 @@ import Testing
         }
         done.signal()
       }
-      let end = ContinuousClock.now + .seconds(60)
+      let end = ContinuousClock.now + .seconds(300)
       while log.words.isEmpty, ContinuousClock.now < end { usleep(1000) }
       if homes.charge(0, round: 0, cap: 9, elsewhere) { log.note("first charged") }
       return nil

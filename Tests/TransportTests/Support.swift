@@ -117,7 +117,7 @@ extension ClientDeadlines {
 }
 
 /// Waits until something is so.
-func eventually(_ what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool) async throws {
+func eventually(_ what: String, within limit: Duration = .seconds(300), _ condition: () async throws -> Bool) async throws {
   let end = ContinuousClock.now + limit
   while try await !condition() {
     guard .now < end else {

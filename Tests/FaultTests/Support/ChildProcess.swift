@@ -158,7 +158,7 @@ struct SuiteError: Error, CustomStringConvertible {
 
 /// Waits for a condition; the deadline is generous, because it only bounds a test that fails.
 func eventually(
-  _ what: String, within seconds: Double = 60, pollEvery milliseconds: Int = 10, _ condition: () async throws -> Bool
+  _ what: String, within seconds: Double = 300, pollEvery milliseconds: Int = 10, _ condition: () async throws -> Bool
 ) async throws {
   let clock = ContinuousClock()
   let deadline = clock.now + .milliseconds(Int64(seconds * 1000 * Suite.patience))

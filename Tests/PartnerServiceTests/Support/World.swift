@@ -206,16 +206,16 @@ final class World: Sendable {
 
   /// Ends stages in which nothing has happened for a while, until the run is over.
   ///
-  /// - Returns: whether it was over within two minutes.
+  /// - Returns: whether it was over within ten minutes, which only bounds a test that fails.
   func driveToEnd() async -> Bool {
     var (seen, since) = (-1, ContinuousClock.now)
-    let deadline = ContinuousClock.now + .seconds(120)
+    let deadline = ContinuousClock.now + .seconds(600)
     while ContinuousClock.now < deadline {
       if await coordinator.end != nil { return true }
       let count = await coordinator.received.count
       if count != seen {
         (seen, since) = (count, .now)
-      } else if ContinuousClock.now - since > .milliseconds(700) {
+      } else if ContinuousClock.now - since > .seconds(2) {
         await coordinator.expire()
         since = .now
       }
@@ -226,9 +226,9 @@ final class World: Sendable {
 
   /// Waits until a condition holds.
   ///
-  /// - Returns: whether it did within a minute.
+  /// - Returns: whether it did within five minutes, which only bounds a test that fails.
   static func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + .seconds(300)
     while ContinuousClock.now < deadline {
       if try await condition() { return true }
       try? await Task.sleep(for: .milliseconds(5))
