@@ -109,7 +109,7 @@ final class ChildProcess: Sendable {
     _ = try await finish(within: 30)
   }
 
-  func finish(within seconds: Double = 120) async throws -> End {
+  func finish(within seconds: Double = 300) async throws -> End {
     try await eventually("\(name) ends", within: seconds) { self.end != nil }
     guard let end else { preconditionFailure("the process has ended") }
     return end

@@ -209,7 +209,7 @@ final class LiveFederation: Sendable {
   var duplicates: [JournalReader.Event] { state.withLock { $0.duplicates } }
 
   /// Waits until the run is over, for a reason that the journal says.
-  func waitForEnd(within seconds: Double = 180) async throws -> String {
+  func waitForEnd(within seconds: Double = 300) async throws -> String {
     var end: String?
     do {
       try await eventually("the run is over", within: seconds, pollEvery: 50) {
@@ -270,7 +270,7 @@ final class LiveFederation: Sendable {
 
 extension LiveFederation {
   /// Waits until every partner that was started has heard of the end; those that were stopped on purpose are not waited for.
-  func finishPartners(within seconds: Double = 60) async throws {
+  func finishPartners(within seconds: Double = 300) async throws {
     for participant in participants {
       guard let process = partner(participant), process.end != .killed(by: SIGKILL) else { continue }
       let end: ChildProcess.End
