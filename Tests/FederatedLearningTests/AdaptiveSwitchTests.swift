@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
+internal import SecureAggregation
 internal import Testing
 
 /// Whoever sees results chooses what comes next: go on with a plan to its end, or end it and begin another one.
@@ -309,13 +310,15 @@ internal import Testing
     var isMixed = false
     var testDescription: String { "q \(rate), \(rounds) rounds, ε \(epsilon)\(isMixed ? ", evaluated" : "")" }
 
-    func file() throws -> PlanFile {
+    func file() throws -> PlanFile { try world().planFile() }
+
+    func world() -> RoundWorld {
       var world = RoundWorld(
         algorithm: EchoAlgorithm(itemCount: 100, releases: rounds), noise: .central, epsilon: epsilon,
         delta: AdaptiveSwitchTests.delta, heldOut: isMixed)
       world.draft.samplingRate = rate
       if isMixed { world.draft.evaluationShare = 0.2 }
-      return try world.planFile()
+      return world
     }
   }
 
@@ -413,5 +416,24 @@ internal import Testing
       orders.insert(try Self.order(of: file.plan, epsilon: epsilon))
     }
     #expect(orders.count > 3, "caps whose own orders are all one would show nothing: \(orders)")
+  }
+
+  @Test(
+    "a partner judges its cap at the order of the first one, from its start and from the next attempt on",
+    arguments: [false, true])
+  func firstCapOfEngine(isSetLater: Bool) throws {
+    // At the order for so large a cap nothing fits a small one.
+    let (cap, first) = (try PrivacyBudget(epsilon: 3, delta: Self.delta), try PrivacyBudget(epsilon: 200, delta: Self.delta))
+    let driver = try RoundDriver(First(rate: 0.05, rounds: 1, epsilon: 3, isMixed: true).world(), caps: [3: cap])
+    if isSetLater {
+      driver[3].engine.setCap(cap, first: first)
+    } else {
+      driver[3].engine = try driver.engine(
+        ParticipantID(3), ledger: driver[3].ledger, memory: driver[3].memory, cap: cap, firstCap: first)
+    }
+    driver[2].engine.setCap(cap, first: nil)
+    driver.run()
+    #expect(driver[3].engine.refusals[.budgetExhausted, default: 0] > 0 && driver[3].ledger.state.charges.isEmpty)
+    #expect(driver[2].engine.refusals == [:] && driver[2].ledger.state.charges.count == driver.planFile.plan.releases.count)
   }
 }

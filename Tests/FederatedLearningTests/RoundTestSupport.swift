@@ -273,12 +273,13 @@ final class RoundDriver {
 
   /// A partner's engine; with the ledger and memory of an earlier one, a process that starts again.
   func engine(
-    _ participant: ParticipantID, ledger: PrivacyLedger, memory: WatchedMemory, cap: PrivacyBudget? = nil
+    _ participant: ParticipantID, ledger: PrivacyLedger, memory: WatchedMemory, cap: PrivacyBudget? = nil,
+    firstCap: PrivacyBudget? = nil
   ) throws -> PartnerEngine {
     let index = Int(participant.rawValue) - 1
     return try PartnerEngine(
       planFile: planFile, participant: participant, signingKey: world.keys[index], shard: world.shards[index],
-      algorithm: world.algorithm, ledger: ledger, cap: cap, journal: memory,
+      algorithm: world.algorithm, ledger: ledger, cap: cap, firstCap: firstCap, journal: memory,
       allowsUnmaskedSums: !planFile.plan.aggregation.isSecure)
   }
 

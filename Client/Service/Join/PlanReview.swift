@@ -183,7 +183,8 @@ public struct PlanReview: Sendable {
   func spent(_ ledger: LedgerState?, of record: OwnLedgerRecord, cap: PrivacyBudget) -> Double {
     let own = ledger?.recorded.epsilon(delta: cap.delta) ?? 0
     guard let elsewhere = linked[record.name]?.charged, !elsewhere.ledgers.isEmpty else { return own }
-    return SpendingCap(cap, first: record.firstCap, plans: plans).knowing(elsewhere.plans).epsilon(of: ledger, elsewhere: elsewhere.ledgers)
+    return SpendingCap(cap, first: record.firstCap, plans: plans).knowing(elsewhere.plans).epsilon(
+      of: ledger, elsewhere: elsewhere.ledgers)
   }
 
   /// The same with the cheapest release of the plan only; `nil` for plans without noise.

@@ -45,7 +45,9 @@ public struct SpendingCap: Sendable {
 
   /// The same cap with more plans known: those of linked ledgers.
   public func knowing(_ more: [Digest: TrainingPlan]) -> SpendingCap {
-    SpendingCap(budget, first: first, rules: plans.merging(more.filter { plans[$0.key] == nil }.mapValues { Rule($0) }) { known, _ in known })
+    SpendingCap(
+      budget, first: first,
+      rules: plans.merging(more.filter { plans[$0.key] == nil }.mapValues { Rule($0) }) { known, _ in known })
   }
 
   /// What the charges need of this cap's ε, by the composition and at the order by which this cap is kept; 0 for none, infinite where it
@@ -77,7 +79,8 @@ public struct SpendingCap: Sendable {
     }
     if firsts.contains(one), charges.allSatisfy({ $0.plan == one }) {
       // Nobody charges a plan that is not known: this is for people to read.
-      return plans[one]?.epsilon(of: summary, within: budget, order: first) ?? RenyiAccountant().upperEpsilon(summary, delta: budget.delta)
+      return plans[one]?.epsilon(of: summary, within: budget, order: first)
+        ?? RenyiAccountant().upperEpsilon(summary, delta: budget.delta)
     }
     // A plan that nobody here knows may have used all of δ by its own rule, or may come back and do so.
     let units = plans.mapValues(\.partnersPerUser)
