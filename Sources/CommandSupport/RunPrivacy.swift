@@ -64,9 +64,16 @@ public struct RunPrivacy {
         figures.stopping(released: released.count, end: end ?? "for a reason that is not stated"),
       ],
       // A coordinator's ledger is of one plan: what its partners' users spent in all is in the partners' own.
-      use: plan.privacy.noise == .none || origin == .service
-        ? nil : SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: true))
+      use: plan.privacy.noise == .none || origin == .service ? nil : use)
     return report
+  }
+
+  /// Of the ledger that outlives the run and has spent most, or of this run's own.
+  private var use: DataSetUse {
+    partners.filter { DataSetUse.isKept($0.state.header.dataset) }
+      .map { SpendReading.use(of: $0.state, delta: plan.privacy.delta) }
+      .max { ($0.epsilon ?? .infinity) < ($1.epsilon ?? .infinity) }
+      ?? SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: true)
   }
 
   /// What weakens or voids the claim: all of it, in order.

@@ -11,6 +11,11 @@ public struct SimulatedPartner: Sendable {
   public let shard: PartnerShard
   public let signingKey: SigningKey
   public let ledger: PrivacyLedger
+  /// What the ledger may spend over all plans; by default the plan's cap.
+  public var cap: PrivacyBudget?
+  public var firstCap: PrivacyBudget?
+  /// By their hashes, the plans that the ledger may hold charges of.
+  public var earlierPlans: [Digest: TrainingPlan] = [:]
 
   public init(
     participant: ParticipantID, name: String, shard: PartnerShard, signingKey: SigningKey, ledger: PrivacyLedger
@@ -138,7 +143,8 @@ public final class Federation {
       let engine = try PartnerEngine(
         planFile: faults.mechanism.reading(of: planFile, by: partner.participant), participant: partner.participant,
         signingKey: partner.signingKey, shard: partner.shard,
-        algorithm: algorithm, ledger: partner.ledger, allowsUnmaskedSums: true, workers: workers)
+        algorithm: algorithm, ledger: partner.ledger, cap: partner.cap, firstCap: partner.firstCap,
+        earlierPlans: partner.earlierPlans, allowsUnmaskedSums: true, workers: workers)
       hosts[partner.participant] = PartnerHost(
         engine: engine, random: randomness.source(for: UInt64(partner.participant.rawValue)))
     }

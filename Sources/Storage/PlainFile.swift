@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Reading files that somebody else wrote: a folder to verify, a report by mail.
+/// Plain files: those that somebody else wrote (a folder to verify, a report by mail), and our own, whole or not at all.
 public enum PlainFile {
   /// The longest ledger, or file of countersignatures beside one, that is read: 2^30 bytes, millions of records.
   public static let ledgerBytesMax = 1 << 30
@@ -23,5 +23,22 @@ public enum PlainFile {
   /// - Throws: `StorageError`.
   public static func read(_ path: String, bytesMax: Int, followsLinks: Bool) throws -> [UInt8] {
     try FileDescriptor(path, O_RDONLY | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW)).readAll(bytesMax: bytesMax)
+  }
+
+  /// Writes a file whole or not at all: under another name, synced, then renamed.
+  ///
+  /// - Throws: `StorageError`; what stood there then still does.
+  public static func write(_ bytes: [UInt8], to file: String) throws {
+    let draft = file + ".new"
+    do {
+      let descriptor = try FileDescriptor(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644)
+      try descriptor.write(bytes)
+      try descriptor.synchronize()
+      guard rename(draft, file) == 0 else { throw StorageError.system("writing", file) }
+    } catch {
+      unlink(draft)
+      throw error
+    }
+    try Directory.synchronize(Directory.parent(of: file))
   }
 }

@@ -77,20 +77,10 @@ public struct RunFolder: Sendable, Equatable {
     try write(Array((reason + "\n").utf8), to: interruption)
   }
 
-  /// Writes a file of this folder whole or not at all: under another name, synced, then renamed.
+  /// Writes a file of this folder whole or not at all.
   public func write(_ bytes: [UInt8], to file: String) throws {
     precondition(file.hasPrefix(currentPath + "/"), "\(file) is not in \(currentPath)")
-    let draft = file + ".new"
-    do {
-      let descriptor = try FileDescriptor(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644)
-      try descriptor.write(bytes)
-      try descriptor.synchronize()
-      guard rename(draft, file) == 0 else { throw StorageError.system("writing", file) }
-    } catch {
-      unlink(draft)
-      throw error
-    }
-    try Directory.synchronize(Directory.parent(of: file))
+    try PlainFile.write(bytes, to: file)
   }
 
   /// The bytes of one of the folder's files: of a plain file that stands in it, no link, and of a size that it can have.
@@ -128,9 +118,12 @@ extension RunFolder {
   public var exportNote: String { currentPath + "/EXPORTED" }
   public var isExport: Bool { Directory.exists(exportNote) }
 
-  /// The ledger of a partner. Bytes of the name other than letters, digits, `-` and `_` become `%` and two digits, so that
+  /// The ledger of a partner.
+  public func partnerLedger(_ name: String) -> String { "\(ledgers)/\(Self.fileName(ofPartner: name)).ledger" }
+
+  /// A partner's name in names of files. Bytes other than letters, digits, `-` and `_` become `%` and two digits, so that
   /// no name leaves the folder and no two names meet in one file.
-  public func partnerLedger(_ name: String) -> String {
+  public static func fileName(ofPartner name: String) -> String {
     let hexadecimal = Array("0123456789ABCDEF".utf8)
     var file: [UInt8] = []
     for byte in name.utf8 {
@@ -142,6 +135,6 @@ extension RunFolder {
         file += [UInt8(ascii: "%"), hexadecimal[Int(byte >> 4)], hexadecimal[Int(byte & 15)]]
       }
     }
-    return "\(ledgers)/partner-\(String(decoding: file, as: UTF8.self)).ledger"
+    return "partner-\(String(decoding: file, as: UTF8.self))"
   }
 }

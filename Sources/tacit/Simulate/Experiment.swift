@@ -19,6 +19,7 @@ struct Experiment {
   let planSignature: Signature
   let coordinatorKey: SigningKey
   let partnerKeys: [SigningKey]
+  let kept: KeptLedgers?
   let randomness: Randomness
   /// Remarks about the data, for people.
   let notes: [String]
@@ -37,7 +38,8 @@ struct Experiment {
     let partition = try divide(dataset, settings)
     var random = randomness(settings).source
     let coordinatorKey = SigningKey(random: &random)
-    let partnerKeys = partition.names.map { _ in SigningKey(random: &random) }
+    let kept = try settings.ledgers.map { try KeptLedgers(at: $0) }
+    let partnerKeys = try partition.names.map { try kept?.key(of: $0, random: &random) ?? SigningKey(random: &random) }
     var partnerOfUser = [Int](repeating: 0, count: dataset.userCount)
     for (partner, users) in partition.userIndices.enumerated() { for user in users { partnerOfUser[user] = partner } }
     do {
@@ -46,7 +48,7 @@ struct Experiment {
         settings: settings, dataset: dataset, partition: partition, partnerOfUser: partnerOfUser,
         algorithm: made.algorithm, planFile: made.plan,
         planSignature: coordinatorKey.sign(PlanSignature.message(made.plan.bytes)), coordinatorKey: coordinatorKey,
-        partnerKeys: partnerKeys, randomness: randomness(settings).mode, notes: notes)
+        partnerKeys: partnerKeys, kept: kept, randomness: randomness(settings).mode, notes: notes)
     } catch let error as PlanError {
       throw CommandFailure(.configuration, "no plan can be made: \(error)")
     } catch let error as InvalidHyperparameter {

@@ -44,6 +44,10 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Length of the lists in recommendations.tsv.") var topN: String?
   @Option(help: "Items after which a user's history counts half when scoring.") var halfLife: String?
   @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?
+  @Option(help: "A folder in which the partners' ledgers outlive this run, so that several runs are counted together.")
+  var ledgers: String?
+  @Option(help: "EPSILON,DELTA: the most that the ledgers of --ledgers may spend, over all runs; by default the plan's own cap.")
+  var cap: String?
   @Flag(help: "Hold out each user's last training item instead of reading the test items (for tuning).")
   var validation = false
   @Flag(help: "Draw keys, masks and noise from the seed. Nothing about such a run is private.")
@@ -78,7 +82,7 @@ struct SimulateCommand: ParsableCommand {
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
       ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
-      ("search", search),
+      ("search", search), ("ledgers", ledgers), ("cap", cap),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }
     for assignment in parameters {

@@ -126,13 +126,15 @@ struct SimulationRun {
     _ experiment: Experiment, _ folder: RunFolder, _ progress: Progress, _ interruption: Interruption
   ) throws -> Outcome {
     let plan = experiment.plan
-    func ledger(_ kind: LedgerHeader.Kind, _ holder: String, _ dataset: String, _ key: SigningKey, _ path: String) throws
-      -> PrivacyLedger
-    {
-      let header = try PrivacyLedger.headerLine(
-        kind: kind, holder: holder, dataset: dataset,
-        created: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970), key: key)
-      let file = try LedgerFile.create(at: path, header: header)
+    func ledger(
+      _ kind: LedgerHeader.Kind, _ holder: String, _ dataset: String, _ key: SigningKey,
+      _ open: (_ header: () throws -> [UInt8]) throws -> LedgerFile
+    ) throws -> PrivacyLedger {
+      let file = try open {
+        try PrivacyLedger.headerLine(
+          kind: kind, holder: holder, dataset: dataset,
+          created: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970), key: key)
+      }
       let ledger = try PrivacyLedger(content: file.content, journal: file, key: key)
       if settings.insecureTestRandomness {
         try ledger.note("not private: keys, masks and noise of this run come from a seed", time: 0)
@@ -143,16 +145,31 @@ struct SimulationRun {
       return ledger
     }
     let coordinatorLedger = try ledger(
-      .coordinator, "coordinator", plan.task, experiment.coordinatorKey, folder.coordinatorLedger)
+      .coordinator, "coordinator", plan.task, experiment.coordinatorKey
+    ) { try LedgerFile.create(at: folder.coordinatorLedger, header: $0()) }
+    let kept = experiment.kept
+    let (earlier, firstCap) = (try kept?.earlierPlans() ?? [:], try kept?.firstCap(otherwise: settings.cap ?? plan.cap))
     var partners: [SimulatedPartner] = []
     for (index, entry) in plan.roster.enumerated() {
-      partners.append(
-        SimulatedPartner(
-          participant: ParticipantID(entry.participant), name: entry.name, shard: experiment.shard(of: index),
-          signingKey: experiment.partnerKeys[index],
-          ledger: try ledger(
-            .partner, entry.name, "\(experiment.dataset.name)/\(entry.name)", experiment.partnerKeys[index],
-            folder.partnerLedger(entry.name))))
+      let key = experiment.partnerKeys[index]
+      let dataset = "\(experiment.dataset.name)/\(entry.name)"
+      var partner = SimulatedPartner(
+        participant: ParticipantID(entry.participant), name: entry.name, shard: experiment.shard(of: index), signingKey: key,
+        ledger: try ledger(.partner, entry.name, kept == nil ? dataset : DataSetUse.keptName(of: dataset), key) { header in
+          guard let kept else { return try LedgerFile.create(at: folder.partnerLedger(entry.name), header: header()) }
+          let users = experiment.partition.userIndices[index].map { experiment.dataset.userIDs[$0] }
+          return try kept.ledger(of: entry.name, users: users, key: key, header: header)
+        })
+      (partner.cap, partner.firstCap, partner.earlierPlans) = (settings.cap, firstCap, earlier)
+      partners.append(partner)
+    }
+    if let kept {
+      let cap = (settings.cap ?? plan.cap).map {
+        SpendingCap($0, first: firstCap, plans: earlier.merging([SHA256.hash(experiment.planFile.bytes): plan]) { $1 })
+      }
+      try KeptLedgers.check(
+        experiment.planFile, on: partners.map { ($0.name, $0.ledger.state) }, cap: cap, isCapGiven: settings.cap != nil)
+      try kept.keep(experiment.planFile)
     }
     let recorder = RoundRecorder(experiment: experiment, progress: progress)
     let federation = try Federation(
@@ -165,6 +182,7 @@ struct SimulationRun {
       workers: ProcessInfo.processInfo.activeProcessorCount,
       observer: { recorder.observe($0) }, shouldStop: { interruption.isRequested })
     let result = federation.run()
+    try kept?.copy(partners.map(\.name), to: folder)
     progress.finish()
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),

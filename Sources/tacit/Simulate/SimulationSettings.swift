@@ -1,4 +1,5 @@
 internal import CommandSupport
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
 internal import Recommender
@@ -41,13 +42,16 @@ struct SimulationSettings: Sendable, Equatable {
   var halfLife: Double?
   /// Says that this run belongs to a search over settings on these data; every ledger of the run records it.
   var search: String?
+  /// A folder of ledgers that outlive the run, and the most that they may spend over all runs.
+  var ledgers: String?
+  var cap: PrivacyBudget?
 
   /// The keys of the YAML file; the flags have the same names.
   static let keys = [
     "data", "partners", "algorithm", "epsilon", "delta", "rounds", "noise", "max-partners-per-user", "dropout",
     "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold", "graph",
     "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
-    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search",
+    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search", "ledgers", "cap",
   ]
 
   /// Reads a YAML mapping; unknown keys are refused with the nearest known one.
@@ -93,6 +97,13 @@ struct SimulationSettings: Sendable, Equatable {
   private static func oneLine(_ text: String) -> String {
     text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
       .filter { !$0.isEmpty && $0 != "^" }.joined(separator: " ")
+  }
+
+  /// `EPSILON,DELTA`.
+  static func budget(_ text: String) -> PrivacyBudget? {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+    guard parts.count == 2, let epsilon = parts[0], let delta = parts[1] else { return nil }
+    return try? PrivacyBudget(epsilon: epsilon, delta: delta)
   }
 
   /// Sets one value by its key, from YAML or a flag.
@@ -142,6 +153,10 @@ struct SimulationSettings: Sendable, Equatable {
         throw fail("a name of 1 to 200 bytes without control characters")
       }
       search = text
+    case "ledgers": ledgers = text
+    case "cap":
+      guard let budget = Self.budget(text) else { throw fail("EPSILON,DELTA such as 16,1e-6") }
+      cap = budget
     case "sampling-rate": samplingRate = try number("a rate above 0 and at most 1", { $0 > 0 && $0 <= 1 })
     case "colluders": colluders = try integer("a whole number, 0 or larger", { $0 >= 0 })
     case "threshold": threshold = try integer("a whole number, 2 or larger", { $0 >= 2 })

@@ -1,0 +1,141 @@
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import DataImport
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import Storage
+
+/// Ledgers of simulated partners that outlive their runs (`--ledgers FOLDER`): what several runs on the same people spend is counted
+/// together, and a cap over all of them stops the run that would pass it.
+///
+/// For each partner its ledger and its signing key, and `NAME.users`, a hash of whom the ledger counts; `plans/HASH.json` for every plan
+/// that was charged; `first-cap`, the cap under which the first charge was made (`SpendingCap`). Charges are written here before anything
+/// leaves a partner, so that a run that is killed has spent what it spent; a run that ends has copies in its own folder.
+struct KeptLedgers {
+  let path: String
+
+  /// Opens the folder, or makes it.
+  ///
+  /// - Throws: `CommandFailure` when something else is in it.
+  init(at path: String) throws {
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    guard !path.isEmpty else { throw CommandFailure(.usage, "--ledgers is empty; expected a folder such as ledgers/shop") }
+    let files = FileManager.default
+    if let others = try? files.contentsOfDirectory(atPath: path),
+      let other = others.sorted().first(where: { name in !Self.endings.contains { name.hasSuffix($0) } && name != "plans" })
+    {
+      throw CommandFailure(
+        .usage,
+        "--ledgers \(path) holds '\(other)', which is no ledger's; give a folder of its own, which is made when it is missing")
+    }
+    do {
+      try files.createDirectory(
+        atPath: plans, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch { throw CommandFailure(.cannotCreate, "--ledgers \(path): \(error.localizedDescription)") }
+  }
+
+  private static let endings = [".ledger", ".key", ".users", "first-cap", ".new"]
+  private var plans: String { path + "/plans" }
+  /// As in a run's folder, so that no name leaves it.
+  private func file(_ partner: String, _ ending: String) -> String {
+    let name = RunFolder.fileName(ofPartner: partner)
+    return "\(path)/\(name).\(ending)"
+  }
+
+  /// The key that signs a partner's ledger: the one that is here, or a fresh one.
+  func key(of partner: String, random: inout some RandomSource) throws -> SigningKey {
+    let path = file(partner, "key")
+    return FileManager.default.fileExists(atPath: path)
+      ? try KeyFile.read(at: path) : try KeyFile.create(at: path, random: &random)
+  }
+
+  /// Opens a partner's ledger, or makes it.
+  ///
+  /// - Parameter users: whom it counts.
+  /// - Throws: `CommandFailure` when it counts others; `StorageError`.
+  func ledger(of partner: String, users: [String], key: SigningKey, header: () throws -> [UInt8]) throws -> LedgerFile {
+    let (ledger, whom) = (file(partner, "ledger"), file(partner, "users"))
+    let hash = Self.hash(of: users)
+    guard FileManager.default.fileExists(atPath: ledger) else {
+      try PlainFile.write(Array((hash + "\n").utf8), to: whom)
+      return try LedgerFile.create(at: ledger, header: try header())
+    }
+    let known = (try? String(contentsOfFile: whom, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard known == hash else {
+      throw CommandFailure(
+        .data,
+        "\(ledger) counts other users than '\(partner)' has in these data (by \(whom)); a ledger counts people: use the data and --partners that it was begun with, or another folder"
+      )
+    }
+    return try LedgerFile.open(at: ledger)
+  }
+
+  private static func hash(of users: [String]) -> String {
+    SHA256.hash(users.sorted().flatMap { Array($0.utf8) + [0] }).hex
+  }
+
+  /// The plans that the ledgers may hold charges of.
+  func earlierPlans() throws -> [Digest: TrainingPlan] {
+    var found: [Digest: TrainingPlan] = [:]
+    for name in try FileManager.default.contentsOfDirectory(atPath: plans).sorted() where name.hasSuffix(".json") {
+      do {
+        let bytes = try PlainFile.read("\(plans)/\(name)", bytesMax: PlainFile.documentBytesMax, followsLinks: false)
+        found[SHA256.hash(bytes)] = try PlanFile(bytes: bytes).plan
+      } catch { throw CommandFailure(.data, "\(plans)/\(name): \(error); put back the plan that was written there") }
+    }
+    return found
+  }
+
+  /// Keeps a plan before anything is charged under it.
+  func keep(_ plan: PlanFile) throws {
+    try PlainFile.write(plan.bytes, to: "\(plans)/\(SHA256.hash(plan.bytes).hex).json")
+  }
+
+  /// The cap under which the first charge was made; from the first run on the one that is given here.
+  func firstCap(otherwise cap: PrivacyBudget?) throws -> PrivacyBudget? {
+    let path = path + "/first-cap"
+    if let text = try? String(contentsOfFile: path, encoding: .utf8) {
+      guard let first = SimulationSettings.budget(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+        throw CommandFailure(.data, "\(path): found '\(text)', expected EPSILON,DELTA; put back what was written there")
+      }
+      return first
+    }
+    guard let cap else { return nil }
+    try PlainFile.write(Array("\(cap.epsilon),\(cap.delta)\n".utf8), to: path)
+    return cap
+  }
+
+  /// Refuses a run that would not come to its end.
+  ///
+  /// - Throws: `CommandFailure` with what is spent, what the run needs and what to do.
+  static func check(_ plan: PlanFile, on ledgers: [(name: String, state: LedgerState)], cap: SpendingCap?, isCapGiven: Bool)
+    throws
+  {
+    guard let cap else { return }
+    let hash = SHA256.hash(plan.bytes)
+    let events = plan.plan.releases.map { (plan: hash, event: $0.chargedEvent(plan.plan.privacy)) }
+    for (name, state) in ledgers where !state.charges.isEmpty {
+      let needed = cap.epsilon(of: state, and: events)
+      guard !cap.holds(needed) else { continue }
+      let spent = state.recorded.epsilon(delta: cap.budget.delta)
+      throw CommandFailure(
+        .stopped,
+        "the ledger of '\(name)' has spent ε = \(Self.text(spent)), and with this run it would need \(Self.text(needed)) of a cap of ε = \(Text.significant(cap.budget.epsilon)) at δ = \(cap.budget.delta)\(isCapGiven ? "" : " (the plan's own; --cap sets one over all runs)"): nothing was trained; give a larger --cap, or a smaller --epsilon"
+      )
+    }
+  }
+
+  /// Rounded up.
+  private static func text(_ epsilon: Double) -> String {
+    epsilon.isFinite ? String(format: "%.4g", epsilon * 1.0005) : "∞ (nothing can be proven)"
+  }
+
+  /// Copies the ledgers beside a run's results.
+  func copy(_ partners: [String], to folder: RunFolder) throws {
+    for name in partners {
+      let bytes = try PlainFile.read(file(name, "ledger"), bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
+      try folder.write(bytes, to: folder.partnerLedger(name))
+    }
+  }
+}
