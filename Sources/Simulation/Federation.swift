@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+public import DifferentialPrivacy
 public import FederatedLearning
 public import Recommender
 public import SecureAggregation
