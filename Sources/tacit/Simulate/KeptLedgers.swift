@@ -114,7 +114,9 @@ struct KeptLedgers {
   {
     guard let cap else { return }
     let hash = SHA256.hash(plan.bytes)
-    let events = plan.plan.releases.map { (plan: hash, event: $0.chargedEvent(plan.plan.privacy)) }
+    let events = plan.plan.releases.map { release in
+      (plan: hash, event: release.event(plan.plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected)
+    }
     for (name, state) in ledgers where !state.charges.isEmpty {
       let needed = cap.epsilon(of: state, and: events)
       guard !cap.holds(needed) else { continue }
