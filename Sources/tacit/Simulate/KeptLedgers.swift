@@ -45,9 +45,13 @@ struct KeptLedgers {
 
   /// The key that signs a partner's ledger: the one that is here, or a fresh one.
   func key(of partner: String, random: inout some RandomSource) throws -> SigningKey {
-    let path = file(partner, "key")
-    return FileManager.default.fileExists(atPath: path)
-      ? try KeyFile.read(at: path) : try KeyFile.create(at: path, random: &random)
+    let (path, ledger) = (file(partner, "key"), file(partner, "ledger"))
+    let files = FileManager.default
+    guard !files.fileExists(atPath: path) else { return try KeyFile.read(at: path) }
+    guard !files.fileExists(atPath: ledger) else {
+      throw CommandFailure(.noInput, "\(path) is missing, the key that signs \(ledger); put it back, or begin with another folder")
+    }
+    return try KeyFile.create(at: path, random: &random)
   }
 
   /// Opens a partner's ledger, or makes it.
@@ -120,6 +124,12 @@ struct KeptLedgers {
     for (name, state) in ledgers where !state.charges.isEmpty {
       let needed = cap.epsilon(of: state, and: events)
       guard !cap.holds(needed) else { continue }
+      guard needed.isFinite else {
+        throw CommandFailure(
+          .stopped,
+          "nothing can be proven about the ledger of '\(name)' with this run: it was charged without noise, or plans/ no longer holds a plan that it was charged under; put the plan back, or begin with another folder"
+        )
+      }
       let spent = state.recorded.epsilon(delta: cap.budget.delta)
       throw CommandFailure(
         .stopped,
@@ -129,9 +139,7 @@ struct KeptLedgers {
   }
 
   /// Rounded up.
-  private static func text(_ epsilon: Double) -> String {
-    epsilon.isFinite ? String(format: "%.4g", epsilon * 1.0005) : "∞ (nothing can be proven)"
-  }
+  private static func text(_ epsilon: Double) -> String { String(format: "%.4g", epsilon * 1.0005) }
 
   /// Copies the ledgers beside a run's results.
   func copy(_ partners: [String], to folder: RunFolder) throws {

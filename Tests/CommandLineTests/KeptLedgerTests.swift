@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+/// Ledgers that outlive a simulation: runs on the same people are counted together.
+@Suite struct KeptLedgerTests {
+  private static let settings = [
+    "simulate", "--data", "synthetic:200x40x3", "--partners", "3", "--algorithm", "popularity", "--epsilon", "1", "--baselines",
+    "off", "--format", "json", "--ledgers", "kept",
+  ]
+
+  private static func run(_ more: String..., in scratch: Scratch) throws -> Program.Outcome {
+    try Program.tacit.run(settings + more, in: scratch)
+  }
+
+  @Test func `A second run counts the first one, and is refused where both do not fit the cap`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    let first = try Self.run("--output", "one", in: scratch)
+    #expect(first.status == 0, "\(first.errors)")
+    let ledger = scratch.url.appending(path: "kept/partner-partner-1.ledger")
+    let spent = try Data(contentsOf: ledger)
+    // The plan's own cap is all that there is.
+    let second = try Self.run("--output", "two", in: scratch)
+    #expect(second.status == 3 && second.complaints.last?.contains("--cap sets one over all runs") == true, "\(second.errors)")
+    #expect(try Data(contentsOf: ledger) == spent, "a refused run charges nothing")
+    let third = try Self.run("--output", "three", "--cap", "4,1e-6", "--search", "size", in: scratch)
+    #expect(third.status == 0, "\(third.errors)")
+    #expect(try Data(contentsOf: ledger).starts(with: spent) && Data(contentsOf: ledger).count > spent.count)
+    for (name, plans, searches, isAlone) in [("one", 1, 0, false), ("three", 2, 1, false)] {
+      let report = try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url.appending(path: "\(name)/report.json")))
+      let privacy = (report as? [String: Any])?["privacy"] as? [String: Any]
+      let use = (privacy?["tuning"] as? [String: Any])?["use"] as? [String: Any]
+      #expect(use?["plans"] as? Int == plans && use?["searches"] as? Int == searches)
+      #expect((use?["isOfThisRun"] as? Bool ?? false) == isAlone)
+      let verdict = try Program.tacit.run("verify", name, in: scratch)
+      #expect(verdict.status == 0, "\(verdict.output)")
+    }
+  }
+
+  @Test func `A ledger counts people: other users, a lost key and a lost plan are refused`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    #expect(try Self.run("--output", "one", in: scratch).status == 0)
+    let ledger = scratch.url.appending(path: "kept/partner-partner-2.ledger")
+    let spent = try Data(contentsOf: ledger)
+    let others = try Self.run("--output", "two", "--cap", "9,1e-6", "--seed", "2", "--data", "synthetic:300x40x3", in: scratch)
+    #expect(others.status == 65 && others.complaints.last?.contains("counts other users") == true, "\(others.errors)")
+    let files = FileManager.default
+    let plans = scratch.url.appending(path: "kept/plans")
+    try files.moveItem(at: plans, to: scratch.url.appending(path: "plans"))
+    let planless = try Self.run("--output", "three", "--cap", "9,1e-6", in: scratch)
+    #expect(planless.status == 3 && planless.complaints.last?.contains("put the plan back") == true, "\(planless.errors)")
+    try files.removeItem(at: plans)
+    try files.moveItem(at: scratch.url.appending(path: "plans"), to: plans)
+    let key = scratch.url.appending(path: "kept/partner-partner-2.key")
+    try files.removeItem(at: key)
+    let keyless = try Self.run("--output", "four", "--cap", "9,1e-6", in: scratch)
+    #expect(keyless.status == 66 && keyless.complaints.last?.contains("put it back") == true, "\(keyless.errors)")
+    #expect(!files.fileExists(atPath: key.path), "no other key takes its place")
+    #expect(try Data(contentsOf: ledger) == spent)
+    let strange = try Program.tacit.run(
+      Self.settings.dropLast() + ["one", "--output", "five"], in: scratch)
+    #expect(strange.status == 64 && strange.complaints.last?.contains("which is no ledger's") == true, "\(strange.errors)")
+  }
+}
