@@ -49,7 +49,8 @@ struct KeptLedgers {
     let files = FileManager.default
     guard !files.fileExists(atPath: path) else { return try KeyFile.read(at: path) }
     guard !files.fileExists(atPath: ledger) else {
-      throw CommandFailure(.noInput, "\(path) is missing, the key that signs \(ledger); put it back, or begin with another folder")
+      throw CommandFailure(
+        .noInput, "\(path) is missing, the key that signs \(ledger); put it back, or begin with another folder")
     }
     return try KeyFile.create(at: path, random: &random)
   }
@@ -96,17 +97,21 @@ struct KeptLedgers {
     try PlainFile.write(plan.bytes, to: "\(plans)/\(SHA256.hash(plan.bytes).hex).json")
   }
 
-  /// The cap under which the first charge was made; from the first run on the one that is given here.
-  func firstCap(otherwise cap: PrivacyBudget?) throws -> PrivacyBudget? {
+  /// The cap under which the first charge was made; `nil` while there was none.
+  func knownFirstCap() throws -> PrivacyBudget? {
     let path = path + "/first-cap"
-    if let text = try? String(contentsOfFile: path, encoding: .utf8) {
-      guard let first = SimulationSettings.budget(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
-        throw CommandFailure(.data, "\(path): found '\(text)', expected EPSILON,DELTA; put back what was written there")
-      }
-      return first
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
+    guard let first = SimulationSettings.budget(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+      throw CommandFailure(.data, "\(path): found '\(text)', expected EPSILON,DELTA; put back what was written there")
     }
+    return first
+  }
+
+  /// The same; from the first run on the one that is given here.
+  func firstCap(otherwise cap: PrivacyBudget?) throws -> PrivacyBudget? {
+    if let first = try knownFirstCap() { return first }
     guard let cap else { return nil }
-    try PlainFile.write(Array("\(cap.epsilon),\(cap.delta)\n".utf8), to: path)
+    try PlainFile.write(Array("\(cap.epsilon),\(cap.delta)\n".utf8), to: path + "/first-cap")
     return cap
   }
 
@@ -117,10 +122,7 @@ struct KeptLedgers {
     throws
   {
     guard let cap else { return }
-    let hash = SHA256.hash(plan.bytes)
-    let events = plan.plan.releases.map { release in
-      (plan: hash, event: release.event(plan.plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected)
-    }
+    let events = charges(of: plan)
     for (name, state) in ledgers where !state.charges.isEmpty {
       let needed = cap.epsilon(of: state, and: events)
       guard !cap.holds(needed) else { continue }
@@ -138,8 +140,24 @@ struct KeptLedgers {
     }
   }
 
+  /// What all releases of a plan are charged as, each once.
+  static func charges(of file: PlanFile) -> [(plan: Digest, event: ChargedEvent)] {
+    let hash = SHA256.hash(file.bytes)
+    return file.plan.releases.map { release in
+      (plan: hash, event: release.event(file.plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected)
+    }
+  }
+
+  /// What a partner's ledger holds; `nil` where it was not begun.
+  func state(of partner: String) throws -> LedgerState? {
+    let path = file(partner, "ledger")
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let bytes = try PlainFile.read(path, bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
+    return LedgerVerifier().verify(bytes).state
+  }
+
   /// Rounded up.
-  private static func text(_ epsilon: Double) -> String { String(format: "%.4g", epsilon * 1.0005) }
+  static func text(_ epsilon: Double) -> String { String(format: "%.4g", epsilon * 1.0005) }
 
   /// Copies the ledgers beside a run's results.
   func copy(_ partners: [String], to folder: RunFolder) throws {

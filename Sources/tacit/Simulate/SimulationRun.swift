@@ -16,12 +16,14 @@ struct SimulationRun {
   /// Attacks on the plan's mechanism, after the run.
   var audit: AuditRequest?
 
-  func execute() throws {
+  /// - Parameter isSilent: whether nothing is printed when it ends well: for a program that goes on.
+  @discardableResult
+  func execute(isSilent: Bool = false) throws -> RunReport {
     let began = StageMeter.wallClock()
     let experiment = try Experiment.prepare(settings)
     let audit = try audit?.prepare(experiment)
     var folder = try RunFolder.create(at: try outputPath())
-    let progress = Progress(isQuiet: format == .json, releaseCount: experiment.plan.releases.count)
+    let progress = Progress(isQuiet: isSilent || format == .json, releaseCount: experiment.plan.releases.count)
     progress.say("\(experiment.dataset.name): \(Self.describe(experiment))")
     for note in experiment.notes { progress.say("note: \(note)") }
     if let reading = RunReportBuilder.noiseReading(experiment) {
@@ -68,6 +70,7 @@ struct SimulationRun {
       try writeResults(experiment, outcome, comparison, report, folder)
       interruption.endAtOnce(false)
       try folder.finish()
+      if isSilent { return report }
       if let attacked {
         Console.output(
           format == .json
@@ -88,6 +91,7 @@ struct SimulationRun {
         throw CommandFailure(
           .stopped, "\(outcome.result.end)\(Self.reasons(outcome.result)); \(folder.path) holds what was released before")
       }
+      return report
     } catch {
       if !folder.isFinished { try? folder.interrupt(reason: "\(error)") }
       throw error

@@ -1,0 +1,202 @@
+internal import CommandSupport
+internal import CryptoPrimitives
+internal import DifferentialPrivacy
+internal import FederatedLearning
+internal import Foundation
+internal import Reporting
+internal import Storage
+
+/// What the tries of a search are compared by.
+enum TuneMetric: String, CaseIterable {
+  case ndcg, hr
+
+  var metric: ReportMetric { self == .ndcg ? .fullNDCG10 : .fullHitRate10 }
+}
+
+/// A search over settings: runs on validation items, one after another, on ledgers that count them all.
+struct Tune {
+  let settings: SimulationSettings
+  let grid: TuneGrid
+  let metric: TuneMetric
+  let format: OutputFormat
+
+  /// One run of the search, and what it is compared by.
+  struct Try: Codable {
+    let parameters: [String: Double]
+    let run: String
+    /// As its last evaluation release says; absent where noise leaves nothing to say. Without noise, as measured.
+    let value: Double?
+    let low: Double?
+    let high: Double?
+    /// ε of all that the ledgers hold after it; absent without noise.
+    let epsilonSpent: Double?
+  }
+
+  /// What the search prints and leaves as tune.json.
+  struct Document: Codable {
+    let schema: String
+    let algorithm: String
+    let metric: String
+    let isNoised: Bool
+    let tries: [Try]
+    /// Counted from 1.
+    let best: Int
+    let delta: Double
+    /// Tries whose range reaches that of the best one: noise chose between them.
+    let undecided: [Int]
+    let command: String
+  }
+
+  private var isPrivate: Bool { settings.noise != "none" }
+
+  func execute() throws {
+    try refuseWhatIsNotCounted()
+    let points = grid.points.map(settings(of:))
+    if isPrivate { try checkBudget(points) }
+    let output = try folder()
+    var tries: [Try] = []
+    for (index, var point) in points.enumerated() {
+      point.output = "\(output)/try-\(index + 1)"
+      if format == .text { Console.error("try \(index + 1) of \(points.count): \(Self.words(grid.points[index]))") }
+      let report = try SimulationRun(settings: point, format: format).execute(isSilent: true)
+      tries.append(reading(report, grid.points[index], run: point.output ?? ""))
+    }
+    let document = try choice(tries)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let bytes = Array(try encoder.encode(document)) + [0x0A]
+    try PlainFile.write(bytes, to: "\(output)/tune.json")
+    Console.output(format == .json ? String(decoding: bytes.dropLast(), as: UTF8.self) : lines(document).joined(separator: "\n"))
+  }
+
+  private func settings(of point: [String: Double]) -> SimulationSettings {
+    var settings = settings
+    settings.parameters.merge(point) { $1 }
+    return settings
+  }
+
+  // MARK: - Before anything is spent
+
+  private func refuseWhatIsNotCounted() throws {
+    guard settings.algorithm != AlgorithmChoice.automatic else {
+      throw CommandFailure(.usage, "auto has no parameters to try; name the algorithm that it chose with --algorithm")
+    }
+    guard isPrivate else { return }
+    guard settings.ledgers != nil, settings.cap != nil else {
+      throw CommandFailure(
+        .usage,
+        "every try is charged: say where with --ledgers FOLDER, and the most that all tries and the run after them may spend with --cap EPSILON,DELTA"
+      )
+    }
+    guard settings.evaluationShare > 0 else {
+      throw CommandFailure(
+        .usage, "what chooses is each try's evaluation release, and --evaluation-share is 0; give it a share such as 0.3")
+    }
+  }
+
+  /// All tries and one run more must fit, or the search would spend and end without an answer.
+  private func checkBudget(_ points: [SimulationSettings]) throws {
+    guard let path = settings.ledgers, let cap = settings.cap else { return }
+    let kept = try KeptLedgers(at: path)
+    var plans = try kept.earlierPlans()
+    var events: [[(plan: Digest, event: ChargedEvent)]] = []
+    var names: [String] = []
+    for point in points {
+      let experiment = try Experiment.prepare(point)
+      let hash = SHA256.hash(experiment.planFile.bytes)
+      plans[hash] = experiment.plan
+      events.append(KeptLedgers.charges(of: experiment.planFile))
+      names = experiment.plan.roster.map(\.name)
+    }
+    let spending = SpendingCap(cap, first: try kept.knownFirstCap() ?? cap, plans: plans)
+    let all = events.flatMap { $0 }
+    // Whichever did best is run once more.
+    for name in names {
+      let state = try kept.state(of: name)
+      for last in events {
+        let needed = spending.epsilon(of: state, and: all + last)
+        guard !spending.holds(needed) else { continue }
+        throw CommandFailure(
+          .usage,
+          "\(points.count) tries and the run after them need ε = \(KeptLedgers.text(needed)) on the ledger of '\(name)', above --cap \(cap.epsilon) at δ = \(cap.delta): nothing was trained; give fewer --tries, a smaller --epsilon or a larger --cap"
+        )
+      }
+    }
+  }
+
+  private func folder() throws -> String {
+    if let output = settings.output {
+      guard !FileManager.default.fileExists(atPath: output) else {
+        throw CommandFailure(.usage, "--output \(output) exists; choose another name or remove it first")
+      }
+      return output
+    }
+    guard let free = (1...9999).lazy.map({ "runs/tune-\($0)" }).first(where: { !FileManager.default.fileExists(atPath: $0) })
+    else {
+      throw CommandFailure(.cannotCreate, "runs/ holds 9999 searches; name one with --output")
+    }
+    return free
+  }
+
+  // MARK: - After
+
+  private func reading(_ report: RunReport, _ parameters: [String: Double], run: String) -> Try {
+    let value: MetricValue?
+    if isPrivate {
+      value = report.utility?.released?.last?.rows.first?.metrics.first { $0.metric == metric.metric }
+    } else {
+      value = report.utility?.quality?.rows.first { $0.method == .federatedWithoutNoise && $0.partner == nil }?
+        .metrics.first { $0.metric == metric.metric }
+    }
+    return Try(
+      parameters: parameters, run: run, value: value?.value, low: value?.low, high: value?.high,
+      epsilonSpent: report.privacy.tuning?.use?.epsilon)
+  }
+
+  private func choice(_ tries: [Try]) throws -> Document {
+    let known = tries.indices.filter { tries[$0].value != nil }
+    guard let best = known.max(by: { tries[$0].value ?? 0 < tries[$1].value ?? 0 }) else {
+      throw CommandFailure(
+        .stopped,
+        "the noise of the evaluation releases leaves nothing to choose by; the tries are charged. Give a larger --evaluation-share or --epsilon next time"
+      )
+    }
+    let reach = tries[best].low ?? tries[best].value ?? 0
+    let undecided = known.filter { $0 != best && (tries[$0].high ?? tries[$0].value ?? 0) >= reach }
+    var words = [
+      "tacit simulate", "--data \(settings.data)", "--partners \(settings.partners)", "--algorithm \(settings.algorithm)",
+    ]
+    words += ["--epsilon \(settings.epsilon)", "--delta \(settings.delta)", "--noise \(settings.noise)"]
+    words += settings(of: tries[best].parameters).parameters.sorted { $0.key < $1.key }.map { "--set \($0.key)=\($0.value)" }
+    if let ledgers = settings.ledgers { words.append("--ledgers \(ledgers)") }
+    if let cap = settings.cap { words.append("--cap \(cap.epsilon),\(cap.delta)") }
+    words.append("--search \(settings.search ?? "tune")")
+    return Document(
+      schema: "tacit.tune/1", algorithm: settings.algorithm, metric: metric.metric.rawValue, isNoised: isPrivate, tries: tries,
+      best: best + 1, delta: settings.delta, undecided: undecided.map { $0 + 1 }, command: words.joined(separator: " "))
+  }
+
+  private static func words(_ parameters: [String: Double]) -> String {
+    parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\(Text.significant($0.value))" }.joined(separator: " ")
+  }
+
+  private func lines(_ document: Document) -> [String] {
+    var lines = document.tries.enumerated().map { index, one in
+      let value = one.value.map { String(format: "%.4f", $0) } ?? "–"
+      let range = one.low.flatMap { low in one.high.map { String(format: " (%.4f to %.4f)", low, $0) } } ?? ""
+      let spent = one.epsilonSpent.map { ", ε spent so far \(KeptLedgers.text($0))" } ?? ""
+      return
+        "\(index + 1 == document.best ? "*" : " ") try \(index + 1)  \(Self.words(one.parameters))  \(document.metric) \(value)\(range)\(spent)"
+    }
+    lines.append(
+      isPrivate
+        ? "Chosen by noised evaluation releases alone; every try is charged."
+        : "Without noise: chosen by what was measured on the validation items, and nothing about it is private.")
+    if !document.undecided.isEmpty {
+      lines.append(
+        "Noise leaves the best one undecided with try \(document.undecided.map(String.init).joined(separator: ", ")): a larger --evaluation-share tells more."
+      )
+    }
+    return lines + ["next      \(document.command)"]
+  }
+}

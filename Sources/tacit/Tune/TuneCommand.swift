@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import CommandSupport
+
+/// `tacit tune`: a small and honest search over hyperparameters.
+struct TuneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tune",
+    abstract: "Try settings of an algorithm on validation items, each try charged to the same ledgers, and say which did best.",
+    usage:
+      "tacit tune --vary <name=v1,v2> [--tries <n>] [--metric <metric>] --ledgers <folder> --cap <epsilon,delta> [options of tacit simulate]",
+    discussion: """
+      Every try trains as `tacit simulate --validation` would, with the ε of --epsilon. What chooses is what its evaluation release says: \
+      hits that went through the secure sum, clipped, noised and charged. So the choice tells nothing that the ledgers do not count. All \
+      tries together, and one run more with the best settings, must fit the cap before the first one begins.
+
+      tacit tune --algorithm als --vary dimension=16,32,64 --epsilon 1 --evaluation-share 0.3 --ledgers ledgers/shop --cap 6,1e-6
+      """)
+
+  @OptionGroup var simulation: SimulateCommand
+  @Option(help: ArgumentHelp("A parameter and the values to try; may be repeated.", valueName: "name=v1,v2")) var vary: [String] =
+    []
+  @Option(help: "How many of the combinations to try, drawn by --seed; all of them when left out.") var tries: Int?
+  @Option(help: "What chooses: ndcg or hr, both over the whole catalogue, first 10 places.") var metric: TuneMetric = .ndcg
+
+  func run() throws {
+    try Failures.report {
+      var settings = try simulation.settings()
+      settings.validation = true
+      settings.baselines = false
+      settings.search = settings.search ?? "tune"
+      let grid = try TuneGrid(vary, tries: tries, seed: settings.seed, algorithm: settings.algorithm)
+      try Tune(settings: settings, grid: grid, metric: metric, format: simulation.format).execute()
+    }
+  }
+}
+
+extension TuneMetric: ExpressibleByArgument {}
