@@ -42,7 +42,7 @@ struct Tune {
     /// Counted from 1.
     let best: Int
     let delta: Double
-    /// Tries whose range reaches that of the best one: noise chose between them.
+    /// Tries whose range reaches that of the best one.
     let undecided: [Int]
     let command: String
   }
@@ -163,17 +163,39 @@ struct Tune {
     }
     let reach = tries[best].low ?? tries[best].value ?? 0
     let undecided = known.filter { $0 != best && (tries[$0].high ?? tries[$0].value ?? 0) >= reach }
+    return Document(
+      schema: "tacit.tune/1", algorithm: settings.algorithm, metric: metric.metric.rawValue, isNoised: isPrivate, tries: tries,
+      best: best + 1, delta: settings.delta, undecided: undecided.map { $0 + 1 }, command: command(tries[best].parameters))
+  }
+
+  /// The run with the best settings: what was asked for, but for the validation items.
+  private func command(_ best: [String: Double]) -> String {
+    let (settings, usual) = (settings(of: best), SimulationSettings())
     var words = [
       "tacit simulate", "--data \(settings.data)", "--partners \(settings.partners)", "--algorithm \(settings.algorithm)",
     ]
     words += ["--epsilon \(settings.epsilon)", "--delta \(settings.delta)", "--noise \(settings.noise)"]
-    words += settings(of: tries[best].parameters).parameters.sorted { $0.key < $1.key }.map { "--set \($0.key)=\($0.value)" }
-    if let ledgers = settings.ledgers { words.append("--ledgers \(ledgers)") }
-    if let cap = settings.cap { words.append("--cap \(cap.epsilon),\(cap.delta)") }
-    words.append("--search \(settings.search ?? "tune")")
-    return Document(
-      schema: "tacit.tune/1", algorithm: settings.algorithm, metric: metric.metric.rawValue, isNoised: isPrivate, tries: tries,
-      best: best + 1, delta: settings.delta, undecided: undecided.map { $0 + 1 }, command: words.joined(separator: " "))
+    let others: [(String, String, String)] = [
+      ("seed", "\(settings.seed)", "\(usual.seed)"),
+      ("sampling-rate", "\(settings.samplingRate)", "\(usual.samplingRate)"),
+      ("evaluation-share", "\(settings.evaluationShare)", "\(usual.evaluationShare)"),
+      ("max-partners-per-user", "\(settings.maxPartnersPerUser)", "\(usual.maxPartnersPerUser)"),
+      ("dropout", "\(settings.dropout)", "\(usual.dropout)"), ("attempts", "\(settings.attempts)", "\(usual.attempts)"),
+      ("reserve-attempts", "\(settings.reserveAttempts)", "\(usual.reserveAttempts)"),
+      ("colluders", "\(settings.colluders)", "\(usual.colluders)"), ("graph", settings.graph, usual.graph),
+      ("suite", settings.suite, usual.suite),
+      ("secure-aggregation", settings.secureAggregation ? "on" : "off", usual.secureAggregation ? "on" : "off"),
+    ]
+    words += others.filter { $0.1 != $0.2 }.map { "--\($0.0) \($0.1)" }
+    let chosen: [(String, String?)] = [
+      ("rounds", settings.rounds.map(String.init)), ("threshold", settings.threshold.map(String.init)),
+      ("minimum-partners", settings.minimumPartners.map(String.init)), ("nominal-users", settings.nominalUsers.map(String.init)),
+      ("half-life", settings.halfLife.map { "\($0)" }), ("ledgers", settings.ledgers),
+      ("cap", settings.cap.map { "\($0.epsilon),\($0.delta)" }), ("search", settings.search),
+    ]
+    words += chosen.compactMap { name, value in value.map { "--\(name) \($0)" } }
+    words += settings.parameters.sorted { $0.key < $1.key }.map { "--set \($0.key)=\($0.value)" }
+    return words.joined(separator: " ")
   }
 
   private static func words(_ parameters: [String: Double]) -> String {
@@ -194,7 +216,7 @@ struct Tune {
         : "Without noise: chosen by what was measured on the validation items, and nothing about it is private.")
     if !document.undecided.isEmpty {
       lines.append(
-        "Noise leaves the best one undecided with try \(document.undecided.map(String.init).joined(separator: ", ")): a larger --evaluation-share tells more."
+        "The ranges do not tell the best one from try \(document.undecided.map(String.init).joined(separator: ", "))\(isPrivate ? ": a larger --evaluation-share tells more" : "")."
       )
     }
     return lines + ["next      \(document.command)"]
