@@ -4,7 +4,7 @@ import Testing
 /// `tacit tune`: every try is charged to the same ledgers, and chosen by what was released.
 @Suite struct TuneTests {
   private static let settings = [
-    "tune", "--data", "synthetic:3000x80x3", "--partners", "3", "--algorithm", "als", "--set", "sweeps=1", "--epsilon", "1",
+    "tune", "--data", "synthetic:3000x80x3", "--partners", "3", "--algorithm", "als", "--rounds", "2", "--epsilon", "1",
     "--evaluation-share", "0.4", "--format", "json",
   ]
 
