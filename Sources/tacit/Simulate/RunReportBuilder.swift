@@ -15,6 +15,8 @@ struct RunReportBuilder {
   let outcome: SimulationRun.Outcome
   let comparison: Comparison
   let folder: RunFolder
+  /// Of the command that makes the run again.
+  let arguments: [String]
   let wallSeconds: Double
 
   private var plan: TrainingPlan { experiment.plan }
@@ -101,6 +103,6 @@ struct RunReportBuilder {
 
   private var commands: [ReportCommand] {
     RunCommands.list(
-      folder: folder.path, again: ["tacit"] + CommandLine.arguments.dropFirst())
+      folder: folder.path, again: ["tacit"] + arguments)
   }
 }

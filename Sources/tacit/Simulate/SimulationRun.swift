@@ -15,6 +15,8 @@ struct SimulationRun {
   let format: OutputFormat
   /// Attacks on the plan's mechanism, after the run.
   var audit: AuditRequest?
+  /// Of the command that makes it again.
+  var arguments = Array(CommandLine.arguments.dropFirst())
 
   /// - Parameter isSilent: whether nothing is printed when it ends well: for a program that goes on.
   @discardableResult
@@ -63,7 +65,7 @@ struct SimulationRun {
         settings.baselines ? "evaluating, beside popularity, each partner alone and the same without noise" : "evaluating")
       let comparison = Comparison(experiment: experiment, model: outcome.result.model, baselines: settings.baselines)
       var report = try RunReportBuilder(
-        experiment: experiment, outcome: outcome, comparison: comparison, folder: folder,
+        experiment: experiment, outcome: outcome, comparison: comparison, folder: folder, arguments: arguments,
         wallSeconds: StageMeter.wallClock() - began
       ).report()
       report.privacy.audit = attacked?.reported
@@ -198,7 +200,7 @@ struct SimulationRun {
     try folder.write(experiment.planFile.bytes, to: folder.plan)
     try folder.write(
       Array((experiment.planSignature.hex + "\n").utf8), to: folder.currentPath + "/plan.sig")
-    try folder.write(try RunSettingsFile(settings).bytes(), to: folder.currentPath + "/settings.json")
+    try folder.write(try RunSettingsFile(settings, arguments: arguments).bytes(), to: folder.currentPath + "/settings.json")
   }
 
   private func writeResults(

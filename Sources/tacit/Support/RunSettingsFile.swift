@@ -10,12 +10,13 @@ struct RunSettingsFile: Codable {
   var validation: Bool
   var command: String
 
-  init(_ settings: SimulationSettings) {
+  /// - Parameter arguments: of the command that makes the run again.
+  init(_ settings: SimulationSettings, arguments: [String]) {
     data = settings.data
     partners = settings.partners
     seed = settings.seed
     validation = settings.validation
-    command = CommandLine.arguments.dropFirst().joined(separator: " ")
+    command = arguments.joined(separator: " ")
   }
 
   /// Reads settings.json of a run.

@@ -58,7 +58,7 @@ struct Tune {
     for (index, var point) in points.enumerated() {
       point.output = "\(output)/try-\(index + 1)"
       if format == .text { Console.error("try \(index + 1) of \(points.count): \(Self.words(grid.points[index]))") }
-      let report = try SimulationRun(settings: point, format: format).execute(isSilent: true)
+      let report = try SimulationRun(settings: point, format: format, arguments: arguments(of: point)).execute(isSilent: true)
       tries.append(reading(report, grid.points[index], run: point.output ?? ""))
     }
     let document = try choice(tries)
@@ -170,32 +170,42 @@ struct Tune {
 
   /// The run with the best settings: what was asked for, but for the validation items.
   private func command(_ best: [String: Double]) -> String {
-    let (settings, usual) = (settings(of: best), SimulationSettings())
-    var words = [
-      "tacit simulate", "--data \(settings.data)", "--partners \(settings.partners)", "--algorithm \(settings.algorithm)",
-    ]
-    words += ["--epsilon \(settings.epsilon)", "--delta \(settings.delta)", "--noise \(settings.noise)"]
-    let others: [(String, String, String)] = [
-      ("seed", "\(settings.seed)", "\(usual.seed)"),
+    var settings = settings(of: best)
+    (settings.validation, settings.baselines, settings.output) = (false, true, nil)
+    return (["tacit"] + arguments(of: settings)).map(ShellWords.quoted).joined(separator: " ")
+  }
+
+  /// Of `tacit simulate`, for these settings.
+  private func arguments(of settings: SimulationSettings) -> [String] {
+    let usual = SimulationSettings()
+    let options: [(name: String, value: String?, usual: String?)] = [
+      ("data", settings.data, nil), ("partners", settings.partners, nil), ("algorithm", settings.algorithm, nil),
+      ("epsilon", "\(settings.epsilon)", nil), ("delta", "\(settings.delta)", nil), ("noise", settings.noise, nil),
+      ("rounds", settings.rounds.map(String.init), nil), ("seed", "\(settings.seed)", "\(usual.seed)"),
       ("sampling-rate", "\(settings.samplingRate)", "\(usual.samplingRate)"),
       ("evaluation-share", "\(settings.evaluationShare)", "\(usual.evaluationShare)"),
       ("max-partners-per-user", "\(settings.maxPartnersPerUser)", "\(usual.maxPartnersPerUser)"),
-      ("dropout", "\(settings.dropout)", "\(usual.dropout)"), ("attempts", "\(settings.attempts)", "\(usual.attempts)"),
+      ("dropout", "\(settings.dropout)", "\(usual.dropout)"), ("stragglers", "\(settings.stragglers)", "\(usual.stragglers)"),
+      ("attempts", "\(settings.attempts)", "\(usual.attempts)"),
       ("reserve-attempts", "\(settings.reserveAttempts)", "\(usual.reserveAttempts)"),
       ("colluders", "\(settings.colluders)", "\(usual.colluders)"), ("graph", settings.graph, usual.graph),
-      ("suite", settings.suite, usual.suite),
-      ("secure-aggregation", settings.secureAggregation ? "on" : "off", usual.secureAggregation ? "on" : "off"),
+      ("suite", settings.suite, usual.suite), ("top-n", "\(settings.topN)", "\(usual.topN)"),
+      ("secure-aggregation", settings.secureAggregation ? "on" : "off", "on"),
+      ("baselines", settings.baselines ? "on" : "off", "on"), ("threshold", settings.threshold.map(String.init), nil),
+      ("minimum-partners", settings.minimumPartners.map(String.init), nil),
+      ("nominal-users", settings.nominalUsers.map(String.init), nil), ("half-life", settings.halfLife.map { "\($0)" }, nil),
+      ("ledgers", settings.ledgers, nil), ("cap", settings.cap.map { "\($0.epsilon),\($0.delta)" }, nil),
+      ("search", settings.search, nil), ("output", settings.output, nil),
     ]
-    words += others.filter { $0.1 != $0.2 }.map { "--\($0.0) \($0.1)" }
-    let chosen: [(String, String?)] = [
-      ("rounds", settings.rounds.map(String.init)), ("threshold", settings.threshold.map(String.init)),
-      ("minimum-partners", settings.minimumPartners.map(String.init)), ("nominal-users", settings.nominalUsers.map(String.init)),
-      ("half-life", settings.halfLife.map { "\($0)" }), ("ledgers", settings.ledgers),
-      ("cap", settings.cap.map { "\($0.epsilon),\($0.delta)" }), ("search", settings.search),
-    ]
-    words += chosen.compactMap { name, value in value.map { "--\(name) \($0)" } }
-    words += settings.parameters.sorted { $0.key < $1.key }.map { "--set \($0.key)=\($0.value)" }
-    return words.joined(separator: " ")
+    var words = ["simulate"]
+    for option in options {
+      guard let value = option.value, value != option.usual else { continue }
+      words += ["--\(option.name)", value]
+    }
+    for (name, value) in settings.parameters.sorted(by: { $0.key < $1.key }) { words += ["--set", "\(name)=\(value)"] }
+    if settings.validation { words.append("--validation") }
+    if settings.insecureTestRandomness { words.append("--insecure-test-randomness") }
+    return words
   }
 
   private static func words(_ parameters: [String: Double]) -> String {
