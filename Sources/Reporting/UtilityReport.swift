@@ -11,7 +11,8 @@ public struct UtilityReport: Codable, Sendable, Equatable {
   public var notHeld: [Int]?
 
   public init(
-    quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil, released: [ReleasedQuality] = [],
+    quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil,
+    released: [ReleasedQuality] = [],
     notHeld: [Int] = []
   ) {
     self.quality = quality

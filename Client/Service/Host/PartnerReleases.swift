@@ -85,7 +85,8 @@ extension PartnerHost {
       }
       guard let refusal else { continue }
       count("an evaluation was refused: \(refusal)")
-      logger.error("what an evaluation is said to have released is refused", metadata: ["round": "\(round)", "reason": "\(refusal)"])
+      logger.error(
+        "what an evaluation is said to have released is refused", metadata: ["round": "\(round)", "reason": "\(refusal)"])
     }
   }
 

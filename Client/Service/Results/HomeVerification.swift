@@ -217,7 +217,9 @@ public struct HomeVerification {
     }
     for statement in try store.evaluations(session: session).map(\.statement)
     where releases.contains(where: { $0.round == statement.round && $0 != statement }) {
-      return say(.failed, subject, "the coordinator signed two releases of round \(statement.round + 1): one of them is here, and integers of the other")
+      return say(
+        .failed, subject,
+        "the coordinator signed two releases of round \(statement.round + 1): one of them is here, and integers of the other")
     }
     for round in absent {
       say(.note, subject, "what release \(round + 1) said is not held here: this partner was absent in that round")

@@ -60,7 +60,8 @@ extension CoordinatorEngine {
     var evaluation: ReleasedEvaluation?
     if plan.publishes(evaluation: release) {
       evaluation = ReleasedEvaluation(values, under: statement, in: ledger.state)
-      precondition(evaluation?.read(under: statement, of: plan) != nil, "a release is signed when its outcome is the ledger's last record")
+      precondition(
+        evaluation?.read(under: statement, of: plan) != nil, "a release is signed when its outcome is the ledger's last record")
     }
     let published = PublishedRelease(
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,

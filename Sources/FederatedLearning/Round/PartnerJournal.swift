@@ -133,7 +133,8 @@ public final class PartnerMemory: PartnerJournal {
 
   public func record(evaluation: EvaluationDocument, session: SessionID) {
     sessions.withLock {
-      $0[session, default: PartnerRecollection()].evaluations.merge([evaluation.statement.round: evaluation]) { first, _ in first }
+      $0[session, default: PartnerRecollection()].evaluations.merge([evaluation.statement.round: evaluation]) { first, _ in first
+      }
     }
   }
 }

@@ -22,7 +22,8 @@ struct ReportedEvaluations {
   func checks(run: String?) throws -> [RunFindings.Check] {
     guard report.form == .json, let content = try? RunReport(json: Data(report.body)) else {
       guard run == nil else {
-        throw CommandFailure(.usage, "\(path) is not in JSON, the only form whose figures can be read back: give that one with --run")
+        throw CommandFailure(
+          .usage, "\(path) is not in JSON, the only form whose figures can be read back: give that one with --run")
       }
       return []
     }
@@ -41,7 +42,11 @@ struct ReportedEvaluations {
     let (file, ledger) = try Self.read(folder)
     let hash = SHA256.hash(file.bytes).hex
     guard content.identity.planHash == hash else {
-      return [say(.failed, "is of the plan \(content.identity.planHash?.prefix(16) ?? "none")…, and \(run) of the plan \(hash.prefix(16))…")]
+      return [
+        say(
+          .failed,
+          "is of the plan \(content.identity.planHash?.prefix(16) ?? "none")…, and \(run) of the plan \(hash.prefix(16))…")
+      ]
     }
     let check = ReleasedQualityCheck(released, plan: file.plan, ledger: ledger, isWhole: false)
     let notHeld = content.utility?.notHeld ?? []

@@ -132,7 +132,8 @@ struct VerifyCommand: ParsableCommand {
         ? "every byte is what the key \(report.signer) signed, which is the signer that you named"
         : "is signed by \(report.signer), expected the signer \(signer) (24 characters, or at least 16 digits of the SHA-256)")
     try answer(
-      path, [check] + evaluations, Self.reportLimits, verdict: "is sound: unchanged since the signer that you named wrote it.", isSound: true)
+      path, [check] + evaluations, Self.reportLimits, verdict: "is sound: unchanged since the signer that you named wrote it.",
+      isSound: true)
   }
 
   private static let reportLimits = [
