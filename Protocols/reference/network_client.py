@@ -6,7 +6,7 @@ certificate request by the `cryptography` package. Needs Python 3.9, grpcio, grp
 
   network_client.py --home FOLDER enrol TOKEN        make keys, redeem the token, keep what the coordinator answered
   network_client.py --home FOLDER consent            say hello, read the documents, consent to the plan
-  network_client.py --home FOLDER take-part          hello, poll, read everything, answer one round with a refusal ("paused")
+  network_client.py --home FOLDER take-part --rounds N   hello, poll, read everything, answer N rounds (one) with a refusal ("paused")
   network_client.py --home FOLDER evaluation         hello, read what each evaluation release of the plan made public, and check it
   network_client.py --home FOLDER fuzz --count N     send N requests that no honest client sends; each must be refused
 

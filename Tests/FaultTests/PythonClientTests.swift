@@ -80,8 +80,8 @@ extension FaultTests {
       #expect(counted >= refused, "the coordinator counted \(counted) refusals, the client saw \(refused)")
       #expect(after.memory - before.memory < 48 << 20, "the coordinator grew from \(before.memory) to \(after.memory) bytes")
 
-      // And after all that, the Python client answers the round as it should.
-      let part = try await Self.run(python, ["--home", home, "take-part"], in: setup.folder)
+      // And after all that, the Python client answers the rounds as it should: the counts, the training, the evaluation.
+      let part = try await Self.run(python, ["--home", home, "take-part", "--rounds", "\(shape.rounds + 2)"], in: setup.folder)
       #expect(part.end == .exited(0), "\(part.process.lastWords)")
       #expect((part.result["states"] as? [String])?.last == "accepted", "\(part.result)")
       let journal = JournalReader(path: setup.state + "/coordinator.sqlite")
