@@ -97,6 +97,14 @@ import Transport
     #expect(await world.driveToEnd())
     _ = try await others
     if !isShown { await world.coordinator.forgetEvaluations() }
+    // Messages of attempts that are over are there no more.
+    await world.coordinator.tamper(
+      5,
+      .init(poll: { answer in
+        var answer = answer
+        answer.envelopes = []
+        return answer
+      }))
     let host = try world.host(4)
     _ = try await host.run()
     let store = try world.store(4)
