@@ -6,7 +6,8 @@ certificate request by the `cryptography` package. Needs Python 3.9, grpcio, grp
 
   network_client.py --home FOLDER enrol TOKEN        make keys, redeem the token, keep what the coordinator answered
   network_client.py --home FOLDER consent            say hello, read the documents, consent to the plan
-  network_client.py --home FOLDER take-part          hello, poll, read everything, answer one round with a refusal ("paused")
+  network_client.py --home FOLDER take-part --rounds N   hello, poll, read everything, answer N rounds (one) with a refusal ("paused")
+  network_client.py --home FOLDER evaluation         hello, read what each evaluation release of the plan made public, and check it
   network_client.py --home FOLDER fuzz --count N     send N requests that no honest client sends; each must be refused
 
 The last line on standard output is one JSON object; the exit code is 0 when everything was as the protocol says.
@@ -262,12 +263,12 @@ class Client:
         (self.home / "state.json").write_text(json.dumps(self.state))
         return plan
 
-    def take_part(self, seconds=120):
-        """Waits for a round, checks how it was opened, and answers that it takes no part in it."""
+    def take_part(self, rounds=1, seconds=120):
+        """Waits for so many rounds, checks how each was opened, and answers that it takes no part in it."""
         self.hello()
         plan = json.loads(self.plan())
         session = bytes.fromhex(plan["session"])
-        end = time.time() + seconds
+        end, answered = time.time() + seconds * rounds, set()
         while time.time() < end:
             answer = self.poll(session, wait=2000)
             for envelope in answer.envelopes:
@@ -275,6 +276,9 @@ class Client:
                 if message.WhichOneof("body") != "round_start":
                     continue
                 start = message.round_start
+                if (start.round, start.attempt) in answered:
+                    time.sleep(0.1)
+                    continue
                 signed = (b"tacit/v1/round-start\n" + start.plan_hash + sha256(start.model) + start.session
                           + struct.pack("<II", start.round, start.attempt) + struct.pack("<Q", start.ledger_size) + start.ledger_head)
                 Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.state["coordinator_key"])).verify(start.signature, signed)
@@ -284,8 +288,91 @@ class Client:
                 key = self.messages.UploadKey(session=start.session, round=start.round, attempt=start.attempt, kind=1)
                 states = self.upload(key, body.SerializeToString())
                 again = self.stub.UploadStatus(key, timeout=30, metadata=self.metadata).WhichOneof("phase")
-                return {"round": start.round, "attempt": start.attempt, "states": states, "again": again}
-        sys.exit("no round was opened")
+                answered.add((start.round, start.attempt))
+                if len(answered) == rounds:
+                    return {"round": start.round, "attempt": start.attempt, "states": states, "again": again}
+        sys.exit(f"{len(answered)} rounds were opened, expected {rounds}")
+
+
+# ---- What an evaluation release made public (training-round.md, section 8.1) ---------------------------------------
+
+class EvaluationDocument:
+    """The coordinator's signed word on a release, the ledger record that it leads to, and the integers."""
+
+    LABEL, RELEASE_LABEL = b"tacit/v1/evaluation-release\n", b"tacit/v1/model-release\n"
+
+    def __init__(self, data):
+        if len(data) > 8192 or not data.startswith(self.LABEL):
+            raise ValueError("this is no evaluation release")
+        self.position, self.data = len(self.LABEL), data
+        statement = self.take(219)
+        self.signed, self.signature = statement[:155], statement[155:]
+        if not statement.startswith(self.RELEASE_LABEL):
+            raise ValueError("it holds no signed release")
+        self.plan_hash, self.model_hash = statement[23:55], statement[55:87]
+        self.session = statement[87:103]
+        self.version, self.round, self.attempt, self.ledger_size = struct.unpack("<IIIQ", statement[103:123])
+        self.ledger_head = statement[123:155]
+        self.previous_head = self.take(32)
+        self.outcome = self.take(struct.unpack("<Q", self.take(8))[0])
+        integers = self.take(struct.unpack("<Q", self.take(8))[0])
+        if self.position != len(data) or len(integers) % 8:
+            raise ValueError("it has bytes too many, or integers of other than 8 bytes")
+        self.entries = [value for (value,) in struct.iter_unpack("<q", integers)]
+
+    def take(self, count):
+        if count > len(self.data) - self.position:
+            raise ValueError("it ends too early")
+        self.position += count
+        return self.data[self.position - count:self.position]
+
+    def check(self, plan_bytes, key):
+        """Raises ValueError, or InvalidSignature, unless these are the integers of a release that the coordinator signed."""
+        plan = json.loads(plan_bytes)
+        release = plan["releases"][self.round]
+        Ed25519PublicKey.from_public_bytes(key).verify(self.signature, self.signed)
+        half = 1 << release["modulusBits"] - 1
+        outcome = json.loads(self.outcome)
+        canonical = json.dumps(outcome, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        expected = {"kind": "outcome", "record": self.ledger_size, "session": self.session.hex(), "round": self.round,
+                    "attempt": self.attempt, "release": self.round, "result": "released", "reason": None,
+                    "published": sha256(b"".join(struct.pack("<q", value) for value in self.entries)).hex(),
+                    "survivors": outcome.get("survivors"), "time": outcome.get("time")}
+        for holds, what in [
+                (release["purpose"] == "evaluation" and plan["privacy"]["noise"] != "none", "no evaluation with noise"),
+                (self.plan_hash == sha256(plan_bytes) and self.session.hex() == plan["session"], "of another plan"),
+                (len(self.entries) == release["dimension"] == 9, "another number of integers"),
+                (all(-half <= value < half for value in self.entries), "an integer outside of the ring"),
+                (len(self.outcome) <= 4096 and canonical == self.outcome, "an outcome in another form"),
+                (sha256(b"tacit/ledger/link/v1\0" + self.previous_head + self.outcome) == self.ledger_head, "a record of another ledger"),
+                (outcome == expected, "an outcome of something else"),
+                (isinstance(outcome["survivors"], int)
+                 and plan["aggregation"]["minimumSurvivors"] <= outcome["survivors"] <= len(plan["roster"]), "too few or too many partners")]:
+            if not holds:
+                raise ValueError(what)
+
+
+def evaluations(client):
+    """Reads and checks every evaluation release of the plan; changed anywhere, none of them passes."""
+    client.hello()
+    plan_bytes = client.plan()
+    key = bytes.fromhex(client.state["coordinator_key"])
+    found = {}
+    for number, release in enumerate(json.loads(plan_bytes)["releases"]):
+        if release["purpose"] != "evaluation":
+            continue
+        data = client.download(f"evaluation/{number}")
+        EvaluationDocument(data).check(plan_bytes, key)
+        for place in range(0, len(data), 7):
+            changed = bytearray(data)
+            changed[place] ^= 1
+            try:
+                EvaluationDocument(bytes(changed)).check(plan_bytes, key)
+            except Exception:  # Whatever is wrong with it: it is refused.
+                continue
+            sys.exit(f"evaluation {number} passes with byte {place} changed")
+        found[number] = EvaluationDocument(data).entries
+    return {"evaluations": found}
 
 
 # ---- Requests that no honest client sends ------------------------------------------------------------------------
@@ -383,7 +470,7 @@ class Fuzzer:
             {"bad-checksum", "stage-closed", "conflict", "too-large", "state:superseded", "state:refused"}
 
     def unknown_document(self):
-        name = self.one_of("message/999/0/1", "release/4000000000", "plan2", "secret", "coordinator.sqlite", "message/0/0/99", "../ca.key", "/etc/passwd")
+        name = self.one_of("message/999/0/1", "release/4000000000", "evaluation/4000000000", "evaluation/00", "plan2", "secret", "coordinator.sqlite", "message/0/0/99", "../ca.key", "/etc/passwd")
         return "Download", [self.messages.DownloadRequest(name=name).SerializeToString()], None, {"unknown-document"}
 
     def unspeakable_document(self):
@@ -481,7 +568,8 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("enrol").add_argument("token")
     commands.add_parser("consent")
-    commands.add_parser("take-part")
+    commands.add_parser("take-part").add_argument("--rounds", type=int, default=1)
+    commands.add_parser("evaluation")
     fuzz = commands.add_parser("fuzz")
     fuzz.add_argument("--count", type=int, default=10_000)
     fuzz.add_argument("--seed", type=int, default=1)
@@ -494,7 +582,9 @@ def main():
     else:
         client = Client(arguments.home, proto)
         if arguments.command == "take-part":
-            result = client.take_part()
+            result = client.take_part(arguments.rounds)
+        elif arguments.command == "evaluation":
+            result = evaluations(client)
         else:
             hello = client.hello()
             if arguments.command == "consent":

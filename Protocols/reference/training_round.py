@@ -185,6 +185,53 @@ def release_vectors():
         yield "bad_release_" + name, {"kind": "model-release", "key": public(key).hex(), "is_readable": is_readable, "bytes": data.hex()}
 
 
+# ---------------------------------------------------------------- evaluation releases as documents (section 8.1)
+
+EVALUATION_LABEL = b"tacit/v1/evaluation-release\n"
+LINK_LABEL = b"tacit/ledger/link/v1\0"
+
+
+def outcome_payload(release, entries, survivors):
+    """The record of the ledger that holds the hash of the released integers; all texts in it are plain ASCII."""
+    value = {"kind": "outcome", "record": release["ledger_size"], "session": release["session"], "round": release["round"],
+             "attempt": release["attempt"], "release": release["round"], "result": "released", "reason": None, "survivors": survivors,
+             "published": sha256(b"".join(struct.pack("<q", entry) for entry in entries)).hex(), "time": 1_800_000_000}
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def evaluation_bytes(statement, previous, outcome, entries):
+    data = b"".join(struct.pack("<q", entry) for entry in entries)
+    return EVALUATION_LABEL + statement + previous + struct.pack("<Q", len(outcome)) + outcome + struct.pack("<Q", len(data)) + data
+
+
+def evaluation_vectors():
+    base = {"plan_hash": sha256(b"plan").hex(), "model_hash": sha256(model_bytes("mf", 1, {})).hex(), "session": bytes(range(16)).hex(),
+            "version": 1, "round": 1, "attempt": 0, "ledger_size": 5}
+    previous = sha256(b"record 4")
+    nine = [118_031, 9_120, 4_410, -12, 3, 1, 260_004, 31_222, -16_038]
+    for name, change, entries in [("first", {}, nine), ("retry", {"attempt": 2, "ledger_size": 9, "round": 12, "version": 12}, nine[::-1]),
+                                  ("ends_of_a_ring", {}, [-(1 << 61), (1 << 61) - 1, 0, -1, 1, -2, 2, -3, 3])]:
+        release = {**base, **change}
+        outcome = outcome_payload(release, entries, 5)
+        release["ledger_head"] = sha256(LINK_LABEL + previous + outcome).hex()
+        message = release_bytes(release)
+        statement = message + KEY.sign(message)
+        data = evaluation_bytes(statement, previous, outcome, entries)
+        yield "good_evaluation_" + name, {"kind": "evaluation-release", **release, "key": public(KEY).hex(), "statement": statement.hex(),
+                                          "previous_head": previous.hex(), "outcome": outcome.decode(), "entries": entries,
+                                          "bytes": data.hex()}
+    start = len(EVALUATION_LABEL) + 219 + 32
+    for name, wrong in {
+            "empty": b"", "cut": data[:-1], "trailing": data + b"\0", "other_label": b"tacit/v1/evaluation-releasE\n" + data[28:],
+            "only_label": EVALUATION_LABEL, "other_release_label": data[:28] + b"T" + data[29:],
+            "huge_outcome": data[:start] + struct.pack("<Q", (1 << 64) - 1) + data[start + 8:],
+            "longer_outcome": data[:start] + struct.pack("<Q", len(outcome) + 1) + data[start + 8:],
+            "huge_integers": data[:-80] + struct.pack("<Q", 1 << 63) + data[-72:],
+            "fewer_integers_than_said": data[:-8], "more_integers_than_said": data + bytes(8),
+            "integers_of_seven_bytes": data[:-80] + struct.pack("<Q", 63) + data[-63:]}.items():
+        yield "bad_evaluation_" + name, {"kind": "evaluation-release", "bytes": wrong.hex()}
+
+
 # ---------------------------------------------------------------- plans (section 2) and encoding (section 5)
 
 def delta_squared(k, clip, scale):
@@ -331,7 +378,7 @@ def main():
     for name in os.listdir(FOLDER):
         os.remove(os.path.join(FOLDER, name))
     count = 0
-    for make in (model_vectors, start_vectors, release_vectors, plan_vectors, table_vectors):
+    for make in (model_vectors, start_vectors, release_vectors, evaluation_vectors, plan_vectors, table_vectors):
         for name, vector in make():
             with open(os.path.join(FOLDER, name + ".json"), "w") as file:
                 json.dump({"source": "Protocols/reference/training_round.py", **vector}, file, indent=1, sort_keys=True)

@@ -213,6 +213,11 @@ package struct Wording: Sendable {
     }
   }
 
+  /// Of an evaluation release, counted from 1, that is public and not at hand.
+  package static func notHeld(_ release: Int) -> String {
+    "What evaluation release \(ReportNumber.count(release)) of the plan said of the model is not held here: this partner was absent in that round."
+  }
+
   package static func hazard(_ kind: Hazard.Kind) -> String {
     switch kind {
     case .simulation: "Simulation"

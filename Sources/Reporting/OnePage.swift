@@ -164,12 +164,13 @@ struct OnePage {
 
   /// Utility by group, as far as the plan released it.
   private var quality: String {
-    guard let rows = report.utility?.released?.last?.rows else { return "" }
+    let notHeld = (report.utility?.notHeld ?? []).map { ". " + Wording.notHeld($0).dropLast() }.joined()
+    guard let rows = report.utility?.released?.last?.rows else { return notHeld }
     let figures = rows.map { row in
       let gain = row.metrics.first { $0.metric == .fullNDCG10 }.map { ReportNumber.decimals($0.value, 3) } ?? "drowned in noise"
       return "\(row.historyLength ?? "all users") \(gain)"
     }
-    return ". Noised \(ReportMetric.fullNDCG10.rawValue) by length of history: \(figures.joined(separator: ", "))"
+    return ". Noised \(ReportMetric.fullNDCG10.rawValue) by length of history: \(figures.joined(separator: ", "))" + notHeld
   }
 
   private func list(_ items: [String]) -> String { items.isEmpty ? "not stated" : items.joined(separator: ", ") }

@@ -10,6 +10,7 @@ struct QualityDocument {
     if let table = partnerTable { blocks.append(.table(table)) }
     if let note = utility.quality?.protocolNote { blocks.append(.paragraph(note)) }
     blocks += (utility.released ?? []).map { .table(table($0)) }
+    blocks += (utility.notHeld ?? []).map { .paragraph(Wording.notHeld($0)) }
     if let reading = utility.noiseReading {
       blocks.append(
         .facts([

@@ -7,14 +7,19 @@ public struct UtilityReport: Codable, Sendable, Equatable {
   public var noiseReading: NoiseReading?
   /// What the plan's evaluation releases said, in the order of the plan.
   public var released: [ReleasedQuality]?
+  /// Evaluation releases, counted from 1, that are public and that whoever reports does not hold: a partner that was absent.
+  public var notHeld: [Int]?
 
   public init(
-    quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil, released: [ReleasedQuality] = []
+    quality: QualityTable? = nil, series: [MetricSeries] = [], noiseReading: NoiseReading? = nil,
+    released: [ReleasedQuality] = [],
+    notHeld: [Int] = []
   ) {
     self.quality = quality
     self.series = series
     self.noiseReading = noiseReading
     self.released = released.isEmpty ? nil : released
+    self.notHeld = notHeld.isEmpty ? nil : notHeld
   }
 }
 

@@ -34,6 +34,7 @@ extension Tacit_V1_RoundEnd {
     context = Tacit_V1_AttemptContext(end.context)
     abortReason = UInt32(end.abortReason?.rawValue ?? 0)
     if let statement = end.release { release = Tacit_V1_ModelRelease(statement) }
+    if let shown = end.evaluation { evaluation = Tacit_V1_ReleasedEvaluation(shown) }
   }
 }
 
@@ -49,7 +50,31 @@ extension RoundEnd {
         message: "RoundEnd", field: "release",
         reason: reason == nil ? "is missing although the sum was released" : "is there although the attempt was aborted")
     }
-    self.init(context: context, abortReason: reason, release: wire.hasRelease ? try ModelRelease(wire.release) : nil)
+    guard wire.hasRelease || !wire.hasEvaluation else {
+      throw WireError(message: "RoundEnd", field: "evaluation", reason: "is there although the attempt was aborted")
+    }
+    self.init(
+      context: context, abortReason: reason, release: wire.hasRelease ? try ModelRelease(wire.release) : nil,
+      evaluation: wire.hasEvaluation ? try ReleasedEvaluation(wire.evaluation) : nil)
+  }
+}
+
+extension Tacit_V1_ReleasedEvaluation {
+  init(_ evaluation: ReleasedEvaluation) {
+    self.init()
+    entries = evaluation.entries
+    previousHead = Data(evaluation.previousHead.bytes)
+    outcome = Data(evaluation.outcome)
+  }
+}
+
+extension ReleasedEvaluation {
+  init(_ wire: Tacit_V1_ReleasedEvaluation) throws(WireError) {
+    let fields = WireFields("ReleasedEvaluation")
+    // How many integers there should be is the plan's to say, and the engine's to check.
+    self.init(
+      entries: wire.entries, previousHead: try fields.value(wire.previousHead, "previous_head"),
+      outcome: try fields.bounded(wire.outcome, "outcome", most: Self.outcomeBytesMax))
   }
 }
 

@@ -29,6 +29,13 @@ struct WireFields {
     return bytes
   }
 
+  func bounded(_ data: Data, _ field: String, most: Int) throws(WireError) -> [UInt8] {
+    guard data.count <= most else {
+      throw WireError(message: message, field: field, reason: "found \(data.count) bytes, expected at most \(most)")
+    }
+    return Array(data)
+  }
+
   func require<T>(_ value: T?, _ field: String, _ reason: String) throws(WireError) -> T {
     guard let value else { throw WireError(message: message, field: field, reason: reason) }
     return value

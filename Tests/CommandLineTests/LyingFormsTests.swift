@@ -140,6 +140,48 @@ import Testing
     try expectFound("states an evaluation release twice") { $0.append($0[0]) }
     try expectFound("does not say what evaluation release") { $0 = [] }
   }
+
+  @Test("A partner's report by itself is held against the coordinator's ledger in a run of its plan")
+  func partnerReport() throws {
+    let coordinator = try LyingCoordinator()
+    let (scratch, key) = (coordinator.scratch, coordinator.partnerKeys[0])
+    let made = try Program.tacit.run("report", "run", "--partner", "partner-1", "--format", "json", in: scratch)
+    let report = try RunReport(json: Data(made.output.utf8)).signed(by: key)
+    func verify(_ report: RunReport, _ arguments: String...) throws -> Program.Outcome {
+      try scratch.write(try SealedReport(report, key: key).json, to: "alone.json")
+      return try Program.tacit.run(["verify", "alone.json"] + arguments, in: scratch)
+    }
+    let alone = try verify(report)
+    #expect(
+      alone.status == 0 && alone.output.contains("was not checked: the hash is in the coordinator's ledger"), "\(alone.output)")
+    let honest = try verify(report, "--run", "run")
+    #expect(honest.status == 0 && honest.output.contains("follows from integers whose hash is in the coordinator's ledger"))
+    var changed = report
+    changed.utility?.released?[0].entries[2] += 1
+    let other = try verify(changed, "--run", "run")
+    #expect(
+      other.status == 4 && other.output.contains("integers whose hash is not in the coordinator's ledger"), "\(other.output)")
+    changed = report
+    changed.utility?.released?[0].rows[0].usersNoised += 1
+    #expect(try verify(changed, "--run", "run").output.contains("and other figures than follow from them"))
+    changed = report
+    changed.identity.planHash = String(repeating: "0", count: 64)
+    let stranger = try verify(changed, "--run", "run")
+    #expect(stranger.status == 4 && stranger.output.contains("is of the plan 0000"), "\(stranger.output)")
+    // Who was away says so; who leaves it out is told.
+    let release = try #require(report.utility?.released?.first?.release)
+    changed = report
+    changed.utility = UtilityReport(notHeld: [release])
+    let absent = try verify(changed, "--run", "run")
+    #expect(absent.status == 0 && !absent.output.contains("does not say what evaluation release"), "\(absent.output)")
+    #expect(changed.renderText(.full).contains("of the plan said of the model is not held here"))
+    changed.utility = nil
+    #expect(
+      try verify(changed, "--run", "run").output.contains("note  alone.json: does not say what evaluation release \(release)"))
+    try Program.tacit.run("verify", "run", "--run", "run", in: scratch).expectRefusal(64, saying: "--run goes with one report")
+    try scratch.write(try SealedReport(report, key: key).page, to: "alone.html")
+    try Program.tacit.run("verify", "alone.html", "--run", "run", in: scratch).expectRefusal(64, saying: "not in JSON")
+  }
 }
 
 extension RunReport {

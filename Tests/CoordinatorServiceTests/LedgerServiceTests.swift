@@ -85,6 +85,40 @@ import WireProtocol
     await #expect(throws: (any Error).self) { try await TestTask(settings: Self.rounds + ["search: \"\""]) }
   }
 
+  @Test(arguments: ["central", "distributed", "none"])
+  func `what an evaluation released goes to every partner with its end, and by its round to who asks later`(
+    noise: String
+  ) async throws {
+    let task = try await TestTask(noise: noise, settings: Self.rounds + ["evaluation-share: \(noise == "none" ? 0 : 0.3)"])
+    try await task.run()
+    try await task.restart()
+    try await task.run()
+    #expect(try await task.isFinished)
+    let plan = task.plan.plan
+    let ledger = try PlanLedger(folder: task.state.folder)
+    let peer = task.partners[0].peer
+    #expect(ledger.evaluations.count == (noise == "none" ? 0 : 1))
+    for round in plan.releases.indices {
+      let isShown = plan.releases[round].purpose == .evaluation
+      let ends = task.partners.compactMap { $0.ends.last { $0.context.round == UInt32(round) && $0.release != nil } }
+      #expect(ends.count == 4 && ends.allSatisfy { ($0.evaluation != nil) == isShown })
+      guard isShown else {
+        await #expect(throws: TransportRefusal.unknownDocument(name: "evaluation/\(round)")) {
+          _ = try await task.handler.document("evaluation/\(round)", for: peer)
+        }
+        continue
+      }
+      let source = try await task.handler.document("evaluation/\(round)", for: peer)
+      let document = try EvaluationDocument(decoding: try await source.read(at: 0, count: Int(source.size)))
+      #expect(document.encoded().count == Int(source.size) && ends.allSatisfy { $0.evaluation == document.evaluation })
+      #expect(document.statement == ends[0].release)
+      #expect(document.evaluation.read(under: document.statement, of: plan) == ledger.evaluations[round])
+    }
+    await #expect(throws: TransportRefusal.unknownDocument(name: "evaluation/99")) {
+      _ = try await task.handler.document("evaluation/99", for: peer)
+    }
+  }
+
   @Test func `records are handed out by their numbers, and heads are read out by theirs`() async throws {
     let task = try await TestTask(settings: Self.rounds)
     try await task.run()

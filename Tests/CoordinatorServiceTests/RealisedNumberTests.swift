@@ -21,6 +21,7 @@ import WireProtocol
       noise: noise,
       settings: [
         "algorithm: mf", "rounds: 2", "parameters: [\(parameters)]", "nominal-users: 16000", "maximum-users: 6000",
+        "evaluation-share: 0.1",
       ], logLevel: .trace, users: { users[$0] ?? 0 })
   }
 

@@ -272,6 +272,7 @@ import Transport
     for name in [
       "message/\(place.round)/\(place.attempt)/0\(messages.count)", "message/+\(place.round)/\(place.attempt)/\(messages.count)",
       "message/\(place.round)/\(place.attempt)", "release/01", "release/+1", "release/2", "release/", "release", "plan/1",
+      "evaluation", "evaluation/", "evaluation/00", "evaluation/+1", "evaluation/0/0", "evaluation/-1",
       "plan/",
       "", "/", "ledger", "../plan",
     ] {

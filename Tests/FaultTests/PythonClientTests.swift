@@ -37,7 +37,8 @@ extension FaultTests {
     func python() async throws {
       guard Suite.hasPrograms, let python = try await Self.interpreter() else { return }
       let count = Suite.isLong ? 10_000 : 400
-      let shape = FederationShape(partners: 4, users: 80, rounds: 1)
+      var shape = FederationShape(partners: 4, users: 80, rounds: 1, noise: "central")
+      shape.evaluationShare = 0.2
       let setup = try FederationSetup(folder: "\(FederationTemplates.root)/python-\(UUID().uuidString.prefix(8))")
       let names = try await setup.split(shape)
       try await setup.makeTask()
@@ -79,14 +80,22 @@ extension FaultTests {
       #expect(counted >= refused, "the coordinator counted \(counted) refusals, the client saw \(refused)")
       #expect(after.memory - before.memory < 48 << 20, "the coordinator grew from \(before.memory) to \(after.memory) bytes")
 
-      // And after all that, the Python client answers the round as it should.
-      let part = try await Self.run(python, ["--home", home, "take-part"], in: setup.folder)
+      // And after all that, the Python client answers the rounds as it should: the counts, the training, the evaluation.
+      let part = try await Self.run(python, ["--home", home, "take-part", "--rounds", "\(shape.rounds + 2)"], in: setup.folder)
       #expect(part.end == .exited(0), "\(part.process.lastWords)")
       #expect((part.result["states"] as? [String])?.last == "accepted", "\(part.result)")
       let journal = JournalReader(path: setup.state + "/coordinator.sqlite")
       try await eventually("a round without the Python client is released: \(coordinator.lastWords)") {
         try journal.attempts().contains { $0.outcome == "released" }
       }
+      // What the evaluation at the plan's end made public is there for a partner that had no part in it, and proves itself.
+      try await eventually("the plan is over: \(coordinator.lastWords)", within: 300) {
+        try journal.attempts().count { $0.outcome == "released" } == shape.rounds + 2
+      }
+      let read = try await Self.run(python, ["--home", home, "evaluation"], in: setup.folder)
+      #expect(read.end == .exited(0), "\(read.process.lastWords)")
+      let evaluations = read.result["evaluations"] as? [String: [Int]]
+      #expect(evaluations?.values.map(\.count) == [9], "\(read.result)")
       for process in partners + [coordinator] { try await process.killHard() }
     }
 

@@ -42,7 +42,11 @@ extension FaultTests {
       return process.output + process.errors
     }
 
-    private static let shape = FederationShape(partners: 3, users: 60, rounds: 2, noise: "distributed")
+    private static let shape: FederationShape = {
+      var shape = FederationShape(partners: 3, users: 60, rounds: 2, noise: "distributed")
+      shape.evaluationShare = 0.1
+      return shape
+    }()
 
     @Test("Coordinator and partners read the same words out, until one of them shows another ledger")
     func heads() async throws {
@@ -130,10 +134,17 @@ extension FaultTests {
       ] {
         let plain = try await run(program, ["report"] + place)
         #expect(plain.contains("outsiders") && plain.contains("coordinator + 1"), "\(plain)")
+        #expect(plain.contains("as release \(lines.count) of the plan made it public"), "\(plain)")
         for format in ["text", "html", "json"] {
           let path = "\(federation.folder)/\(program.rawValue).\(format)"
           try await run(program, ["report", "--sign", "--format", format, "--output", path] + place)
           try await run(.tacit, "verify", path)
+          if format == "json" {
+            let verdict = try await run(.tacit, "verify", path, "--run", exported)
+            #expect(
+              verdict.contains("release \(lines.count) follows from integers whose hash is in the coordinator's ledger"),
+              "\(verdict)")
+          }
           var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
           bytes[bytes.count / 2] ^= 1
           try bytes.write(to: URL(fileURLWithPath: path))
@@ -208,6 +219,7 @@ extension FaultTests {
     private func findings(noise: String, clipQuantile: Double?) async throws -> Set<String> {
       var shape = FederationShape(partners: 3, users: 8317, items: 50, rounds: 2, noise: noise)
       shape.nominalUsers = 8000
+      shape.evaluationShare = 0.05
       shape.clipQuantile = clipQuantile
       let federation = try LiveFederation(try await FederationTemplates.shared.template(shape))
       var numbers: Set<Int> = [shape.users]

@@ -117,6 +117,11 @@ final class WatchedMemory: PartnerJournal {
     try write()
     memory.record(release: release, session: session)
   }
+  func evaluations(session: SessionID) -> [EvaluationDocument] { memory.evaluations(session: session) }
+  func record(evaluation: EvaluationDocument, session: SessionID) throws {
+    try write()
+    memory.record(evaluation: evaluation, session: session)
+  }
 }
 
 /// Everything that a task needs, by hand and repeatable.

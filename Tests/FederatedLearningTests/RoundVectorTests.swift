@@ -26,6 +26,7 @@ internal import Testing
     #expect(Self.names("model").count == 27)
     #expect(Self.names("start").count == 13)
     #expect(Self.names("release").count == 18)
+    #expect(Self.names("evaluation").count == 15)
     #expect(Self.names("plan").count == 32)
   }
 
@@ -184,5 +185,36 @@ internal import Testing
       let bytes = released.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * Int64($0))) } }
       #expect(SHA256.hash(bytes).hex == example.digest)
     }
+  }
+}
+
+extension RoundVectorTests {
+  struct EvaluationVector: Decodable {
+    let bytes: String
+    let statement: String?
+    let key: String?
+    let previousHead: String?
+    let outcome: String?
+    let entries: [Int64]?
+  }
+
+  @Test(arguments: names("evaluation")) func `evaluation releases of the reference`(name: String) throws {
+    let vector: EvaluationVector = try Self.read(name)
+    let bytes = try #require(Hexadecimal.decode(vector.bytes))
+    guard name.hasPrefix("good_") else {
+      #expect(throws: StoredBytesError.self) { try EvaluationDocument(decoding: bytes) }
+      return
+    }
+    let document = try EvaluationDocument(decoding: bytes)
+    let (statement, shown) = (document.statement, document.evaluation)
+    #expect(document.encoded() == bytes && Hexadecimal.encode(statement.encoded()) == vector.statement)
+    let key = try #require(vector.key.flatMap { VerificationKey(hex: $0) })
+    #expect(statement.isSigned(by: key))
+    #expect(shown.previousHead.hex == vector.previousHead && shown.entries == vector.entries)
+    #expect(String(decoding: shown.outcome, as: UTF8.self) == vector.outcome)
+    let before = LedgerHead(size: statement.ledgerSize - 1, head: shown.previousHead)
+    #expect(LedgerContinuation(payloads: [shown.outcome]).heads(after: before) == [statement.head])
+    #expect(vector.outcome?.contains(LedgerOutcome.digest(of: shown.entries).hex) == true)
+    _ = try CanonicalJSON(canonical: shown.outcome)
   }
 }

@@ -180,7 +180,7 @@ enum SampleReport {
           released(nil, 5907.4, 68.2, 0.1067, 0.0541), released("1–9", -0.2, 39.4, nil, nil),
           released("10–49", 1844.2, 39.4, 0.0773, 0.0374), released("50 and more", 4063.4, 39.4, 0.1201, 0.0617),
         ])
-    ])
+    ], notHeld: [23])
 
   private static func released(_ group: String?, _ users: Double, _ deviation: Double, _ hits: Double?, _ gain: Double?)
     -> ReleasedQuality.Row

@@ -116,4 +116,8 @@ final class MachineJournal: PartnerJournal {
   func record(release: ModelRelease, session: SessionID) throws {
     try machine.write { memory.record(release: release, session: session) }
   }
+  func evaluations(session: SessionID) -> [EvaluationDocument] { memory.evaluations(session: session) }
+  func record(evaluation: EvaluationDocument, session: SessionID) throws {
+    try machine.write { memory.record(evaluation: evaluation, session: session) }
+  }
 }

@@ -36,6 +36,10 @@ struct MessageMaker {
       session: fixed(), version: UInt32(number(9)), round: UInt32(number(9)), attempt: UInt32(number(9)), planHash: fixed(),
       modelHash: fixed(), ledgerSize: random.nextUInt64(), ledgerHead: fixed(), signature: fixed())
   }
+  mutating func evaluation() -> ReleasedEvaluation {
+    ReleasedEvaluation(
+      entries: list(12) { Int64(bitPattern: $0.random.nextUInt64()) }, previousHead: fixed(), outcome: random.bytes(number(500)))
+  }
   mutating func advertisement() -> KeyAdvertisement {
     KeyAdvertisement(
       version: UInt16(number(65536)), suite: UInt8(number(256)), context: context(), participant: participant(),
@@ -54,7 +58,8 @@ struct MessageMaker {
     case 1:
       .roundEnd(
         number(2) == 0
-          ? RoundEnd(context: context(), abortReason: nil, release: release())
+          ? RoundEnd(
+            context: context(), abortReason: nil, release: release(), evaluation: number(2) == 0 ? nil : evaluation())
           : RoundEnd(context: context(), abortReason: AttemptAbort.allCases[number(UInt64(AttemptAbort.allCases.count))]))
     case 2: .aggregation(.advertisementList(AdvertisementList(advertisements: list(4) { $0.advertisement() })))
     case 3:
@@ -200,6 +205,12 @@ struct MessageMaker {
     let release = field(1, zeros(16)) + field(5, zeros(32)) + field(6, zeros(32))
     coordinator("ModelRelease", "ledger_head", 2, field(1, context) + field(3, release))
     coordinator("ModelRelease", "signature", 2, field(1, context) + field(3, release + field(8, zeros(32)) + field(9, zeros(63))))
+    let released =
+      field(1, context) + field(3, release + field(8, zeros(32)) + field(9, zeros(64)))
+    coordinator("RoundEnd", "evaluation", 2, field(1, context) + varint(2, 1) + field(4, field(2, zeros(32))))
+    coordinator("ReleasedEvaluation", "previous_head", 2, released + field(4, []))
+    coordinator("ReleasedEvaluation", "previous_head", 2, released + field(4, field(2, zeros(31))))
+    coordinator("ReleasedEvaluation", "outcome", 2, released + field(4, field(2, zeros(32)) + field(3, zeros(4097))))
     coordinator("Abort", "reason", 7, field(1, context))
     coordinator("Abort", "reason", 7, field(1, context) + varint(2, 255))
     coordinator("Abort", "reason", 7, field(1, context) + varint(2, 4_294_967_295))
@@ -219,7 +230,7 @@ struct MessageMaker {
           2,
           field(2, zeros(32)) + field(3, zeros(64)) + field(4, zeros(32)) + field(5, zeros(32)) + field(6, zeros(159))))
     partner("RoundRefusal", "reason", 1, field(1, zeros(16)))
-    partner("RoundRefusal", "reason", 1, field(1, zeros(16)) + varint(5, 18))
+    partner("RoundRefusal", "reason", 1, field(1, zeros(16)) + varint(5, 19))
     partner("RoundRefusal", "reason", 1, field(1, zeros(16)) + varint(5, 1 << 31))
     partner("RoundRefusal", "session", 1, field(1, zeros(3)) + varint(5, 1))
     partner("PlainSum", "context", 2, field(3, zeros(3)))

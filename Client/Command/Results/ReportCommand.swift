@@ -70,7 +70,7 @@ struct ReportCommand: AsyncParsableCommand {
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: own.dataSet.text, planHash: own.planHash.hex,
         catalogueHash: plan.catalogue.hash, codeVersion: ProgramVersion.client, accountantName: figures.accountant,
         signerKeyFingerprint: SHA256.hash(state.header.key.bytes).hex, createdAt: Date().formatted(.iso8601)),
-      privacy: privacy, hazards: PlanPrivacyReport.hazards(plan),
+      privacy: privacy, utility: utility(own), hazards: PlanPrivacyReport.hazards(plan),
       commands: [
         ReportCommandLine(
           purpose: "Check ledgers, plan and releases, and recompute ε", command: "tacit-client verify --home \(home.path)"),
@@ -78,6 +78,13 @@ struct ReportCommand: AsyncParsableCommand {
         ReportCommandLine(
           purpose: "What taking part is worth to this partner", command: "tacit-client worth --home \(home.path)"),
       ])
+  }
+
+  /// What evaluation releases said of the model, as far as this home heard of it; `nil` for a plan without any so far.
+  private func utility(_ own: LedgerOfPlan) -> UtilityReport? {
+    let released = ReleasedQuality.list(own.evaluations, of: own.plan)
+    let notHeld = own.absentEvaluations.map { $0 + 1 }
+    return released.isEmpty && notHeld.isEmpty ? nil : UtilityReport(released: released, notHeld: notHeld)
   }
 }
 

@@ -27,6 +27,8 @@ final class ActiveTask {
   var cursor: MessageCursor
   /// What the engine wants sent and the coordinator has not settled, oldest first.
   var pending: [PendingMessage] = []
+  /// Rounds whose evaluation this process has asked for.
+  var soughtEvaluations: Set<UInt32> = []
   /// Which state of the data set the engine has, or will take with the next round.
   private var shardRevision: Int
   /// What the ledger's end looked like when it was opened, in words; `nil` when it was whole.

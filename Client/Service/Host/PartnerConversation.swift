@@ -138,6 +138,7 @@ extension PartnerHost {
     }
     if isMissing { try await pause() }
     try compareReleases(answer, task)
+    try await fetchEvaluations(task)
     switch answer.state {
     case .running, .waiting: return nil
     case .idle, .draining:

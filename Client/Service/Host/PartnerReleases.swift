@@ -29,6 +29,7 @@ extension PartnerHost {
 
   func finish(_ task: ActiveTask, _ reason: String, newest: UInt32?) async throws -> PartnerEnding? {
     try await fetchNewestModel(task, version: newest)
+    try await fetchEvaluations(task)
     if try store.noteEnd(of: task.hash, reason) {
       logger.notice("the plan is over", metadata: ["plan": "\(task.hash.hex.prefix(16))", "reason": "\(reason)"])
     }
@@ -64,6 +65,29 @@ extension PartnerHost {
     guard let decoded = try? ModelBytes.decode(model), decoded.version == Int(version), task.algorithm.fault(in: decoded) == nil
     else { return refuse("\(PartnerRefusal.malformedModel)") }
     try store.record(model: model, of: release)
+  }
+
+  /// Brings home what evaluations said in rounds whose end this partner did not hear; each process asks once for each.
+  func fetchEvaluations(_ task: ActiveTask) async throws {
+    for round in task.engine.missingEvaluations where !task.soughtEvaluations.contains(round) {
+      var bytes: [UInt8] = []
+      do {
+        bytes = try await line.connection.download("evaluation/\(round)", limit: UInt64(EvaluationDocument.bytesMax))
+      } catch TransportFailure.refused(.unknownDocument) {
+        count("the coordinator does not show an evaluation")
+        task.soughtEvaluations.insert(round)
+        continue
+      }
+      task.soughtEvaluations.insert(round)
+      var refusal: PartnerRefusal? = .wrongEvaluation
+      if let document = try? EvaluationDocument(decoding: bytes), document.statement.round == round {
+        refusal = task.engine.learn(document)
+      }
+      guard let refusal else { continue }
+      count("an evaluation was refused: \(refusal)")
+      logger.error(
+        "what an evaluation is said to have released is refused", metadata: ["round": "\(round)", "reason": "\(refusal)"])
+    }
   }
 
   /// A start carries the model of the release before it: kept, so that recommendations are always of the newest one.

@@ -202,5 +202,32 @@ public struct HomeVerification {
       "\(releases.count) signed releases, one after the other; the coordinator's ledger was shown up to record \(head?.size ?? 0), those of \(peers) partners too"
     )
     try checkWitness(plan, hash, session)
+    try checkEvaluations(plan, hash, releases)
+  }
+
+  /// Integers of evaluations follow from a signed release each, and it is the one that this home noted of the round.
+  private mutating func checkEvaluations(_ plan: TrainingPlan, _ hash: Digest, _ releases: [ModelRelease]) throws {
+    guard let session = SessionID(hex: plan.session) else { return }
+    let subject = "evaluations of plan \(hash.hex.prefix(16))…"
+    let held = HeldEvaluations(plan, hash: hash, store: store)
+    let absent: [Int]
+    let found: [Int: NoisedEvaluation]
+    do { (found, absent) = (try held.read(), try held.absent()) } catch let error as PartnerError {
+      return say(.failed, subject, error.description)
+    }
+    for statement in try store.evaluations(session: session).map(\.statement)
+    where releases.contains(where: { $0.round == statement.round && $0 != statement }) {
+      return say(
+        .failed, subject,
+        "the coordinator signed two releases of round \(statement.round + 1): one of them is here, and integers of the other")
+    }
+    for round in absent {
+      say(.note, subject, "what release \(round + 1) said is not held here: this partner was absent in that round")
+    }
+    guard !found.isEmpty else { return }
+    say(
+      .ok, subject,
+      "the integers of \(found.count == 1 ? "one evaluation" : "\(found.count) evaluations") have the hash in the record that the coordinator's signed release leads to"
+    )
   }
 }

@@ -15,6 +15,10 @@ public struct LedgerOfPlan: Sendable {
   public let cap: PrivacyBudget?
   /// How the plan ended, in words; `nil` while it may go on.
   public let end: String?
+  /// What the plan's evaluation releases said, by round, as this home checked it when it was released and does again now.
+  public let evaluations: [Int: NoisedEvaluation]
+  /// Rounds whose evaluation is public and not in this home: it was absent, and the coordinator has not shown it since.
+  public let absentEvaluations: [Int]
   /// Names of all plans of this home, by hash.
   public let planNames: [Digest: String]
 
@@ -56,5 +60,8 @@ public struct LedgerOfPlan: Sendable {
     linked = LinkedReading(record.ledger.name, home: home, store: store)
       .spending(delta: record.cap?.delta ?? plan.cap?.delta ?? 1e-6)
     end = stored.end
+    let held = HeldEvaluations(plan, hash: stored.hash, store: store)
+    evaluations = try held.read()
+    absentEvaluations = try held.absent()
   }
 }

@@ -107,6 +107,21 @@ extension PartnerStore: PartnerJournal {
     }
   }
 
+  public func evaluations(session: SessionID) throws -> [EvaluationDocument] {
+    try database.read { database in
+      try Data.fetchAll(
+        database, sql: "SELECT document FROM evaluation WHERE session = ? ORDER BY round", arguments: [session.hex])
+    }.map { try EvaluationDocument(decoding: Array($0)) }
+  }
+
+  public func record(evaluation: EvaluationDocument, session: SessionID) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "INSERT OR IGNORE INTO evaluation VALUES (?, ?, ?)",
+        arguments: [session.hex, evaluation.statement.round, Data(evaluation.encoded())])
+    }
+  }
+
   // MARK: - Models
 
   /// Keeps the model of a release that was verified; models of earlier releases are dropped.

@@ -12,6 +12,7 @@ enum PartnerSchema {
     migrator.registerMigration("6: the coordinator's ledger is followed") { try $0.execute(sql: following) }
     migrator.registerMigration("7: events that come while serving") { try $0.execute(sql: serving) }
     migrator.registerMigration("8: the first cap of a ledger") { try $0.execute(sql: firstCap) }
+    migrator.registerMigration("9: what evaluations said") { try $0.execute(sql: evaluations) }
     return migrator
   }
 
@@ -37,6 +38,13 @@ enum PartnerSchema {
   private static let following = """
     CREATE TABLE shownHead (session TEXT PRIMARY KEY, size INTEGER NOT NULL, head BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE witness (session TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+    """
+
+  /// What evaluation releases said, checked before it is kept: the coordinator's signed word and what it leads to (`EvaluationDocument`).
+  private static let evaluations = """
+    CREATE TABLE evaluation (
+      session TEXT NOT NULL, round INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (session, round)
+    ) WITHOUT ROWID;
     """
 
   /// Events that `serve` took in, as they came. What is trained on stands in `shardUser` too, in the same transaction, and makes the

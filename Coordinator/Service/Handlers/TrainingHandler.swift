@@ -136,6 +136,10 @@ public struct TrainingHandler: CoordinationHandler {
         let bytes = release.document
       else { break }
       return documents.shelve("\(plan.session)/release/\(release.statement.round)", bytes)
+    case .evaluation(let round):
+      guard let plan = try newestPlan(), let release = try storage({ try state.store.release(of: plan.session, round: round) })
+      else { break }
+      if let evaluation = try await host.evaluation(of: release) { return BytesDocument(evaluation.encoded()) }
     case .ledger(let records):
       if let continuation = try await host.ledgerContinuation(of: records) { return BytesDocument(continuation.encoded) }
     case .plan:
@@ -251,6 +255,8 @@ enum DocumentName: Equatable, CustomStringConvertible {
   case keySuccession
   case catalogue
   case release(UInt32)
+  /// By its round: what an evaluation release made public.
+  case evaluation(UInt32)
   case message(MessageCursor)
   /// Records of the coordinator's ledger by their numbers.
   case ledger(ClosedRange<UInt64>)
@@ -266,6 +272,7 @@ enum DocumentName: Equatable, CustomStringConvertible {
     case ("key-succession", 0): self = .keySuccession
     case ("catalogue", 0): self = .catalogue
     case ("release", 1): self = .release(numbers[0])
+    case ("evaluation", 1): self = .evaluation(numbers[0])
     case ("message", 3):
       self = .message(MessageCursor(round: numbers[0], attempt: numbers[1], ordinal: numbers[2]))
     case ("ledger", 2) where numbers[0] >= 1 && numbers[0] <= numbers[1]:
@@ -283,6 +290,7 @@ enum DocumentName: Equatable, CustomStringConvertible {
     case .keySuccession: "key-succession"
     case .catalogue: "catalogue"
     case .release(let version): "release/\(version)"
+    case .evaluation(let round): "evaluation/\(round)"
     case .message(let cursor): Outbox.name(cursor)
     case .ledger(let records): "ledger/\(records.lowerBound)/\(records.upperBound)"
     }

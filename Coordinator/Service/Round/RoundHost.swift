@@ -284,6 +284,19 @@ public actor RoundHost {
     return ledger.state.continuation(after: records.lowerBound - 1, upTo: records.upperBound)
   }
 
+  /// What an evaluation release of the active plan made public; `nil` for any other release, and without noise.
+  func evaluation(of release: ReleaseRecord) throws(TransportRefusal) -> EvaluationDocument? {
+    guard failure == nil, !isDraining, lastLook != nil else {
+      throw .unavailable(reason: isDraining ? "stopping" : "starting")
+    }
+    // Of a plan that an earlier key signed this process holds no ledger, and partners want nothing of it.
+    guard let ledger, let runner, runner.plan.session == release.statement.session.hex,
+      let shown = ReleasedEvaluation(release.evaluation, under: release.statement, in: ledger.state),
+      shown.read(under: release.statement, of: runner.plan) != nil
+    else { return nil }
+    return EvaluationDocument(shown, under: release.statement)
+  }
+
   /// The ledger's head, to show to partners.
   var ledgerNote: Transport.LedgerNote? {
     ledger.map { Transport.LedgerNote(dataset: "", size: $0.head.head.size, head: $0.head.head.head) }

@@ -37,6 +37,18 @@ extension CoordinatorStore {
     }
   }
 
+  /// One release of a run, without its model.
+  func release(of session: SessionID, round: UInt32) throws -> ReleaseRecord? {
+    try database.read { database in
+      try Row.fetchOne(
+        database,
+        sql:
+          "SELECT statement, name, NULL AS model, evaluation, epsilon, partners, witness FROM releases WHERE session = ? AND round = ?",
+        arguments: [session.data, Int64(round)]
+      ).map(Self.release)
+    }
+  }
+
   /// The newest release of a run with its model.
   public func newestRelease(of session: SessionID) throws -> ReleaseRecord? {
     try database.read { database in

@@ -66,6 +66,9 @@ enum FuzzTarget: String, CaseIterable {
         hold(ReleaseDocument.encode(statement: parts.statement, model: parts.model) == bytes, "a release has one form")
       }
       _ = try? ModelRelease(decoding: bytes)
+      if let document = try? EvaluationDocument(decoding: bytes) {
+        hold(document.encoded() == bytes, "an evaluation release has one form")
+      }
     case .model:
       guard let model = try? ModelBytes.decode(bytes) else { return }
       hold(ModelBytes.encode(model) == bytes, "a model has one form")

@@ -24,7 +24,11 @@ enum Seeds {
       let encoded = EngineFuzzing.toPartner.compactMap { message -> [UInt8]? in
         if case .roundEnd(let end) = message { end.release?.encoded() } else { nil }
       }
-      return [ReleaseDocument.encode(statement: [1, 2, 3], model: ModelBytes.encode(model))] + encoded
+      let evaluations = EngineFuzzing.toPartner.compactMap { message -> [UInt8]? in
+        guard case .roundEnd(let end) = message, let release = end.release, let shown = end.evaluation else { return nil }
+        return EvaluationDocument(shown, under: release).encoded()
+      }
+      return [ReleaseDocument.encode(statement: [1, 2, 3], model: ModelBytes.encode(model))] + encoded + evaluations
     case .model: return [ModelBytes.encode(model)]
     case .tensors: return [SafeTensors.encode(model.tensors, metadata: ["a": "b"])]
     case .catalogue:

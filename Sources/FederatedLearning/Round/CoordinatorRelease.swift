@@ -57,6 +57,12 @@ extension CoordinatorEngine {
       model.version = round + 1
     }
     let statement = sign(attempt.start)
+    var evaluation: ReleasedEvaluation?
+    if plan.publishes(evaluation: release) {
+      evaluation = ReleasedEvaluation(values, under: statement, in: ledger.state)
+      precondition(
+        evaluation?.read(under: statement, of: plan) != nil, "a release is signed when its outcome is the ledger's last record")
+    }
     let published = PublishedRelease(
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
       epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
@@ -67,7 +73,7 @@ extension CoordinatorEngine {
     plainAggregation = nil
     round += 1
     self.attempt = 0
-    let messages = endMessages(attempt.context, reason: nil, release: statement)
+    let messages = endMessages(attempt.context, reason: nil, release: statement, evaluation: evaluation)
     return [.published(published)] + messages + (round < plan.releases.count ? [.readyForNext] : finish(.completed))
   }
 

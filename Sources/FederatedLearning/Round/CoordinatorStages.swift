@@ -118,11 +118,11 @@ extension CoordinatorEngine {
     return [.finished(end)]
   }
 
-  func endMessages(_ context: AttemptContext, reason: AttemptAbort?, release: ModelRelease? = nil) -> [CoordinatorAction] {
-    plan.roster.map {
-      .send(
-        .roundEnd(RoundEnd(context: context, abortReason: reason, release: release)), to: ParticipantID($0.participant))
-    }
+  func endMessages(
+    _ context: AttemptContext, reason: AttemptAbort?, release: ModelRelease? = nil, evaluation: ReleasedEvaluation? = nil
+  ) -> [CoordinatorAction] {
+    let end = RoundEnd(context: context, abortReason: reason, release: release, evaluation: evaluation)
+    return plan.roster.map { .send(.roundEnd(end), to: ParticipantID($0.participant)) }
   }
 
   // MARK: - What the ledger knows

@@ -53,11 +53,17 @@ public struct ModelRelease: Sendable, Equatable {
     return bytes
   }
 
+  /// The head of the coordinator's ledger when it signed.
+  public var head: LedgerHead { LedgerHead(size: ledgerSize, head: ledgerHead) }
+
   /// Whether `key` signed exactly this statement.
   public func isSigned(by key: VerificationKey) -> Bool { key.verifies(signature, of: signedBytes) }
 
   /// The one form for files and rows: the signed bytes, then the signature.
   public func encoded() -> [UInt8] { signedBytes + signature.bytes }
+
+  /// Of `encoded`.
+  public static let byteCount = 219
 
   /// - Throws: `StoredBytesError` for anything that `encoded` would not write. The signature is not checked here.
   public init(decoding bytes: [UInt8]) throws(StoredBytesError) {

@@ -64,6 +64,8 @@ public struct PartnerEngine: ~Copyable {
   var shownLedger: LedgerHead?
   /// The least ledgers of the peers that this partner goes on with (`PartnerJournal.peerHeads`).
   var peerLedgers: [ParticipantID: LedgerHead]
+  /// What evaluation releases said, by round, as it is kept.
+  var evaluations: [UInt32: EvaluationDocument]
   var attempt: Attempt?
   var aggregation: ClientSession?
 
@@ -147,6 +149,7 @@ public struct PartnerEngine: ~Copyable {
     shownLedger = memory.shownHead
     peerLedgers = memory.peerHeads
     newestRelease = memory.release
+    evaluations = memory.evaluations
   }
 
   /// A message from the coordinator.

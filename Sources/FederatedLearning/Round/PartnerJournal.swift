@@ -49,6 +49,10 @@ public protocol PartnerJournal: AnyObject, Sendable {
   func newestRelease(session: SessionID) throws -> ModelRelease?
   /// Replaces it.
   func record(release: ModelRelease, session: SessionID) throws
+  /// What evaluation releases said, by round; checked before they came here.
+  func evaluations(session: SessionID) throws -> [EvaluationDocument]
+  /// Keeps one more; the first of a round stays.
+  func record(evaluation: EvaluationDocument, session: SessionID) throws
 }
 
 /// What a journal holds of one session.
@@ -59,6 +63,8 @@ struct PartnerRecollection {
   var witness: LedgerWitness?
   var peerHeads: [ParticipantID: LedgerHead] = [:]
   var release: ModelRelease?
+  /// By round.
+  var evaluations: [UInt32: EvaluationDocument] = [:]
 
   init() {}
 
@@ -68,6 +74,7 @@ struct PartnerRecollection {
     shownHead = try journal.shownHead(session: session)
     peerHeads = try journal.peerHeads(session: session)
     release = try journal.newestRelease(session: session)
+    for held in try journal.evaluations(session: session) { evaluations[held.statement.round] = held }
   }
 }
 
@@ -118,5 +125,16 @@ public final class PartnerMemory: PartnerJournal {
 
   public func record(release: ModelRelease, session: SessionID) {
     sessions.withLock { $0[session, default: PartnerRecollection()].release = release }
+  }
+
+  public func evaluations(session: SessionID) -> [EvaluationDocument] {
+    sessions.withLock { $0[session]?.evaluations.values.sorted { $0.statement.round < $1.statement.round } ?? [] }
+  }
+
+  public func record(evaluation: EvaluationDocument, session: SessionID) {
+    sessions.withLock {
+      $0[session, default: PartnerRecollection()].evaluations.merge([evaluation.statement.round: evaluation]) { first, _ in first
+      }
+    }
   }
 }

@@ -19,7 +19,7 @@ extension PartnerEngine {
     case (nil, let release?)
     where release.session == end.context.session && release.round == end.context.round
       && release.attempt == end.context.attempt:
-      if let refusal = learn(release) { return decline(end.context, refusal) }
+      if let refusal = learn(release, showing: end.evaluation) { return decline(end.context, refusal) }
       record(.released(release.modelHash), of: end.context, time: time)
       return []
     default: return decline(end.context, .wrongModel)
@@ -32,23 +32,87 @@ extension PartnerEngine {
   /// For a host that fetched the release of an attempt in which this partner had no part.
   /// - Returns: why the release is not believed, or `nil`; the same release again is.
   public mutating func learn(_ release: ModelRelease) -> PartnerRefusal? {
-    guard release != newestRelease else { return nil }
+    if let objection = objection(to: release) { return objection }
+    return adopt(release)
+  }
+
+  /// The same for the end of an attempt, which also shows what an evaluation made public: both are believed, or neither.
+  private mutating func learn(_ release: ModelRelease, showing evaluation: ReleasedEvaluation?) -> PartnerRefusal? {
+    if let objection = objection(to: release) { return objection }
     let plan = planFile.plan
-    guard release.planHash == planHash, release.session == session, Int(release.round) < plan.releases.count,
-      Int(release.attempt) < plan.aggregation.maximumAttempts,
-      Int(release.version) == plan.modelVersion(before: Int(release.round) + 1), release.isSigned(by: coordinatorKey)
-    else { return .wrongModel }
+    guard plan.publishes(evaluation: plan.releases[Int(release.round)]) == (evaluation != nil) else { return .wrongEvaluation }
+    if let evaluation, let refusal = keep(EvaluationDocument(evaluation, under: release)) { return refusal }
+    return adopt(release)
+  }
+
+  /// Why a release is not believed; nothing is kept by asking.
+  private func objection(to release: ModelRelease) -> PartnerRefusal? {
+    guard release != newestRelease else { return nil }
+    guard isSpoken(release) else { return .wrongModel }
+    let plan = planFile.plan
     if let newest = newestRelease, release.round <= newest.round { return .wrongModel }
     // A release that trains nothing leaves the model as it was.
     if plan.releases[Int(release.round)].purpose == .evaluation {
       guard isExpected(release.modelHash, version: release.version) else { return .wrongModel }
     }
-    let head = LedgerHead(size: release.ledgerSize, head: release.ledgerHead)
-    let isOfNewestAttempt = highWaterMark.map { (release.round, release.attempt) >= ($0.round, $0.attempt) } ?? true
-    guard !isOfNewestAttempt || goesOn(with: head) else { return .coordinatorLedgerRolledBack }
+    return isOfNewestAttempt(release) && !goesOn(with: release.head) ? .coordinatorLedgerRolledBack : nil
+  }
+
+  /// Keeps a release that is believed.
+  private mutating func adopt(_ release: ModelRelease) -> PartnerRefusal? {
+    guard release != newestRelease else { return nil }
     do { try journal.record(release: release, session: session) } catch { return .journalUnavailable }
     newestRelease = release
-    guard !isOfNewestAttempt || expect(head) else { return .journalUnavailable }
+    guard !isOfNewestAttempt(release) || expect(release.head) else { return .journalUnavailable }
+    return nil
+  }
+
+  private func isOfNewestAttempt(_ release: ModelRelease) -> Bool {
+    highWaterMark.map { (release.round, release.attempt) >= ($0.round, $0.attempt) } ?? true
+  }
+
+  /// Whether the coordinator signed this of a round and attempt that the plan has.
+  private func isSpoken(_ release: ModelRelease) -> Bool {
+    let plan = planFile.plan
+    return release.planHash == planHash && release.session == session && Int(release.round) < plan.releases.count
+      && Int(release.attempt) < plan.aggregation.maximumAttempts
+      && Int(release.version) == plan.modelVersion(before: Int(release.round) + 1) && release.isSigned(by: coordinatorKey)
+  }
+
+  // MARK: - What evaluations said
+
+  /// Rounds whose evaluation is public and not held here: of attempts in which this partner had no part, or whose end it did not hear.
+  ///
+  /// The host fetches them and hands them over to `learn`.
+  public var missingEvaluations: [UInt32] {
+    planFile.plan.publishedEvaluations(newest: newestRelease, mark: highWaterMark).filter { evaluations[$0] == nil }
+  }
+
+  /// Takes what an evaluation release said that this partner did not hear of when it was released.
+  ///
+  /// - Returns: why it is not believed, or `nil`; the same again is.
+  public mutating func learn(_ document: EvaluationDocument) -> PartnerRefusal? {
+    let statement = document.statement
+    guard isSpoken(statement),
+      planFile.plan.publishedEvaluations(newest: newestRelease, mark: highWaterMark).contains(statement.round),
+      statement.round != newestRelease?.round || statement == newestRelease, isOlder(statement.head)
+    else { return .wrongEvaluation }
+    return keep(document)
+  }
+
+  /// Whether a head may be one that the coordinator's ledger, as this partner knows it, has gone on from.
+  private func isOlder(_ head: LedgerHead) -> Bool {
+    guard let known = coordinatorLedger else { return true }
+    return known.head == .zero ? head.size <= known.size : known.goesOn(from: head)
+  }
+
+  /// Keeps the integers of an evaluation under a signed release: those that its ledger entry holds the hash of, and one list of a round.
+  private mutating func keep(_ document: EvaluationDocument) -> PartnerRefusal? {
+    let statement = document.statement
+    guard document.evaluation.read(under: statement, of: planFile.plan) != nil else { return .wrongEvaluation }
+    if let held = evaluations[statement.round] { return held == document ? nil : .wrongEvaluation }
+    do { try journal.record(evaluation: document, session: session) } catch { return .journalUnavailable }
+    evaluations[statement.round] = document
     return nil
   }
 

@@ -104,11 +104,16 @@ public struct RoundEnd: Sendable, Equatable {
   public let abortReason: AttemptAbort?
   /// What the coordinator says under its signature about the release; `nil` when there is none.
   public let release: ModelRelease?
+  /// What an evaluation release made public; `nil` for training, and without noise.
+  public let evaluation: ReleasedEvaluation?
 
-  public init(context: AttemptContext, abortReason: AttemptAbort?, release: ModelRelease? = nil) {
+  public init(
+    context: AttemptContext, abortReason: AttemptAbort?, release: ModelRelease? = nil, evaluation: ReleasedEvaluation? = nil
+  ) {
     self.context = context
     self.abortReason = abortReason
     self.release = release
+    self.evaluation = evaluation
   }
 }
 

@@ -38,6 +38,7 @@ public enum PartnerRefusal: UInt8, Sendable, Equatable, CaseIterable, CustomStri
   case peerLedgerRolledBack = 15
   case journalUnavailable = 16
   case paused = 17
+  case wrongEvaluation = 18
 
   public var description: String {
     switch self {
@@ -58,6 +59,7 @@ public enum PartnerRefusal: UInt8, Sendable, Equatable, CaseIterable, CustomStri
     case .peerLedgerRolledBack: "a peer's ledger is shorter than, or no extension of, one that it showed before"
     case .journalUnavailable: "this partner's journal could not be written"
     case .paused: "this partner is paused"
+    case .wrongEvaluation: "the integers of an evaluation are not those whose hash the signed release leads to"
     }
   }
 }

@@ -233,39 +233,71 @@ nonisolated struct Tacit_V1_RoundStart: Sendable {
 }
 
 /// Closes one attempt.
-nonisolated struct Tacit_V1_RoundEnd: Sendable {
+nonisolated struct Tacit_V1_RoundEnd: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   var context: Tacit_V1_AttemptContext {
-    get {_context ?? Tacit_V1_AttemptContext()}
-    set {_context = newValue}
+    get {_storage._context ?? Tacit_V1_AttemptContext()}
+    set {_uniqueStorage()._context = newValue}
   }
   /// Returns true if `context` has been explicitly set.
-  var hasContext: Bool {self._context != nil}
+  var hasContext: Bool {_storage._context != nil}
   /// Clears the value of `context`. Subsequent reads from it will return its default value.
-  mutating func clearContext() {self._context = nil}
+  mutating func clearContext() {_uniqueStorage()._context = nil}
 
   /// 0 when the sum was released; else training-round.md, "Reasons"
-  var abortReason: UInt32 = 0
+  var abortReason: UInt32 {
+    get {_storage._abortReason}
+    set {_uniqueStorage()._abortReason = newValue}
+  }
 
   /// present exactly when abort_reason is 0
   var release: Tacit_V1_ModelRelease {
-    get {_release ?? Tacit_V1_ModelRelease()}
-    set {_release = newValue}
+    get {_storage._release ?? Tacit_V1_ModelRelease()}
+    set {_uniqueStorage()._release = newValue}
   }
   /// Returns true if `release` has been explicitly set.
-  var hasRelease: Bool {self._release != nil}
+  var hasRelease: Bool {_storage._release != nil}
   /// Clears the value of `release`. Subsequent reads from it will return its default value.
-  mutating func clearRelease() {self._release = nil}
+  mutating func clearRelease() {_uniqueStorage()._release = nil}
+
+  /// present exactly when an evaluation of a plan with noise was released
+  var evaluation: Tacit_V1_ReleasedEvaluation {
+    get {_storage._evaluation ?? Tacit_V1_ReleasedEvaluation()}
+    set {_uniqueStorage()._evaluation = newValue}
+  }
+  /// Returns true if `evaluation` has been explicitly set.
+  var hasEvaluation: Bool {_storage._evaluation != nil}
+  /// Clears the value of `evaluation`. Subsequent reads from it will return its default value.
+  mutating func clearEvaluation() {_uniqueStorage()._evaluation = nil}
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
-  fileprivate var _context: Tacit_V1_AttemptContext? = nil
-  fileprivate var _release: Tacit_V1_ModelRelease? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What an evaluation release made public, with the record of the coordinator's ledger that holds its hash: training-round.md, "Evaluation".
+nonisolated struct Tacit_V1_ReleasedEvaluation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// the released integers, after noise
+  var entries: [Int64] = []
+
+  /// 32 bytes: chain hash of the coordinator's ledger before that record
+  var previousHead: Data = Data()
+
+  /// the record's payload, at most 4096 bytes
+  var outcome: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
 }
 
 /// The coordinator's signed word on one release.
@@ -751,7 +783,98 @@ nonisolated extension Tacit_V1_RoundStart: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Tacit_V1_RoundEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".RoundEnd"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{3}abort_reason\0\u{1}release\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}context\0\u{3}abort_reason\0\u{1}release\0\u{1}evaluation\0")
+
+  fileprivate class _StorageClass {
+    var _context: Tacit_V1_AttemptContext? = nil
+    var _abortReason: UInt32 = 0
+    var _release: Tacit_V1_ModelRelease? = nil
+    var _evaluation: Tacit_V1_ReleasedEvaluation? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _context = source._context
+      _abortReason = source._abortReason
+      _release = source._release
+      _evaluation = source._evaluation
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._context) }()
+        case 2: try { try decoder.decodeSingularUInt32Field(value: &_storage._abortReason) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._release) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._evaluation) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._context {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if _storage._abortReason != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._abortReason, fieldNumber: 2)
+      }
+      try { if let v = _storage._release {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      try { if let v = _storage._evaluation {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Tacit_V1_RoundEnd, rhs: Tacit_V1_RoundEnd) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._context != rhs_storage._context {return false}
+        if _storage._abortReason != rhs_storage._abortReason {return false}
+        if _storage._release != rhs_storage._release {return false}
+        if _storage._evaluation != rhs_storage._evaluation {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Tacit_V1_ReleasedEvaluation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ReleasedEvaluation"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{3}previous_head\0\u{1}outcome\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -759,35 +882,31 @@ nonisolated extension Tacit_V1_RoundEnd: SwiftProtobuf.Message, SwiftProtobuf._M
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._context) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.abortReason) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._release) }()
+      case 1: try { try decoder.decodeRepeatedSFixed64Field(value: &self.entries) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.previousHead) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.outcome) }()
       default: break
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._context {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if self.abortReason != 0 {
-      try visitor.visitSingularUInt32Field(value: self.abortReason, fieldNumber: 2)
+    if !self.entries.isEmpty {
+      try visitor.visitPackedSFixed64Field(value: self.entries, fieldNumber: 1)
     }
-    try { if let v = self._release {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
+    if !self.previousHead.isEmpty {
+      try visitor.visitSingularBytesField(value: self.previousHead, fieldNumber: 2)
+    }
+    if !self.outcome.isEmpty {
+      try visitor.visitSingularBytesField(value: self.outcome, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: Tacit_V1_RoundEnd, rhs: Tacit_V1_RoundEnd) -> Bool {
-    if lhs._context != rhs._context {return false}
-    if lhs.abortReason != rhs.abortReason {return false}
-    if lhs._release != rhs._release {return false}
+  static func ==(lhs: Tacit_V1_ReleasedEvaluation, rhs: Tacit_V1_ReleasedEvaluation) -> Bool {
+    if lhs.entries != rhs.entries {return false}
+    if lhs.previousHead != rhs.previousHead {return false}
+    if lhs.outcome != rhs.outcome {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

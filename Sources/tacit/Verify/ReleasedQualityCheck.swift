@@ -36,10 +36,14 @@ struct ReleasedQualityCheck {
   }
 
   /// Evaluation releases that the ledger knows and the report does not; an export that is not whole may have lost them.
-  var missing: [String] {
+  var missing: [String] { missing(besides: []) }
+
+  /// - Parameter known: releases, counted from 1, that whoever reports says it does not hold.
+  func missing(besides known: [Int]) -> [String] {
     guard plan.privacy.noise != .none else { return [] }
     return plan.releases.indices.filter { round in
       plan.releases[round].purpose == .evaluation && outcomes[round] != nil && !stated.contains { $0.release == round + 1 }
+        && !known.contains(round + 1)
     }.map { "does not say what evaluation release \($0 + 1) said of the model" }
   }
 

@@ -120,7 +120,7 @@ struct RunVerification {
     )
     if plan.releases.contains(where: { $0.purpose == .evaluation }) {
       findings.limit(
-        "What evaluation releases said of the model rests on the coordinator, and which of their attempts counted: partners see neither these sums nor their noise, and no model follows from them."
+        "What evaluation releases said of the model rests on the coordinator, and which of their attempts counted: partners see these sums only with the noise in them, and no model follows from them."
       )
     }
     if plan.privacy.usesInsecureTestRandomness {

@@ -12,7 +12,8 @@ struct VerifyCommand: ParsableCommand {
     discussion: """
       Works on an interrupted run (NAME.partial) as well: its ledgers show what was spent.
       A single report proves that no byte of it was changed since whoever holds the key in its seal wrote it. Everybody can make a key: name the
-      signer with --signer. Whether the figures are right needs the run's ledgers.
+      signer with --signer. Whether the figures are right needs the run's ledgers: with --run, what a partner's report in JSON says of evaluation
+      releases is held against the coordinator's ledger in that run or export.
       """)
 
   @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first, or a report of one.", valueName: "run or report"))
@@ -23,6 +24,13 @@ struct VerifyCommand: ParsableCommand {
       valueName: "fingerprint")
   )
   var signer: String?
+  @Option(
+    name: .customLong("run"),
+    help: ArgumentHelp(
+      "With a report in JSON: a run or an export of its plan, whose ledger holds the hashes of what evaluations released.",
+      valueName: "folder")
+  )
+  var reportedRun: String?
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func run() throws { try Failures.report { try execute() } }
@@ -41,6 +49,9 @@ struct VerifyCommand: ParsableCommand {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
       return try answerReport()
+    }
+    guard reportedRun == nil else {
+      throw CommandFailure(.usage, "--run goes with one report; \(path) is a folder, whose own ledgers are compared")
     }
     let folder = try RunFiles.open(path)
     let verification = RunVerification(folder: folder)
@@ -102,6 +113,7 @@ struct VerifyCommand: ParsableCommand {
       return try answer(
         path, [.init(verdict: .failed, subject: path, sentence: "\(error)")], Self.reportLimits, verdict: "", isSound: false)
     }
+    let evaluations = try ReportedEvaluations(report, path: path).checks(run: reportedRun)
     guard let signer else {
       let check = RunFindings.Check(
         verdict: .note, subject: path,
@@ -109,7 +121,7 @@ struct VerifyCommand: ParsableCommand {
           "every byte is what the key \(report.signer) signed; whose key that is was not checked: compare it with what the signer says, or give --signer"
       )
       return try answer(
-        path, [check], Self.reportLimits,
+        path, [check] + evaluations, Self.reportLimits,
         verdict: "is unchanged since the key \(report.signer.short) signed it; its signer was NOT checked.",
         isSound: false)
     }
@@ -120,7 +132,8 @@ struct VerifyCommand: ParsableCommand {
         ? "every byte is what the key \(report.signer) signed, which is the signer that you named"
         : "is signed by \(report.signer), expected the signer \(signer) (24 characters, or at least 16 digits of the SHA-256)")
     try answer(
-      path, [check], Self.reportLimits, verdict: "is sound: unchanged since the signer that you named wrote it.", isSound: true)
+      path, [check] + evaluations, Self.reportLimits, verdict: "is sound: unchanged since the signer that you named wrote it.",
+      isSound: true)
   }
 
   private static let reportLimits = [

@@ -87,7 +87,9 @@ final class TestPartner {
     engine = try PartnerEngine(
       planFile: plan, participant: ParticipantID(participant), signingKey: key,
       shard: PartnerShard(
-        interactions: Interactions(itemCount: TestTask.itemCount, histories: Self.histories(number, users: users))),
+        interactions: Interactions(itemCount: TestTask.itemCount, histories: Self.histories(number, users: users)),
+        heldOut: plan.plan.releases.contains { $0.purpose == .evaluation }
+          ? (0..<users).map { Int32($0 % TestTask.itemCount) } : []),
       algorithm: algorithm, ledger: ledger)
   }
 

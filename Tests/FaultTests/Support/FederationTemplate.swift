@@ -26,6 +26,8 @@ struct FederationShape: Hashable, Sendable {
   var isDrawn = false
   /// The plan's number of users; that of the data when left out.
   var nominalUsers: Int?
+  /// Of the budget, for one noised evaluation; 0 plans none.
+  var evaluationShare = 0.0
 
   var data: String { "synthetic:\(users)x\(items)x\(partners)" }
 
@@ -36,7 +38,7 @@ struct FederationShape: Hashable, Sendable {
     var lines = [
       "catalogue: data/items.tsv.gz", "algorithm: \(algorithm)", "noise: \(noise)", "model-seed: \(seed)",
       "attempts: \(attempts)",
-      "epsilon: 40", "delta: 1e-6", "evaluation-share: 0", "nominal-users: \(nominalUsers ?? self.users)",
+      "epsilon: 40", "delta: 1e-6", "evaluation-share: \(evaluationShare)", "nominal-users: \(nominalUsers ?? self.users)",
       "maximum-users: 1000000",
       "maximum-users-of: [\(users.map { "\($0.name)=\(Self.rounded($0.count))" }.joined(separator: ", "))]",
     ]
@@ -54,7 +56,8 @@ struct FederationShape: Hashable, Sendable {
   var simulation: [String] {
     var words = [
       "--data", data, "--partners", "by:partner", "--algorithm", algorithm, "--noise", noise, "--seed", "\(seed)", "--baselines",
-      "off", "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "0", "--nominal-users", "\(nominalUsers ?? users)",
+      "off", "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "\(evaluationShare)", "--nominal-users",
+      "\(nominalUsers ?? users)",
     ]
     if algorithm == "mf" { words += ["--rounds", "\(rounds)"] }
     if let minimumPartners { words += ["--minimum-partners", "\(minimumPartners)"] }

@@ -49,6 +49,8 @@ actor FakeCoordinator {
   private(set) var aborts: [AttemptAbort] = []
   private(set) var end: RunEnd?
   private var documents: [UInt32: [UInt8]] = [:]
+  /// What evaluation releases said, by round.
+  private var evaluations: [UInt32: [UInt8]] = [:]
   private var instances: [UInt32: InstanceID] = [:]
   var recordedLedgers: [UInt32: [Transport.LedgerNote]] = [:]
   private var advertised: [UInt32: LedgerHead] = [:]
@@ -85,6 +87,9 @@ actor FakeCoordinator {
     nextParticipant += 1000
     rosterVersion += 1_000_000
   }
+
+  /// As one does that is older than this message of evaluations: it has no such document.
+  func forgetEvaluations() { evaluations = [:] }
 
   func revoke(_ participant: UInt32) { tamperings[participant] = Tampering(failure: { _ in .refused(.revoked) }) }
 
@@ -169,6 +174,7 @@ actor FakeCoordinator {
     let ledger = try PrivacyLedger(content: header, journal: LedgerMemory(header), key: key)
     self.ledger = ledger
     documents = [:]
+    evaluations = [:]
     outbox = [:]
     end = nil
     engine = try CoordinatorEngine(planFile: file, signingKey: key, algorithm: algorithm, ledger: ledger)
@@ -206,6 +212,11 @@ actor FakeCoordinator {
         if let engine {
           documents[release.modelRelease.version] = ReleaseDocument.encode(
             statement: release.modelRelease.encoded(), model: ModelBytes.encode(engine.model))
+        }
+        if let entries = release.evaluation?.entries, let state = ledger?.state,
+          let shown = ReleasedEvaluation(entries, under: release.modelRelease, in: state)
+        {
+          evaluations[release.modelRelease.round] = EvaluationDocument(shown, under: release.modelRelease).encoded()
         }
       case .attemptAborted(_, _, let reason): aborts.append(reason)
       case .readyForNext: start()
@@ -281,6 +292,7 @@ actor FakeCoordinator {
     case let name where name.hasPrefix("ledger/"):
       let numbers = name.split(separator: "/").compactMap { UInt64($0) }
       bytes = numbers.count == 2 ? engine?.ledgerContinuation(of: numbers[0]...numbers[1])?.encoded : nil
+    case let name where name.hasPrefix("evaluation/"): bytes = UInt32(name.dropFirst(11)).flatMap { evaluations[$0] }
     default: bytes = name.hasPrefix("release/") ? UInt32(name.dropFirst(8)).flatMap { documents[$0] } : nil
     }
     guard let bytes else { throw .refused(.unknownDocument(name: name)) }
