@@ -8,7 +8,8 @@ struct TacitCommand: ParsableCommand {
     discussion: "To begin: tacit simulate, then open the report that it names.",
     version: ProgramVersion.tacit,
     subcommands: [
-      SimulateCommand.self, TuneCommand.self, EvaluateCommand.self, CompressCommand.self, RecommendCommand.self, ReportRunCommand.self,
+      SimulateCommand.self, TuneCommand.self, EvaluateCommand.self, CompressCommand.self, RecommendCommand.self,
+      ReportRunCommand.self,
       VerifyCommand.self,
       DataCommand.self, PlanCommand.self, GraphCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self,
       AuditCommand.self, LedgerCommand.self,

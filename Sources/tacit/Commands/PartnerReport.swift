@@ -54,7 +54,9 @@ struct PartnerReport {
     privacy.tuning = TuningDisclosure(
       notCovered: ["Any search on private data that this ledger does not name."],
       use: plan.privacy.noise == .none
-        ? nil : SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: !folder.isExport && !DataSetUse.isKept(state.header.dataset)))
+        ? nil
+        : SpendReading.use(
+          of: state, delta: plan.privacy.delta, isOfThisRun: !folder.isExport && !DataSetUse.isKept(state.header.dataset)))
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
