@@ -3,7 +3,8 @@ internal import Recommender
 /// `auto`: which algorithm carries most through the noise of a plan. What decides is N/z, users over noise multiplier, and the length of the
 /// catalogue; nothing about the data.
 ///
-/// The bounds are from validation: ml-1m (3,706 items) at ε from 1 to 8, and generated shops of 600 to 2,400 items at N/z from 275 to 13,700.
+/// The bounds are from validation (scripts/auto-choice.sh): ml-1m (3,706 items) at ε from 1 to 8, and generated shops of 600 to 2,400 items at
+/// N/z from 275 to 13,700.
 public struct AlgorithmChoice: Sendable, Equatable {
   /// What stands in settings instead of a name.
   public static let automatic = "auto"
