@@ -57,7 +57,7 @@ extension FaultTests {
       var partners: [ChildProcess] = []
       for name in names.dropFirst() {
         let partner = "\(setup.folder)/home-\(name)"
-        try await setup.join(home: partner, shard: "\(setup.folder)/data/\(name)", cap: nil)
+        try await setup.join(home: partner, shard: "\(setup.folder)/data/\(name)", cap: "50,1e-5")
         partners.append(
           try ChildProcess(ChildProcess.Program.client.path, ["run", "--once", "--home", partner], name: name, in: setup.folder))
       }
