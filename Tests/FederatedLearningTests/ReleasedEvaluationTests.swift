@@ -25,6 +25,26 @@ internal import Testing
     driver[participant].memory.evaluations(session: RoundWorld.session(7))
   }
 
+  /// Hands a document over with what the coordinator shows of its ledger, as a host does.
+  private func learn(_ partner: RoundDriver.Host, _ document: EvaluationDocument) -> PartnerRefusal? {
+    partner.engine.learn(document, continuation: partner.engine.missingRecords(for: document).flatMap(partner.records))
+  }
+
+  /// Other integers under another record of the same place, signed: a good lie for whoever does not ask what came after it.
+  private func other(than honest: EvaluationDocument, _ driver: RoundDriver) throws -> EvaluationDocument {
+    let shown = honest.evaluation
+    let other = [shown.entries[0] + 1] + shown.entries.dropFirst()
+    let payload = String(decoding: shown.outcome, as: UTF8.self)
+      .replacing(LedgerOutcome.digest(of: shown.entries).hex, with: LedgerOutcome.digest(of: other).hex)
+    let before = LedgerHead(size: honest.statement.ledgerSize - 1, head: shown.previousHead)
+    let head = try #require(LedgerContinuation(payloads: [Array(payload.utf8)]).heads(after: before).last)
+    let second = EvaluationDocument(
+      ReleasedEvaluation(entries: other, previousHead: shown.previousHead, outcome: Array(payload.utf8)),
+      under: driver.signed(honest.statement, head: head.head))
+    #expect(second.evaluation.read(under: second.statement, of: driver.planFile.plan) != nil, "a good lie")
+    return second
+  }
+
   /// The end of the evaluation's attempt as the coordinator sends it, and everything before it delivered.
   private func end(_ driver: RoundDriver) throws -> RoundEnd {
     driver.run(releases: 2)
@@ -106,7 +126,7 @@ internal import Testing
     #expect(partner.ledger.state.size == before.outcomes && partner.memory.writes == before.writes)
     // By itself, too, it is refused; it is not in the way of the truth, and the task goes on.
     if lie != .missing, lie != .ofTraining, let shown = told.evaluation, let statement = told.release, statement == release {
-      #expect(partner.engine.learn(EvaluationDocument(shown, under: statement)) == .wrongEvaluation)
+      #expect(learn(partner, EvaluationDocument(shown, under: statement)) == .wrongEvaluation)
     }
     #expect(partner.receive(.roundEnd(honest)).isEmpty)
     #expect(held(driver, 1).map(\.statement) == [release] && partner.newestRelease == release)
@@ -196,18 +216,10 @@ internal import Testing
     #expect(partner.receive(.roundEnd(honest)).isEmpty)
     #expect(partner.receive(.roundEnd(honest)).isEmpty, "the same again")
     let writes = partner.memory.writes
-    let other = [shown.entries[0] + 1] + shown.entries.dropFirst()
-    let payload = String(decoding: shown.outcome, as: UTF8.self)
-      .replacing(LedgerOutcome.digest(of: shown.entries).hex, with: LedgerOutcome.digest(of: other).hex)
-    let before = LedgerHead(size: release.ledgerSize - 1, head: shown.previousHead)
-    let head = try #require(LedgerContinuation(payloads: [Array(payload.utf8)]).heads(after: before).last)
-    let second = EvaluationDocument(
-      ReleasedEvaluation(entries: other, previousHead: shown.previousHead, outcome: Array(payload.utf8)),
-      under: driver.signed(release, head: head.head))
-    #expect(second.evaluation.read(under: second.statement, of: driver.planFile.plan) != nil, "a good lie")
-    #expect(partner.engine.learn(second) == .wrongEvaluation)
+    let second = try other(than: EvaluationDocument(shown, under: release), driver)
+    #expect(learn(partner, second) == .wrongEvaluation)
     try driver.restart(1)
-    #expect(partner.engine.learn(second) == .wrongEvaluation)
+    #expect(learn(partner, second) == .wrongEvaluation)
     #expect(held(driver, 1) == [EvaluationDocument(shown, under: release)] && partner.memory.writes == writes)
   }
 
@@ -234,19 +246,19 @@ internal import Testing
       #expect(partner.engine.missingEvaluations == [Self.round])
     } else {
       // Nothing is public for all that it knows.
-      #expect(partner.engine.missingEvaluations.isEmpty && partner.engine.learn(honest) == .wrongEvaluation)
+      #expect(partner.engine.missingEvaluations.isEmpty && learn(partner, honest) == .wrongEvaluation)
       #expect(partner.engine.learn(driver.published[2].modelRelease) == nil)
       #expect(partner.engine.missingEvaluations == [Self.round])
     }
     #expect(honest.statement == published.modelRelease && held(driver, 1).isEmpty)
     let shown = honest.evaluation
     let forged = driver.signed(honest.statement, head: honest.statement.ledgerHead, key: driver.world.keys[2])
-    #expect(partner.engine.learn(EvaluationDocument(shown, under: forged)) == .wrongEvaluation, "not signed by the coordinator")
+    #expect(learn(partner, EvaluationDocument(shown, under: forged)) == .wrongEvaluation, "not signed by the coordinator")
     let last = driver.published[2].modelRelease
-    #expect(partner.engine.learn(EvaluationDocument(shown, under: last)) == .wrongEvaluation, "of training")
+    #expect(learn(partner, EvaluationDocument(shown, under: last)) == .wrongEvaluation, "of training")
     let other = ReleasedEvaluation(
       entries: shown.entries.reversed(), previousHead: shown.previousHead, outcome: shown.outcome)
-    #expect(partner.engine.learn(EvaluationDocument(other, under: honest.statement)) == .wrongEvaluation, "other integers")
+    #expect(learn(partner, EvaluationDocument(other, under: honest.statement)) == .wrongEvaluation, "other integers")
     // A record beyond the ledger that this partner knows, in which the round was over long ago.
     let late = String(decoding: shown.outcome, as: UTF8.self)
       .replacing("\"record\":\(honest.statement.ledgerSize)", with: "\"record\":1000")
@@ -255,10 +267,14 @@ internal import Testing
     let beyond = driver.signed(honest.statement, head: head.head, size: 1000)
     let lateShown = ReleasedEvaluation(entries: shown.entries, previousHead: shown.previousHead, outcome: Array(late.utf8))
     #expect(lateShown.read(under: beyond, of: driver.planFile.plan) != nil, "a good lie")
-    #expect(partner.engine.learn(EvaluationDocument(lateShown, under: beyond)) == .wrongEvaluation, "beyond the known ledger")
+    #expect(learn(partner, EvaluationDocument(lateShown, under: beyond)) == .wrongEvaluation, "beyond the known ledger")
+    // Other integers under a record of the same place: what came after it does not follow from it, whatever is shown.
+    let second = try self.other(than: honest, driver)
+    #expect(learn(partner, second) == .wrongEvaluation && partner.engine.learn(second, continuation: nil) == .wrongEvaluation)
+    #expect(partner.engine.learn(honest, continuation: nil) == .wrongEvaluation, "not shown what came after it")
     #expect(held(driver, 1).isEmpty)
-    #expect(partner.engine.learn(honest) == nil && held(driver, 1) == [honest])
-    #expect(partner.engine.learn(honest) == nil && partner.engine.missingEvaluations.isEmpty)
+    #expect(learn(partner, honest) == nil && held(driver, 1) == [honest])
+    #expect(learn(partner, honest) == nil && partner.engine.missingEvaluations.isEmpty)
     try driver.restart(1)
     #expect(partner.engine.missingEvaluations.isEmpty)
   }

@@ -163,26 +163,6 @@ import Testing
     #expect(try world.store(0).dataSets().filter { $0.cap == large }.map(\.name.text).sorted() == ["first", "second", "third"])
   }
 
-  @Test func `the first cap that was charged under is remembered: later ones are judged at its order`() async throws {
-    let world = try await World(partners: 4, PlanSetting(noise: .central))
-    try await world.fetch(0)
-    try world.importData(0, cap: try PrivacyBudget(epsilon: 30, delta: 1e-6))
-    let store = try world.store(0)
-    func set(_ epsilon: Double) throws {
-      try DataImporting.set(cap: PrivacyBudget(epsilon: epsilon, delta: 1e-6), of: .standard, in: store)
-    }
-    func first() throws -> Double? { try store.dataSet(.standard)?.ledger.firstCap?.epsilon }
-    // Nothing was charged, so that no result is known.
-    #expect(try first() == nil)
-    try set(20)
-    #expect(try first() == nil)
-    try store.record(ledgerHead: LedgerHead(size: 2, head: SHA256.hash([1])), of: .standard)
-    #expect(try first() == 20)
-    for epsilon in [21.0, 3, 40] { try set(epsilon) }
-    #expect(try first() == 20 && store.dataSet(.standard)?.cap?.epsilon == 40)
-    #expect(try world.store(0).ledgers().first?.ledger.firstCap?.epsilon == 20)
-  }
-
   @Test func `a review says which ledger counts a data set, and that another home is another budget`() async throws {
     let world = try await World(partners: 4, PlanSetting(noise: .central))
     try await world.fetch(0)

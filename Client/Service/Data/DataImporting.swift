@@ -83,8 +83,15 @@ public enum DataImporting {
 
   /// Sets what the users of a data set may spend at most, over all plans: the cap of the ledger that counts them.
   public static func set(cap: PrivacyBudget, of name: DataSetName, in store: PartnerStore) throws {
-    guard try store.dataSet(name) != nil else {
+    guard let record = try store.dataSet(name) else {
       throw PartnerError(.missing, "there is no data set '\(name)'; import it with: tacit-client data import FILE")
+    }
+    // Whoever was killed after the first charge has not noted under which cap it was.
+    let path = store.home.ledger(of: record.ledger.name)
+    if let known = record.cap, record.ledger.firstCap == nil, FileManager.default.fileExists(atPath: path),
+      LedgerVerifier().verify(try HomeFile.read(path)).state?.firstPlan != nil
+    {
+      try store.keep(firstCap: known, of: record.ledger.name)
     }
     try store.set(cap: cap, of: name)
   }

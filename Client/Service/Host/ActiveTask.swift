@@ -21,6 +21,8 @@ final class ActiveTask {
   let group: LedgerGroup
   /// The partner's own, as the engine has it.
   private(set) var cap: PrivacyBudget?
+  /// Under which the ledger was first charged; `nil` while it was not.
+  var firstCap: PrivacyBudget?
   let algorithm: any FederatedAlgorithm
   var engine: PartnerEngine
   /// The last message that was handled.
@@ -71,6 +73,7 @@ final class ActiveTask {
     ledgerName = record.ledger.name
     ledger = opened.ledger
     cap = record.cap
+    firstCap = record.ledger.firstCap
     recovery = opened.recovery
     self.algorithm = algorithm
     // A fresh process stands before the attempt of its mark: it is shown how that one opened, and refuses it.
@@ -107,7 +110,8 @@ final class ActiveTask {
   /// A person may have changed it since the last attempt.
   func setCap(of ledger: OwnLedgerRecord?) {
     cap = ledger?.cap
-    engine.setCap(cap, first: ledger?.firstCap)
+    firstCap = ledger?.firstCap
+    engine.setCap(cap, first: firstCap)
   }
 }
 

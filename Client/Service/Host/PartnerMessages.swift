@@ -49,7 +49,12 @@ extension PartnerHost {
   ///
   /// - Returns: `nil` when nothing is missing, or the coordinator has no such records: the engine refuses the start then.
   private func records(for message: CoordinatorMessage, _ task: ActiveTask) async throws -> LedgerContinuation? {
-    guard case .roundStart(let start) = message, let missing = task.engine.missingRecords(for: start) else { return nil }
+    guard case .roundStart(let start) = message else { return nil }
+    return try await records(task.engine.missingRecords(for: start))
+  }
+
+  func records(_ missing: ClosedRange<UInt64>?) async throws -> LedgerContinuation? {
+    guard let missing else { return nil }
     do {
       let bytes = try await line.connection.download(
         "ledger/\(missing.lowerBound)/\(missing.upperBound)", limit: Self.recordBytesMax)

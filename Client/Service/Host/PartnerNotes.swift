@@ -12,6 +12,11 @@ extension PartnerHost {
     do { try store.record(ledgerHead: task.ledger.head.head, of: task.ledgerName) } catch {
       logger.error("the ledger's head could not be noted", metadata: ["reason": "\(error)"])
     }
+    guard task.firstCap == nil, let cap = task.cap, task.ledger.state.firstPlan != nil else { return }
+    do {
+      try store.keep(firstCap: cap, of: task.ledgerName)
+      task.firstCap = cap
+    } catch { logger.error("the first cap of the ledger could not be noted", metadata: ["reason": "\(error)"]) }
   }
 
   /// Remembers that a cap refused an attempt: who raises it means to go on (`Joining.set(cap:)`).
@@ -28,8 +33,11 @@ extension PartnerHost {
     switch reason {
     case .budgetExhausted:
       let cap = (try? store.dataSet(task.dataSet))?.cap.map { "your cap of ε = \($0.epsilon)" } ?? "the plan's cap"
+      let first = task.firstCap.flatMap { first in
+        first == task.cap ? nil : ", judged at the order of the first cap, ε = \(first.epsilon), as every cap of a charged ledger is"
+      }
       let linked = task.group.places().isEmpty ? "" : ", with what linked ledgers have spent"
-      return "refused by this home: it would overspend \(cap) or the plan's\(linked); see tacit-client data list and data cap"
+      return "refused by this home: it would overspend \(cap) or the plan's\(linked)\(first ?? ""); see tacit-client data list and data cap"
     case .ledgerUnavailable:
       return "refused by this home: \(task.group.trouble ?? "\(reason)")"
     case .paused: return "refused by this home: it is paused; go on with tacit-client resume"

@@ -81,7 +81,7 @@ extension PartnerHost {
       task.soughtEvaluations.insert(round)
       var refusal: PartnerRefusal? = .wrongEvaluation
       if let document = try? EvaluationDocument(decoding: bytes), document.statement.round == round {
-        refusal = task.engine.learn(document)
+        refusal = task.engine.learn(document, continuation: try await records(task.engine.missingRecords(for: document)))
       }
       guard let refusal else { continue }
       count("an evaluation was refused: \(refusal)")

@@ -33,7 +33,7 @@ public struct OwnLedgerRecord: Sendable {
   public let name: DataSetName
   /// The most that its users may ever spend, over all plans; the partner's own decision, `nil` until it is made.
   public let cap: PrivacyBudget?
-  /// The cap under which its first charges were made; `nil` while it was not charged or had no cap. All later caps are judged at the
+  /// The cap under which its first charges were made; `nil` while it was not charged under one. All later caps are judged at the
   /// order of this one (`SpendingCap`).
   public let firstCap: PrivacyBudget?
   /// The longest head that this home has written of it.
@@ -242,18 +242,22 @@ extension PartnerStore {
     if let ledger { try set(cap: cap, ofLedger: ledger, in: database) }
   }
 
-  /// Before the first charge no result is known, so that a cap may still be any.
   private static func set(cap: PrivacyBudget, ofLedger ledger: String, in database: Database) throws {
-    try database.execute(
-      sql: """
-        UPDATE ledger SET firstEpsilon = capEpsilon, firstDelta = capDelta WHERE name = ? AND size > 0 AND firstEpsilon IS NULL
-        """, arguments: [ledger])
     try database.execute(
       sql: "UPDATE ledger SET capEpsilon = ?, capDelta = ? WHERE name = ?", arguments: [cap.epsilon, cap.delta, ledger])
   }
 
+  /// Remembers under which cap a ledger was first charged, once and for all: before that no result is known, so that a cap may be any.
+  func keep(firstCap cap: PrivacyBudget, of ledger: DataSetName) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "UPDATE ledger SET firstEpsilon = ?, firstDelta = ? WHERE name = ? AND firstEpsilon IS NULL",
+        arguments: [cap.epsilon, cap.delta, ledger.text])
+    }
+  }
+
   /// Remembers how far a ledger has come; a shorter one is not recorded.
-  package func record(ledgerHead head: LedgerHead, of ledger: DataSetName) throws {
+  func record(ledgerHead head: LedgerHead, of ledger: DataSetName) throws {
     try database.write { database in
       try database.execute(
         sql: "UPDATE ledger SET size = ?, head = ? WHERE name = ? AND size < ?",
@@ -269,7 +273,7 @@ extension PartnerStore {
   private static func dataSet(_ row: Row) throws -> DataSetRecord {
     let head = (row["head"] as Data?).flatMap { LedgerHead(size: row["size"] as Int64, bytes: $0) }
     let present = try cap(row)
-    let first = try cap(row, "firstEpsilon", "firstDelta") ?? (head == nil ? nil : present)
+    let first = try cap(row, "firstEpsilon", "firstDelta")
     return DataSetRecord(
       name: try DataSetName(row["name"]), catalogue: row["catalogue"], users: row["users"], events: row["events"],
       importedAt: row["importedAt"], removedAt: row["removedAt"],

@@ -90,20 +90,36 @@ extension PartnerEngine {
 
   /// Takes what an evaluation release said that this partner did not hear of when it was released.
   ///
+  /// - Parameter continuation: the coordinator's records that `missingRecords(for:)` asks for.
   /// - Returns: why it is not believed, or `nil`; the same again is.
-  public mutating func learn(_ document: EvaluationDocument) -> PartnerRefusal? {
+  public mutating func learn(_ document: EvaluationDocument, continuation: LedgerContinuation?) -> PartnerRefusal? {
     let statement = document.statement
     guard isSpoken(statement),
       planFile.plan.publishedEvaluations(newest: newestRelease, mark: highWaterMark).contains(statement.round),
-      statement.round != newestRelease?.round || statement == newestRelease, isOlder(statement.head)
+      statement.round != newestRelease?.round || statement == newestRelease, isOnLedger(statement.head, by: continuation)
     else { return .wrongEvaluation }
     return keep(document)
   }
 
-  /// Whether a head may be one that the coordinator's ledger, as this partner knows it, has gone on from.
-  private func isOlder(_ head: LedgerHead) -> Bool {
-    guard let known = coordinatorLedger else { return true }
-    return known.head == .zero ? head.size <= known.size : known.goesOn(from: head)
+  /// Which records of the coordinator's ledger this partner has to see before it believes a document: those between its head and the
+  /// newest one that the coordinator is held to. A signature alone would let it say other integers to each who was away.
+  ///
+  /// - Returns: `nil` when nothing is missing, or nothing could help.
+  public func missingRecords(for document: EvaluationDocument) -> ClosedRange<UInt64>? {
+    guard let (low, high) = ends(document.statement.head), low.size < high.size else { return nil }
+    return low.size + 1...high.size
+  }
+
+  /// Whether a head and the newest one that is known lie on one ledger.
+  private func isOnLedger(_ head: LedgerHead, by continuation: LedgerContinuation?) -> Bool {
+    guard head.head != .zero, let (low, high) = ends(head) else { return false }
+    return low == high || continuation?.heads(after: low).last == high
+  }
+
+  /// A head and the newest one with a hash that this partner has from the coordinator, the shorter first; `nil` while it has none.
+  private func ends(_ head: LedgerHead) -> (low: LedgerHead, high: LedgerHead)? {
+    guard let known = [anchor, newestRelease?.head].compactMap({ $0 }).max(by: { $0.size < $1.size }) else { return nil }
+    return head.size <= known.size ? (head, known) : (known, head)
   }
 
   /// Keeps the integers of an evaluation under a signed release: those that its ledger entry holds the hash of, and one list of a round.
