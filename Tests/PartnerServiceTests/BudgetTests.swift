@@ -163,6 +163,22 @@ import Testing
     #expect(try world.store(0).dataSets().filter { $0.cap == large }.map(\.name.text).sorted() == ["first", "second", "third"])
   }
 
+  @Test func `the cap under which a ledger was first charged is remembered: later ones are judged at its order`() async throws {
+    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 30, delta: 1e-6))
+    let store = try world.store(0)
+    func set(_ epsilon: Double) throws {
+      try DataImporting.set(cap: PrivacyBudget(epsilon: epsilon, delta: 1e-6), of: .standard, in: store)
+    }
+    // Nothing was charged, so that no result is known and a cap may be any.
+    for epsilon in [3.0, 40, 31] { try set(epsilon) }
+    #expect(try store.dataSet(.standard)?.ledger.firstCap == nil)
+    _ = try await world.run()
+    #expect(try store.dataSet(.standard)?.ledger.firstCap?.epsilon == 31)
+    for epsilon in [33.0, 5, 40] { try set(epsilon) }
+    let ledger = try #require(try store.ledgers().first?.ledger)
+    #expect(ledger.firstCap?.epsilon == 31 && ledger.cap?.epsilon == 40)
+  }
+
   @Test func `a review says which ledger counts a data set, and that another home is another budget`() async throws {
     let world = try await World(partners: 4, PlanSetting(noise: .central))
     try await world.fetch(0)

@@ -249,12 +249,8 @@ import Transport
           if case .aggregation(.keyAdvertisement) = sent.message { sent.participant == 1 } else { false }
         }
       })
-    #expect(await World.eventually { try world.store(0).dataSet(.standard)?.ledger.firstCap?.epsilon == 21 })
     await host.stop()
     _ = try? await running.value
-    // Later ones are judged at its order, also where the note was lost with the process.
-    for epsilon in [3.0, 30] { _ = try set(epsilon) }
-    #expect(try world.store(0).dataSet(.standard)?.ledger.firstCap?.epsilon == 21)
   }
 
   @Test func `a plan that does not fit the cap is judged with that cap, and joined only knowingly`() async throws {

@@ -25,7 +25,7 @@ internal import Synchronization
 public struct SpendingCap: Sendable {
   public let budget: PrivacyBudget
   /// The cap whose order is kept.
-  private let first: PrivacyBudget
+  public let first: PrivacyBudget
   private let plans: [Digest: Rule]
 
   /// - Parameters:

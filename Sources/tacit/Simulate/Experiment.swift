@@ -25,6 +25,10 @@ struct Experiment {
   let notes: [String]
 
   var plan: TrainingPlan { planFile.plan }
+  /// The partners with the identifiers of their users.
+  var users: [(name: String, users: [String])] {
+    zip(partition.names, partition.userIndices).map { (name: $0, users: $1.map { dataset.userIDs[$0] }) }
+  }
 
   /// Loads the data and makes the plan.
   ///
@@ -34,12 +38,14 @@ struct Experiment {
     guard dataset.train.count > 0 else {
       throw CommandFailure(.data, "\(settings.data): there are no interactions to train on")
     }
+    try KeptLedgers.refuseWhatIsNotCounted(settings)
     let settings = try choosingAlgorithm(settings, dataset, &notes)
     let partition = try divide(dataset, settings)
     var random = randomness(settings).source
     let coordinatorKey = SigningKey(random: &random)
     let kept = try settings.ledgers.map { try KeptLedgers(at: $0) }
-    let partnerKeys = try partition.names.map { try kept?.key(of: $0, random: &random) ?? SigningKey(random: &random) }
+    let partners = zip(partition.names, partition.userIndices).map { (name: $0, users: $1.map { dataset.userIDs[$0] }) }
+    let partnerKeys = try kept?.keys(of: partners, random: &random) ?? partition.names.map { _ in SigningKey(random: &random) }
     var partnerOfUser = [Int](repeating: 0, count: dataset.userCount)
     for (partner, users) in partition.userIndices.enumerated() { for user in users { partnerOfUser[user] = partner } }
     do {

@@ -145,37 +145,29 @@ struct SimulationRun {
       if settings.insecureTestRandomness {
         try ledger.note("not private: keys, masks and noise of this run come from a seed", time: 0)
       }
-      try ledger.noteSearch(
-        of: plan, hash: SHA256.hash(experiment.planFile.bytes),
-        time: settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970))
       return ledger
     }
     let coordinatorLedger = try ledger(
       .coordinator, "coordinator", plan.task, experiment.coordinatorKey
     ) { try LedgerFile.create(at: folder.coordinatorLedger, header: $0()) }
     let kept = experiment.kept
-    let (earlier, firstCap) = (try kept?.earlierPlans() ?? [:], try kept?.firstCap(otherwise: settings.cap ?? plan.cap))
     var partners: [SimulatedPartner] = []
     for (index, entry) in plan.roster.enumerated() {
       let key = experiment.partnerKeys[index]
       let dataset = "\(experiment.dataset.name)/\(entry.name)"
-      var partner = SimulatedPartner(
-        participant: ParticipantID(entry.participant), name: entry.name, shard: experiment.shard(of: index), signingKey: key,
-        ledger: try ledger(.partner, entry.name, kept == nil ? dataset : DataSetUse.keptName(of: dataset), key) { header in
-          guard let kept else { return try LedgerFile.create(at: folder.partnerLedger(entry.name), header: header()) }
-          let users = experiment.partition.userIndices[index].map { experiment.dataset.userIDs[$0] }
-          return try kept.ledger(of: entry.name, users: users, key: key, header: header)
-        })
-      (partner.cap, partner.firstCap, partner.earlierPlans) = (settings.cap, firstCap, earlier)
-      partners.append(partner)
+      partners.append(
+        SimulatedPartner(
+          participant: ParticipantID(entry.participant), name: entry.name, shard: experiment.shard(of: index), signingKey: key,
+          ledger: try ledger(.partner, entry.name, kept == nil ? dataset : DataSetUse.keptName(of: dataset), key) { header in
+            try kept?.ledger(of: entry.name, header: header)
+              ?? LedgerFile.create(at: folder.partnerLedger(entry.name), header: header())
+          }))
     }
-    if let kept {
-      let cap = (settings.cap ?? plan.cap).map {
-        SpendingCap($0, first: firstCap, plans: earlier.merging([SHA256.hash(experiment.planFile.bytes): plan]) { $1 })
-      }
-      try KeptLedgers.check(
-        experiment.planFile, on: partners.map { ($0.name, $0.ledger.state) }, cap: cap, isCapGiven: settings.cap != nil)
-      try kept.keep(experiment.planFile)
+    if let kept { try open(kept, for: &partners, experiment, folder) }
+    // Of a run that is refused no search is told: it looked at nothing.
+    let now = settings.insecureTestRandomness ? 0 : Int(Date().timeIntervalSince1970)
+    for ledger in [coordinatorLedger] + partners.map(\.ledger) {
+      try ledger.noteSearch(of: plan, hash: SHA256.hash(experiment.planFile.bytes), time: now)
     }
     let recorder = RoundRecorder(experiment: experiment, progress: progress)
     let federation = try Federation(
@@ -188,12 +180,32 @@ struct SimulationRun {
       workers: ProcessInfo.processInfo.activeProcessorCount,
       observer: { recorder.observe($0) }, shouldStop: { interruption.isRequested })
     let result = federation.run()
-    try kept?.copy(partners.map(\.name), to: folder)
+    try kept?.close(partners.map(\.name), into: folder)
     progress.finish()
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
       series: recorder.series, evaluations: recorder.evaluations, metricLines: recorder.lines, witnessLines: recorder.witnesses,
       modelRelease: recorder.modelRelease)
+  }
+
+  /// Prepares ledgers that outlive the run, or refuses it.
+  private func open(
+    _ kept: KeptLedgers, for partners: inout [SimulatedPartner], _ experiment: Experiment, _ folder: RunFolder
+  ) throws {
+    guard let cap = settings.cap ?? experiment.plan.cap else { preconditionFailure("kept ledgers are of plans with noise") }
+    let (hash, earlier) = (SHA256.hash(experiment.planFile.bytes), try kept.earlierPlans())
+    let first = try kept.firstCap(of: partners.map(\.ledger.state))
+    try KeptLedgers.check(
+      experiment.planFile, on: partners.map { ($0.name, $0.ledger.state) },
+      cap: SpendingCap(cap, first: first, plans: earlier.merging([hash: experiment.plan]) { $1 }), isCapGiven: settings.cap != nil
+    )
+    for index in partners.indices {
+      (partners[index].cap, partners[index].firstCap, partners[index].earlierPlans) = (cap, first, earlier)
+    }
+    try kept.begin(experiment.users)
+    if first == nil { try kept.keep(firstCap: cap) }
+    try kept.keep(experiment.planFile)
+    kept.link(partners.map(\.name), into: folder)
   }
 
   private func writePlan(_ experiment: Experiment, _ folder: RunFolder) throws {

@@ -44,6 +44,8 @@ struct Tune {
     let delta: Double
     /// Tries whose range reaches that of the best one.
     let undecided: [Int]
+    /// Why not all tries were made.
+    let stopped: String?
     let command: String
   }
 
@@ -55,18 +57,32 @@ struct Tune {
     if isPrivate { try checkBudget(points) }
     let output = try folder()
     var tries: [Try] = []
+    var stopped: String?
     for (index, var point) in points.enumerated() {
       point.output = "\(output)/try-\(index + 1)"
       if format == .text { Console.error("try \(index + 1) of \(points.count): \(Self.words(grid.points[index]))") }
-      let report = try SimulationRun(settings: point, format: format, arguments: arguments(of: point)).execute(isSilent: true)
-      tries.append(reading(report, grid.points[index], run: point.output ?? ""))
+      do {
+        let report = try SimulationRun(settings: point, format: format, arguments: arguments(of: point)).execute(isSilent: true)
+        tries.append(reading(report, grid.points[index], run: point.output ?? ""))
+      } catch let failure as CommandFailure where failure.kind == .stopped && !tries.isEmpty {
+        // Attempts that fail are charged too, so that less may fit than was counted on: what is known chooses.
+        stopped = "try \(index + 1) came to no end, and none after it was made: \(failure)"
+        Console.error(stopped ?? "")
+        break
+      }
+      // Whatever ends the search, what was paid for is there.
+      if let document = try? choice(tries, stopped) { try PlainFile.write(try Self.bytes(document), to: "\(output)/tune.json") }
     }
-    let document = try choice(tries)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    let bytes = Array(try encoder.encode(document)) + [0x0A]
+    let document = try choice(tries, stopped)
+    let bytes = try Self.bytes(document)
     try PlainFile.write(bytes, to: "\(output)/tune.json")
     Console.output(format == .json ? String(decoding: bytes.dropLast(), as: UTF8.self) : lines(document).joined(separator: "\n"))
+  }
+
+  private static func bytes(_ document: Document) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return Array(try encoder.encode(document)) + [0x0A]
   }
 
   private func settings(of point: [String: Double]) -> SimulationSettings {
@@ -94,28 +110,34 @@ struct Tune {
     }
   }
 
-  /// All tries and one run more must fit, or the search would spend and end without an answer.
+  /// All tries and one run more must fit, or the search would spend what its answer needs.
   private func checkBudget(_ points: [SimulationSettings]) throws {
     guard let path = settings.ledgers, let cap = settings.cap else { return }
     let kept = try KeptLedgers(at: path)
     var plans = try kept.earlierPlans()
     var events: [[(plan: Digest, event: ChargedEvent)]] = []
     var names: [String] = []
+    var runs: [Digest] = []
     for point in points {
       let experiment = try Experiment.prepare(point)
-      let hash = SHA256.hash(experiment.planFile.bytes)
-      plans[hash] = experiment.plan
-      events.append(KeptLedgers.charges(of: experiment.planFile))
+      // And for the run after it, whose plan is another one of the same releases.
+      for hash in [SHA256.hash(experiment.planFile.bytes), Self.again(experiment.planFile)] { plans[hash] = experiment.plan }
+      runs.append(Self.again(experiment.planFile))
+      events.append(KeptLedgers.charges(of: experiment.planFile, reserve: settings.reserveAttempts))
       names = experiment.plan.roster.map(\.name)
     }
-    let spending = SpendingCap(cap, first: try kept.knownFirstCap() ?? cap, plans: plans)
-    let all = events.flatMap { $0 }
+    let states = try names.map { (name: $0, state: try kept.state(of: $0)) }
+    let spending = SpendingCap(cap, first: try kept.firstCap(of: states.compactMap(\.state)), plans: plans)
     // Whichever did best is run once more.
-    for name in names {
-      let state = try kept.state(of: name)
-      for last in events {
-        let needed = spending.epsilon(of: state, and: all + last)
+    let all = events.flatMap { $0 }
+    for (name, state) in states {
+      for (index, last) in events.enumerated() {
+        let needed = spending.epsilon(of: state, and: all + last.map { (plan: runs[index], event: $0.event) })
         guard !spending.holds(needed) else { continue }
+        guard needed.isFinite else {
+          throw CommandFailure(
+            .usage, "nothing can be proven about the ledger of '\(name)' with further runs; see what tacit simulate says of it")
+        }
         throw CommandFailure(
           .usage,
           "\(points.count) tries and the run after them need ε = \(KeptLedgers.text(needed)) on the ledger of '\(name)', above --cap \(cap.epsilon) at δ = \(cap.delta): nothing was trained; give fewer --tries, a smaller --epsilon or a larger --cap"
@@ -123,6 +145,8 @@ struct Tune {
       }
     }
   }
+
+  private static func again(_ file: PlanFile) -> Digest { SHA256.hash(file.bytes + Array("again".utf8)) }
 
   private func folder() throws -> String {
     if let output = settings.output {
@@ -153,7 +177,7 @@ struct Tune {
       epsilonSpent: report.privacy.tuning?.use?.epsilon)
   }
 
-  private func choice(_ tries: [Try]) throws -> Document {
+  private func choice(_ tries: [Try], _ stopped: String?) throws -> Document {
     let known = tries.indices.filter { tries[$0].value != nil }
     guard let best = known.max(by: { tries[$0].value ?? 0 < tries[$1].value ?? 0 }) else {
       throw CommandFailure(
@@ -165,7 +189,8 @@ struct Tune {
     let undecided = known.filter { $0 != best && (tries[$0].high ?? tries[$0].value ?? 0) >= reach }
     return Document(
       schema: "tacit.tune/1", algorithm: settings.algorithm, metric: metric.metric.rawValue, isNoised: isPrivate, tries: tries,
-      best: best + 1, delta: settings.delta, undecided: undecided.map { $0 + 1 }, command: command(tries[best].parameters))
+      best: best + 1, delta: settings.delta, undecided: undecided.map { $0 + 1 }, stopped: stopped,
+      command: command(tries[best].parameters))
   }
 
   /// The run with the best settings: what was asked for, but for the validation items.
@@ -195,7 +220,8 @@ struct Tune {
       ("minimum-partners", settings.minimumPartners.map(String.init), nil),
       ("nominal-users", settings.nominalUsers.map(String.init), nil), ("half-life", settings.halfLife.map { "\($0)" }, nil),
       ("ledgers", settings.ledgers, nil), ("cap", settings.cap.map { "\($0.epsilon),\($0.delta)" }, nil),
-      ("search", settings.search, nil), ("output", settings.output, nil),
+      ("search", settings.search, nil),
+      ("lying-coordinator", settings.lyingCoordinator, usual.lyingCoordinator), ("output", settings.output, nil),
     ]
     var words = ["simulate"]
     for option in options {
@@ -216,7 +242,7 @@ struct Tune {
     var lines = document.tries.enumerated().map { index, one in
       let value = one.value.map { String(format: "%.4f", $0) } ?? "–"
       let range = one.low.flatMap { low in one.high.map { String(format: " (%.4f to %.4f)", low, $0) } } ?? ""
-      let spent = one.epsilonSpent.map { ", ε spent so far \(KeptLedgers.text($0))" } ?? ""
+      let spent = one.epsilonSpent.map { ", ε spent so far \(KeptLedgers.text($0)) at δ = \(document.delta)" } ?? ""
       return
         "\(index + 1 == document.best ? "*" : " ") try \(index + 1)  \(Self.words(one.parameters))  \(document.metric) \(value)\(range)\(spent)"
     }

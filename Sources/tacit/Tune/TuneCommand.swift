@@ -27,8 +27,8 @@ struct TuneCommand: ParsableCommand {
       var settings = try simulation.settings()
       settings.validation = true
       settings.baselines = false
-      settings.search = settings.search ?? "tune"
       let grid = try TuneGrid(vary, tries: tries, seed: settings.seed, algorithm: settings.algorithm)
+      settings.search = settings.search ?? String("tune \(settings.algorithm): \(vary.joined(separator: " "))".prefix(60))
       try Tune(settings: settings, grid: grid, metric: metric, format: simulation.format).execute()
     }
   }

@@ -30,6 +30,9 @@ struct TuneGrid: Equatable {
           NearestName.match(name, among: known).map { "did you mean '\($0)'?" } ?? "it has \(known.joined(separator: ", "))"
         throw CommandFailure(.configuration, "--vary \(text): \(algorithm) has no parameter '\(name)'; \(hint)")
       }
+      guard Set(values).count == values.count else {
+        throw CommandFailure(.usage, "--vary \(text) names a value twice; each try costs budget")
+      }
       guard grid[0][name] == nil else {
         throw CommandFailure(.usage, "--vary \(name) is given twice; give all its values at once")
       }

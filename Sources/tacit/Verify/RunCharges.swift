@@ -96,10 +96,14 @@ struct RunCharges {
     }
     var isWithin = true
     var worst = 0.0
+    // Of ledgers that count other plans too.
+    var others: [(holder: String, spending: LedgerSpending)] = []
     for (holder, _, state) in ledgers.all {
       // As the cap is kept: by one accountant, whatever came to stand (SpendingCap).
       let spent = SpendingCap(cap, plans: [run.planHash: run.plan]).epsilon(of: state, only: run.planHash)
-      worst = max(worst, state.proven.epsilon(delta: cap.delta))
+      let own = state.charges.filter { $0.refund != .proven && $0.charge.plan == run.planHash }
+      worst = max(worst, LedgerSpending(of: own).epsilon(delta: cap.delta))
+      if state.charges.contains(where: { $0.charge.plan != run.planHash }) { others.append((holder, state.proven)) }
       if spent > cap.epsilon * (1 + Self.tolerance) {
         isWithin = false
         findings.say(
@@ -108,10 +112,18 @@ struct RunCharges {
         )
       }
     }
+    if let most = others.map({ (holder: $0.holder, epsilon: $0.spending.epsilon(delta: cap.delta)) }).max(by: {
+      $0.epsilon < $1.epsilon
+    }) {
+      findings.say(
+        .note, "ε",
+        "\(others.count) ledgers count other plans too; with them \(most.holder) has spent most: \(most.epsilon.isFinite ? ReportNumber.upperBound(most.epsilon) : "no finite ε") at δ = \(cap.delta). What caps that is each partner's own decision and stands in no plan"
+      )
+    }
     guard isWithin, ledgers.coordinator != nil else { return }
     findings.say(
       .ok, "ε",
-      "\(ReportNumber.upperBound(worst)) at δ = \(cap.delta) recomputed from the charges, the most of any ledger, within the plan's cap of \(cap.epsilon)"
+      "\(ReportNumber.upperBound(worst)) at δ = \(cap.delta) recomputed from the charges, the most of any ledger under this plan, within the plan's cap of \(cap.epsilon)"
     )
   }
 
