@@ -49,17 +49,55 @@ import Testing
     let plans = scratch.url.appending(path: "kept/plans")
     try files.moveItem(at: plans, to: scratch.url.appending(path: "plans"))
     let planless = try Self.run("--output", "three", "--cap", "9,1e-6", in: scratch)
-    #expect(planless.status == 3 && planless.complaints.last?.contains("put the plan back") == true, "\(planless.errors)")
+    #expect(planless.status == 3 && planless.complaints.last?.contains("no longer holds a plan") == true, "\(planless.errors)")
     try files.removeItem(at: plans)
     try files.moveItem(at: scratch.url.appending(path: "plans"), to: plans)
     let key = scratch.url.appending(path: "kept/partner-partner-2.key")
+    let signing = try Data(contentsOf: key)
     try files.removeItem(at: key)
     let keyless = try Self.run("--output", "four", "--cap", "9,1e-6", in: scratch)
     #expect(keyless.status == 66 && keyless.complaints.last?.contains("put it back") == true, "\(keyless.errors)")
     #expect(!files.fileExists(atPath: key.path), "no other key takes its place")
     #expect(try Data(contentsOf: ledger) == spent)
+    try signing.write(to: key)
+    try files.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key.path)
+    let (head, first) = (
+      scratch.url.appending(path: "kept/partner-partner-1.ledger"), scratch.url.appending(path: "kept/first-cap")
+    )
+    for (file, cut) in [(head, Data(try Data(contentsOf: head).split(separator: 10)[0] + [10])), (first, nil), (ledger, nil)] {
+      let whole = try Data(contentsOf: file)
+      if let cut { try cut.write(to: file) } else { try files.removeItem(at: file) }
+      let outcome = try Self.run("--output", "cut", "--cap", "9,1e-6", in: scratch)
+      #expect(outcome.status == 66 || outcome.status == 65, "\(file.lastPathComponent): \(outcome.status) \(outcome.errors)")
+      #expect(outcome.complaints.last?.contains("put") == true)
+      try? files.removeItem(at: scratch.url.appending(path: "cut.partial"))
+      try whole.write(to: file)
+    }
     let strange = try Program.tacit.run(
       Self.settings.dropLast() + ["one", "--output", "five"], in: scratch)
     #expect(strange.status == 64 && strange.complaints.last?.contains("which is no ledger's") == true, "\(strange.errors)")
+  }
+
+  @Test func `The same people get no second budget under other names, and a refused run pins nothing`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    // A cap that is too small for the first run is not the first cap.
+    let small = try Self.run("--output", "zero", "--cap", "0.01,1e-6", in: scratch)
+    #expect(small.status == 3 && small.complaints.last?.contains("larger --cap") == true, "\(small.errors)")
+    #expect(try Self.run("--output", "one", "--cap", "1.3,1e-6", in: scratch).status == 0)
+    #expect(try String(contentsOf: scratch.url.appending(path: "kept/first-cap"), encoding: .utf8) == "1.3,1e-06\n")
+    for more in [["--partners", "by:partner"], ["--partners", "2"], ["--partners", "4"]] {
+      let outcome = try Program.tacit.run(Self.settings + more + ["--output", "two", "--cap", "1.3,1e-6"], in: scratch)
+      #expect(outcome.status == 65 || outcome.status == 3, "\(more): \(outcome.errors)")
+      try? FileManager.default.removeItem(at: scratch.url.appending(path: "two.partial"))
+    }
+    for (more, sentence) in [
+      (["--noise", "none"], "leaves nothing to prove"), (["--insecure-test-randomness"], "is not private"),
+    ] {
+      let outcome = try Program.tacit.run(Self.settings + more + ["--output", "two"], in: scratch)
+      #expect(outcome.status == 64 && outcome.complaints.last?.contains(sentence) == true, "\(outcome.errors)")
+    }
+    let alone = try Program.tacit.run(Array(Self.settings.dropLast(2)) + ["--cap", "4,1e-6", "--output", "two"], in: scratch)
+    #expect(alone.status == 64 && alone.complaints.last?.contains("--epsilon") == true, "\(alone.errors)")
   }
 }
