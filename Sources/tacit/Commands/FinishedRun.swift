@@ -49,8 +49,10 @@ struct FinishedRun {
       )
     }
     do {
-      algorithm = try AlgorithmRegistry.make(
-        plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
+      let features = plan.catalogue.features == nil ? nil : try ItemFeatureFile.read(folder: folder.currentPath)
+      algorithm = try plan.makeAlgorithm(features: features)
+    } catch let error as ModelFileError {
+      throw CommandFailure(.data, "\(error)")
     } catch { throw CommandFailure(.data, "\(planPath): \(error)") }
     try checkTensors(modelPath)
   }

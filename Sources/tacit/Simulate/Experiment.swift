@@ -3,6 +3,7 @@ internal import CryptoPrimitives
 internal import DataImport
 internal import FederatedLearning
 internal import Foundation
+internal import ModelExport
 internal import Recommender
 internal import SecureAggregation
 internal import Simulation
@@ -15,6 +16,8 @@ struct Experiment {
   /// Index of the partner of every user.
   let partnerOfUser: [Int]
   let algorithm: any FederatedAlgorithm
+  /// What is known of the items, for algorithms that learn from it.
+  let features: ItemFeatures?
   let planFile: PlanFile
   let planSignature: Signature
   let coordinatorKey: SigningKey
@@ -35,16 +38,17 @@ struct Experiment {
     }
     let settings = try choosingAlgorithm(settings, dataset, &notes)
     let partition = try divide(dataset, settings)
+    let features = try features(settings, dataset)
     var random = randomness(settings).source
     let coordinatorKey = SigningKey(random: &random)
     let partnerKeys = partition.names.map { _ in SigningKey(random: &random) }
     var partnerOfUser = [Int](repeating: 0, count: dataset.userCount)
     for (partner, users) in partition.userIndices.enumerated() { for user in users { partnerOfUser[user] = partner } }
     do {
-      let made = try plan(dataset, partition, settings, coordinatorKey, partnerKeys, &random)
+      let made = try plan(dataset, partition, settings, features, coordinatorKey, partnerKeys, &random)
       return Experiment(
         settings: settings, dataset: dataset, partition: partition, partnerOfUser: partnerOfUser,
-        algorithm: made.algorithm, planFile: made.plan,
+        algorithm: made.algorithm, features: features, planFile: made.plan,
         planSignature: coordinatorKey.sign(PlanSignature.message(made.plan.bytes)), coordinatorKey: coordinatorKey,
         partnerKeys: partnerKeys, randomness: randomness(settings).mode, notes: notes)
     } catch let error as PlanError {
@@ -95,8 +99,8 @@ struct Experiment {
   }
 
   private static func plan(
-    _ dataset: Dataset, _ partition: Partition, _ settings: SimulationSettings, _ coordinatorKey: SigningKey,
-    _ partnerKeys: [SigningKey], _ random: inout some RandomSource
+    _ dataset: Dataset, _ partition: Partition, _ settings: SimulationSettings, _ features: ItemFeatures?,
+    _ coordinatorKey: SigningKey, _ partnerKeys: [SigningKey], _ random: inout some RandomSource
   ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = partition.count
     guard settings.maxPartnersPerUser <= count else {
@@ -122,7 +126,15 @@ struct Experiment {
     }
     return try PlanFactory.plan(
       decisions, catalogue: dataset.catalogue, roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
-      session: session)
+      session: session, features: features)
+  }
+
+  private static func features(_ settings: SimulationSettings, _ dataset: Dataset) throws -> ItemFeatures? {
+    guard let sources = settings.itemFeatures else { return nil }
+    do {
+      return try ItemFeatureSource.features(
+        sources.split(separator: ",", omittingEmptySubsequences: false).map(String.init), of: dataset.catalogue)
+    } catch { throw CommandFailure(.data, "--item-features: \(error)") }
   }
 
   private static func decisions(_ settings: SimulationSettings, _ dataset: Dataset) -> PlanDecisions {

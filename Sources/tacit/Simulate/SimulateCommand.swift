@@ -43,6 +43,11 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "none, split-survivors, small-cohort, swap-model, forge-key or rewrite-ledger.") var lyingCoordinator: String?
   @Option(help: "Length of the lists in recommendations.tsv.") var topN: String?
   @Option(help: "Items after which a user's history counts half when scoring.") var halfLife: String?
+  @Option(
+    help:
+      "What networks learn of items: attributes, text, files of vectors (.npy, .safetensors), separated by commas; none by default."
+  )
+  var itemFeatures: String?
   @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?
   @Flag(help: "Hold out each user's last training item instead of reading the test items (for tuning).")
   var validation = false
@@ -78,6 +83,7 @@ struct SimulateCommand: ParsableCommand {
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
       ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
+      ("item-features", itemFeatures),
       ("search", search),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }

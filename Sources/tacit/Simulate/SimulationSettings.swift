@@ -21,6 +21,8 @@ struct SimulationSettings: Sendable, Equatable {
   var output: String?
   /// Algorithm parameters by name, for instance `dimension: 32`.
   var parameters: [String: Double] = [:]
+  /// Sources of item features, separated by commas: attributes, text, files.
+  var itemFeatures: String?
   var samplingRate: Double = 1
   var colluders = 1
   var threshold: Int?
@@ -48,6 +50,7 @@ struct SimulationSettings: Sendable, Equatable {
     "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold", "graph",
     "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
     "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search",
+    "item-features",
   ]
 
   /// Reads a YAML mapping; unknown keys are refused with the nearest known one.
@@ -160,6 +163,7 @@ struct SimulationSettings: Sendable, Equatable {
     case "insecure-test-randomness": insecureTestRandomness = try flag()
     case "validation": validation = try flag()
     case "top-n": topN = try integer("a whole number from 1 to 1000", { (1...1000).contains($0) })
+    case "item-features": itemFeatures = text == "none" ? nil : text
     case "half-life": halfLife = try number("a number of items above 0", { $0 > 0 })
     default: throw CommandFailure(.configuration, "\(source): unknown key '\(key)'")
     }
