@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What chose the defaults of `ncf` and the sources of item features: a small grid on validation (each user's last training item;
-# no test file is read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last.
-# Usage: [ROUNDS=30] scripts/choose.sh SHARED-FOLDER
+# A small grid over `ncf` and over sources of item features, on validation (each user's last training item; no test file is
+# read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last.
+# Usage: [ROUNDS=30] scripts/choose.sh SHARED-FOLDER [DATA-SET]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=${1:?usage: scripts/choose.sh SHARED-FOLDER}/data/ml-1m
+data=${1:?usage: scripts/choose.sh SHARED-FOLDER [DATA-SET]}/data/${2:-ml-1m}
 tacit=${TACIT:-.build/release/tacit}
 out=runs/choose
 mkdir -p "$out"
@@ -13,7 +13,7 @@ try() {
   local run
   run=$out/$(echo "$*" | tr -c 'a-z0-9=.,\n-' '_')
   rm -rf "$run" "$run.partial"
-  "$tacit" simulate --data "$data" --validation --partners by:partner --seed 1 --baselines off --noise none \
+  "$tacit" simulate --data "$data" --validation --partners 5 --seed 1 --baselines off --noise none \
     --secure-aggregation off --rounds "${ROUNDS:-30}" --format json --output "$run" "$@" 2>/dev/null >"$run.json"
   "$tacit" evaluate "$run" --format json |
     python3 -c '

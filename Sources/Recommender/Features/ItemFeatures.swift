@@ -12,7 +12,7 @@ public struct ItemFeatures: Sendable, Equatable {
 
   /// The most numbers of an item, and of a table.
   public static let dimensionMax = 4096
-  static let entriesMax = 1 << 28
+  static let entriesMax = 1 << 26
   /// The largest magnitude of a number: rows are meant to have lengths near 1.
   static let magnitudeMax: Float = 1e3
 

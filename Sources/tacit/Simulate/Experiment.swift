@@ -3,7 +3,6 @@ internal import CryptoPrimitives
 internal import DataImport
 internal import FederatedLearning
 internal import Foundation
-internal import ModelExport
 internal import Recommender
 internal import SecureAggregation
 internal import Simulation
@@ -37,8 +36,16 @@ struct Experiment {
       throw CommandFailure(.data, "\(settings.data): there are no interactions to train on")
     }
     let settings = try choosingAlgorithm(settings, dataset, &notes)
+    // Public knowledge of the whole catalogue; only the items that are trained on are in the plan.
+    var features = try ColdStart.features(settings.itemFeatures, of: dataset.catalogue)
+    if let split = try ColdStart.split(
+      dataset, users: settings.holdOutUsers, items: settings.holdOutItems, seed: settings.seed)
+    {
+      dataset = split.warm
+      features = try features?.selecting(items: split.knownItems)
+      notes.append("\(split.newUsers.count) users and \(split.newItems.count) items are held out for cold start")
+    }
     let partition = try divide(dataset, settings)
-    let features = try features(settings, dataset)
     var random = randomness(settings).source
     let coordinatorKey = SigningKey(random: &random)
     let partnerKeys = partition.names.map { _ in SigningKey(random: &random) }
@@ -127,14 +134,6 @@ struct Experiment {
     return try PlanFactory.plan(
       decisions, catalogue: dataset.catalogue, roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
       session: session, features: features)
-  }
-
-  private static func features(_ settings: SimulationSettings, _ dataset: Dataset) throws -> ItemFeatures? {
-    guard let sources = settings.itemFeatures else { return nil }
-    do {
-      return try ItemFeatureSource.features(
-        sources.split(separator: ",", omittingEmptySubsequences: false).map(String.init), of: dataset.catalogue)
-    } catch { throw CommandFailure(.data, "--item-features: \(error)") }
   }
 
   private static func decisions(_ settings: SimulationSettings, _ dataset: Dataset) -> PlanDecisions {

@@ -48,6 +48,11 @@ struct SimulateCommand: ParsableCommand {
       "What networks learn of items: attributes, text, files of vectors (.npy, .safetensors), separated by commas; none by default."
   )
   var itemFeatures: String?
+  @Option(
+    help: "Share of users who train nobody: tacit evaluate then shows how the model serves new users by their first events.")
+  var holdOutUsers: String?
+  @Option(help: "Share of items that are not trained on: tacit evaluate then shows how new items are found by their features.")
+  var holdOutItems: String?
   @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?
   @Flag(help: "Hold out each user's last training item instead of reading the test items (for tuning).")
   var validation = false
@@ -83,7 +88,7 @@ struct SimulateCommand: ParsableCommand {
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
       ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
-      ("item-features", itemFeatures),
+      ("item-features", itemFeatures), ("hold-out-users", holdOutUsers), ("hold-out-items", holdOutItems),
       ("search", search),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }

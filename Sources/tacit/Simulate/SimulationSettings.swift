@@ -23,6 +23,9 @@ struct SimulationSettings: Sendable, Equatable {
   var parameters: [String: Double] = [:]
   /// Sources of item features, separated by commas: attributes, text, files.
   var itemFeatures: String?
+  /// Shares of users and of items that are left out of training, to judge cold start on.
+  var holdOutUsers: Double = 0
+  var holdOutItems: Double = 0
   var samplingRate: Double = 1
   var colluders = 1
   var threshold: Int?
@@ -50,7 +53,7 @@ struct SimulationSettings: Sendable, Equatable {
     "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold", "graph",
     "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
     "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search",
-    "item-features",
+    "item-features", "hold-out-users", "hold-out-items",
   ]
 
   /// Reads a YAML mapping; unknown keys are refused with the nearest known one.
@@ -164,6 +167,8 @@ struct SimulationSettings: Sendable, Equatable {
     case "validation": validation = try flag()
     case "top-n": topN = try integer("a whole number from 1 to 1000", { (1...1000).contains($0) })
     case "item-features": itemFeatures = text == "none" ? nil : text
+    case "hold-out-users": holdOutUsers = try number("a share from 0 to 0.5", { (0...0.5).contains($0) })
+    case "hold-out-items": holdOutItems = try number("a share from 0 to 0.5", { (0...0.5).contains($0) })
     case "half-life": halfLife = try number("a number of items above 0", { $0 > 0 })
     default: throw CommandFailure(.configuration, "\(source): unknown key '\(key)'")
     }
