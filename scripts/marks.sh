@@ -48,3 +48,24 @@ for epsilon in 1 2 4 8; do mark "hybrid-ml-1m-eps$epsilon" ml-1m --algorithm hyb
 for epsilon in 4 8; do mark "hybrid-retail-eps$epsilon" online-retail --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
 mark two-tower-ml-1m ml-1m --algorithm two-tower --noise none
 mark gru-ml-1m ml-1m --algorithm gru --noise none
+mark ncf-ml-1m ml-1m --algorithm ncf --noise none
+mark two-tower-features-ml-1m ml-1m --algorithm two-tower --noise none --item-features attributes,text
+
+# Users and items that train nobody: name, data set, flags. Training events only; the table is of `tacit evaluate`.
+cold() {
+  local name=$1 data=$shared/data/$2
+  [[ $name =~ ${MARKS:-.} ]] || return 0
+  shift 2
+  for seed in "${seeds[@]}"; do
+    local run=$out/$name-$seed
+    rm -rf "$run" "$run.partial"
+    "$tacit" simulate --data "$data" --validation --partners by:partner --seed "$seed" --baselines off --noise none \
+      --hold-out-users 0.1 --hold-out-items 0.1 --output "$run" "$@" >/dev/null 2>"$out/log" || { cat "$out/log" >&2; exit 1; }
+    echo "$name seed $seed"
+    "$tacit" evaluate "$run" --data "$data" | sed -n '/^New users/,$p'
+  done
+}
+
+cold cold-two-tower-ml-1m ml-1m --algorithm two-tower --item-features attributes,text
+cold cold-ncf-ml-1m ml-1m --algorithm ncf --item-features attributes,text
+cold cold-two-tower-retail online-retail --algorithm two-tower --item-features text

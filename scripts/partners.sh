@@ -3,6 +3,7 @@
 # real TLS, real noise. Trains to the end and prints the table that the simulator prints for the same data.
 #
 #   scripts/partners.sh [FOLDER]       the folder must not exist; default runs/partners
+# PARTNERS_ALGORITHM, PARTNERS_ROUNDS and PARTNERS_FEATURES (attributes,text) say what is trained.
 # PARTNERS_NOISE=none compares the model, byte for byte, with the simulator's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +11,7 @@ folder=${1:-runs/partners}
 noise=${PARTNERS_NOISE:-central}
 data=${PARTNERS_DATA:-synthetic:7000x600x7}
 algorithm=${PARTNERS_ALGORITHM:-covariance}
+features=${PARTNERS_FEATURES:-} rounds=${PARTNERS_ROUNDS:-}
 cap=(--cap 8.5,1e-6) # what a partner lets its data spend at most, over all plans; without noise there is no such number
 [ "$noise" != none ] || cap=()
 build=$PWD/.build/release
@@ -65,6 +67,8 @@ maximum-users: 1000
 maximum-users-of: $maximum
 evaluation-share: 0
 reserve-attempts: 1
+${rounds:+rounds: $rounds}
+${features:+item-features: [$features]}
 PLAN
 $coordinator plan "$folder/plan.yaml" --state "$folder/coordinator" --output "$folder/plan.json"
 
@@ -91,7 +95,8 @@ echo "what joining was worth to ${shops[0]}, computed at its home:"
 $client worth --home "$folder/${shops[0]}"
 echo
 if [ "$noise" = none ]; then
-  $tacit simulate --data "$data" --partners by:partner --algorithm "$algorithm" --noise none --baselines off --output "$folder/simulated" >/dev/null
+  $tacit simulate --data "$data" --partners by:partner --algorithm "$algorithm" --noise none --baselines off \
+    --nominal-users 7000 ${rounds:+--rounds "$rounds"} ${features:+--item-features "$features"} --output "$folder/simulated" >/dev/null
   cmp "$folder/run/items.safetensors" "$folder/simulated/items.safetensors"
   echo "the model has the same bytes as the simulator's"
 fi

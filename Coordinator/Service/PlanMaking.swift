@@ -2,6 +2,7 @@ public import CryptoPrimitives
 internal import DataImport
 public import FederatedLearning
 public import Foundation
+internal import ModelExport
 public import Operations
 public import PeerIdentity
 internal import Recommender
@@ -16,6 +17,11 @@ public enum PlanSettings {
     "algorithm", .default("mf"), help: "What is trained; auto lets users over noise and the catalogue decide.")
   static let parameters = Setting<[String]>.words(
     "parameters", .optional, help: "Parameters of the algorithm as name=number, for instance dimension=16.")
+  static let itemFeatures = Setting<[String]>.words(
+    "item-features", .optional,
+    help:
+      "What networks learn of items besides who buys them: attributes (shared values of the list's columns), text (its titles), or files of vectors, .npy or .safetensors with a row for each item."
+  )
   static let rounds = Setting<Int>.integer(
     "rounds", .optional, in: 1...100_000, help: "Training rounds, where the algorithm lets them be chosen.")
   static let halfLife = Setting<Double>.number(
@@ -70,7 +76,8 @@ public enum PlanSettings {
   public static let schema = SettingsSchema(
     program: "a plan",
     [
-      task, catalogue, algorithm, parameters, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers, maximumUsers,
+      task, catalogue, algorithm, parameters, itemFeatures, rounds, halfLife, modelSeed, noise, epsilon, delta, nominalUsers,
+      maximumUsers,
       maximumUsersOf, partnersPerUser, samplingRate, evaluationShare, threshold, minimumPartners, colluders, graph,
       attempts, reserveAttempts, suite, search, partners,
     ], isFileOnly: true, lister: "tacit-coordinator plan --sample",
@@ -81,7 +88,7 @@ public enum PlanSettings {
 
   /// Those of `AlgorithmChoice`.
   enum AlgorithmName: String, Sendable, CaseIterable {
-    case auto, mf, als, covariance, hybrid, popularity, sasrec, gru, cnn
+    case auto, mf, als, covariance, hybrid, popularity, sasrec, gru, cnn, ncf
     case twoTower = "two-tower"
   }
 }
@@ -118,6 +125,11 @@ public struct PlanMaker {
     let folder = PrivateFile.parent(of: path)
     let catalogue = try CatalogueFile.read(
       path: cataloguePath.hasPrefix("/") ? cataloguePath : "\(folder)/\(cataloguePath)")
+    let features = try settings[ifSet: known.itemFeatures].map {
+      do { return try ItemFeatureSource.features($0, of: catalogue, folder: folder) } catch {
+        throw SettingsError(problems: ["\(path): item-features: \(error)"])
+      }
+    }
     var decisions = PlanDecisions(
       task: settings[ifSet: known.task] ?? "", algorithm: settings[known.algorithm].rawValue,
       nominalUsers: settings[known.nominalUsers])
@@ -159,14 +171,15 @@ public struct PlanMaker {
     }
     guard let session = SessionID(bytes: random.bytes(16)) else { preconditionFailure("a session is 16 bytes") }
     let made = try PlanFactory.plan(
-      decisions, catalogue: catalogue, roster: roster, coordinatorKey: state.signingKey.verificationKey.hex, session: session)
+      decisions, catalogue: catalogue, roster: roster, coordinatorKey: state.signingKey.verificationKey.hex, session: session,
+      features: features)
     guard let signed = try state.store.newestRoster() else {
       throw StateFolderError(.damaged, "the state folder has no signed roster; run: tacit-coordinator rotate")
     }
     return Draft(
       file: made.plan, signature: state.signingKey.sign(PlanSignature.message(made.plan.bytes)), choice: choice,
       roster: signed.bytes,
-      catalogue: CatalogueDocument.encode(catalogue))
+      catalogue: CatalogueDocument.encode(catalogue, features: features))
   }
 
   /// Makes a plan the active one.

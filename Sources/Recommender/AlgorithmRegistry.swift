@@ -30,6 +30,9 @@ public enum AlgorithmRegistry {
     return own.isEmpty ? [] : own + [Parameter(name: "table-bits", meaning: "16: tables are rounded to Float16 and sent so; 32")]
   }
 
+  /// Whether an algorithm learns from item features.
+  public static func takesFeatures(_ name: String) -> Bool { NeuralRegistry.names.contains(name) }
+
   private static func ownParameters(of name: String) -> [Parameter] {
     switch name {
     case "mf":
@@ -185,11 +188,13 @@ public enum AlgorithmRegistry {
 
   /// Makes an algorithm from resolved parameters.
   ///
+  /// - Parameter features: what is known of the items, where the parameter `feature-dimension` is above 0; without them the
+  ///   algorithm knows its shapes only, and can neither train nor score.
   /// - Throws: `InvalidHyperparameter` naming the value that is out of range.
   public static func make(
-    _ name: String, _ values: [String: Double], itemCount: Int
+    _ name: String, _ values: [String: Double], itemCount: Int, features: ItemFeatures? = nil
   ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
-    let base = try withTableBits(values["table-bits"], of: try plain(name, values, itemCount: itemCount))
+    let base = try withTableBits(values["table-bits"], of: try plain(name, values, itemCount: itemCount, features: features))
     guard let target = values["clip-quantile"], target != 0 else { return base }
     do {
       return try AdaptivelyClipped(
@@ -215,8 +220,13 @@ public enum AlgorithmRegistry {
 
   /// The same with a fixed clip.
   private static func plain(
-    _ name: String, _ values: [String: Double], itemCount: Int
+    _ name: String, _ values: [String: Double], itemCount: Int, features: ItemFeatures?
   ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
+    guard features == nil || takesFeatures(name) else {
+      throw InvalidHyperparameter(
+        name: "item features of \(name)", found: "some",
+        expected: "none: only \(NeuralRegistry.names.joined(separator: ", ")) learn from item features")
+    }
     func real(_ key: String) throws(InvalidHyperparameter) -> Double {
       guard let value = values[key], value.isFinite else {
         throw InvalidHyperparameter(
@@ -283,7 +293,10 @@ public enum AlgorithmRegistry {
         guard NeuralRegistry.names.contains(name) else {
           throw InvalidHyperparameter(name: "algorithm", found: name, expected: "one of \(names.joined(separator: ", "))")
         }
-        return try NeuralRegistry.make(name, itemCount: itemCount, real: real, whole: whole)
+        // Plans from before there were item features do not name their number.
+        let featureDimension = values["feature-dimension"] == nil ? 0 : try whole("feature-dimension")
+        return try NeuralRegistry.make(
+          name, itemCount: itemCount, featureDimension: featureDimension, features: features, real: real, whole: whole)
       }
     } catch let error as InvalidHyperparameter {
       throw error

@@ -1,10 +1,11 @@
 /// A catalogue as a coordinator hands it to partners: the canonical bytes that plans name by their hash, and titles for people.
 ///
 /// Length of the canonical bytes (UInt64), the bytes, number of titles (UInt64: 0, or one for each item), then for each its
-/// length in UTF-8 bytes (UInt32) and those bytes. Integers are little-endian. Titles are not part of any hash: they are words
+/// length in UTF-8 bytes (UInt32) and those bytes; where the plan names item features, the length of their canonical bytes (UInt64)
+/// and those bytes. Integers are little-endian. Titles are not part of any hash: they are words
 /// for a screen, and nothing is computed from them.
 public enum CatalogueDocument {
-  public static func encode(_ catalogue: Catalogue) -> [UInt8] {
+  public static func encode(_ catalogue: Catalogue, features: ItemFeatures? = nil) -> [UInt8] {
     let canonical = catalogue.canonicalBytes
     let titles = catalogue.titles ?? []
     var bytes: [UInt8] = []
@@ -15,6 +16,11 @@ public enum CatalogueDocument {
       append(UInt32(title.utf8.count), to: &bytes)
       bytes += title.utf8
     }
+    if let features {
+      let canonical = features.canonicalBytes
+      append(UInt64(canonical.count), to: &bytes)
+      bytes += canonical
+    }
     return bytes
   }
 
@@ -23,6 +29,20 @@ public enum CatalogueDocument {
   /// - Returns: the catalogue, with a `title` column where the document has titles, and the canonical bytes that plans hash.
   /// - Throws: `DatasetError` for anything else: cut off, too long, an id twice or empty.
   public static func decode(_ bytes: [UInt8]) throws -> (catalogue: Catalogue, canonicalBytes: [UInt8]) {
+    let parts = try parts(of: bytes)
+    return (parts.catalogue, parts.canonicalBytes)
+  }
+
+  /// The item features of a document; `nil` of one without.
+  ///
+  /// - Throws: `DatasetError` as `decode`, or for bytes that are no features.
+  public static func features(of bytes: [UInt8]) throws -> ItemFeatures? {
+    try parts(of: bytes).features.map { try ItemFeatures(canonicalBytes: $0) }
+  }
+
+  private static func parts(
+    of bytes: [UInt8]
+  ) throws -> (catalogue: Catalogue, canonicalBytes: [UInt8], features: [UInt8]?) {
     var reader = Reader(bytes: bytes)
     let canonical = try reader.take(try reader.count(UInt64.self))
     var inner = Reader(bytes: canonical)
@@ -30,8 +50,9 @@ public enum CatalogueDocument {
     let ids = try inner.texts(try inner.count(UInt64.self))
     guard inner.isAtEnd, Set(ids).count == ids.count, !ids.contains("") else { throw Reader.failure }
     let titles = try reader.texts(try reader.count(UInt64.self))
+    let features = reader.isAtEnd ? nil : try reader.take(try reader.count(UInt64.self))
     guard reader.isAtEnd, titles.isEmpty || titles.count == ids.count else { throw Reader.failure }
-    return (Catalogue(itemIDs: ids, attributes: titles.isEmpty ? [:] : ["title": titles]), canonical)
+    return (Catalogue(itemIDs: ids, attributes: titles.isEmpty ? [:] : ["title": titles]), canonical, features)
   }
 
   private static let label = Array("tacit catalogue 1\n".utf8)

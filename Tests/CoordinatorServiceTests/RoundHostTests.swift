@@ -3,6 +3,7 @@ import CryptoPrimitives
 import FederatedLearning
 import Foundation
 import PeerIdentity
+import Recommender
 import SecureAggregation
 import Testing
 import Transport
@@ -23,6 +24,20 @@ import Transport
     #expect(try task.state.store.newestPlan()?.end == "every release of the plan happened")
     let document = try await task.handler.document("release/1", for: task.partners[0].peer)
     #expect(ReleaseDocument.decode(try await document.read(at: 0, count: Int(document.size))) != nil)
+  }
+
+  @Test func `a network with item features is planned by their hash, handed out and trained`() async throws {
+    let task = try await TestTask(settings: [
+      "algorithm: ncf", "item-features: [text]", "rounds: 2",
+      "parameters: [dimension=4, hidden=4, tower=4, tower-inputs=2, window=4, negatives=4]",
+    ])
+    #expect(task.plan.plan.featureDimension == 256)
+    let document = try await task.handler.document("catalogue", for: task.partners[0].peer)
+    let features = try CatalogueDocument.features(of: try await document.read(at: 0, count: Int(document.size)))
+    #expect(features.map(CatalogueReference.hash(of:)) == task.plan.plan.catalogue.features)
+    try await task.run()
+    #expect(try await task.isFinished)
+    #expect(try task.state.store.releases(of: task.session).count == 3)
   }
 
   @Test(arguments: ["none", "distributed", "central"])

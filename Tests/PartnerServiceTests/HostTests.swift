@@ -2,6 +2,7 @@ import FederatedLearning
 import Foundation
 import PartnerService
 import PeerIdentity
+import Recommender
 import Testing
 import Transport
 
@@ -23,6 +24,29 @@ import Transport
     }
     #expect(await world.coordinator.releases.first?.survivors.count == 4)
     #expect(await world.coordinator.statements.map(\.kind) == [.consent, .consent, .consent, .consent])
+  }
+
+  @Test func `a network that learns from item features goes through its plan, scores at home and is worth something`()
+    async throws
+  {
+    let world = try await World.joined(try PlanSetting.network())
+    let endings = try await world.run()
+    for (index, ending) in endings {
+      #expect(try ending.get() == .finished(reason: "\(RunEnd.completed)", isComplete: true), "partner \(index)")
+    }
+    #expect(await world.coordinator.releases.count == 3)
+    let store = try world.store(1)
+    let model = try PartnerModel(store, home: world.homes[1])
+    #expect(model.model.tensors["item-features-weight"]?.values.contains { $0 != 0 } == true)
+    var scores = [Float](repeating: .nan, count: 20)
+    model.scorer.score(UserHistory(items: [1, 2, 3]), into: &scores)
+    let isFinite = scores.allSatisfy(\.isFinite)
+    #expect(isFinite)
+    #expect(try Worth(home: world.homes[1], store: store).rows.count == 3)
+    let checks = try HomeVerification(home: world.homes[1], store: store).checks
+    #expect(checks.filter { $0.verdict == .failed } == [])
+    #expect(checks.contains { "\($0)".contains("its features of the items have the hash") })
+    #expect(try Joining.review(home: world.homes[1], store: store).text.contains("8 public numbers"))
   }
 
   @Test func `a plan of several rounds ends with one charge per round at every partner`() async throws {

@@ -4,6 +4,7 @@ import FederatedLearning
 import Foundation
 import PartnerService
 import PeerIdentity
+import Recommender
 import SecureAggregation
 import Testing
 import Transport
@@ -151,6 +152,31 @@ import Transport
         return Array(String(decoding: bytes, as: UTF8.self).replacingOccurrences(of: "item-3", with: "item-x").utf8)
       }))
     await #expect { try await world.fetch(1) } throws: { ($0 as? PartnerError)?.kind == .untrusted }
+  }
+
+  @Test func `item features that are not the plan's are refused, and nothing of them is kept`() async throws {
+    let world = try await World(partners: 4, try PlanSetting.network())
+    await world.coordinator.tamper(
+      1,
+      .init(document: { name, bytes in
+        // One bit of the last number.
+        name == "catalogue" ? bytes.dropLast() + [(bytes.last ?? 0) ^ 1] : bytes
+      }))
+    await #expect { try await world.fetch(0) } throws: {
+      ($0 as? PartnerError)?.kind == .untrusted && "\($0)".contains("item features")
+    }
+    await world.coordinator.tamper(
+      2,
+      .init(document: { name, bytes in
+        guard name == "catalogue", let plain = try? CatalogueDocument.decode(bytes) else { return bytes }
+        return CatalogueDocument.encode(plain.catalogue)
+      }))
+    await #expect { try await world.fetch(1) } throws: {
+      ($0 as? PartnerError)?.kind == .untrusted && "\($0)".contains("are missing")
+    }
+    #expect(try world.store(0).plans().isEmpty && world.store(1).plans().isEmpty)
+    try await world.fetch(2)
+    #expect(try world.store(2).plans().count == 1)
   }
 
   @Test func `two plans under one session are a lie`() async throws {

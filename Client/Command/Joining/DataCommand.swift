@@ -196,7 +196,7 @@ struct DataCommand: AsyncParsableCommand {
       Console.output("Their caps: \(caps[0]); of the other: \(caps[1]).")
       if result.ownCap != result.otherCap {
         Console.output(
-          "Each home keeps to its own, so that what is promised over both is the larger one: give both the same with: tacit-client data cap"
+          "Each home keeps to its own, so that what is promised over both is the larger one, and somewhat more than its δ where one of them was charged already: give both the same, before either is charged, with tacit-client data cap"
         )
       }
     }

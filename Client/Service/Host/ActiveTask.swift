@@ -50,8 +50,7 @@ final class ActiveTask {
     }
     shardRevision = try store.revision(of: name)
     let shard = try Self.shard(of: name, store, plan, enrolment.participant)
-    let algorithm = try AlgorithmRegistry.make(
-      plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
+    let algorithm = try plan.makeAlgorithm(features: try Documents.features(plan.catalogue, in: store))
     let opened = try OwnLedger.open(record.ledger, home: home, holder: enrolment.name, key: keys.identity, time: time)
     let plans = try store.trainingPlans(of: home)
     group = LedgerGroup(record.ledger.name, home: home, store: store, ledger: opened.ledger)

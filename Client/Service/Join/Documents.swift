@@ -45,10 +45,19 @@ public enum Documents {
         "the coordinator shows a second plan (\(hash.hex.prefix(16))…) under the session of plan \(other.hash.hex.prefix(16))…; a session has one plan: do not go on"
       )
     }
-    if try store.catalogue(file.plan.catalogue.hash) == nil {
+    let reference = file.plan.catalogue
+    let (hasItems, hasFeatures) = (
+      try store.catalogue(reference.hash) != nil, try reference.features.map { try store.catalogue($0) != nil } ?? true
+    )
+    if !hasItems || !hasFeatures {
       let document = try await connection.download("catalogue", limit: catalogueBytesMax)
-      try check(catalogue: document, against: file.plan.catalogue)
-      try store.record(catalogue: document, hash: file.plan.catalogue.hash)
+      try check(catalogue: document, against: reference)
+      let features = try checkedFeatures(in: document, against: reference)
+      // A catalogue that other plans and data sets name already stays as it is.
+      if !hasItems { try store.record(catalogue: document, hash: reference.hash) }
+      if !hasFeatures, let hash = reference.features, let features {
+        try store.record(catalogue: features.canonicalBytes, hash: hash)
+      }
     }
     try store.record(plan: file, signature: signature, time: time)
     try store.noteCurrent(hash)
@@ -116,6 +125,31 @@ public enum Documents {
         "the coordinator's catalogue has \(catalogue.count) items and hash \(SHA256.hash(canonical).hex.prefix(16))…, the plan names \(reference.itemCount) items and \(reference.hash.prefix(16))…"
       )
     }
+  }
+
+  /// What a document says of the items, where the plan names it by its hash.
+  private static func checkedFeatures(in document: [UInt8], against reference: CatalogueReference) throws -> ItemFeatures? {
+    guard reference.features != nil else { return nil }
+    do {
+      let features = try CatalogueDocument.features(of: document)
+      try reference.check(features)
+      return features
+    } catch { throw PartnerError(.untrusted, "the coordinator's item features are not the plan's: \(error)") }
+  }
+
+  /// The item features of a plan; `nil` where it names none.
+  ///
+  /// - Throws: `PartnerError` when they are not here, or were changed.
+  public static func features(_ reference: CatalogueReference, in store: PartnerStore) throws -> ItemFeatures? {
+    guard let hash = reference.features else { return nil }
+    guard let bytes = try store.catalogue(hash) else {
+      throw PartnerError(.missing, "this home has no item features of the plan yet; fetch them with: tacit-client review")
+    }
+    do {
+      let features = try ItemFeatures(canonicalBytes: bytes)
+      try reference.check(features)
+      return features
+    } catch { throw PartnerError(.data, "the item features in this home are not the plan's: \(error)") }
   }
 
   /// The catalogue of a plan, with titles where the coordinator gave some.

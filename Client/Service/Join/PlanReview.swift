@@ -126,9 +126,7 @@ public struct PlanReview: Sendable {
       objections.append("The plan asks for this partner's own sums without masks; this program sends masked sums only.")
     }
     do {
-      let algorithm = try AlgorithmRegistry.make(
-        plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
-      try plan.matches(algorithm)
+      try plan.matches(try plan.makeShapes())
     } catch { objections.append("The plan's algorithm does not fit its releases: \(error).") }
     return objections
   }

@@ -44,6 +44,9 @@ extension PlanReview {
   private var workLines: [String] {
     ["trains '\(plan.algorithm.name)' over \(plan.catalogue.itemCount) items in \(plan.releases.count) rounds (releases):"]
       + releaseLines.map { "  " + $0 }
+      + (plan.catalogue.features.map {
+        ["an item is known by \(plan.featureDimension) public numbers besides (item features \($0.prefix(16))…)"]
+      } ?? [])
       + [
         "each round is tried at most \(plan.aggregation.maximumAttempts) times; every attempt that got your masked sum is charged",
         schedule,

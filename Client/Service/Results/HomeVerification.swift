@@ -87,6 +87,14 @@ public struct HomeVerification {
     } else {
       say(.failed, subject, "the catalogue in this home is missing or another one")
     }
+    if let hash = file.plan.catalogue.features {
+      let bytes = (try? store.catalogue(hash)).flatMap { $0 }
+      if bytes.map({ SHA256.hash($0).hex }) == hash {
+        say(.ok, subject, "its features of the items have the hash that it names")
+      } else {
+        say(.failed, subject, "the item features in this home are missing or others")
+      }
+    }
     return file
   }
 

@@ -13,6 +13,8 @@ public struct PartnerModel: Sendable {
   public let model: ItemModel
   public let algorithm: any FederatedAlgorithm
   public let catalogue: Catalogue
+  /// What the plan says of its items, for algorithms that learn from it.
+  let features: ItemFeatures?
   public let dataSet: DataSetName
   /// Plans that were accepted later and have released no model to this home yet, newest first.
   public let laterPlans: [String]
@@ -72,8 +74,8 @@ public struct PartnerModel: Sendable {
     planHash = stored.hash
     self.release = release
     model = try ModelBytes.decode(bytes)
-    algorithm = try AlgorithmRegistry.make(
-      plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
+    features = try Documents.features(plan.catalogue, in: store)
+    algorithm = try plan.makeAlgorithm(features: features)
     if let fault = algorithm.fault(in: model) {
       throw PartnerError(.data, "the released model cannot be used: \(fault)")
     }

@@ -76,11 +76,12 @@ public struct Worth: Sendable {
   /// The plan's algorithm as a plan without noise configures it: what this partner could do with its data alone.
   private static func withoutNoise(_ joint: PartnerModel) throws -> any FederatedAlgorithm {
     guard joint.plan.privacy.noise != .none else { return joint.algorithm }
-    let given = joint.plan.algorithm.parameters["half-life"].map { ["half-life": $0] } ?? [:]
+    let given = joint.plan.algorithm.parameters.filter { ["half-life", "feature-dimension"].contains($0.key) }
     let parameters = try AlgorithmRegistry.resolve(
       joint.plan.algorithm.name, given,
       setting: .init(itemCount: joint.plan.catalogue.itemCount, usersOverNoise: nil, rounds: nil))
-    return try AlgorithmRegistry.make(joint.plan.algorithm.name, parameters, itemCount: joint.plan.catalogue.itemCount)
+    return try AlgorithmRegistry.make(
+      joint.plan.algorithm.name, parameters, itemCount: joint.plan.catalogue.itemCount, features: joint.features)
   }
 
   private static func row(_ method: String, _ evaluation: Evaluation) -> Row {

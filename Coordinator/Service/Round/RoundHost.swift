@@ -160,8 +160,7 @@ public actor RoundHost {
       throw HostFailure.journal("the plan names another coordinator's key than this folder holds")
     }
     let ledger = try openLedger(of: newest, planFile.plan)
-    let algorithm = try AlgorithmRegistry.make(
-      planFile.plan.algorithm.name, planFile.plan.algorithm.parameters, itemCount: planFile.plan.catalogue.itemCount)
+    let algorithm = try planFile.plan.makeAlgorithm(features: try CatalogueDocument.features(of: newest.catalogue))
     self.ledger = ledger
     plan = newest
     runner = try RoundRunner(

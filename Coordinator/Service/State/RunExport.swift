@@ -130,6 +130,9 @@ public struct RunExport {
     if let newest, let model = newest.model {
       try run.write(newest.statement.encoded(), to: run.modelRelease)
       let catalogue = try CatalogueDocument.decode(plan.catalogue).catalogue
+      if let features = try CatalogueDocument.features(of: plan.catalogue) {
+        try ItemFeatureFile.write(features, to: run.currentPath)
+      }
       try ModelBundle.write(try ModelBytes.decode(model), catalogue: catalogue, to: run.currentPath)
     }
     let isPlanOver = plan.endedAt != nil

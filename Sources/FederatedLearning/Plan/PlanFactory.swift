@@ -80,23 +80,36 @@ public enum PlanFactory {
   /// - Parameters:
   ///   - session: 16 fresh random bytes.
   ///   - coordinatorKey: Ed25519 verification key, in hex.
+  ///   - features: what is known of the items, for algorithms that learn from it.
   /// - Throws: `PlanError` or `InvalidHyperparameter` when the decisions do not fit together.
   public static func plan(
-    _ decisions: PlanDecisions, catalogue: Catalogue, roster: [RosterEntry], coordinatorKey: String, session: SessionID
+    _ decisions: PlanDecisions, catalogue: Catalogue, roster: [RosterEntry], coordinatorKey: String, session: SessionID,
+    features: ItemFeatures? = nil
   ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = roster.count
     let decisions = try decisions.choosingAlgorithm(itemCount: catalogue.count).decisions
     var given = decisions.parameters
     if let halfLife = decisions.halfLife { given["half-life"] = halfLife }
+    if let features {
+      guard AlgorithmRegistry.takesFeatures(decisions.algorithm) else {
+        throw PlanError(
+          "'\(decisions.algorithm)' does not learn from item features; leave them out, or choose one of \(AlgorithmRegistry.names.filter(AlgorithmRegistry.takesFeatures).joined(separator: ", "))"
+        )
+      }
+      given["feature-dimension"] = Double(features.dimension)
+    }
     let parameters = try AlgorithmRegistry.resolve(
       decisions.algorithm, given,
       setting: .init(itemCount: catalogue.count, usersOverNoise: try decisions.usersOverNoise(), rounds: decisions.rounds))
-    let algorithm = try AlgorithmRegistry.make(decisions.algorithm, parameters, itemCount: catalogue.count)
+    let algorithm = try AlgorithmRegistry.make(
+      decisions.algorithm, parameters, itemCount: catalogue.count, features: features)
     var draft = PlanDraft(
       task: decisions.task, session: session,
       configuration: AlgorithmConfiguration(name: decisions.algorithm, parameters: parameters),
       modelSeed: decisions.modelSeed,
-      catalogue: CatalogueReference(hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count),
+      catalogue: CatalogueReference(
+        hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count,
+        features: features.map(CatalogueReference.hash(of:))),
       roster: roster, coordinatorKey: coordinatorKey,
       aggregation: try aggregation(decisions, partners: count),
       privacy: decisions.policy)

@@ -18,6 +18,7 @@ extension TrainingPlan {
     guard Digest(hex: catalogue.hash) != nil, (1...1 << 26).contains(catalogue.itemCount) else {
       throw PlanError("'catalogue' needs a hash of 64 hexadecimal digits and 1 to \(1 << 26) items")
     }
+    try validateFeatures()
     if let search, !Self.isSearchName(search) {
       throw PlanError("'search' is no name of 1 to 200 bytes without control characters")
     }

@@ -68,10 +68,13 @@ public struct CatalogueReference: Sendable, Equatable, Codable {
   /// SHA-256 of the catalogue's canonical bytes, in hex.
   public var hash: String
   public var itemCount: Int
+  /// SHA-256 of the item features' canonical bytes, in hex; `nil` (and no member in the file) for plans without.
+  public var features: String?
 
-  public init(hash: String, itemCount: Int) {
+  public init(hash: String, itemCount: Int, features: String? = nil) {
     self.hash = hash
     self.itemCount = itemCount
+    self.features = features
   }
 }
 

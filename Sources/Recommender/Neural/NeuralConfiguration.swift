@@ -8,6 +8,9 @@ public enum NeuralArchitecture: Sendable, Equatable {
   case convolution(width: Int, horizontal: Int, vertical: Int)
   /// Two towers: short and long means of the history through dense layers with this many hidden units.
   case towers(hidden: Int)
+  /// NeuMF: a scalar product and a perceptron, side by side, over the user's state and the item's embedding. The state is that of
+  /// `towers`; the perceptron reads the last `inputs` entries of both, its first layer has `tower` units, its second half of them.
+  case collaborative(hidden: Int, inputs: Int, tower: Int)
 
   /// The name in plans and on the command line.
   public var name: String {
@@ -16,6 +19,7 @@ public enum NeuralArchitecture: Sendable, Equatable {
     case .recurrent: "gru"
     case .convolution: "cnn"
     case .towers: "two-tower"
+    case .collaborative: "ncf"
     }
   }
 
@@ -29,9 +33,15 @@ public enum NeuralArchitecture: Sendable, Equatable {
     case .recurrent(let hidden): RecurrentEncoder(dimension: dimension, hidden: hidden, layout: &layout)
     case .convolution(let width, let horizontal, let vertical):
       ConvolutionEncoder(dimension: dimension, width: width, horizontal: horizontal, vertical: vertical, layout: &layout)
-    case .towers(let hidden):
+    case .towers(let hidden), .collaborative(let hidden, _, _):
       PooledEncoder(dimension: dimension, hidden: hidden, halfLives: Self.memories, layout: &layout)
     }
+  }
+
+  /// What scores pairs besides the scalar product, if anything does.
+  func tower(dimension: Int, layout: inout ParameterLayout) -> PairTower? {
+    guard case .collaborative(_, let inputs, let tower) = self else { return nil }
+    return PairTower(dimension: dimension, inputs: inputs, first: tower, layout: &layout)
   }
 
   func validate(dimension: Int) throws {
@@ -41,6 +51,12 @@ public enum NeuralArchitecture: Sendable, Equatable {
       try Requirement.holds(
         heads >= 1 && dimension % heads == 0, "number of attention heads", heads, "a divisor of the dimension \(dimension)")
     case .recurrent(let hidden), .towers(let hidden): try Requirement.atLeastOne(hidden, "number of hidden units")
+    case .collaborative(let hidden, let inputs, let tower):
+      try Requirement.atLeastOne(hidden, "number of hidden units")
+      try Requirement.holds(
+        (1..<max(2, dimension)).contains(inputs) && inputs < dimension, "entries of an embedding for the tower", inputs,
+        "from 1 to below the dimension \(dimension)")
+      try Requirement.holds((1...4096).contains(tower), "units of the tower", tower, "1 to 4096")
     case .convolution(let width, let horizontal, let vertical):
       try Requirement.holds((1...64).contains(width), "width of the convolution", width, "1 to 64")
       try Requirement.atLeastOne(horizontal, "number of horizontal filters")

@@ -9,6 +9,14 @@ struct NeuralParameters: Sendable, Equatable {
   let itemCount: Int
   let dimension: Int
   let dense: ParameterLayout
+  /// The perceptron over pairs whose slices are in `dense`, in `ncf`.
+  var tower: PairTower?
+  /// Where the matrix from features to embeddings begins in `dense`, F × dimension; `nil` without features.
+  var featureWeight: Int?
+  /// F; 0 without features.
+  var featureDimension = 0
+  /// What is known of the items; `nil` also where only shapes are asked for.
+  var features: ItemFeatures?
 
   /// Where the item offsets begin; the embeddings begin at 0.
   var offsetStart: Int { itemCount * dimension }
@@ -34,6 +42,30 @@ struct NeuralParameters: Sendable, Equatable {
     vector.append(contentsOf: tensor(Self.offsets, of: model, shape: [itemCount]))
     vector.append(contentsOf: dense.values(of: model.tensors))
     return vector
+  }
+
+  /// The same with embeddings as they are compared: own rows and what their features add.
+  func effectiveVector(of model: ItemModel) -> [Float] {
+    var vector = vector(of: model)
+    guard let featureWeight else { return vector }
+    let features = requiredFeatures
+    vector.withUnsafeMutableBufferPointer { vector in
+      features.values.withUnsafeBufferPointer { features in
+        guard let base = vector.baseAddress, let known = features.baseAddress else { return }
+        DenseAlgebra.multiply(
+          known, base + denseStart + featureWeight, into: base, rows: itemCount, columns: dimension, inner: featureDimension,
+          beta: 1)
+      }
+    }
+    return vector
+  }
+
+  /// - Precondition: features were given, where the plan has some: whoever trains or scores has them, the plan's hash says which.
+  var requiredFeatures: ItemFeatures {
+    guard let features else {
+      preconditionFailure("an algorithm with \(featureDimension) features of an item was made without them")
+    }
+    return features
   }
 
   /// Writes a vector back into a model.

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Federated neural recommenders (`sasrec`, `gru`, `cnn`, `two-tower`): an encoder of the user's own history, trained in rounds.
+/// Federated neural recommenders (`sasrec`, `gru`, `cnn`, `two-tower`, `ncf`): an encoder of the user's own history, trained in rounds.
 ///
 /// The first release counts interactions per item: users without history get the most popular items, and the item offsets begin
 /// at the logarithm of popularity, so that the networks need not learn it. In each of the `rounds` releases that follow, every
@@ -21,6 +21,9 @@ public struct NeuralRecommender: FederatedAlgorithm {
   /// Share of the privacy budget for the counts.
   public let countsShare: Double
 
+  /// F: public numbers that are known of each item; 0 for none. An item's embedding is its own row and a learnt image of them.
+  public let featureDimension: Int
+
   let parameters: NeuralParameters
   private let encoder: any SequenceEncoder
 
@@ -28,11 +31,14 @@ public struct NeuralRecommender: FederatedAlgorithm {
   /// The network's slices of a contribution, which follow the item embeddings and the item offsets.
   package var denseSlices: [ParameterLayout.Slice] { parameters.dense.slices }
 
+  /// - Parameters:
+  ///   - featureDimension: of the plan's item features.
+  ///   - features: the features themselves; without them the algorithm knows its shapes, but can neither train nor score.
   /// - Throws: `InvalidHyperparameter` for a value out of its range.
   public init(
     itemCount: Int, architecture: NeuralArchitecture, dimension: Int = 64, rounds: Int = 100, training: LocalTraining,
     optimizer: ServerOptimizer = .adam(rate: 0.005, beta2: 0.999, epsilon: 1e-6), popularityPrior: Float = 1,
-    countsShare: Double = 0.1
+    countsShare: Double = 0.1, featureDimension: Int = 0, features: ItemFeatures? = nil
   ) throws {
     try Requirement.atLeastOne(itemCount, "number of items")
     try Requirement.holds((1...4096).contains(dimension), "dimension", dimension, "1 to 4096")
@@ -47,7 +53,16 @@ public struct NeuralRecommender: FederatedAlgorithm {
       popularityPrior >= 0 && popularityPrior <= 10, "popularity prior", popularityPrior, "from 0 to 10")
     try Requirement.holds(
       countsShare > 0 && countsShare < 1, "budget share of the counts", countsShare, "between 0 and 1, exclusive")
+    try Requirement.holds(
+      (0...ItemFeatures.dimensionMax).contains(featureDimension), "feature dimension", featureDimension,
+      "0 to \(ItemFeatures.dimensionMax)")
+    if let features {
+      try Requirement.holds(
+        features.dimension == featureDimension && features.itemCount == itemCount, "item features",
+        "\(features.itemCount) × \(features.dimension)", "\(itemCount) × \(featureDimension), as the plan says")
+    }
     self.itemCount = itemCount
+    self.featureDimension = featureDimension
     self.architecture = architecture
     self.dimension = dimension
     self.rounds = rounds
@@ -57,7 +72,11 @@ public struct NeuralRecommender: FederatedAlgorithm {
     self.countsShare = countsShare
     var layout = ParameterLayout()
     encoder = architecture.encoder(dimension: dimension, window: training.window, layout: &layout)
-    parameters = NeuralParameters(itemCount: itemCount, dimension: dimension, dense: layout)
+    let tower = architecture.tower(dimension: dimension, layout: &layout)
+    let weight = featureDimension > 0 ? layout.add("item-features-weight", [featureDimension, dimension], .constant(0)) : nil
+    parameters = NeuralParameters(
+      itemCount: itemCount, dimension: dimension, dense: layout, tower: tower, featureWeight: weight,
+      featureDimension: featureDimension, features: features)
     try Requirement.indexable(parameters.count)
   }
 

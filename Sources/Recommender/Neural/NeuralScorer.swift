@@ -1,4 +1,5 @@
-/// Scores from the vector that the encoder makes of the last items of the history: h·e + offset.
+/// Scores from the vector that the encoder makes of the last items of the history: h·e + offset, and in `ncf` what the perceptron
+/// makes of h and e.
 ///
 /// What an event contributed cannot be told apart in a network, so there is no explanation.
 struct NeuralScorer<Encoder: SequenceEncoder>: Scorer {
@@ -13,7 +14,7 @@ struct NeuralScorer<Encoder: SequenceEncoder>: Scorer {
     self.encoder = encoder
     self.parameters = parameters
     self.window = window
-    vector = parameters.vector(of: model)
+    vector = parameters.effectiveVector(of: model)
     popularity = model.tensors[NeuralParameters.popularity]?.values ?? []
   }
 
@@ -55,7 +56,40 @@ struct NeuralScorer<Encoder: SequenceEncoder>: Scorer {
       scores.withUnsafeMutableBufferPointer { scores in
         guard let base = vector.baseAddress, let target = scores.baseAddress else { return }
         target.update(from: base + parameters.offsetStart, count: itemCount)
-        DenseAlgebra.multiply(base, vector: solved, into: target, rows: itemCount, columns: d, beta: 1)
+        guard let tower = parameters.tower else {
+          DenseAlgebra.multiply(base, vector: solved, into: target, rows: itemCount, columns: d, beta: 1)
+          return
+        }
+        scorePairs(tower, base, solved, into: target)
+      }
+    }
+  }
+
+  /// Adds scalar product and perceptron over all items.
+  private func scorePairs(
+    _ tower: PairTower, _ base: UnsafePointer<Float>, _ solved: [Float], into target: UnsafeMutablePointer<Float>
+  ) {
+    pool.withWorkspace { arena in
+      arena.reset()
+      // Matrix products read only.
+      let base = UnsafeMutablePointer(mutating: base)
+      let dense = base + parameters.denseStart
+      let state = arena.floats(solved.count)
+      for (index, value) in solved.enumerated() { state[index] = value }
+      DenseAlgebra.multiply(
+        MatrixView(base, stride: tower.dimension), MatrixView(state, stride: 1), into: MatrixView(target, stride: 1),
+        rows: itemCount, columns: 1, inner: tower.factors, beta: 1)
+      let user = arena.floats(tower.first)
+      tower.userSide(of: state, rows: 1, parameters: dense, into: user)
+      // A block's units stay in the cache.
+      let most = 256
+      let (items, z) = (arena.floats(most * tower.first), arena.floats(most * tower.first))
+      let (y, scores) = (arena.floats(most * tower.second), arena.floats(most))
+      for start in stride(from: 0, to: itemCount, by: most) {
+        let count = min(most, itemCount - start)
+        tower.itemSide(of: base + start * tower.dimension, rows: count, parameters: dense, into: items)
+        tower.scores(user: user, items: items, count: count, parameters: dense, z: z, y: y, into: scores)
+        VectorMath.add(scores, to: target + start, count: count)
       }
     }
   }

@@ -45,6 +45,9 @@ final class NeuralWorkspace {
   private var starts: [Int] = []
   private var negativeStart = 0
   private var correction: Float = 0
+  /// Features of the local rows, and their embeddings: own row and what the features add. Empty without features.
+  private let features: UnsafeMutablePointer<Float>
+  private let embeddings: UnsafeMutablePointer<Float>
   /// The last user's loss before the first step.
   private(set) var firstLoss = 0.0
 
@@ -62,6 +65,8 @@ final class NeuralWorkspace {
     let dense = parameters.dense.count
     places = .allocate(capacity: dense + most * (parameters.dimension + 1))
     for index in 0..<dense { places[index] = UInt32(parameters.denseStart + index) }
+    features = .allocate(capacity: max(1, most * parameters.featureDimension))
+    embeddings = .allocate(capacity: parameters.featureWeight == nil ? 1 : most * parameters.dimension)
     rowOf = [Int32](repeating: Self.unknown, count: parameters.itemCount)
     rows.reserveCapacity(most)
   }
@@ -71,6 +76,8 @@ final class NeuralWorkspace {
     local.deallocate()
     gradient.deallocate()
     places.deallocate()
+    features.deallocate()
+    embeddings.deallocate()
   }
 
   /// Draws windows and negatives, and gathers the parameters that they touch.
@@ -126,8 +133,25 @@ final class NeuralWorkspace {
       local.offsets[row] = base[parameters.offsetStart + Int(item)]
     }
     local.dense.update(from: base + parameters.denseStart, count: parameters.dense.count)
+    if parameters.featureWeight != nil {
+      let (known, f) = (parameters.requiredFeatures, parameters.featureDimension)
+      known.values.withUnsafeBufferPointer { known in
+        guard let known = known.baseAddress else { return }
+        for (row, item) in rows.enumerated() { (features + row * f).update(from: known + Int(item) * f, count: f) }
+      }
+    }
     forEachPart(of: gradient) { VectorMath.clear($0, count: $1) }
     if training.steps > 1 { forEachPart(of: change) { VectorMath.clear($0, count: $1) } }
+  }
+
+  /// The embeddings of the local rows as they are now.
+  private func embed() -> UnsafeMutablePointer<Float> {
+    guard let weight = parameters.featureWeight else { return local.table }
+    embeddings.update(from: local.table, count: rows.count * parameters.dimension)
+    DenseAlgebra.multiply(
+      features, local.dense + weight, into: embeddings, rows: rows.count, columns: parameters.dimension,
+      inner: parameters.featureDimension, beta: 1)
+    return embeddings
   }
 
   /// Adds the gradient of one window's loss, the mean over a full window's positions.
@@ -136,6 +160,7 @@ final class NeuralWorkspace {
     let d = parameters.dimension
     let window = user.items[starts[index]..<min(starts[index] + training.window + 1, user.items.endIndex)]
     let length = window.count - 1
+    let table = embed()
     let input = arena.floats(length * d)
     let inputRows = arena.records(Int32.self, length)
     let targets = arena.records(Int32.self, length)
@@ -144,7 +169,7 @@ final class NeuralWorkspace {
       let row = rowOf[Int(window[window.startIndex + position])]
       inputRows[position] = row
       targets[position] = rowOf[Int(window[window.startIndex + position + 1])]
-      (input + position * d).update(from: local.table + Int(row) * d, count: d)
+      (input + position * d).update(from: table + Int(row) * d, count: d)
       // An event weighs at most 1, as in `mf`.
       let weight =
         user.weights.isEmpty
@@ -155,13 +180,19 @@ final class NeuralWorkspace {
       parameters: local.dense, gradient: gradient.dense, arena: arena, dropout: training.dropout, seed: seed)
     let (hidden, cache) = encoder.forward(input, length: length, pass: pass)
     let head = SampledSoftmax(
-      table: local.table, tableGradient: gradient.table, bias: local.offsets, biasGradient: gradient.offsets, dimension: d,
-      negatives: negativeStart..<rows.count, correction: correction)
+      table: table, tableGradient: gradient.table, bias: local.offsets, biasGradient: gradient.offsets, dimension: d,
+      negatives: negativeStart..<rows.count, correction: correction, tower: parameters.tower.map { ($0, pass) })
     let (value, dHidden) = head.run(hidden, targets: targets, weights: weights, length: length, arena: arena)
     if index == 0 { firstLoss = value }
     let dInput = encoder.backward(dHidden, cache, pass: pass)
     for position in 0..<length {
       VectorMath.add(dInput + position * d, to: gradient.table + Int(inputRows[position]) * d, count: d)
+    }
+    // What is said of embeddings holds for the own rows as it is, and for the matrix through the features.
+    if let weight = parameters.featureWeight {
+      DenseAlgebra.multiply(
+        features, transposeA: true, gradient.table, into: gradient.dense + weight, rows: parameters.featureDimension, columns: d,
+        inner: rows.count, beta: 1)
     }
   }
 

@@ -111,6 +111,19 @@ enum VectorMath {
     tacit_axpy_f32(target, factor, source, count)
   }
 
+  /// target = max(0, x + y).
+  static func rectifiedSum(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    var index = 0
+    while index + 8 <= count {
+      let value = load(x, index) + load(y, index)
+      store(value.replacing(with: 0, where: value .<= 0), target, index)
+      index += 8
+    }
+    for index in index..<count { target[index] = max(0, x[index] + y[index]) }
+  }
+
   /// Adds every row to `target`: the gradient of a bias.
   static func addRows(
     of source: UnsafePointer<Float>, rows: Int, columns: Int, to target: UnsafeMutablePointer<Float>

@@ -41,7 +41,7 @@ struct EvaluateCommand: ParsableCommand {
 
   private func execute() throws {
     let finished = try FinishedRun(at: paths[0])
-    let dataset = try finished.dataset(from: data)
+    let (dataset, coldStart) = try finished.data(from: data)
     guard dataset.test.contains(where: { !$0.isEmpty }) else {
       throw CommandFailure(
         .data,
@@ -79,7 +79,8 @@ struct EvaluateCommand: ParsableCommand {
           method, partner: nil, listed: evaluation.listedByGroup["activity"]?[label],
           full: evaluation.fullByGroup["activity"]?[label]))
     }
-    try show(finished, dataset, rows, byLength, evaluation.catalogue)
+    let cold = try coldStart.map { ColdStart.Document(try ColdStart.evaluate(finished, $0), $0) }
+    try show(finished, dataset, rows, byLength, evaluation.catalogue, cold)
   }
 
   /// The groups of a grouping by length, shortest histories first.
@@ -114,12 +115,15 @@ struct EvaluateCommand: ParsableCommand {
     /// By length of history; what the best served group has over the worst is how unfair a model is.
     let activity: [ActivityRow]
     let lists: Lists
+    /// Users and items that were left out of training, where the run has some.
+    let coldStart: ColdStart.Document?
     let scores: String?
     let topk: String?
   }
 
   private func show(
-    _ run: FinishedRun, _ dataset: Dataset, _ rows: [QualityRow], _ activity: [ActivityRow], _ lists: CatalogueMetrics
+    _ run: FinishedRun, _ dataset: Dataset, _ rows: [QualityRow], _ activity: [ActivityRow], _ lists: CatalogueMetrics,
+    _ coldStart: ColdStart.Document?
   ) throws {
     if format == .json {
       try Console.outputJSON(
@@ -129,7 +133,7 @@ struct EvaluateCommand: ParsableCommand {
           lists: .init(
             length: lists.listLength, coverage: lists.coverage, noveltyBits: lists.novelty,
             popularityLift: lists.popularityLift, exposureGini: lists.exposureGini),
-          scores: scores, topk: topk))
+          coldStart: coldStart, scores: scores, topk: topk))
       return
     }
     let metrics = ReportMetric.canonicalOrder.filter { metric in
@@ -157,6 +161,7 @@ struct EvaluateCommand: ParsableCommand {
       P1 ranks each user's held-out item against the listed negatives, full against everything the user has not seen;
       ± is half a 95 % interval. The lists show \(Text.percent(lists.coverage)) of the catalogue. Exact figures: a real federation does not print them.
       """)
+    if let coldStart { Console.output(coldStart.text) }
     if let scores { Console.output("scores    \(scores)") }
     if let topk { Console.output("lists     \(topk)") }
   }

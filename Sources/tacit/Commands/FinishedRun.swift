@@ -49,8 +49,10 @@ struct FinishedRun {
       )
     }
     do {
-      algorithm = try AlgorithmRegistry.make(
-        plan.algorithm.name, plan.algorithm.parameters, itemCount: plan.catalogue.itemCount)
+      let features = plan.catalogue.features == nil ? nil : try ItemFeatureFile.read(folder: folder.currentPath)
+      algorithm = try plan.makeAlgorithm(features: features)
+    } catch let error as ModelFileError {
+      throw CommandFailure(.data, "\(error)")
     } catch { throw CommandFailure(.data, "\(planPath): \(error)") }
     try checkTensors(modelPath)
   }
@@ -72,8 +74,13 @@ struct FinishedRun {
   /// - Parameter path: another place of the same data; as in settings.json when `nil`.
   /// - Throws: `CommandFailure` when the data cannot be read, or are not over the plan's catalogue.
   func dataset(from path: String?) throws -> Dataset {
+    try data(from: path).dataset
+  }
+
+  /// The same with the users and items that were left out of training, where the run has some.
+  func data(from path: String?) throws -> (dataset: Dataset, coldStart: ColdStartSplit?) {
     let name = path ?? settings.data
-    let dataset: Dataset
+    var dataset: Dataset
     do { dataset = try DataSource.load(name, seed: settings.seed, validation: settings.validation).dataset } catch let
       failure as CommandFailure
     {
@@ -82,6 +89,9 @@ struct FinishedRun {
         failure.kind,
         "\(failure.description) (this path is from settings.json of the run; say where the data are now with --data)")
     }
+    let split = try ColdStart.split(
+      dataset, users: settings.holdOutUsers ?? 0, items: settings.holdOutItems ?? 0, seed: settings.seed)
+    if let split { dataset = split.warm }
     let hash = SHA256.hash(dataset.catalogue.canonicalBytes).hex
     guard hash == plan.catalogue.hash else {
       throw CommandFailure(
@@ -89,7 +99,7 @@ struct FinishedRun {
         "\(name): found a catalogue of \(dataset.itemCount) items with hash \(hash.prefix(12))…, expected the plan's \(plan.catalogue.itemCount) items with hash \(plan.catalogue.hash.prefix(12))…; give the data of this run with --data"
       )
     }
-    return dataset
+    return (dataset, split)
   }
 }
 

@@ -44,13 +44,15 @@ struct Comparison {
   private static func withoutNoise(_ experiment: Experiment) -> (any FederatedAlgorithm)? {
     guard experiment.plan.privacy.noise != .none else { return experiment.algorithm }
     let settings = experiment.settings
-    let given = settings.halfLife.map { ["half-life": $0] } ?? [:]
+    var given = settings.halfLife.map { ["half-life": $0] } ?? [:]
+    if let features = experiment.features { given["feature-dimension"] = Double(features.dimension) }
     guard
       let parameters = try? AlgorithmRegistry.resolve(
         settings.algorithm, given,
         setting: .init(itemCount: experiment.dataset.itemCount, usersOverNoise: nil, rounds: nil))
     else { return nil }
-    return try? AlgorithmRegistry.make(settings.algorithm, parameters, itemCount: experiment.dataset.itemCount)
+    return try? AlgorithmRegistry.make(
+      settings.algorithm, parameters, itemCount: experiment.dataset.itemCount, features: experiment.features)
   }
 
   /// Each partner trains on its own users, and is judged on them.

@@ -15,6 +15,8 @@ struct Experiment {
   /// Index of the partner of every user.
   let partnerOfUser: [Int]
   let algorithm: any FederatedAlgorithm
+  /// What is known of the items, for algorithms that learn from it.
+  let features: ItemFeatures?
   let planFile: PlanFile
   let planSignature: Signature
   let coordinatorKey: SigningKey
@@ -40,6 +42,15 @@ struct Experiment {
     }
     try KeptLedgers.refuseWhatIsNotCounted(settings)
     let settings = try choosingAlgorithm(settings, dataset, &notes)
+    // Public knowledge of the whole catalogue; only the items that are trained on are in the plan.
+    var features = try ColdStart.features(settings.itemFeatures, of: dataset.catalogue)
+    if let split = try ColdStart.split(
+      dataset, users: settings.holdOutUsers, items: settings.holdOutItems, seed: settings.seed)
+    {
+      dataset = split.warm
+      features = try features?.selecting(items: split.knownItems)
+      notes.append("\(split.newUsers.count) users and \(split.newItems.count) items are held out for cold start")
+    }
     let partition = try divide(dataset, settings)
     var random = randomness(settings).source
     let coordinatorKey = SigningKey(random: &random)
@@ -49,10 +60,10 @@ struct Experiment {
     var partnerOfUser = [Int](repeating: 0, count: dataset.userCount)
     for (partner, users) in partition.userIndices.enumerated() { for user in users { partnerOfUser[user] = partner } }
     do {
-      let made = try plan(dataset, partition, settings, coordinatorKey, partnerKeys, &random)
+      let made = try plan(dataset, partition, settings, features, coordinatorKey, partnerKeys, &random)
       return Experiment(
         settings: settings, dataset: dataset, partition: partition, partnerOfUser: partnerOfUser,
-        algorithm: made.algorithm, planFile: made.plan,
+        algorithm: made.algorithm, features: features, planFile: made.plan,
         planSignature: coordinatorKey.sign(PlanSignature.message(made.plan.bytes)), coordinatorKey: coordinatorKey,
         partnerKeys: partnerKeys, kept: kept, randomness: randomness(settings).mode, notes: notes)
     } catch let error as PlanError {
@@ -103,8 +114,8 @@ struct Experiment {
   }
 
   private static func plan(
-    _ dataset: Dataset, _ partition: Partition, _ settings: SimulationSettings, _ coordinatorKey: SigningKey,
-    _ partnerKeys: [SigningKey], _ random: inout some RandomSource
+    _ dataset: Dataset, _ partition: Partition, _ settings: SimulationSettings, _ features: ItemFeatures?,
+    _ coordinatorKey: SigningKey, _ partnerKeys: [SigningKey], _ random: inout some RandomSource
   ) throws -> (plan: PlanFile, algorithm: any FederatedAlgorithm) {
     let count = partition.count
     guard settings.maxPartnersPerUser <= count else {
@@ -130,7 +141,7 @@ struct Experiment {
     }
     return try PlanFactory.plan(
       decisions, catalogue: dataset.catalogue, roster: roster, coordinatorKey: coordinatorKey.verificationKey.hex,
-      session: session)
+      session: session, features: features)
   }
 
   private static func decisions(_ settings: SimulationSettings, _ dataset: Dataset) -> PlanDecisions {

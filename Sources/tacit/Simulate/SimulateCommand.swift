@@ -43,6 +43,16 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "none, split-survivors, small-cohort, swap-model, forge-key or rewrite-ledger.") var lyingCoordinator: String?
   @Option(help: "Length of the lists in recommendations.tsv.") var topN: String?
   @Option(help: "Items after which a user's history counts half when scoring.") var halfLife: String?
+  @Option(
+    help:
+      "What networks learn of items: attributes, text, files of vectors (.npy, .safetensors), separated by commas; none by default."
+  )
+  var itemFeatures: String?
+  @Option(
+    help: "Share of users who train nobody: tacit evaluate then shows how the model serves new users by their first events.")
+  var holdOutUsers: String?
+  @Option(help: "Share of items that are not trained on: tacit evaluate then shows how new items are found by their features.")
+  var holdOutItems: String?
   @Option(help: "Name of the search over settings that this run belongs to; ledgers and report count it.") var search: String?
   @Option(help: "A folder in which the partners' ledgers outlive this run, so that several runs are counted together.")
   var ledgers: String?
@@ -82,6 +92,7 @@ struct SimulateCommand: ParsableCommand {
       ("attempts", attempts), ("reserve-attempts", reserveAttempts), ("suite", suite),
       ("nominal-users", nominalUsers), ("evaluation-share", evaluationShare), ("baselines", baselines),
       ("stragglers", stragglers), ("lying-coordinator", lyingCoordinator), ("top-n", topN), ("half-life", halfLife),
+      ("item-features", itemFeatures), ("hold-out-users", holdOutUsers), ("hold-out-items", holdOutItems),
       ("search", search), ("ledgers", ledgers), ("cap", cap),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }

@@ -221,6 +221,7 @@ struct SimulationRun {
     if let statement = outcome.modelRelease { try folder.write(statement.encoded(), to: folder.modelRelease) }
     try ModelBundle.write(
       outcome.result.model, catalogue: experiment.dataset.catalogue, to: folder.currentPath)
+    if let features = experiment.features { try ItemFeatureFile.write(features, to: folder.currentPath) }
     try RecommendationFile.write(
       scorer: comparison.scorer, dataset: experiment.dataset, count: settings.topN, to: folder.recommendations)
     if !outcome.witnessLines.isEmpty {

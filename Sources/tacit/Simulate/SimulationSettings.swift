@@ -22,6 +22,11 @@ struct SimulationSettings: Sendable, Equatable {
   var output: String?
   /// Algorithm parameters by name, for instance `dimension: 32`.
   var parameters: [String: Double] = [:]
+  /// Sources of item features, separated by commas: attributes, text, files.
+  var itemFeatures: String?
+  /// Shares of users and of items that are left out of training, to judge cold start on.
+  var holdOutUsers: Double = 0
+  var holdOutItems: Double = 0
   var samplingRate: Double = 1
   var colluders = 1
   var threshold: Int?
@@ -51,7 +56,8 @@ struct SimulationSettings: Sendable, Equatable {
     "data", "partners", "algorithm", "epsilon", "delta", "rounds", "noise", "max-partners-per-user", "dropout",
     "secure-aggregation", "seed", "output", "parameters", "sampling-rate", "colluders", "threshold", "graph",
     "minimum-partners", "attempts", "reserve-attempts", "suite", "nominal-users", "evaluation-share", "baselines",
-    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search", "ledgers", "cap",
+    "stragglers", "lying-coordinator", "insecure-test-randomness", "validation", "top-n", "half-life", "search",
+    "item-features", "hold-out-users", "hold-out-items", "ledgers", "cap",
   ]
 
   /// Reads a YAML mapping; unknown keys are refused with the nearest known one.
@@ -175,6 +181,9 @@ struct SimulationSettings: Sendable, Equatable {
     case "insecure-test-randomness": insecureTestRandomness = try flag()
     case "validation": validation = try flag()
     case "top-n": topN = try integer("a whole number from 1 to 1000", { (1...1000).contains($0) })
+    case "item-features": itemFeatures = text == "none" ? nil : text
+    case "hold-out-users": holdOutUsers = try number("a share from 0 to 0.5", { (0...0.5).contains($0) })
+    case "hold-out-items": holdOutItems = try number("a share from 0 to 0.5", { (0...0.5).contains($0) })
     case "half-life": halfLife = try number("a number of items above 0", { $0 > 0 })
     default: throw CommandFailure(.configuration, "\(source): unknown key '\(key)'")
     }

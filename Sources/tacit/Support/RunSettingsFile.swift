@@ -8,6 +8,10 @@ struct RunSettingsFile: Codable {
   var partners: String
   var seed: UInt64
   var validation: Bool
+  /// How the data were changed for cold start, and what the items' features were made of; `nil` without, and in older runs.
+  var holdOutUsers: Double?
+  var holdOutItems: Double?
+  var itemFeatures: String?
   var command: String
 
   /// - Parameter arguments: of the command that makes the run again.
@@ -16,6 +20,9 @@ struct RunSettingsFile: Codable {
     partners = settings.partners
     seed = settings.seed
     validation = settings.validation
+    holdOutUsers = settings.holdOutUsers > 0 ? settings.holdOutUsers : nil
+    holdOutItems = settings.holdOutItems > 0 ? settings.holdOutItems : nil
+    itemFeatures = settings.itemFeatures
     command = arguments.joined(separator: " ")
   }
 

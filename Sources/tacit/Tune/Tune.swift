@@ -220,7 +220,8 @@ struct Tune {
       ("minimum-partners", settings.minimumPartners.map(String.init), nil),
       ("nominal-users", settings.nominalUsers.map(String.init), nil), ("half-life", settings.halfLife.map { "\($0)" }, nil),
       ("ledgers", settings.ledgers, nil), ("cap", settings.cap.map { "\($0.epsilon),\($0.delta)" }, nil),
-      ("search", settings.search, nil),
+      ("item-features", settings.itemFeatures, nil), ("hold-out-users", "\(settings.holdOutUsers)", "\(usual.holdOutUsers)"),
+      ("hold-out-items", "\(settings.holdOutItems)", "\(usual.holdOutItems)"), ("search", settings.search, nil),
       ("lying-coordinator", settings.lyingCoordinator, usual.lyingCoordinator), ("output", settings.output, nil),
     ]
     var words = ["simulate"]

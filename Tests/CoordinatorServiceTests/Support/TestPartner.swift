@@ -82,8 +82,11 @@ final class TestPartner {
   /// A fresh engine on the same ledger: what was in memory is gone.
   func revive() throws {
     guard let plan else { return }
-    let algorithm = try AlgorithmRegistry.make(
-      plan.plan.algorithm.name, plan.plan.algorithm.parameters, itemCount: plan.plan.catalogue.itemCount)
+    let titles = Catalogue(
+      itemIDs: (0..<TestTask.itemCount).map { "item-\($0)" },
+      attributes: ["title": (0..<TestTask.itemCount).map { "Title \($0)" }])
+    let algorithm = try plan.plan.makeAlgorithm(
+      features: plan.plan.catalogue.features == nil ? nil : try ItemFeatures.text(of: titles))
     engine = try PartnerEngine(
       planFile: plan, participant: ParticipantID(participant), signingKey: key,
       shard: PartnerShard(

@@ -38,6 +38,7 @@ actor FakeCoordinator {
   private(set) var helloCount = 0
   private(set) var planFile: PlanFile?
   private var catalogue: Catalogue?
+  private var features: ItemFeatures?
   private var engine: CoordinatorEngine?
   private(set) var ledger: PrivacyLedger?
   private var random = SystemRandomSource()
@@ -153,7 +154,9 @@ actor FakeCoordinator {
     var draft = PlanDraft(
       task: "test task", session: session,
       configuration: AlgorithmConfiguration(name: algorithm.name, parameters: setting.parameters), modelSeed: 5,
-      catalogue: CatalogueReference(hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count),
+      catalogue: CatalogueReference(
+        hash: SHA256.hash(catalogue.canonicalBytes).hex, itemCount: catalogue.count,
+        features: setting.features.map(CatalogueReference.hash(of:))),
       roster: members.map {
         FederatedLearning.RosterEntry(
           participant: $0.participant, name: $0.name.text, verificationKey: $0.verificationKey.hex, maximumUsers: 100)
@@ -169,6 +172,7 @@ actor FakeCoordinator {
     let file = try PlanFile(draft.plan(for: algorithm))
     planFile = file
     self.catalogue = catalogue
+    features = setting.features
     let header = try PrivacyLedger.headerLine(
       kind: .coordinator, holder: "coordinator", dataset: "test", created: 0, key: key)
     let ledger = try PrivacyLedger(content: header, journal: LedgerMemory(header), key: key)
@@ -288,7 +292,7 @@ actor FakeCoordinator {
     case "plan": bytes = planFile?.bytes
     case "plan-signature": bytes = planFile.map { key.sign(PlanSignature.message($0.bytes)).bytes }
     case "roster": bytes = try? roster()
-    case "catalogue": bytes = catalogue.map(CatalogueDocument.encode)
+    case "catalogue": bytes = catalogue.map { CatalogueDocument.encode($0, features: features) }
     case let name where name.hasPrefix("ledger/"):
       let numbers = name.split(separator: "/").compactMap { UInt64($0) }
       bytes = numbers.count == 2 ? engine?.ledgerContinuation(of: numbers[0]...numbers[1])?.encoded : nil

@@ -17,6 +17,8 @@ struct PlanSetting: Sendable {
   var noise = NoiseMode.none
   var epsilon = 8.0
   var itemCount = 20
+  /// What the plan says of the items.
+  var features: ItemFeatures?
   var configure: @Sendable (inout PlanDraft) -> Void = { _ in }
 
   /// Two releases after the counts, small and fast.
@@ -26,8 +28,21 @@ struct PlanSetting: Sendable {
     return PlanSetting(name: "mf", parameters: parameters ?? [:])
   }
 
+  /// A small network that learns from the items' titles.
+  static func network() throws -> PlanSetting {
+    var setting = PlanSetting(name: "ncf")
+    setting.features = try ItemFeatures.text(of: setting.catalogue, dimension: 8)
+    setting.parameters = try AlgorithmRegistry.resolve(
+      "ncf",
+      [
+        "dimension": 4, "rounds": 2, "hidden": 4, "tower": 4, "tower-inputs": 2, "window": 4, "negatives": 4,
+        "feature-dimension": 8,
+      ], setting: .init(itemCount: 20, usersOverNoise: nil, rounds: nil))
+    return setting
+  }
+
   func algorithm() throws -> any FederatedAlgorithm {
-    try AlgorithmRegistry.make(name, parameters, itemCount: itemCount)
+    try AlgorithmRegistry.make(name, parameters, itemCount: itemCount, features: features)
   }
 
   var catalogue: Catalogue {

@@ -5,19 +5,19 @@ import Testing
 @Suite struct NeuralRecommenderTests {
   static let architectures: [NeuralArchitecture] = [
     .transformer(blocks: 2, heads: 2), .recurrent(hidden: 10), .convolution(width: 3, horizontal: 4, vertical: 2),
-    .towers(hidden: 12),
+    .towers(hidden: 12), .collaborative(hidden: 12, inputs: 3, tower: 8),
   ]
 
   private func make(
     _ architecture: NeuralArchitecture, itemCount: Int = 40, rounds: Int = 3, dropout: Float = 0, updateBound: Float = 1e3,
-    negatives: Int = 12, steps: Int = 1, participation: Double = 1, window: Int = 6
+    negatives: Int = 12, steps: Int = 1, participation: Double = 1, window: Int = 6, features: ItemFeatures? = nil
   ) throws -> NeuralRecommender {
     try NeuralRecommender(
       itemCount: itemCount, architecture: architecture, dimension: 8, rounds: rounds,
       training: LocalTraining(
         window: window, negatives: negatives, steps: steps, dropout: dropout, updateBound: updateBound,
         participation: participation),
-      optimizer: .adam(rate: 0.02, beta2: 0.999, epsilon: 1e-6))
+      optimizer: .adam(rate: 0.02, beta2: 0.999, epsilon: 1e-6), featureDimension: features?.dimension ?? 0, features: features)
   }
 
   /// Users who walk through the catalogue in steps of one, from anywhere.
@@ -46,8 +46,15 @@ import Testing
   }
 
   /// With `gru`, which has no corners; that the encoders' own gradients are right is checked for each of them.
-  @Test func `one step contributes the negative gradient of the user's loss`() throws {
-    let algorithm = try make(.recurrent(hidden: 10))
+  @Test(arguments: [0, 3])
+  func `one step contributes the negative gradient of the user's loss`(featureDimension: Int) throws {
+    var random = NormalSource(seed: 4)
+    let features =
+      featureDimension == 0
+      ? nil
+      : try ItemFeatures(
+        itemCount: 40, dimension: featureDimension, values: (0..<40 * featureDimension).map { _ in random.next() })
+    let algorithm = try make(.recurrent(hidden: 10), features: features)
     var model = stirred(algorithm)
     let user = UserHistory(items: [3, 17, 5, 30, 8, 2, 11], seed: 77)
     let buffer = contribution(algorithm, model, user)
@@ -83,6 +90,7 @@ import Testing
       offset += slice.count
     }
     #expect(offset == buffer.dimension)
+    #expect((algorithm.denseSlices.last?.name == "item-features-weight") == (features != nil))
     #expect(worst < 3e-3)
   }
 
@@ -115,6 +123,21 @@ import Testing
     #expect(loss([1, 0, 0, 0]) == 0)
     let parts = loss([0, 1, 0, 0]) + loss([0, 0, 1, 0]) + loss([0, 0, 0, 1])
     #expect(abs(parts - plain) < 1e-5)
+  }
+
+  @Test func `a served score is the one that training compared, tower and all`() throws {
+    // With one negative and no correction the loss of one pair is log(1 + exp(negative - target)).
+    let algorithm = try make(.collaborative(hidden: 12, inputs: 3, tower: 8), itemCount: 3, negatives: 1, window: 1)
+    let model = stirred(algorithm)
+    var scores = [Float](repeating: 0, count: 3)
+    algorithm.scorer(model: model).score(UserHistory(items: [0]), into: &scores)
+    let loss = algorithm.loss(of: UserHistory(items: [0, 1], seed: 1), model: model)
+    #expect(abs(loss - log(1 + exp(Double(scores[2] - scores[1])))) < 1e-5)
+    var plain = model
+    plain.tensors["tower-output-weight"] = Tensor(zeros: [4])
+    var without = scores
+    algorithm.scorer(model: plain).score(UserHistory(items: [0]), into: &without)
+    #expect(zip(scores, without).contains { abs($0 - $1) > 1e-3 })
   }
 
   @Test(arguments: architectures)
@@ -254,7 +277,7 @@ import Testing
     #expect(model.tensors["items"]?.values[8] == algorithm.initialModel(seed: 1).tensors["items"]?.values[8])
   }
 
-  @Test(arguments: ["sasrec", "gru", "cnn", "two-tower"])
+  @Test(arguments: ["sasrec", "gru", "cnn", "two-tower", "ncf"])
   func `the registry makes each, and names what is out of range`(name: String) throws {
     for signal in [nil, 900] as [Double?] {
       let setting = AlgorithmRegistry.Setting(itemCount: 100, usersOverNoise: signal, rounds: 7)

@@ -57,6 +57,38 @@ import Testing
     }
   }
 
+  /// The head of `ncf`: NeuMF's scores under the loss of all networks.
+  @Test func `pairs of a user and an item`() throws {
+    var layout = ParameterLayout()
+    let tower = PairTower(dimension: 6, inputs: 2, first: 8, layout: &layout)
+    let arena = Arena()
+    func waves(_ count: Int, _ scale: Double, _ step: Double, _ phase: Double) -> UnsafeMutablePointer<Float> {
+      let values = arena.floats(count)
+      for index in 0..<count { values[index] = Float(scale * sin(step * Double(index) + phase)) }
+      return values
+    }
+    func project(_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Double {
+      (0..<count).reduce(0) { $0 + Double(values[$1]) * sin(2.1 * Double($1) + 0.2) }
+    }
+    let gradient = arena.zeros(layout.count)
+    let pass = Pass(parameters: waves(layout.count, 0.3, 1.37, 0), gradient: gradient, arena: arena)
+    let (dTable, dBias) = (arena.zeros(9 * 6), arena.zeros(9))
+    let head = SampledSoftmax(
+      table: waves(9 * 6, 1, 0.77, 0.3), tableGradient: dTable, bias: waves(9, 1, 0.5, 0), biasGradient: dBias, dimension: 6,
+      negatives: 5..<9, correction: 1.3, tower: (tower, pass))
+    let (loss, dStates) = head.run(
+      waves(5 * 6, 1, 0.91, .pi / 2), targets: [0, 3, 1, 3, 4], weights: [0.5, 1, 0.25, 0, 0.75], length: 5, arena: arena)
+    var found = [
+      ("loss", loss), ("states", project(dStates, 30)), ("items", project(dTable, 54)), ("item-offsets", project(dBias, 9)),
+    ]
+    for slice in layout.slices { found.append((slice.name, project(gradient + slice.offset, slice.count))) }
+    let expected = try #require(Self.reference["ncf"])
+    #expect(found.map(\.0) == expected.map(\.0))
+    for (own, other) in zip(found, expected) {
+      #expect(abs(own.1 - other.1) / (abs(other.1) + 1) < 1e-4, "ncf \(own.0): \(own.1), PyTorch \(other.1)")
+    }
+  }
+
   private static let reference: [String: [(String, Double)]] = [
     "sasrec": [
       ("output", 0.417507894),
@@ -121,6 +153,18 @@ import Testing
       ("user-dense-first-bias", 0.566630233),
       ("user-dense-second-weight", 0.594147203),
       ("user-dense-second-bias", 0.724854199),
+    ],
+    "ncf": [
+      ("loss", 5.27655103),
+      ("states", 0.0951183815),
+      ("items", -0.124332162),
+      ("item-offsets", -1.14554177),
+      ("tower-user-weight", 0.0301778397),
+      ("tower-item-weight", 0.177011452),
+      ("tower-first-bias", 0.0354152337),
+      ("tower-second-weight", -0.00765713246),
+      ("tower-second-bias", -0.0163271042),
+      ("tower-output-weight", 0.014199786),
     ],
   ]
 }

@@ -122,6 +122,40 @@ def pooled(s, d, hidden, half_lives):
     return run
 
 
+def pairs(s, d, inputs, first):
+    """NeuMF's scores of every state with every item: h . e over the first entries, and a perceptron over the last of both."""
+    user, item, bias = s("tower-user-weight", inputs, first), s("tower-item-weight", inputs, first), s("tower-first-bias", first)
+    second, second_bias = s("tower-second-weight", first, first // 2), s("tower-second-bias", first // 2)
+    output = s("tower-output-weight", first // 2)
+    layers = torch.cat([user, item])  # one layer over [p; q], as in the paper
+
+    def run(states, items):
+        p, q = states[:, d - inputs:], math.sqrt(d) * items[:, d - inputs:]
+        both = torch.cat([p[:, None].expand(-1, len(q), -1), q[None].expand(len(p), -1, -1)], dim=2)
+        hidden = F.relu(F.relu(both @ layers + bias) @ second + second_bias)
+        return states[:, :d - inputs] @ items[:, :d - inputs].T + hidden @ output
+
+    return run
+
+
+def pair_table():
+    """Cross entropies of five positions against four negatives, raised by 1.3, under the scores of `pairs`."""
+    s, d, length, rows = Slices(), 6, 5, 9
+    score = pairs(s, d, 2, 8)
+
+    def waves(n, step, phase):
+        return torch.sin(step * torch.arange(n, dtype=torch.float64) + phase).float().double()
+
+    states = waves(length * d, 0.91, math.pi / 2).reshape(length, d).requires_grad_()
+    items, bias = waves(rows * d, 0.77, 0.3).reshape(rows, d).requires_grad_(), waves(rows, 0.5, 0).requires_grad_()
+    targets, weights = torch.tensor([0, 3, 1, 3, 4]), torch.tensor([0.5, 1, 0.25, 0, 0.75], dtype=torch.float64)
+    scores = score(states, items) + bias
+    own = scores.gather(1, targets[:, None])
+    loss = (weights * (torch.logsumexp(torch.cat([own, scores[:, 5:] + 1.3], 1), 1) - own[:, 0])).sum()
+    loss.backward()
+    return [("loss", float(loss.detach())), ("states", states), ("items", items), ("item-offsets", bias)] + s.items
+
+
 def table():
     cases = [("sasrec", 7, 8, lambda s: transformer(s, 8, 10, 2, 2)), ("gru", 9, 6, lambda s: recurrent(s, 6, 5)),
              ("cnn", 8, 6, lambda s: convolution(s, 6, 4, 3, 2)), ("two-tower", 9, 6, lambda s: pooled(s, 6, 7, [2, 10, math.inf]))]
@@ -141,6 +175,10 @@ def table():
         print(f'    "{name}": [')
         print(",\n".join(f'      ("{k}", {v:.9g})' for k, v in rows) + ",")
         print("    ],")
+    print('    "ncf": [')
+    rows = [(k, v if isinstance(v, float) else project(v.grad)) for k, v in pair_table()]
+    print(",\n".join(f'      ("{k}", {v:.9g})' for k, v in rows) + ",")
+    print("    ],")
 
 
 def speed():

@@ -17,13 +17,17 @@ package struct SampledSoftmax {
   package let negatives: Range<Int>
   /// log(unseen items / negatives); 0 when all are drawn.
   package let correction: Float
+  /// A perceptron whose scores are added, with the pass that its parameters are in (`ncf`).
+  package let tower: (layer: PairTower, pass: Pass)?
 
   package init(
     table: UnsafeMutablePointer<Float>, tableGradient: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>,
-    biasGradient: UnsafeMutablePointer<Float>, dimension: Int, negatives: Range<Int>, correction: Float
+    biasGradient: UnsafeMutablePointer<Float>, dimension: Int, negatives: Range<Int>, correction: Float,
+    tower: (layer: PairTower, pass: Pass)? = nil
   ) {
     (self.table, self.tableGradient, self.bias, self.biasGradient) = (table, tableGradient, bias, biasGradient)
     (self.dimension, self.negatives, self.correction) = (dimension, negatives, correction)
+    self.tower = tower
   }
 
   /// Adds the gradient of the weighted loss.
@@ -37,18 +41,27 @@ package struct SampledSoftmax {
     arena: Arena
   ) -> (loss: Double, gradient: UnsafeMutablePointer<Float>) {
     let count = negatives.count
+    // Entries that the scalar product takes; the others are the tower's.
+    let factors = tower?.layer.factors ?? dimension
+    let session = tower.map {
+      PairTower.Session(
+        $0.layer, states: hidden, length: length, table: table, rows: negatives.upperBound, candidates: 1 + count, pass: $0.pass)
+    }
     let scores = arena.floats(max(1, length * count))
     let others = table + negatives.lowerBound * dimension
     let (otherBias, otherBiasGradient) = (bias + negatives.lowerBound, biasGradient + negatives.lowerBound)
+    let (states, otherRows) = (MatrixView(hidden, stride: dimension), MatrixView(others, stride: dimension))
     DenseAlgebra.multiply(
-      hidden, others, transposeB: true, into: scores, rows: length, columns: count, inner: dimension)
-    let gradient = arena.floats(length * dimension)
+      states, otherRows, transposeB: true, into: MatrixView(scores, stride: max(1, count)), rows: length, columns: count,
+      inner: factors)
+    let gradient = arena.zeros(length * dimension)
     var loss = 0.0
     for position in 0..<length {
       let (own, row, weight) = (scores + position * count, Int(targets[position]), weights[position])
       let (state, target) = (hidden + position * dimension, table + row * dimension)
       for index in 0..<count { own[index] += otherBias[index] + correction }
-      let score = VectorMath.dot(state, target, count: dimension) + bias[row]
+      var score = VectorMath.dot(state, target, count: factors) + bias[row]
+      if let session { score += session.add(position: position, target: row, negatives: negatives, to: own) }
       let largest = max(score, VectorMath.maximum(own, count: count))
       let ownPart = Float(exp(Double(score - largest)))
       let total = VectorMath.exponentials(of: own, minus: largest, into: own, count: count) + ownPart
@@ -58,17 +71,21 @@ package struct SampledSoftmax {
       let pull = -weight * (total - ownPart) / total
       VectorMath.add(own, to: otherBiasGradient, count: count)
       biasGradient[row] += pull
-      VectorMath.add(state, times: pull, to: tableGradient + row * dimension, count: dimension)
+      VectorMath.add(state, times: pull, to: tableGradient + row * dimension, count: factors)
+      session?.backward(position: position, target: row, pull: pull, negatives: negatives, own: own)
       let back = gradient + position * dimension
-      for column in 0..<dimension { back[column] = pull * target[column] }
+      for column in 0..<factors { back[column] = pull * target[column] }
     }
     if count > 0 {
+      let weights = MatrixView(scores, stride: count)
       DenseAlgebra.multiply(
-        scores, others, into: gradient, rows: length, columns: dimension, inner: count, beta: 1)
+        weights, otherRows, into: MatrixView(gradient, stride: dimension), rows: length, columns: factors, inner: count, beta: 1)
       DenseAlgebra.multiply(
-        scores, transposeA: true, hidden, into: tableGradient + negatives.lowerBound * dimension, rows: count,
-        columns: dimension, inner: length, beta: 1)
+        weights, transposeA: true, states,
+        into: MatrixView(tableGradient + negatives.lowerBound * dimension, stride: dimension), rows: count, columns: factors,
+        inner: length, beta: 1)
     }
+    session?.finish(dStates: gradient, dTable: tableGradient)
     return (loss, gradient)
   }
 }

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# A small grid over `ncf` and over sources of item features, on validation (each user's last training item; no test file is
+# read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last.
+# Usage: [ROUNDS=30] scripts/choose.sh SHARED-FOLDER [DATA-SET]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data=${1:?usage: scripts/choose.sh SHARED-FOLDER [DATA-SET]}/data/${2:-ml-1m}
+tacit=${TACIT:-.build/release/tacit}
+out=runs/choose
+mkdir -p "$out"
+
+try() {
+  local run
+  run=$out/$(echo "$*" | tr -c 'a-z0-9=.,\n-' '_')
+  rm -rf "$run" "$run.partial"
+  "$tacit" simulate --data "$data" --validation --partners 5 --seed 1 --baselines off --noise none \
+    --secure-aggregation off --rounds "${ROUNDS:-30}" --format json --output "$run" "$@" 2>/dev/null >"$run.json"
+  "$tacit" evaluate "$run" --format json |
+    python3 -c '
+import json, sys
+row = {m["metric"]: m["value"] for m in json.load(sys.stdin)["rows"][0]["metrics"]}
+print("  ".join(f"{k} {v:.4f}" for k, v in row.items()), " ", *sys.argv[1:])' "$@"
+}
+
+grid() {
+  for tower in "8 16" "16 32" "32 64"; do
+    for rate in 0.005 0.01 0.02; do
+      try --algorithm ncf --set tower-inputs="${tower% *}" --set tower="${tower#* }" --set rate="$rate"
+    done
+  done
+  for features in attributes text attributes,text; do
+    for algorithm in ncf two-tower; do try --algorithm "$algorithm" --item-features "$features"; done
+  done
+}
+
+grid | tee "$out/tries.txt"
+echo "best last, by full NDCG@10:"
+sed -E 's/.*full NDCG@10 ([0-9.]+).*/\1 &/' "$out/tries.txt" | sort -n | cut -d' ' -f2-
