@@ -34,10 +34,12 @@ extension PartnerHost {
     case .budgetExhausted:
       let cap = (try? store.dataSet(task.dataSet))?.cap.map { "your cap of ε = \($0.epsilon)" } ?? "the plan's cap"
       let first = task.firstCap.flatMap { first in
-        first == task.cap ? nil : ", judged at the order of the first cap, ε = \(first.epsilon), as every cap of a charged ledger is"
+        first == task.cap
+          ? nil : ", judged at the order of the first cap, ε = \(first.epsilon), as every cap of a charged ledger is"
       }
       let linked = task.group.places().isEmpty ? "" : ", with what linked ledgers have spent"
-      return "refused by this home: it would overspend \(cap) or the plan's\(linked)\(first ?? ""); see tacit-client data list and data cap"
+      return
+        "refused by this home: it would overspend \(cap) or the plan's\(linked)\(first ?? ""); see tacit-client data list and data cap"
     case .ledgerUnavailable:
       return "refused by this home: \(task.group.trouble ?? "\(reason)")"
     case .paused: return "refused by this home: it is paused; go on with tacit-client resume"
