@@ -68,7 +68,8 @@ extension ItemFeatures {
     for item in 0..<catalogue.count {
       var counts: [UInt64: Int] = [:]
       for column in columns { for gram in grams(of: column[item]) { counts[stableHash(gram), default: 0] += 1 } }
-      for (hash, count) in counts {
+      // Sums of floating-point numbers depend on the sequence of their parts, and a dictionary's is another one each time.
+      for (hash, count) in counts.sorted(by: { $0.key < $1.key }) {
         let sign: Float = hash & 1 == 0 ? 1 : -1
         values[item * dimension + Int((hash >> 1) % UInt64(dimension))] += sign * Float(count).squareRoot()
       }
