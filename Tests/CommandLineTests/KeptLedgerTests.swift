@@ -100,4 +100,29 @@ import Testing
     let alone = try Program.tacit.run(Array(Self.settings.dropLast(2)) + ["--cap", "4,1e-6", "--output", "two"], in: scratch)
     #expect(alone.status == 64 && alone.complaints.last?.contains("--epsilon") == true, "\(alone.errors)")
   }
+
+  @Test func `A later run is judged at the order of the first cap, and so is a search`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    // Of several kinds (rounds, and what is said of quality), so that divergences are what is composed.
+    let mixed = ["--sampling-rate", "0.5", "--evaluation-share", "0.3"]
+    let first = try Program.tacit.run(Self.settings + mixed + ["--output", "one", "--cap", "9,1e-6"], in: scratch)
+    #expect(first.status == 0, "\(first.errors)")
+    // As if the first charges had been made under a cap so large that nothing fits a small one at its order.
+    let cap = scratch.url.appending(path: "kept/first-cap")
+    for (text, status) in [("3000.0,1e-06\n", Int32(3)), ("9.0,1e-06\n", 0)] {
+      try Data(text.utf8).write(to: cap)
+      let outcome = try Program.tacit.run(
+        Self.settings + mixed + ["--output", "two", "--cap", "9,1e-6"], in: scratch)
+      #expect(outcome.status == status, "\(text): \(outcome.errors)")
+      guard status != 0 else { continue }
+      #expect(outcome.complaints.last?.contains("judged at the order of the first run's cap") == true, "\(outcome.errors)")
+      let search = try Program.tacit.run(
+        ["tune"]
+          + Self.settings.dropFirst().filter { !["--baselines", "off"].contains($0) }.map { $0 == "popularity" ? "als" : $0 }
+          + mixed
+          + ["--rounds", "1", "--output", "tuned", "--vary", "dimension=4,8", "--cap", "20,1e-6"], in: scratch)
+      #expect(search.status == 64 && search.complaints.last?.contains("the run after them need") == true, "\(search.errors)")
+    }
+  }
 }

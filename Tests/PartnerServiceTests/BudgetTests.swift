@@ -3,6 +3,7 @@ import DataImport
 import DifferentialPrivacy
 import FederatedLearning
 import Foundation
+import GRDB
 import PartnerService
 import PeerIdentity
 import SecureAggregation
@@ -177,6 +178,48 @@ import Testing
     for epsilon in [33.0, 5, 40] { try set(epsilon) }
     let ledger = try #require(try store.ledgers().first?.ledger)
     #expect(ledger.firstCap?.epsilon == 31 && ledger.cap?.epsilon == 40)
+  }
+
+  @Test func `a home that was killed after its first charge notes the cap that stood, before another one is set`() async throws {
+    let world = try await World.joined(PlanSetting(noise: .central), cap: try PrivacyBudget(epsilon: 31, delta: 1e-6))
+    _ = try await world.run()
+    let store = try world.store(0)
+    try await Self.set(first: nil, in: world, 0)
+    #expect(try store.dataSet(.standard)?.ledger.firstCap == nil)
+    try DataImporting.set(cap: PrivacyBudget(epsilon: 33, delta: 1e-6), of: .standard, in: store)
+    #expect(try store.dataSet(.standard)?.ledger.firstCap?.epsilon == 31)
+  }
+
+  @Test func `a home judges a changed cap at the order of the first one, in its review and when it charges`() async throws {
+    // Of several kinds, so that divergences are what is composed; at the order for so large a first cap nothing fits the present one.
+    let setting = PlanSetting(
+      noise: .central,
+      configure: { draft in
+        draft.samplingRate = 0.5
+        draft.evaluationShare = 0.4
+      })
+    let world = try await World.joined(setting, cap: try PrivacyBudget(epsilon: 9, delta: 1e-6))
+    let plain = try Self.spending(world, .standard)
+    #expect(plain.spentAfterPlan < 9)
+    try await Self.set(first: 2000, in: world, 0)
+    #expect(try Self.spending(world, .standard).spentAfterPlan > 3 * plain.spentAfterPlan)
+    await world.coordinator.start()
+    let (host, other) = (try world.host(0, once: false), try world.host(1, once: false))
+    let running = [host, other].map { host in Task { try await host.run() } }
+    #expect(await World.eventually { await host.counts["refused: \(PartnerRefusal.budgetExhausted)", default: 0] > 0 })
+    #expect(await other.counts["refused: \(PartnerRefusal.budgetExhausted)", default: 0] == 0)
+    for host in [host, other] { await host.stop() }
+    for task in running { _ = try? await task.value }
+  }
+
+  /// What the home's database says of the first cap of its ledger.
+  private static func set(first epsilon: Double?, in world: World, _ index: Int) async throws {
+    let queue = try DatabaseQueue(path: world.homes[index].database)
+    defer { try? queue.close() }
+    try await queue.write {
+      try $0.execute(
+        sql: "UPDATE ledger SET firstEpsilon = ?, firstDelta = ?", arguments: [epsilon, epsilon.map { _ in 1e-6 }])
+    }
   }
 
   @Test func `a review says which ledger counts a data set, and that another home is another budget`() async throws {

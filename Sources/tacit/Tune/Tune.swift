@@ -19,6 +19,8 @@ struct Tune {
   let grid: TuneGrid
   let metric: TuneMetric
   let format: OutputFormat
+  /// Words of the command line that `tacit simulate` takes too.
+  let asked: [String]
 
   /// One run of the search, and what it is compared by.
   struct Try: Codable {
@@ -62,7 +64,9 @@ struct Tune {
       point.output = "\(output)/try-\(index + 1)"
       if format == .text { Console.error("try \(index + 1) of \(points.count): \(Self.words(grid.points[index]))") }
       do {
-        let report = try SimulationRun(settings: point, format: format, arguments: arguments(of: point)).execute(isSilent: true)
+        let more = ["--validation", "--baselines", "off", "--output", point.output ?? ""]
+        let report = try SimulationRun(settings: point, format: format, arguments: arguments(grid.points[index]) + more)
+          .execute(isSilent: true)
         tries.append(reading(report, grid.points[index], run: point.output ?? ""))
       } catch let failure as CommandFailure where failure.kind == .stopped && !tries.isEmpty {
         // Attempts that fail are charged too, so that less may fit than was counted on: what is known chooses.
@@ -195,44 +199,13 @@ struct Tune {
 
   /// The run with the best settings: what was asked for, but for the validation items.
   private func command(_ best: [String: Double]) -> String {
-    var settings = settings(of: best)
-    (settings.validation, settings.baselines, settings.output) = (false, true, nil)
-    return (["tacit"] + arguments(of: settings)).map(ShellWords.quoted).joined(separator: " ")
+    (["tacit"] + arguments(best)).map(ShellWords.quoted).joined(separator: " ")
   }
 
-  /// Of `tacit simulate`, for these settings.
-  private func arguments(of settings: SimulationSettings) -> [String] {
-    let usual = SimulationSettings()
-    let options: [(name: String, value: String?, usual: String?)] = [
-      ("data", settings.data, nil), ("partners", settings.partners, nil), ("algorithm", settings.algorithm, nil),
-      ("epsilon", "\(settings.epsilon)", nil), ("delta", "\(settings.delta)", nil), ("noise", settings.noise, nil),
-      ("rounds", settings.rounds.map(String.init), nil), ("seed", "\(settings.seed)", "\(usual.seed)"),
-      ("sampling-rate", "\(settings.samplingRate)", "\(usual.samplingRate)"),
-      ("evaluation-share", "\(settings.evaluationShare)", "\(usual.evaluationShare)"),
-      ("max-partners-per-user", "\(settings.maxPartnersPerUser)", "\(usual.maxPartnersPerUser)"),
-      ("dropout", "\(settings.dropout)", "\(usual.dropout)"), ("stragglers", "\(settings.stragglers)", "\(usual.stragglers)"),
-      ("attempts", "\(settings.attempts)", "\(usual.attempts)"),
-      ("reserve-attempts", "\(settings.reserveAttempts)", "\(usual.reserveAttempts)"),
-      ("colluders", "\(settings.colluders)", "\(usual.colluders)"), ("graph", settings.graph, usual.graph),
-      ("suite", settings.suite, usual.suite), ("top-n", "\(settings.topN)", "\(usual.topN)"),
-      ("secure-aggregation", settings.secureAggregation ? "on" : "off", "on"),
-      ("baselines", settings.baselines ? "on" : "off", "on"), ("threshold", settings.threshold.map(String.init), nil),
-      ("minimum-partners", settings.minimumPartners.map(String.init), nil),
-      ("nominal-users", settings.nominalUsers.map(String.init), nil), ("half-life", settings.halfLife.map { "\($0)" }, nil),
-      ("ledgers", settings.ledgers, nil), ("cap", settings.cap.map { "\($0.epsilon),\($0.delta)" }, nil),
-      ("item-features", settings.itemFeatures, nil), ("hold-out-users", "\(settings.holdOutUsers)", "\(usual.holdOutUsers)"),
-      ("hold-out-items", "\(settings.holdOutItems)", "\(usual.holdOutItems)"), ("search", settings.search, nil),
-      ("lying-coordinator", settings.lyingCoordinator, usual.lyingCoordinator), ("output", settings.output, nil),
-    ]
-    var words = ["simulate"]
-    for option in options {
-      guard let value = option.value, value != option.usual else { continue }
-      words += ["--\(option.name)", value]
-    }
-    for (name, value) in settings.parameters.sorted(by: { $0.key < $1.key }) { words += ["--set", "\(name)=\(value)"] }
-    if settings.validation { words.append("--validation") }
-    if settings.insecureTestRandomness { words.append("--insecure-test-randomness") }
-    return words
+  /// Of `tacit simulate`: what was asked for, with the parameters of one try.
+  private func arguments(_ point: [String: Double]) -> [String] {
+    ["simulate"] + asked + point.sorted { $0.key < $1.key }.flatMap { ["--set", "\($0.key)=\($0.value)"] }
+      + (settings.search.map { ["--search", $0] } ?? [])
   }
 
   private static func words(_ parameters: [String: Double]) -> String {

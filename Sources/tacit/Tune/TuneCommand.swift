@@ -29,8 +29,25 @@ struct TuneCommand: ParsableCommand {
       settings.baselines = false
       let grid = try TuneGrid(vary, tries: tries, seed: settings.seed, algorithm: settings.algorithm)
       settings.search = settings.search ?? String((["tune", settings.algorithm] + vary).joined(separator: "/").prefix(60))
-      try Tune(settings: settings, grid: grid, metric: metric, format: simulation.format).execute()
+      try Tune(
+        settings: settings, grid: grid, metric: metric, format: simulation.format, asked: Self.asked(CommandLine.arguments)
+      ).execute()
     }
+  }
+
+  /// What of `tacit tune …` is for each run: all but what tune itself takes or sets.
+  static func asked(_ arguments: [String]) -> [String] {
+    let own = ["--vary", "--tries", "--metric", "--format", "--output", "--search", "--baselines"]
+    var asked: [String] = []
+    var words = arguments.dropFirst(2)[...]
+    while let word = words.popFirst() {
+      if own.contains(word) {
+        words = words.dropFirst()
+      } else if word != "--validation", !own.contains(where: { word.hasPrefix("\($0)=") }) {
+        asked.append(word)
+      }
+    }
+    return asked
   }
 }
 
