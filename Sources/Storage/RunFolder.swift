@@ -71,6 +71,12 @@ public struct RunFolder: Sendable, Equatable {
     try Directory.synchronize(Directory.parent(of: path))
   }
 
+  /// Takes the working folder away, of a run that was refused before it charged anything.
+  public func discard() {
+    precondition(!isFinished, "a whole run is kept")
+    try? FileManager.default.removeItem(atPath: currentPath)
+  }
+
   /// Writes in the working folder why the run ended early, for whoever finds it.
   public func interrupt(reason: String) throws {
     precondition(!isFinished, "a whole run cannot be interrupted")

@@ -70,7 +70,7 @@ import Testing
       let outcome = try Self.run("--output", "cut", "--cap", "9,1e-6", in: scratch)
       #expect(outcome.status == 66 || outcome.status == 65, "\(file.lastPathComponent): \(outcome.status) \(outcome.errors)")
       #expect(outcome.complaints.last?.contains("put") == true)
-      try? files.removeItem(at: scratch.url.appending(path: "cut.partial"))
+      #expect(!files.fileExists(atPath: scratch.url.appending(path: "cut.partial").path), "what was refused leaves its name free")
       try whole.write(to: file)
     }
     let strange = try Program.tacit.run(
@@ -89,7 +89,6 @@ import Testing
     for more in [["--partners", "by:partner"], ["--partners", "2"], ["--partners", "4"]] {
       let outcome = try Program.tacit.run(Self.settings + more + ["--output", "two", "--cap", "1.3,1e-6"], in: scratch)
       #expect(outcome.status == 65 || outcome.status == 3, "\(more): \(outcome.errors)")
-      try? FileManager.default.removeItem(at: scratch.url.appending(path: "two.partial"))
     }
     for (more, sentence) in [
       (["--noise", "none"], "leaves nothing to prove"), (["--insecure-test-randomness"], "is not private"),

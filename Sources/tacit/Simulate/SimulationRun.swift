@@ -38,9 +38,10 @@ struct SimulationRun {
       try? folder.interrupt(reason: "stopped by a signal; the ledgers are valid")
       Failures.complain(Self.partingSentence(folder))
     }
+    var isBegun = false
     do {
       try writePlan(experiment, folder)
-      let outcome = try train(experiment, folder, progress, interruption)
+      let outcome = try train(experiment, folder, progress, interruption, isBegun: &isBegun)
       switch outcome.result.end {
       case .completed: break
       case .stopped:
@@ -95,7 +96,8 @@ struct SimulationRun {
       }
       return report
     } catch {
-      if !folder.isFinished { try? folder.interrupt(reason: "\(error)") }
+      // Whoever was refused before anything was charged tries again under the same name.
+      if !isBegun { folder.discard() } else if !folder.isFinished { try? folder.interrupt(reason: "\(error)") }
       throw error
     }
   }
@@ -129,7 +131,7 @@ struct SimulationRun {
   }
 
   private func train(
-    _ experiment: Experiment, _ folder: RunFolder, _ progress: Progress, _ interruption: Interruption
+    _ experiment: Experiment, _ folder: RunFolder, _ progress: Progress, _ interruption: Interruption, isBegun: inout Bool
   ) throws -> Outcome {
     let plan = experiment.plan
     func ledger(
@@ -179,6 +181,7 @@ struct SimulationRun {
       seed: settings.seed, randomness: experiment.randomness,
       workers: ProcessInfo.processInfo.activeProcessorCount,
       observer: { recorder.observe($0) }, shouldStop: { interruption.isRequested })
+    isBegun = true
     let result = federation.run()
     try kept?.close(partners.map(\.name), into: folder)
     progress.finish()
