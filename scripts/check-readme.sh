@@ -2,7 +2,7 @@
 # Runs every `.build/release/tacit` line of README.md. A line whose comment says "exit code N" must end with N, all others with 0.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-rm -rf runs/first* runs/lied-to* runs/from-yaml* runs/tried* runs/audited* runs/auto* runs/cold* runs/plan.yaml
+rm -rf runs/first* runs/lied-to* runs/from-yaml* runs/tried* runs/audited* runs/auto* runs/cold* runs/tuned* runs/ledgers* runs/plan.yaml
 count=0
 while IFS= read -r line; do
   expected=0

@@ -118,6 +118,9 @@ public struct PlanPrivacyReport {
 
   private var observers: [Observer] {
     let isSecure = plan.aggregation.isSecure
+    let evaluated =
+      plan.privacy.noise != .none && plan.releases.contains { $0.purpose == .evaluation }
+      ? ", the noised sums of users and hits of evaluation releases" : ""
     return [
       Observer(
         who: "The coordinator",
@@ -128,7 +131,7 @@ public struct PlanPrivacyReport {
           ? "secure aggregation with threshold \(plan.aggregation.threshold) of \(plan.aggregation.holders(of: plan.roster.count))"
           : nil),
       Observer(
-        who: "Each partner", sees: "the plan, the released models, and its own data",
+        who: "Each partner", sees: "the plan, the released models\(evaluated), and its own data",
         protectedBy: plan.privacy.noise == .none ? nil : "noise on every release"),
       Observer(
         who: "Readers of the model and of this report", sees: "the released models and these figures",

@@ -58,6 +58,7 @@ public struct RunPrivacy {
       planned: plan.releases.count, completed: released.count, abortedButCharged: state.charges.count - released.count,
       noiseContributors: NoiseContributors(counts: released), endedBecause: end)
     report.spending = SpendReading.rows(plan, partners: partners, charges: state.charges)
+    report.total = plan.privacy.noise == .none ? nil : SpendReading.total(of: partners.map(\.state), delta: plan.privacy.delta)
     report.tuning = TuningDisclosure(
       notCovered: [
         "Hyperparameters were given by the plan; any search for them on private data is not in these figures unless the ledger names it.",

@@ -35,6 +35,23 @@ public enum SpendReading {
     return holders + families
   }
 
+  /// What the users of a ledger that outlives its runs have spent under all plans, and the cap over them.
+  ///
+  /// - Parameters:
+  ///   - ledgers: of which the one that has spent most counts.
+  ///   - delta: where the ledger names no cap.
+  /// - Returns: `nil` where no ledger outlives its run.
+  public static func total(of ledgers: [LedgerState], delta: Double) -> SpentTotal? {
+    ledgers.filter { DataSetUse.isKept($0.header.dataset) }.map { state in
+      let delta = state.cap?.delta ?? delta
+      let epsilon = state.proven.epsilon(delta: delta)
+      return SpentTotal(
+        epsilon: epsilon.isFinite ? epsilon : nil, delta: delta, epsilonCap: state.cap?.epsilon,
+        planCount: Set(state.charges.map(\.charge.plan)).count)
+    }
+    .max { ($0.epsilon ?? .infinity) < ($1.epsilon ?? .infinity) }
+  }
+
   /// Plans, searches and total of a ledger.
   ///
   /// - Parameter isOfThisRun: whether the ledger began with the run, as a simulation's does.

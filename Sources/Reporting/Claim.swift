@@ -227,6 +227,7 @@ package struct Wording: Sendable {
     case .noSecureAggregation: "No secure aggregation"
     case .samplerTiming: "Timing of samplers"
     case .largeDelta: "Large δ"
+    case .auditContradicted: "An audit contradicts the plan"
     case .other: "Note"
     }
   }

@@ -177,7 +177,8 @@ enum Drawing {
     .plot text{fill:var(--ink);font-size:12px}.plot .tick,.plot .name{fill:var(--soft)}\
     .plot .small{font-size:10.5px;fill:var(--soft)}.plot .middle{text-anchor:middle}.plot .right{text-anchor:end}\
     .plot .strong{font-weight:600}.plot .grid{stroke:var(--rule);stroke-width:1}\
-    .plot .axis,.plot .whisker{stroke:var(--soft);stroke-width:1}\
+    .plot .axis{stroke:var(--soft);stroke-width:1}\
+    .plot .whisker{stroke:var(--ink);stroke-width:1.5}.plot .halo{stroke:var(--paper);stroke-width:4}\
     .plot .cap{stroke:var(--c2);stroke-width:2;stroke-dasharray:8 4}\
     .plot path.s{fill:none;stroke-width:2;stroke-linejoin:round}\
     .plot .s1{stroke:var(--c1)}.plot .s2{stroke:var(--c2);stroke-dasharray:7 4}.plot .s3{stroke:var(--c3);stroke-dasharray:2 3}\

@@ -139,7 +139,7 @@ struct OnePage {
       "\(ledger.size) entries", ledger.head.map { "head \($0.prefix(16))…" },
       privacy.cap.map { "cap ε = \(ReportNumber.constant($0.epsilon))" },
       ledger.epsilonRemaining.map { "\(ReportNumber.lowerBound($0)) left" },
-      most.map { "the most that any of \(partners.count) partners' users spent: \(ReportNumber.upperBound($0))" },
+      most.map { "the most that any of \(partners.count) partners' users spent under this plan: \(ReportNumber.upperBound($0))" },
     ]
     return parts.compactMap { $0 }.joined(separator: "; ")
   }
@@ -153,8 +153,9 @@ struct OnePage {
 
   private var audit: String {
     guard let audit = privacy.audit else { return "none was run" }
+    let verdict = audit.hazard.map { "CONTRADICTS THE PLAN. \($0.text)" } ?? "it can refute a bound, never prove one"
     return
-      "\(audit.method): an attack on this run shows ε of at least \(ReportNumber.lowerBound(audit.epsilonLower)); it can refute a bound, never prove one"
+      "\(audit.method): an attack on this run shows ε of at least \(ReportNumber.lowerBound(audit.epsilonLower)); \(verdict)"
   }
 
   private var hazards: String {

@@ -236,6 +236,19 @@ public struct EmpiricalAudit: Codable, Sendable, Equatable {
     self.epsilonProven = epsilonProven
     self.attacks = attacks
   }
+
+  /// Whether an attack saw what cannot be if the mechanism is the plan's.
+  public var isContradicted: Bool { (attacks ?? []).contains { $0.verdict == .contradicted } }
+
+  /// What must be known before any figure is believed; `nil` where nothing contradicts the plan.
+  public var hazard: Hazard? {
+    guard isContradicted else { return nil }
+    return Hazard(
+      kind: .auditContradicted,
+      text:
+        "The audit contradicts the plan: less noise, or more of a user, is in what it saw released than the plan says.\(note.map { " " + $0 } ?? "")"
+    )
+  }
 }
 
 /// One attack of an audit, and whether what it saw contradicts the plan.

@@ -94,11 +94,13 @@ public struct Hazard: Codable, Sendable, Equatable {
     case samplerTiming
     /// δ is 1/N or more: the guarantee allows to publish some user whole.
     case largeDelta
+    /// What an audit saw cannot be if the mechanism is the plan's.
+    case auditContradicted
     case other
   }
 
   /// True when the circumstance voids protection instead of explaining a figure.
-  package var isGrave: Bool { [.testRandomness, .noNoise, .noSecureAggregation, .largeDelta].contains(kind) }
+  package var isGrave: Bool { [.testRandomness, .noNoise, .noSecureAggregation, .largeDelta, .auditContradicted].contains(kind) }
 
   public var kind: Kind
   /// One or two sentences for the reader.

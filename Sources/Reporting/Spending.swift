@@ -85,7 +85,7 @@ extension PrivacyDocument {
         caption: kind == .partner ? "Spent, by partner" : "Spent, by model family",
         columns: columns, rows: shown.map { cells($0, hasRemaining: hasRemaining) },
         note: kind == .partner
-          ? "What one partner's users spent. One user's loss is that of the partner that holds the user, not a sum over partners."
+          ? "What one partner's users spent under this plan. One user's loss is that of the partner that holds the user, not a sum over partners."
           : "Each row by itself; ε of the rows do not add up, what they cost together is ε of the task.")
     }
   }

@@ -58,6 +58,7 @@ enum Stylesheet {
     code{font-family:ui-monospace,"DejaVu Sans Mono",monospace}
     .seal{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:11px;line-height:1.4;overflow-wrap:anywhere;max-width:none}
     footer{color:var(--soft);font-size:13.5px;padding-top:24px;padding-bottom:40px}
+    @media screen and (max-width:800px){figure.wide{overflow-x:auto}figure.wide svg{min-width:720px}}
     @media (max-width:640px){h1{font-size:23px}.card{padding:18px}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:8px}}
     @page{size:A4;margin:16mm 14mm}
     @media print{body{background:#fff;font-size:9.6pt;line-height:1.42}header,main,footer{max-width:none;padding:0}

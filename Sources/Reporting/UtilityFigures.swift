@@ -129,9 +129,12 @@ enum PartnerFigure {
         var end = x.position(value.value)
         if let low = value.low, let high = value.high, low.isFinite, high.isFinite {
           let middle = barY + bar / 2 - 1
-          content += Drawing.line(x.position(low), middle, x.position(high), middle, "whisker")
-          content += Drawing.line(x.position(high), middle - 3, x.position(high), middle + 3, "whisker")
-          content += Drawing.line(x.position(low), middle - 3, x.position(low), middle + 3, "whisker")
+          // Over the bar as well as beside it: outlined in the colour of the paper.
+          for style in ["halo", "whisker"] {
+            content += Drawing.line(x.position(low), middle, x.position(high), middle, style)
+            content += Drawing.line(x.position(high), middle - 3, x.position(high), middle + 3, style)
+            content += Drawing.line(x.position(low), middle - 3, x.position(low), middle + 3, style)
+          }
           end = max(end, x.position(high))
         }
         content += Drawing.text(

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Glibc
 
 /// The folder of one run: made under a working name, and renamed when the run is whole.

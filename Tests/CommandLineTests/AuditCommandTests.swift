@@ -37,12 +37,19 @@ import Testing
     ] as [(String, String, [String])])
   func found(fault: String, method: String, options: [String]) throws {
     guard Program.tacit.isBuilt else { return }
-    let outcome = try Program.tacit.run(Self.small + ["--fault", fault, "--format", "json"] + options, in: Scratch())
+    let scratch = try Scratch()
+    let outcome = try Program.tacit.run(Self.small + ["--fault", fault, "--format", "json"] + options, in: scratch)
     #expect(outcome.status == 4 && outcome.errors.contains("the audit contradicts the plan"), "\(outcome.errors)")
     let json = try #require(outcome.json as? [String: Any])
     #expect(json["verdict"] as? String == "contradicted" && json["injectedFault"] as? String == fault)
     let attacks = try #require(json["attacks"] as? [[String: Any]])
     #expect(attacks.contains { $0["method"] as? String == method && $0["verdict"] as? String == "contradicted" })
+    // Whoever reads one page reads it too, and that it was put in; whoever verifies the run is told.
+    let page = try Program.tacit.run("report", "run", "--one-page", in: scratch).output.split(whereSeparator: \.isWhitespace)
+      .joined(separator: " ")
+    #expect(page.contains("CONTRADICTS THE PLAN") && page.contains("put in on purpose: \(fault)"), "\(page)")
+    let verdict = try Program.tacit.run("verify", "run", in: scratch)
+    #expect(verdict.status == 0 && verdict.output.contains("The audit contradicts the plan"), "\(verdict.output)")
   }
 
   @Test(

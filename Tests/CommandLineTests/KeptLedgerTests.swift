@@ -19,19 +19,27 @@ import Testing
     #expect(first.status == 0, "\(first.errors)")
     let ledger = scratch.url.appending(path: "kept/partner-partner-1.ledger")
     let spent = try Data(contentsOf: ledger)
-    // The plan's own cap is all that there is.
+    // The first run's own cap is all that there is.
     let second = try Self.run("--output", "two", in: scratch)
     #expect(second.status == 3 && second.complaints.last?.contains("--cap sets one over all runs") == true, "\(second.errors)")
     #expect(try Data(contentsOf: ledger) == spent, "a refused run charges nothing")
     let third = try Self.run("--output", "three", "--cap", "4,1e-6", "--search", "size", in: scratch)
     #expect(third.status == 0, "\(third.errors)")
     #expect(try Data(contentsOf: ledger).starts(with: spent) && Data(contentsOf: ledger).count > spent.count)
+    // What the last one was told is kept.
+    let fourth = try Self.run("--output", "four", "--epsilon", "3.9", in: scratch)
+    #expect(fourth.status == 3 && fourth.complaints.last?.contains("of a cap of ε = 4 ") == true, "\(fourth.errors)")
     for (name, plans, searches, isAlone) in [("one", 1, 0, false), ("three", 2, 1, false)] {
       let report = try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url.appending(path: "\(name)/report.json")))
       let privacy = (report as? [String: Any])?["privacy"] as? [String: Any]
       let use = (privacy?["tuning"] as? [String: Any])?["use"] as? [String: Any]
       #expect(use?["plans"] as? Int == plans && use?["searches"] as? Int == searches)
       #expect((use?["isOfThisRun"] as? Bool ?? false) == isAlone)
+      // The page begins with what all runs have spent, and with what is left of the cap over them.
+      let total = privacy?["total"] as? [String: Any]
+      #expect(total?["planCount"] as? Int == plans && total?["epsilonCap"] as? Double == (plans == 1 ? 1 : 4))
+      let text = try String(contentsOf: scratch.url.appending(path: "\(name)/report.txt"), encoding: .utf8)
+      #expect(text.contains("spent under this plan:") && text.contains("over all plans (\(plans == 1 ? "one plan" : "2 plans"))"))
       let verdict = try Program.tacit.run("verify", name, in: scratch)
       #expect(verdict.status == 0, "\(verdict.output)")
     }
@@ -61,10 +69,13 @@ import Testing
     #expect(try Data(contentsOf: ledger) == spent)
     try signing.write(to: key)
     try files.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key.path)
-    let (head, first) = (
-      scratch.url.appending(path: "kept/partner-partner-1.ledger"), scratch.url.appending(path: "kept/first-cap")
+    let (head, users) = (
+      scratch.url.appending(path: "kept/partner-partner-1.ledger"), scratch.url.appending(path: "kept/users")
     )
-    for (file, cut) in [(head, Data(try Data(contentsOf: head).split(separator: 10)[0] + [10])), (first, nil), (ledger, nil)] {
+    for (file, cut) in [
+      (head, Data(try Data(contentsOf: head).split(separator: 10)[0] + [10])), (users, nil), (users, Data("{".utf8)),
+      (ledger, nil),
+    ] {
       let whole = try Data(contentsOf: file)
       if let cut { try cut.write(to: file) } else { try files.removeItem(at: file) }
       let outcome = try Self.run("--output", "cut", "--cap", "9,1e-6", in: scratch)
@@ -85,11 +96,16 @@ import Testing
     let small = try Self.run("--output", "zero", "--cap", "0.01,1e-6", in: scratch)
     #expect(small.status == 3 && small.complaints.last?.contains("larger --cap") == true, "\(small.errors)")
     #expect(try Self.run("--output", "one", "--cap", "1.3,1e-6", in: scratch).status == 0)
-    #expect(try String(contentsOf: scratch.url.appending(path: "kept/first-cap"), encoding: .utf8) == "1.3,1e-06\n")
     for more in [["--partners", "by:partner"], ["--partners", "2"], ["--partners", "4"]] {
-      let outcome = try Program.tacit.run(Self.settings + more + ["--output", "two", "--cap", "1.3,1e-6"], in: scratch)
-      #expect(outcome.status == 65 || outcome.status == 3, "\(more): \(outcome.errors)")
+      let outcome = try Program.tacit.run(Self.settings + more + ["--output", "two", "--cap", "9,1e-6"], in: scratch)
+      #expect(
+        outcome.status == 65 && outcome.complaints.last?.contains("are of other partners") == true, "\(more): \(outcome.errors)")
     }
+    let inside = try Self.run("--output", "kept/run", "--cap", "9,1e-6", in: scratch)
+    #expect(inside.status == 64 && inside.complaints.last?.contains("is in the folder of --ledgers") == true, "\(inside.errors)")
+    let audit = try Program.tacit.run(
+      ["audit"] + Self.settings.dropFirst() + ["--canaries", "20", "--output", "two"], in: scratch)
+    #expect(audit.status == 64 && audit.complaints.last?.contains("leave --ledgers out") == true, "\(audit.errors)")
     for (more, sentence) in [
       (["--noise", "none"], "leaves nothing to prove"), (["--insecure-test-randomness"], "is not private"),
     ] {
@@ -105,23 +121,26 @@ import Testing
     let scratch = try Scratch()
     // Of several kinds (rounds, and what is said of quality), so that divergences are what is composed.
     let mixed = ["--sampling-rate", "0.5", "--evaluation-share", "0.3"]
-    let first = try Program.tacit.run(Self.settings + mixed + ["--output", "one", "--cap", "9,1e-6"], in: scratch)
-    #expect(first.status == 0, "\(first.errors)")
-    // As if the first charges had been made under a cap so large that nothing fits a small one at its order.
-    let cap = scratch.url.appending(path: "kept/first-cap")
-    for (text, status) in [("3000.0,1e-06\n", Int32(3)), ("9.0,1e-06\n", 0)] {
-      try Data(text.utf8).write(to: cap)
+    // What fits a cap of 9 at its own order does not at that of a cap so large as the first one.
+    for (first, status) in [("3000,1e-6", Int32(3)), ("9,1e-6", 0)] {
+      let run = mixed + ["--ledgers", first, "--output"]
+      let before = try Program.tacit.run(Array(Self.settings.dropLast(2)) + run + ["\(first)-one", "--cap", first], in: scratch)
+      #expect(before.status == 0, "\(before.errors)")
       let outcome = try Program.tacit.run(
-        Self.settings + mixed + ["--output", "two", "--cap", "9,1e-6"], in: scratch)
-      #expect(outcome.status == status, "\(text): \(outcome.errors)")
+        Array(Self.settings.dropLast(2)) + run + ["\(first)-two", "--cap", "9,1e-6"], in: scratch)
+      #expect(outcome.status == status, "\(first): \(outcome.errors)")
       guard status != 0 else { continue }
       #expect(outcome.complaints.last?.contains("judged at the order of the first run's cap") == true, "\(outcome.errors)")
+      #expect(!FileManager.default.fileExists(atPath: scratch.url.appending(path: "\(first)-two.partial").path))
       let search = try Program.tacit.run(
         ["tune"]
-          + Self.settings.dropFirst().filter { !["--baselines", "off"].contains($0) }.map { $0 == "popularity" ? "als" : $0 }
-          + mixed
-          + ["--rounds", "1", "--output", "tuned", "--vary", "dimension=4,8", "--cap", "20,1e-6"], in: scratch)
-      #expect(search.status == 64 && search.complaints.last?.contains("the run after them need") == true, "\(search.errors)")
+          + Self.settings.dropFirst().dropLast(2).filter { !["--baselines", "off"].contains($0) }
+          .map { $0 == "popularity" ? "als" : $0 } + run + [
+            "tuned", "--rounds", "1", "--vary", "dimension=4,8", "--cap", "20,1e-6",
+          ],
+        in: scratch)
+      #expect(
+        search.status == 64 && search.complaints.last?.contains("the run after them need") == true, "\(search.errors)")
     }
   }
 }

@@ -173,6 +173,9 @@ extension PlanReview {
   public var observers: [(who: String, sees: String)] {
     let minimum = plan.aggregation.minimumSurvivors
     let noise = plan.privacy.noise
+    let evaluated =
+      noise != .none && plan.releases.contains { $0.purpose == .evaluation }
+      ? ", the noised sums of users and hits over all partners that evaluations release" : ""
     return [
       (
         "the coordinator",
@@ -181,7 +184,10 @@ extension PlanReview {
             ? ", with every partner's noise already in them" : noise == .central ? ", before it adds the noise" : "")
           + "; never your own sum. Besides: your network address, when you are connected, rest, go on or leave, how much you send and how fast, your consent, and the size of your ledger"
       ),
-      ("the other partners", "the plan, the roster, the size of your ledger, and the released models; nothing of your data"),
+      (
+        "the other partners",
+        "the plan, the roster, the size of your ledger, and the released models\(evaluated); nothing of your data by itself"
+      ),
       (
         "readers of the models",
         noise == .none ? "exact sums over all partners, folded into the models" : "sums with noise, folded into the models"

@@ -1,4 +1,5 @@
 public import CryptoPrimitives
+public import DifferentialPrivacy
 public import SecureAggregation
 
 /// What a ledger says, folded from its records: nothing is stored that the records do not hold.
@@ -18,6 +19,10 @@ public struct LedgerState: Sendable {
   public private(set) var proven = LedgerSpending()
   /// Remarks, oldest first.
   public private(set) var notes: [LedgerNote] = []
+  /// The cap over all plans that the newest remark about one tells of.
+  public private(set) var cap: PrivacyBudget?
+  /// That under which the first charge was made; `nil` before it, when no result is known and a cap may be any.
+  public private(set) var firstCap: PrivacyBudget?
 
   private var signedHeads: [SignedLedgerHead]
   /// As they were chained; a coordinator's only, whose partners ask for them.
@@ -122,12 +127,14 @@ public struct LedgerState: Sendable {
     case .refund(let refund): return fold(refund, number: record.number, rules: rules)
     case .note(let note):
       notes.append(note)
+      cap = Self.cap(in: note) ?? cap
       return []
     }
   }
 
   private mutating func fold(_ charge: LedgerCharge, number: Int) -> [LedgerFinding] {
     var findings: [LedgerFinding] = []
+    if charges.isEmpty { firstCap = cap }
     let key = ChargeKey(attempt: charge.attempt, release: charge.release)
     if positions[key] != nil {
       findings.append(

@@ -53,6 +53,12 @@ struct AuditCommand: ParsableCommand {
   func run() throws {
     try Failures.report {
       var settings = try simulation.settings()
+      guard settings.ledgers == nil else {
+        throw CommandFailure(
+          .usage,
+          "an audit plays the plan again on the same users, with faults if asked, and ledgers do not count that; leave --ledgers out"
+        )
+      }
       // Small enough to be over soon, large enough for a thousand canaries.
       if simulation.data == nil, simulation.config == nil { settings.data = "synthetic:2000x200x10" }
       if simulation.baselines == nil, simulation.config == nil { settings.baselines = false }

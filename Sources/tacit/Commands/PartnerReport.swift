@@ -51,6 +51,7 @@ struct PartnerReport {
       planned: plan.releases.count, completed: released, abortedButCharged: charges.count - released,
       endedBecause: "see the report of the run")
     privacy.spending = SpendReading.rows(plan, partners: [(partner, state)], charges: charges)
+    privacy.total = plan.privacy.noise == .none ? nil : SpendReading.total(of: [state], delta: plan.privacy.delta)
     privacy.tuning = TuningDisclosure(
       notCovered: ["Any search on private data that this ledger does not name."],
       use: plan.privacy.noise == .none

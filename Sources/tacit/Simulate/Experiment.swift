@@ -12,6 +12,8 @@ struct Experiment {
   let settings: SimulationSettings
   let dataset: Dataset
   let partition: Partition
+  /// The partners with the identifiers of their users.
+  let users: [(name: String, users: [String])]
   /// Index of the partner of every user.
   let partnerOfUser: [Int]
   let algorithm: any FederatedAlgorithm
@@ -27,10 +29,6 @@ struct Experiment {
   let notes: [String]
 
   var plan: TrainingPlan { planFile.plan }
-  /// The partners with the identifiers of their users.
-  var users: [(name: String, users: [String])] {
-    zip(partition.names, partition.userIndices).map { (name: $0, users: $1.map { dataset.userIDs[$0] }) }
-  }
 
   /// Loads the data and makes the plan.
   ///
@@ -62,7 +60,7 @@ struct Experiment {
     do {
       let made = try plan(dataset, partition, settings, features, coordinatorKey, partnerKeys, &random)
       return Experiment(
-        settings: settings, dataset: dataset, partition: partition, partnerOfUser: partnerOfUser,
+        settings: settings, dataset: dataset, partition: partition, users: partners, partnerOfUser: partnerOfUser,
         algorithm: made.algorithm, features: features, planFile: made.plan,
         planSignature: coordinatorKey.sign(PlanSignature.message(made.plan.bytes)), coordinatorKey: coordinatorKey,
         partnerKeys: partnerKeys, kept: kept, randomness: randomness(settings).mode, notes: notes)

@@ -1,6 +1,5 @@
 internal import CommandSupport
 internal import CryptoPrimitives
-internal import DataImport
 internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
@@ -9,10 +8,10 @@ internal import Storage
 /// Ledgers of simulated partners that outlive their runs (`--ledgers FOLDER`): what several runs on the same people spend is counted
 /// together, and a cap over all of them stops the run that would pass it.
 ///
-/// For each partner its ledger and its signing key, a hash of whom the ledger counts (`NAME.users`) and the longest head that was seen of
-/// it (`NAME.head`); `plans/HASH.json` for every plan that was charged; `first-cap`, the cap under which the first charge was made
-/// (`SpendingCap`). Charges are written here before anything leaves a partner, so that a run that is killed has spent what it spent. A run's
-/// own folder has links to the ledgers while it runs, and copies in the end.
+/// For each partner its ledger, its signing key and the longest head that was seen of the ledger (`NAME.head`); `users`, a hash of whom each
+/// of them counts; `plans/HASH.json` for every plan that was charged. The cap over all runs stands in the ledgers themselves (`CapNote`).
+/// Charges are written here before anything leaves a partner, so that a run that is killed has spent what it spent. A run's own folder has
+/// links to the ledgers while it runs, and copies in the end.
 struct KeptLedgers {
   let path: String
 
@@ -28,11 +27,14 @@ struct KeptLedgers {
       throw CommandFailure(.usage, "--ledgers \(path) is no folder; give one, which is made when it is missing")
     }
     if let others = try? files.contentsOfDirectory(atPath: path),
-      let other = others.sorted().first(where: { name in !Self.endings.contains { name.hasSuffix($0) } && name != "plans" })
+      let other = others.sorted().first(where: { name in
+        !Self.endings.contains { name.hasSuffix($0) } && name != "plans" && name != "users"
+      })
     {
       throw CommandFailure(
         .usage,
-        "--ledgers \(path) holds '\(other)', which is no ledger's; give a folder of its own, which is made when it is missing")
+        "--ledgers \(path) holds '\(other)', which is no ledger's: move it out of the folder. Where no ledgers were kept yet, give a folder of its own, which is made when it is missing"
+      )
     }
     do {
       try files.createDirectory(
@@ -52,6 +54,13 @@ struct KeptLedgers {
       }
       return
     }
+    if let ledgers = settings.ledgers, let output = settings.output {
+      let (kept, run) = (URL(filePath: ledgers).standardized.path, URL(filePath: output).standardized.path)
+      guard run != kept, !run.hasPrefix(kept + "/") else {
+        throw CommandFailure(
+          .usage, "--output \(output) is in the folder of --ledgers, which holds nothing but ledgers; give another place")
+      }
+    }
     guard settings.noise != "none" else {
       throw CommandFailure(
         .usage, "a run without noise leaves nothing to prove about ledgers that count it: leave --ledgers out, or add noise")
@@ -63,12 +72,12 @@ struct KeptLedgers {
     }
   }
 
-  private static let endings = [".ledger", ".key", ".users", ".head", "first-cap", ".new"]
+  private static let endings = [".ledger", ".key", ".head", ".new"]
   private var plans: String { path + "/plans" }
+  private var users: String { path + "/users" }
   /// As in a run's folder, so that no name leaves it.
   private func file(_ partner: String, _ ending: String) -> String {
-    let name = RunFolder.fileName(ofPartner: partner)
-    return "\(path)/\(name).\(ending)"
+    "\(path)/\(RunFolder.fileName(ofPartner: partner)).\(ending)"
   }
 
   /// The keys that sign the partners' ledgers: those that are here, or fresh ones in a folder that is begun.
@@ -77,36 +86,55 @@ struct KeptLedgers {
   /// - Throws: `CommandFailure` unless these are the partners of the folder, each with the same users; nothing is written then.
   func keys(of partners: [(name: String, users: [String])], random: inout some RandomSource) throws -> [SigningKey] {
     let files = FileManager.default
-    let known = try files.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".users") }
-    let here = Set(partners.map { RunFolder.fileName(ofPartner: $0.name) + ".users" })
-    guard known.isEmpty || Set(known) == here else {
-      let strange = Set(known).symmetricDifference(here).sorted()[0].dropLast(".users".count)
+    guard let known = try counted() else {
+      // A run that was refused before it began a ledger leaves a key, and nothing that was charged.
+      return try partners.map { name, _ in
+        files.fileExists(atPath: file(name, "key"))
+          ? try KeyFile.read(at: file(name, "key")) : try KeyFile.create(at: file(name, "key"), random: &random)
+      }
+    }
+    let here = Set(partners.map(\.name))
+    guard Set(known.keys) == here else {
+      let strange = Set(known.keys).symmetricDifference(here).sorted()[0]
       throw CommandFailure(
         .data,
         "the ledgers in \(path) are of other partners than these (\(strange), for one): users who were counted there would have a second budget here; give the data and --partners that they were begun with"
       )
     }
-    for (name, users) in partners {
-      guard !known.isEmpty else { continue }
-      let whom = file(name, "users")
-      let hash = (try? String(contentsOfFile: whom, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-      guard hash == Self.hash(of: users) else {
+    return try partners.map { name, users in
+      guard known[name] == Self.hash(of: users) else {
         throw CommandFailure(
           .data,
-          "\(file(name, "ledger")) counts other users than '\(name)' has in these data (by \(whom)); a ledger counts people, and these could be counted twice or not at all: give the data and --partners that it was begun with"
+          "\(file(name, "ledger")) counts other users than '\(name)' has in these data (by \(self.users)); a ledger counts people, and these could be counted twice or not at all: give the data and --partners that it was begun with"
         )
       }
       for ending in ["key", "ledger"] where !files.fileExists(atPath: file(name, ending)) {
         throw CommandFailure(
           .noInput, "\(file(name, ending)) is missing, and with it what '\(name)' has spent or who signs for it; put it back")
       }
+      return try KeyFile.read(at: file(name, "key"))
     }
-    return try partners.map { name, users in
-      guard known.isEmpty else { return try KeyFile.read(at: file(name, "key")) }
-      // A run that was refused before it began a ledger leaves a key, and nothing else.
-      return files.fileExists(atPath: file(name, "key"))
-        ? try KeyFile.read(at: file(name, "key")) : try KeyFile.create(at: file(name, "key"), random: &random)
+  }
+
+  /// A hash of the users that each partner's ledger counts; `nil` in a folder where nothing was ever charged.
+  ///
+  /// - Throws: `CommandFailure` where something was, and nothing says to whom.
+  private func counted() throws -> [String: String]? {
+    let files = FileManager.default
+    if files.fileExists(atPath: users) {
+      let bytes = try PlainFile.read(users, bytesMax: PlainFile.documentBytesMax, followsLinks: false)
+      if let known = try? JSONDecoder().decode([String: String].self, from: Data(bytes)), !known.isEmpty { return known }
+    } else {
+      let names = try files.contentsOfDirectory(atPath: path)
+      let isCharged = try names.contains { name in
+        guard name.hasSuffix(".ledger") else { return name.hasSuffix(".head") }
+        let bytes = try PlainFile.read("\(path)/\(name)", bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
+        return LedgerVerifier().verify(bytes).state.map { $0.firstPlan != nil } ?? true
+      }
+      if try !isCharged && files.contentsOfDirectory(atPath: plans).isEmpty { return nil }
     }
+    throw CommandFailure(
+      .data, "\(users) is missing or is not what was written there, and nothing else says whom the ledgers count; put it back")
   }
 
   /// Opens a partner's ledger, or makes it.
@@ -130,9 +158,12 @@ struct KeptLedgers {
     return ledger
   }
 
-  /// Says of a folder that is begun whom its ledgers count.
+  /// Says of a folder that is begun whom its ledgers count: all of it or nothing.
   func begin(_ partners: [(name: String, users: [String])]) throws {
-    for (name, users) in partners { try PlainFile.write(Array((Self.hash(of: users) + "\n").utf8), to: file(name, "users")) }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    let hashes = Dictionary(uniqueKeysWithValues: partners.map { ($0.name, Self.hash(of: $0.users)) })
+    try PlainFile.write(Array(try encoder.encode(hashes)) + [0x0A], to: users)
   }
 
   private static func hash(of users: [String]) -> String {
@@ -156,48 +187,47 @@ struct KeptLedgers {
     try PlainFile.write(plan.bytes, to: "\(plans)/\(SHA256.hash(plan.bytes).hex).json")
   }
 
-  /// The cap under which the first charge was made; `nil` while nothing was charged, when no result is known and a cap may be any.
+  /// The cap that a ledger is judged by: what this run was told, what stands in the ledger, or the plan's own.
   ///
-  /// - Throws: `CommandFailure` when it is missing.
-  func firstCap(of ledgers: [LedgerState]) throws -> PrivacyBudget? {
-    guard ledgers.contains(where: { $0.firstPlan != nil }) else { return nil }
-    let path = path + "/first-cap"
-    let text = (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-    guard let first = text.flatMap(SimulationSettings.budget) else {
+  /// - Parameters:
+  ///   - told: by `--cap`.
+  ///   - plans: that the ledger may hold charges of, this run's among them.
+  /// - Throws: `CommandFailure` for a ledger that was charged under no cap.
+  static func cap(
+    _ told: PrivacyBudget?, of state: LedgerState?, _ name: String, own: PrivacyBudget, plans: [Digest: TrainingPlan]
+  ) throws -> SpendingCap {
+    guard state?.firstPlan == nil || state?.firstCap != nil else {
       throw CommandFailure(
-        .data, "\(path) is missing or holds no EPSILON,DELTA: the cap of the first run, whose order holds for all; put it back")
+        .data,
+        "the ledger of '\(name)' was charged under no cap over all runs; it is not one that --ledgers began: give another folder")
     }
-    return first
-  }
-
-  /// Remembers the cap of the run that charges first.
-  func keep(firstCap cap: PrivacyBudget) throws {
-    try PlainFile.write(Array("\(cap.epsilon),\(cap.delta)\n".utf8), to: path + "/first-cap")
+    return SpendingCap(told ?? state?.cap ?? own, first: state?.firstCap, plans: plans)
   }
 
   /// Refuses a run that would not come to its end.
   ///
   /// - Throws: `CommandFailure` with what is spent, what the run needs and what to do.
-  static func check(_ plan: PlanFile, on ledgers: [(name: String, state: LedgerState)], cap: SpendingCap, isCapGiven: Bool) throws
-  {
-    let events = charges(of: plan)
-    for (name, state) in ledgers {
-      let needed = cap.epsilon(of: state, and: events)
-      guard !cap.holds(needed) else { continue }
-      guard needed.isFinite else {
-        throw CommandFailure(
-          .stopped,
-          "nothing can be proven about the ledger of '\(name)' with this run: plans/ no longer holds a plan that it was charged under (put it back), or plans differ in --max-partners-per-user (give the same)"
-        )
-      }
-      let spent = state.recorded.epsilon(delta: cap.budget.delta)
-      let first =
-        cap.first == cap.budget ? "" : ", judged at the order of the first run's cap, ε = \(Text.significant(cap.first.epsilon))"
+  static func check(_ plan: PlanFile, on state: LedgerState, of name: String, cap: SpendingCap, isCapGiven: Bool) throws {
+    let needed = cap.epsilon(of: state, and: charges(of: plan))
+    guard !cap.holds(needed) else { return }
+    guard needed.isFinite else {
       throw CommandFailure(
         .stopped,
-        "the ledger of '\(name)' has spent ε = \(text(spent)), and with this run it would need \(text(needed)) of a cap of ε = \(Text.significant(cap.budget.epsilon)) at δ = \(cap.budget.delta)\(isCapGiven ? "" : " (the plan's own; --cap sets one over all runs)")\(first): nothing was trained; give a larger --cap, or a smaller --epsilon"
+        "nothing can be proven about the ledger of '\(name)' with this run: plans/ no longer holds a plan that it was charged under (put it back), or plans differ in --max-partners-per-user (give the same)"
       )
     }
+    let spent = state.recorded.epsilon(delta: cap.budget.delta)
+    let first =
+      cap.first == cap.budget ? "" : ", judged at the order of the first run's cap, ε = \(Text.significant(cap.first.epsilon))"
+    let whose =
+      isCapGiven
+      ? ""
+      : state.cap == nil
+        ? " (the plan's own; --cap sets one over all runs)" : " (of an earlier run; --cap sets one over all runs)"
+    throw CommandFailure(
+      .stopped,
+      "the ledger of '\(name)' has spent ε = \(text(spent)), and with this run it would need \(text(needed)) of a cap of ε = \(Text.significant(cap.budget.epsilon)) at δ = \(cap.budget.delta)\(whose)\(first): nothing was trained; give a larger --cap, or a smaller --epsilon"
+    )
   }
 
   /// What all releases of a plan are charged as, each once, and as many further attempts at the first of them.
@@ -206,6 +236,15 @@ struct KeptLedgers {
     let releases = file.plan.releases + (file.plan.releases.first.map { [PlannedRelease](repeating: $0, count: reserve) } ?? [])
     return releases.map { release in
       (plan: hash, event: release.event(file.plan.privacy).map { ChargedEvent.accounted($0) } ?? .unprotected)
+    }
+  }
+
+  /// What all ledgers of the folder hold.
+  func states() throws -> [LedgerState] {
+    try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".ledger") }.compactMap { name in
+      LedgerVerifier().verify(
+        try PlainFile.read("\(path)/\(name)", bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
+      ).state
     }
   }
 

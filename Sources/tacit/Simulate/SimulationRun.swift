@@ -70,6 +70,7 @@ struct SimulationRun {
         wallSeconds: StageMeter.wallClock() - began
       ).report()
       report.privacy.audit = attacked?.reported
+      if let hazard = report.privacy.audit?.hazard { report.hazards.insert(hazard, at: 0) }
       try writeResults(experiment, outcome, comparison, report, folder)
       interruption.endAtOnce(false)
       try folder.finish()
@@ -195,19 +196,20 @@ struct SimulationRun {
   private func open(
     _ kept: KeptLedgers, for partners: inout [SimulatedPartner], _ experiment: Experiment, _ folder: RunFolder
   ) throws {
-    guard let cap = settings.cap ?? experiment.plan.cap else { preconditionFailure("kept ledgers are of plans with noise") }
+    guard let own = experiment.plan.cap else { preconditionFailure("kept ledgers are of plans with noise") }
     let (hash, earlier) = (SHA256.hash(experiment.planFile.bytes), try kept.earlierPlans())
-    let first = try kept.firstCap(of: partners.map(\.ledger.state))
-    try KeptLedgers.check(
-      experiment.planFile, on: partners.map { ($0.name, $0.ledger.state) },
-      cap: SpendingCap(cap, first: first, plans: earlier.merging([hash: experiment.plan]) { $1 }), isCapGiven: settings.cap != nil
-    )
+    let plans = earlier.merging([hash: experiment.plan]) { $1 }
     for index in partners.indices {
-      (partners[index].cap, partners[index].firstCap, partners[index].earlierPlans) = (cap, first, earlier)
+      let (name, state) = (partners[index].name, partners[index].ledger.state)
+      let cap = try KeptLedgers.cap(settings.cap, of: state, name, own: own, plans: plans)
+      try KeptLedgers.check(experiment.planFile, on: state, of: name, cap: cap, isCapGiven: settings.cap != nil)
+      (partners[index].cap, partners[index].firstCap, partners[index].earlierPlans) = (cap.budget, state.firstCap, earlier)
     }
     try kept.begin(experiment.users)
-    if first == nil { try kept.keep(firstCap: cap) }
     try kept.keep(experiment.planFile)
+    for partner in partners {
+      if let cap = partner.cap { try partner.ledger.note(cap: cap, time: Int(Date().timeIntervalSince1970)) }
+    }
     kept.link(partners.map(\.name), into: folder)
   }
 

@@ -53,6 +53,15 @@ struct Tune {
 
   private var isPrivate: Bool { settings.noise != "none" }
 
+  /// A name for a search that nobody named: its words, shortened, a hash of all of them, and its number among those that the ledgers know,
+  /// so that a search which is made again is counted again.
+  static func name(of words: [String], _ settings: SimulationSettings) throws -> String {
+    let text = words.joined(separator: "/")
+    let kept = try settings.ledgers.map { try KeptLedgers(at: $0) }
+    let number = try kept?.states().map(\.searches.count).max() ?? 0
+    return "\(text.prefix(80))/\(SHA256.hash(Array(text.utf8)).hex.prefix(8))/\(number + 1)"
+  }
+
   func execute() throws {
     try refuseWhatIsNotCounted()
     let points = grid.points.map(settings(of:))
@@ -131,10 +140,10 @@ struct Tune {
       names = experiment.plan.roster.map(\.name)
     }
     let states = try names.map { (name: $0, state: try kept.state(of: $0)) }
-    let spending = SpendingCap(cap, first: try kept.firstCap(of: states.compactMap(\.state)), plans: plans)
     // Whichever did best is run once more.
     let all = events.flatMap { $0 }
     for (name, state) in states {
+      let spending = try KeptLedgers.cap(cap, of: state, name, own: cap, plans: plans)
       for (index, last) in events.enumerated() {
         let needed = spending.epsilon(of: state, and: all + last.map { (plan: runs[index], event: $0.event) })
         guard !spending.holds(needed) else { continue }

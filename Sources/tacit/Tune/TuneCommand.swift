@@ -28,7 +28,7 @@ struct TuneCommand: ParsableCommand {
       settings.validation = true
       settings.baselines = false
       let grid = try TuneGrid(vary, tries: tries, seed: settings.seed, algorithm: settings.algorithm)
-      settings.search = settings.search ?? String((["tune", settings.algorithm] + vary).joined(separator: "/").prefix(60))
+      settings.search = try settings.search ?? Tune.name(of: ["tune", settings.algorithm] + vary, settings)
       try Tune(
         settings: settings, grid: grid, metric: metric, format: simulation.format, asked: Self.asked(CommandLine.arguments)
       ).execute()

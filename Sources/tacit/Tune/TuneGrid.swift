@@ -1,5 +1,4 @@
 internal import CommandSupport
-internal import FederatedLearning
 internal import Recommender
 
 /// Which settings are tried: values of algorithm parameters, combined with each other.
@@ -36,11 +35,11 @@ struct TuneGrid: Equatable {
       guard grid[0][name] == nil else {
         throw CommandFailure(.usage, "--vary \(name) is given twice; give all its values at once")
       }
-      grid = grid.flatMap { point in values.compactMap { $0 }.map { value in point.merging([name: value]) { $1 } } }
       // Before the product of many lists fills the memory.
-      guard grid.count <= 100_000 else {
+      guard values.count <= 100_000 / grid.count else {
         throw CommandFailure(.usage, "--vary gives more than 100000 combinations; give fewer values")
       }
+      grid = grid.flatMap { point in values.compactMap { $0 }.map { value in point.merging([name: value]) { $1 } } }
     }
     let count = tries ?? grid.count
     guard (1...min(grid.count, Self.triesMax)).contains(count) else {

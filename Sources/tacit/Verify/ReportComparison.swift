@@ -55,8 +55,9 @@ struct ReportComparison {
       return objections + ["its figures could not be compared: the coordinator's ledger cannot be read"]
     }
     let privacy = RunPrivacy(plan: plan, state: ledger, partners: ledgers.partners, origin: origin)
-    for hazard in privacy.hazards where !report.hazards.contains(hazard) { objections.append("does not say: \(hazard.text)") }
-    for hazard in report.hazards where !privacy.hazards.contains(hazard) {
+    let hazards = privacy.hazards + (report.privacy.audit?.hazard.map { [$0] } ?? [])
+    for hazard in hazards where !report.hazards.contains(hazard) { objections.append("does not say: \(hazard.text)") }
+    for hazard in report.hazards where !hazards.contains(hazard) {
       objections.append("says what plan and origin do not: \(hazard.text)")
     }
     compare("the ledger's head as", report.privacy.ledger?.head, ledger.lastHash.hex)

@@ -81,7 +81,8 @@ struct RunReportForms {
       let check = ReleasedQualityCheck(report.utility?.released ?? [], plan: run.plan, ledger: ledger, isWhole: false)
       for sentence in check.missing { findings.say(.note, subject, sentence) }
     }
-    if report.privacy.audit != nil {
+    if let audit = report.privacy.audit {
+      if let hazard = audit.hazard { findings.say(.note, subject, hazard.text) }
       findings.limit("What the audit in the report measured is the coordinator's word; tacit audit repeats it.")
     }
   }
