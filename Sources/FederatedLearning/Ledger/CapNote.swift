@@ -1,4 +1,3 @@
-public import CryptoPrimitives
 public import DifferentialPrivacy
 
 /// Remarks that tell under which cap over all plans a ledger is charged from there on.
