@@ -397,9 +397,9 @@ def run(batch, limit):
             if text.count(old) != 1:
                 sys.exit(f"'{name}': {path} has the text {text.count(old)} times, expected once; mend the table")
             open(path, "w", encoding="utf-8").write(text.replace(old, new))
-        # Tests of command lines start the program, which the tests' own product does not build.
-        commands = {"tacit" for mutation in batch if mutation[1].startswith("Sources/tacit/")}
-        for product in ["tacitPackageTests"] + sorted(commands):
+        # Tests of command lines start the program, which is built by itself.
+        products = {"tacit" if mutation[1].startswith("Sources/tacit/") else "tacitPackageTests" for mutation in batch}
+        for product in sorted(products):
             built = subprocess.run(BUILD + [product], cwd=ROOT, capture_output=True, text=True)
             if built.returncode != 0:
                 errors = [line for line in (built.stdout + built.stderr).splitlines() if "error:" in line]
