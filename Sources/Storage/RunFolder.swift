@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Glibc
 
 /// The folder of one run: made under a working name, and renamed when the run is whole.
@@ -70,12 +69,6 @@ public struct RunFolder: Sendable, Equatable {
     guard rename(currentPath, path) == 0 else { throw StorageError.system("naming the run folder", path) }
     currentPath = path
     try Directory.synchronize(Directory.parent(of: path))
-  }
-
-  /// Takes the working folder away, of a run that was refused before it charged anything.
-  public func discard() {
-    precondition(!isFinished, "a whole run is kept")
-    try? FileManager.default.removeItem(atPath: currentPath)
   }
 
   /// Writes in the working folder why the run ended early, for whoever finds it.

@@ -98,7 +98,11 @@ struct SimulationRun {
       return report
     } catch {
       // Whoever was refused before anything was charged tries again under the same name.
-      if !isBegun { folder.discard() } else if !folder.isFinished { try? folder.interrupt(reason: "\(error)") }
+      if !isBegun {
+        try? FileManager.default.removeItem(atPath: folder.currentPath)
+      } else if !folder.isFinished {
+        try? folder.interrupt(reason: "\(error)")
+      }
       throw error
     }
   }
