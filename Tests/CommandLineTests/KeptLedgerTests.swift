@@ -143,4 +143,34 @@ import Testing
         search.status == 64 && search.complaints.last?.contains("the run after them need") == true, "\(search.errors)")
     }
   }
+
+  @Test func `What a killed run has charged stays charged, and the next run counts it`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    let long = [
+      "simulate", "--data", "synthetic:200x40x3", "--partners", "3", "--algorithm", "mf", "--rounds", "2000", "--baselines",
+      "off",
+      "--epsilon", "1", "--ledgers", "kept",
+    ]
+    let running = try Program.tacit.start(long + ["--cap", "1.2,1e-6", "--output", "killed"], in: scratch)
+    let ledger = "kept/partner-partner-1.ledger"
+    func charges() -> Int { (try? scratch.read(ledger))?.components(separatedBy: "\"kind\":\"charge\"").count ?? 0 }
+    while running.process.isRunning, charges() < 5 { usleep(10_000) }
+    kill(running.process.processIdentifier, SIGKILL)
+    _ = try? running.finish()
+    // A line that was being written is none.
+    let spent = try scratch.read(ledger).split(separator: "\n", omittingEmptySubsequences: false).dropLast().joined(
+      separator: "\n")
+    #expect(charges() >= 5)
+    #expect(try Program.tacit.run("verify", "killed.partial", in: scratch).status == 0)
+    // The cap that it was told stands in the ledgers; a whole run beside what is spent does not fit it, and does a larger one.
+    let more = Array(long.map { $0 == "2000" ? "2" : $0 })
+    let next = try Program.tacit.run(more + ["--output", "next"], in: scratch)
+    #expect(next.status == 0 || next.complaints.last?.contains("of a cap of ε = 1.2 at") == true, "\(next.errors)")
+    let larger = try Program.tacit.run(more + ["--cap", "6,1e-6", "--output", "larger"], in: scratch)
+    #expect(larger.status == 0, "\(larger.errors)")
+    #expect(try scratch.read(ledger).hasPrefix(spent))
+    let plans = scratch.url.appending(path: "kept/plans").path
+    #expect(try FileManager.default.contentsOfDirectory(atPath: plans).count >= 2)
+  }
 }
