@@ -54,7 +54,7 @@ MUTATIONS = [
      "SpendingCap($0, first: first, plans: plans)", "SpendingCap($0, first: nil, plans: plans)",
      "AdaptiveSwitchTests", "a partner judges its cap at the order of the first one"),
     ("a home remembers the first cap", "Client/Service/Host/PartnerNotes.swift",
-     "try store.keep(firstCap: cap, of: task.ledgerName)", "",
+     "try store.keep(firstCap: cap, of: task.ledgerName)", "try Task.checkCancellation()",
      "BudgetTests", "the cap under which a ledger was first charged is remembered"),
     ("a home that was killed before it noted the first cap notes it", "Client/Service/Data/DataImporting.swift",
      "try store.keep(firstCap: known, of: record.ledger.name)", "_ = known",
