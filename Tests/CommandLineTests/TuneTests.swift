@@ -40,6 +40,12 @@ import Testing
     }
     let best = try #require(document["best"] as? Int)
     #expect(tries.allSatisfy { $0["value"] as? Double ?? 0 <= tries[best - 1]["value"] as? Double ?? 0 })
+    // Those whose range reaches the best one's are undecided; the file says the same as what is printed.
+    let low = try #require(tries[best - 1]["low"] as? Double)
+    let reaching = tries.indices.filter { $0 != best - 1 && (tries[$0]["high"] as? Double ?? 0) >= low }.map { $0 + 1 }
+    #expect(document["undecided"] as? [Int] == reaching)
+    let file = try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url.appending(path: "search/tune.json")))
+    #expect((file as? NSDictionary) == (document as NSDictionary))
     let command = try #require(document["command"] as? String).split(separator: " ").map(String.init)
     let last = try Program.tacit.run(Array(command.dropFirst()) + ["--baselines", "off", "--output", "last"], in: scratch)
     #expect(last.status == 0, "\(last.errors)")
@@ -55,6 +61,12 @@ import Testing
       (["--vary", "dimension=4", "--vary", "dimension=8"], 64, "given twice"),
       (["--vary", "dimension=4,8", "--tries", "3"], 64, "2 combinations, and 3 tries"),
       (["--vary", "dimension=4,8"], 64, "--cap"),
+      (
+        [
+          "--vary", "dimension=" + (1...2000).map(String.init).joined(separator: ","), "--vary",
+          "regularization=" + (1...2000).map(String.init).joined(separator: ","),
+        ], 64, "more than 100000 combinations"
+      ),
       (["--vary", "dimension=4", "--algorithm", "auto"], 64, "auto has no parameters"),
       (["--vary", "dimension=4", "--ledgers", "k", "--cap", "9,1e-6", "--evaluation-share", "0"], 64, "--evaluation-share is 0"),
     ] as [([String], Int32, String)]
