@@ -71,7 +71,7 @@ public struct RunPrivacy {
 
   /// Of the ledger that outlives the run and has spent most, or of this run's own.
   private var use: DataSetUse {
-    partners.filter { DataSetUse.isKept($0.state.header.dataset) }
+    partners.filter { SpendReading.isKept($0.state) }
       .map { SpendReading.use(of: $0.state, delta: plan.privacy.delta) }
       .max { ($0.epsilon ?? .infinity) < ($1.epsilon ?? .infinity) }
       ?? SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: true)

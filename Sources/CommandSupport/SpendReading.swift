@@ -39,18 +39,21 @@ public enum SpendReading {
   ///
   /// - Parameters:
   ///   - ledgers: of which the one that has spent most counts.
-  ///   - delta: where the ledger names no cap.
+  ///   - delta: the plan's, which is that of the cap too.
   /// - Returns: `nil` where no ledger outlives its run.
   public static func total(of ledgers: [LedgerState], delta: Double) -> SpentTotal? {
-    ledgers.filter { DataSetUse.isKept($0.header.dataset) }.map { state in
-      let delta = state.cap?.delta ?? delta
+    ledgers.filter(isKept).map { state in
       let epsilon = state.proven.epsilon(delta: delta)
       return SpentTotal(
-        epsilon: epsilon.isFinite ? epsilon : nil, delta: delta, epsilonCap: state.cap?.epsilon,
+        epsilon: epsilon.isFinite ? epsilon : nil, delta: delta,
+        epsilonCap: state.cap.flatMap { $0.delta == delta ? $0.epsilon : nil },
         planCount: Set(state.charges.map(\.charge.plan)).count)
     }
     .max { ($0.epsilon ?? .infinity) < ($1.epsilon ?? .infinity) }
   }
+
+  /// Whether a simulated partner's ledger outlives its run: it names a cap over all plans before its first charge then.
+  public static func isKept(_ state: LedgerState) -> Bool { state.cap != nil }
 
   /// Plans, searches and total of a ledger.
   ///

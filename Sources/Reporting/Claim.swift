@@ -82,7 +82,7 @@ package struct Claim: Sendable, Equatable {
     if isAbove { verdict = .overspent }
     headline = "Charged for the same users over all plans (\(plans)): \(total.words)"
     statement =
-      "\(cap.map { "\($0.prefix(1).uppercased() + $0.dropFirst()); \(isAbove ? "more than that was charged" : "\(ReportNumber.lowerBound(total.epsilonRemaining ?? 0, digits: 3)) is left"). " } ?? "No cap of the holder's own is set. ")\(ofPlan)"
+      "\(cap.map { "\($0.prefix(1).uppercased() + $0.dropFirst()); \(isAbove ? "more than that was charged" : "\(ReportNumber.lowerBound(total.epsilonRemaining ?? 0, digits: 3)) is left as charges stand, and a further plan, which may be chosen by results, can need more than its own ε"). " } ?? "No cap of the holder's own is set. ")\(ofPlan)"
   }
 
   private static func remarks(_ privacy: PrivacyReport, _ words: Wording, _ main: Guarantee?) -> [String] {

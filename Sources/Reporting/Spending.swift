@@ -50,11 +50,6 @@ public struct DataSetUse: Codable, Sendable, Equatable {
     self.delta = delta
   }
 
-  /// What a simulated partner's ledger is called that outlives its run, so that its reports do not say that others are not counted.
-  public static func keptName(of dataSet: String) -> String { dataSet + keptSuffix }
-  public static func isKept(_ name: String) -> Bool { name.hasSuffix(keptSuffix) }
-  private static let keptSuffix = ", over all runs"
-
   /// One sentence for people.
   var sentence: String {
     let plans = "\(ReportNumber.count(self.plans)) plan\(self.plans == 1 ? "" : "s")"

@@ -38,6 +38,10 @@ import Testing
       // The page begins with what all runs have spent, and with what is left of the cap over them.
       let total = privacy?["total"] as? [String: Any]
       #expect(total?["planCount"] as? Int == plans && total?["epsilonCap"] as? Double == (plans == 1 ? 1 : 4))
+      let epsilon = try #require(total?["epsilon"] as? Double)
+      #expect(epsilon == use?["epsilon"] as? Double && total?["delta"] as? Double == 1e-6)
+      // Two Gaussian plans of ε = 1 are one of √2 times the μ: more than one of them, less than their sum.
+      #expect(plans == 1 ? abs(epsilon - 1) < 1e-3 : epsilon > 1.4 && epsilon < 1.6, "\(epsilon)")
       let text = try String(contentsOf: scratch.url.appending(path: "\(name)/report.txt"), encoding: .utf8)
       #expect(text.contains("spent under this plan:") && text.contains("over all plans (\(plans == 1 ? "one plan" : "2 plans"))"))
       let verdict = try Program.tacit.run("verify", name, in: scratch)
@@ -74,7 +78,8 @@ import Testing
     )
     for (file, cut) in [
       (head, Data(try Data(contentsOf: head).split(separator: 10)[0] + [10])), (users, nil), (users, Data("{".utf8)),
-      (ledger, nil),
+      (ledger, nil), (head.deletingPathExtension().appendingPathExtension("head"), nil),
+      (head.deletingPathExtension().appendingPathExtension("head"), Data([0xFF, 0xFF])),
     ] {
       let whole = try Data(contentsOf: file)
       if let cut { try cut.write(to: file) } else { try files.removeItem(at: file) }
@@ -102,7 +107,12 @@ import Testing
         outcome.status == 65 && outcome.complaints.last?.contains("are of other partners") == true, "\(more): \(outcome.errors)")
     }
     let inside = try Self.run("--output", "kept/run", "--cap", "9,1e-6", in: scratch)
-    #expect(inside.status == 64 && inside.complaints.last?.contains("is in the folder of --ledgers") == true, "\(inside.errors)")
+    #expect(inside.status == 64 && inside.complaints.last?.contains("are in each other") == true, "\(inside.errors)")
+    let large = try Self.run("--output", "two", "--cap", "9,0.5", in: scratch)
+    #expect(large.status == 64 && large.complaints.last?.contains("expected the same for all runs") == true, "\(large.errors)")
+    let around = try Program.tacit.run(Array(Self.settings.dropLast()) + ["runs", "--cap", "9,1e-6"], in: scratch)
+    #expect(around.status == 64 && around.complaints.last?.contains("are in each other") == true, "\(around.errors)")
+    #expect(!FileManager.default.fileExists(atPath: scratch.url.appending(path: "runs").path))
     let audit = try Program.tacit.run(
       ["audit"] + Self.settings.dropFirst() + ["--canaries", "20", "--output", "two"], in: scratch)
     #expect(audit.status == 64 && audit.complaints.last?.contains("leave --ledgers out") == true, "\(audit.errors)")
@@ -144,6 +154,22 @@ import Testing
     }
   }
 
+  @Test func `No name makes a run's own ledger look like one that counts all runs`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    let rows = (0..<120).map { "u\($0 / 4),i\($0 * 7 % 11),\($0),\"shop \($0 / 4 % 3), over all runs\"" }
+    try Data((["user,item,time,partner"] + rows).joined(separator: "\n").utf8)
+      .write(to: scratch.url.appending(path: "events.csv"))
+    let run = try Program.tacit.run(
+      "simulate", "--data", "events.csv", "--partners", "by:partner", "--algorithm", "popularity", "--epsilon", "1",
+      "--baselines",
+      "off", "--output", "run", in: scratch)
+    #expect(run.status == 0, "\(run.errors)")
+    let text = try String(contentsOf: scratch.url.appending(path: "run/report.txt"), encoding: .utf8)
+      .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(!text.contains("over all plans") && text.contains("have ledgers of their own, which are not counted"), "\(text)")
+  }
+
   @Test func `What a killed run has charged stays charged, and the next run counts it`() throws {
     guard Program.tacit.isBuilt else { return }
     let scratch = try Scratch()
@@ -165,10 +191,13 @@ import Testing
     #expect(try Program.tacit.run("verify", "killed.partial", in: scratch).status == 0)
     // The cap that it was told stands in the ledgers; a whole run beside what is spent does not fit it, and does a larger one.
     let more = Array(long.map { $0 == "2000" ? "2" : $0 })
-    let next = try Program.tacit.run(more + ["--output", "next"], in: scratch)
-    #expect(next.status == 0 || next.complaints.last?.contains("of a cap of ε = 1.2 at") == true, "\(next.errors)")
+    let refused = try Program.tacit.run(more + ["--epsilon", "1.2", "--output", "next"], in: scratch)
+    #expect(refused.status == 3 && refused.complaints.last?.contains("of a cap of ε = 1.2 at") == true, "\(refused.errors)")
     let larger = try Program.tacit.run(more + ["--cap", "6,1e-6", "--output", "larger"], in: scratch)
     #expect(larger.status == 0, "\(larger.errors)")
+    let report = try JSONSerialization.jsonObject(with: Data(contentsOf: scratch.url.appending(path: "larger/report.json")))
+    let total = ((report as? [String: Any])?["privacy"] as? [String: Any])?["total"] as? [String: Any]
+    #expect(total?["planCount"] as? Int == 2 && total?["epsilon"] as? Double ?? 0 > 1.0001, "\(total ?? [:])")
     #expect(try scratch.read(ledger).hasPrefix(spent))
     let plans = scratch.url.appending(path: "kept/plans").path
     #expect(try FileManager.default.contentsOfDirectory(atPath: plans).count >= 2)

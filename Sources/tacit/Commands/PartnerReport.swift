@@ -57,7 +57,7 @@ struct PartnerReport {
       use: plan.privacy.noise == .none
         ? nil
         : SpendReading.use(
-          of: state, delta: plan.privacy.delta, isOfThisRun: !folder.isExport && !DataSetUse.isKept(state.header.dataset)))
+          of: state, delta: plan.privacy.delta, isOfThisRun: !folder.isExport && !SpendReading.isKept(state)))
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,

@@ -54,13 +54,6 @@ struct KeptLedgers {
       }
       return
     }
-    if let ledgers = settings.ledgers, let output = settings.output {
-      let (kept, run) = (URL(filePath: ledgers).standardized.path, URL(filePath: output).standardized.path)
-      guard run != kept, !run.hasPrefix(kept + "/") else {
-        throw CommandFailure(
-          .usage, "--output \(output) is in the folder of --ledgers, which holds nothing but ledgers; give another place")
-      }
-    }
     guard settings.noise != "none" else {
       throw CommandFailure(
         .usage, "a run without noise leaves nothing to prove about ledgers that count it: leave --ledgers out, or add noise")
@@ -69,6 +62,16 @@ struct KeptLedgers {
       throw CommandFailure(
         .usage,
         "a run with test randomness is not private, and its keys are known: it is not counted with others; leave --ledgers out")
+    }
+  }
+
+  /// Refuses a run's folder in that of the ledgers, which holds nothing else, or around it.
+  static func refuse(output: String, around ledgers: String) throws {
+    func whole(_ path: String) -> String { URL(filePath: path).resolvingSymlinksInPath().path + "/" }
+    let (kept, run) = (whole(ledgers), whole(output))
+    guard !run.hasPrefix(kept), !kept.hasPrefix(run) else {
+      throw CommandFailure(
+        .usage, "the run's folder \(output) and that of --ledgers, \(ledgers), are in each other; give another --output")
     }
   }
 
@@ -108,7 +111,7 @@ struct KeptLedgers {
           "\(file(name, "ledger")) counts other users than '\(name)' has in these data (by \(self.users)); a ledger counts people, and these could be counted twice or not at all: give the data and --partners that it was begun with"
         )
       }
-      for ending in ["key", "ledger"] where !files.fileExists(atPath: file(name, ending)) {
+      for ending in ["key", "ledger", "head"] where !files.fileExists(atPath: file(name, ending)) {
         throw CommandFailure(
           .noInput, "\(file(name, ending)) is missing, and with it what '\(name)' has spent or who signs for it; put it back")
       }
@@ -129,7 +132,12 @@ struct KeptLedgers {
       let isCharged = try names.contains { name in
         guard name.hasSuffix(".ledger") else { return name.hasSuffix(".head") }
         let bytes = try PlainFile.read("\(path)/\(name)", bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
-        return LedgerVerifier().verify(bytes).state.map { $0.firstPlan != nil } ?? true
+        guard let state = LedgerVerifier().verify(bytes).state else {
+          throw CommandFailure(
+            .data,
+            "\(path)/\(name) is no ledger that can be read; put the whole one back, or remove it if nothing was ever charged")
+        }
+        return state.firstPlan != nil
       }
       if try !isCharged && files.contentsOfDirectory(atPath: plans).isEmpty { return nil }
     }
@@ -144,7 +152,9 @@ struct KeptLedgers {
     let path = file(partner, "ledger")
     guard FileManager.default.fileExists(atPath: path) else { return try LedgerFile.create(at: path, header: try header()) }
     let ledger = try LedgerFile.open(at: path)
-    guard let text = try? String(contentsOfFile: file(partner, "head"), encoding: .utf8) else { return ledger }
+    // Written before the folder is said to count anybody, so that it is there for whatever was charged.
+    guard FileManager.default.fileExists(atPath: file(partner, "head")) else { return ledger }
+    let text = String(decoding: try PlainFile.read(file(partner, "head"), bytesMax: 1 << 12, followsLinks: false), as: UTF8.self)
     let lines = ledger.content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     let parts = text.split(whereSeparator: \.isWhitespace)
     guard parts.count == 2, let size = Int(parts[0]), size >= 1, lines.count > size,
@@ -193,22 +203,51 @@ struct KeptLedgers {
   ///   - told: by `--cap`.
   ///   - plans: that the ledger may hold charges of, this run's among them.
   /// - Throws: `CommandFailure` for a ledger that was charged under no cap.
-  static func cap(
+  private static func cap(
     _ told: PrivacyBudget?, of state: LedgerState?, _ name: String, own: PrivacyBudget, plans: [Digest: TrainingPlan]
   ) throws -> SpendingCap {
+    let budget = told ?? state?.cap ?? own
+    // One δ for all, or a large one in a cap would make any ε small.
+    guard budget.delta == own.delta else {
+      throw CommandFailure(
+        .usage,
+        "the cap over all runs is at δ = \(budget.delta), and this run's --delta is \(own.delta); expected the same for all runs on the ledgers"
+      )
+    }
     guard state?.firstPlan == nil || state?.firstCap != nil else {
       throw CommandFailure(
         .data,
         "the ledger of '\(name)' was charged under no cap over all runs; it is not one that --ledgers began: give another folder")
     }
-    return SpendingCap(told ?? state?.cap ?? own, first: state?.firstCap, plans: plans)
+    return SpendingCap(budget, first: state?.firstCap, plans: plans)
+  }
+
+  /// The cap of each partner for a run, all of whose releases fit.
+  ///
+  /// - Parameters:
+  ///   - told: by `--cap`.
+  ///   - states: of the ledgers in the order of the roster; `nil` where one was not begun.
+  ///   - plans: that the ledgers may hold charges of, but for this one.
+  /// - Throws: `CommandFailure` when the run would not come to its end.
+  static func caps(
+    of file: PlanFile, told: PrivacyBudget?, on states: [LedgerState?], earlier plans: [Digest: TrainingPlan]
+  ) throws -> [SpendingCap] {
+    guard let own = file.plan.cap else { preconditionFailure("kept ledgers are of plans with noise") }
+    let plans = plans.merging([SHA256.hash(file.bytes): file.plan]) { $1 }
+    return try zip(file.plan.roster.map(\.name), states).map { name, state in
+      let cap = try cap(told, of: state, name, own: own, plans: plans)
+      try check(charges(of: file), on: state, of: name, cap: cap, isCapGiven: told != nil)
+      return cap
+    }
   }
 
   /// Refuses a run that would not come to its end.
   ///
   /// - Throws: `CommandFailure` with what is spent, what the run needs and what to do.
-  static func check(_ plan: PlanFile, on state: LedgerState, of name: String, cap: SpendingCap, isCapGiven: Bool) throws {
-    let needed = cap.epsilon(of: state, and: charges(of: plan))
+  private static func check(
+    _ charges: [(plan: Digest, event: ChargedEvent)], on state: LedgerState?, of name: String, cap: SpendingCap, isCapGiven: Bool
+  ) throws {
+    let needed = cap.epsilon(of: state, and: charges)
     guard !cap.holds(needed) else { return }
     guard needed.isFinite else {
       throw CommandFailure(
@@ -216,13 +255,13 @@ struct KeptLedgers {
         "nothing can be proven about the ledger of '\(name)' with this run: plans/ no longer holds a plan that it was charged under (put it back), or plans differ in --max-partners-per-user (give the same)"
       )
     }
-    let spent = state.recorded.epsilon(delta: cap.budget.delta)
+    let spent = state?.recorded.epsilon(delta: cap.budget.delta) ?? 0
     let first =
       cap.first == cap.budget ? "" : ", judged at the order of the first run's cap, ε = \(Text.significant(cap.first.epsilon))"
     let whose =
       isCapGiven
       ? ""
-      : state.cap == nil
+      : state?.cap == nil
         ? " (the plan's own; --cap sets one over all runs)" : " (of an earlier run; --cap sets one over all runs)"
     throw CommandFailure(
       .stopped,
@@ -264,12 +303,18 @@ struct KeptLedgers {
     for name in partners { try? FileManager.default.linkItem(atPath: file(name, "ledger"), toPath: folder.partnerLedger(name)) }
   }
 
+  /// Remembers how far a ledger has come.
+  func keepHead(of name: String) throws {
+    let bytes = try PlainFile.read(file(name, "ledger"), bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
+    let size = bytes.count { $0 == UInt8(ascii: "\n") }
+    try PlainFile.write(Array("\(size) \(SHA256.hash(Array(bytes.dropLast())).hex)\n".utf8), to: file(name, "head"))
+  }
+
   /// Copies the ledgers beside a run's results, in place of the links, and remembers how far each has come.
   func close(_ partners: [String], into folder: RunFolder) throws {
     for name in partners {
+      try keepHead(of: name)
       let bytes = try PlainFile.read(file(name, "ledger"), bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
-      let size = bytes.count { $0 == UInt8(ascii: "\n") }
-      try PlainFile.write(Array("\(size) \(SHA256.hash(Array(bytes.dropLast())).hex)\n".utf8), to: file(name, "head"))
       try folder.write(bytes, to: folder.partnerLedger(name))
     }
   }

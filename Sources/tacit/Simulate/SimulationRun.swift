@@ -22,9 +22,16 @@ struct SimulationRun {
   @discardableResult
   func execute(isSilent: Bool = false) throws -> RunReport {
     let began = StageMeter.wallClock()
+    let output = try outputPath()
+    if let ledgers = settings.ledgers { try KeptLedgers.refuse(output: output, around: ledgers) }
     let experiment = try Experiment.prepare(settings)
     let audit = try audit?.prepare(experiment)
-    var folder = try RunFolder.create(at: try outputPath())
+    if let kept = experiment.kept {
+      _ = try KeptLedgers.caps(
+        of: experiment.planFile, told: settings.cap, on: experiment.plan.roster.map { try kept.state(of: $0.name) },
+        earlier: kept.earlierPlans())
+    }
+    var folder = try RunFolder.create(at: output)
     let progress = Progress(isQuiet: isSilent || format == .json, releaseCount: experiment.plan.releases.count)
     progress.say("\(experiment.dataset.name): \(Self.describe(experiment))")
     for note in experiment.notes { progress.say("note: \(note)") }
@@ -165,7 +172,7 @@ struct SimulationRun {
       partners.append(
         SimulatedPartner(
           participant: ParticipantID(entry.participant), name: entry.name, shard: experiment.shard(of: index), signingKey: key,
-          ledger: try ledger(.partner, entry.name, kept == nil ? dataset : DataSetUse.keptName(of: dataset), key) { header in
+          ledger: try ledger(.partner, entry.name, dataset, key) { header in
             try kept?.ledger(of: entry.name, header: header)
               ?? LedgerFile.create(at: folder.partnerLedger(entry.name), header: header())
           }))
@@ -200,20 +207,18 @@ struct SimulationRun {
   private func open(
     _ kept: KeptLedgers, for partners: inout [SimulatedPartner], _ experiment: Experiment, _ folder: RunFolder
   ) throws {
-    guard let own = experiment.plan.cap else { preconditionFailure("kept ledgers are of plans with noise") }
-    let (hash, earlier) = (SHA256.hash(experiment.planFile.bytes), try kept.earlierPlans())
-    let plans = earlier.merging([hash: experiment.plan]) { $1 }
-    for index in partners.indices {
-      let (name, state) = (partners[index].name, partners[index].ledger.state)
-      let cap = try KeptLedgers.cap(settings.cap, of: state, name, own: own, plans: plans)
-      try KeptLedgers.check(experiment.planFile, on: state, of: name, cap: cap, isCapGiven: settings.cap != nil)
-      (partners[index].cap, partners[index].firstCap, partners[index].earlierPlans) = (cap.budget, state.firstCap, earlier)
+    let earlier = try kept.earlierPlans()
+    // Under their locks once more: another run may have charged them since.
+    let caps = try KeptLedgers.caps(
+      of: experiment.planFile, told: settings.cap, on: partners.map(\.ledger.state), earlier: earlier)
+    for (index, cap) in caps.enumerated() {
+      (partners[index].cap, partners[index].firstCap) = (cap.budget, partners[index].ledger.state.firstCap)
+      partners[index].earlierPlans = earlier
+      try partners[index].ledger.note(cap: cap.budget, time: Int(Date().timeIntervalSince1970))
+      try kept.keepHead(of: partners[index].name)
     }
     try kept.begin(experiment.users)
     try kept.keep(experiment.planFile)
-    for partner in partners {
-      if let cap = partner.cap { try partner.ledger.note(cap: cap, time: Int(Date().timeIntervalSince1970)) }
-    }
     kept.link(partners.map(\.name), into: folder)
   }
 

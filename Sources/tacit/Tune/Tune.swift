@@ -143,7 +143,7 @@ struct Tune {
     // Whichever did best is run once more.
     let all = events.flatMap { $0 }
     for (name, state) in states {
-      let spending = try KeptLedgers.cap(cap, of: state, name, own: cap, plans: plans)
+      let spending = SpendingCap(cap, first: state?.firstCap, plans: plans)
       for (index, last) in events.enumerated() {
         let needed = spending.epsilon(of: state, and: all + last.map { (plan: runs[index], event: $0.event) })
         guard !spending.holds(needed) else { continue }
