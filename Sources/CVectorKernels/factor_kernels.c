@@ -46,18 +46,40 @@ void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *i
   }
 }
 
+// Blocks of PANEL rows: finished among themselves, then taken from all rows below in one pass over those, which loads and
+// stores an entry once for PANEL products. Whole lanes are worked on, so that entries left of the diagonal are spoiled, and
+// entries between the order and the next multiple of 16 change where rows are long enough to have them.
 TACIT_CLONES
 int tacit_cholesky_f32(float *a, size_t order, size_t stride) {
-  for (size_t k = 0; k < order; k++) {
-    float *pivot = a + k * stride;
-    const float d = pivot[k];
-    if (!(d > 0) || !(d < INFINITY)) return 0;
-    const float inverse = 1.0f / sqrtf(d);
-    for (size_t j = k; j < order; j++) pivot[j] *= inverse;
-    for (size_t i = k + 1; i < order; i++) {
+  enum { PANEL = 8 };
+  const int whole = stride >= (order + LANES - 1) / LANES * LANES;
+  for (size_t first = 0; first < order; first += PANEL) {
+    const size_t end = first + PANEL < order ? first + PANEL : order;
+    for (size_t k = first; k < end; k++) {
+      float *pivot = a + k * stride;
+      const float d = pivot[k];
+      if (!(d > 0) || !(d < INFINITY)) return 0;
+      const float inverse = 1.0f / sqrtf(d);
+      for (size_t j = k; j < order; j++) pivot[j] *= inverse;
+      for (size_t i = k + 1; i < end; i++) {
+        float *row = a + i * stride;
+        const float factor = pivot[i];
+        for (size_t j = i; j < order; j++) row[j] -= factor * pivot[j];
+      }
+    }
+    const float *panel = a + first * stride;
+    for (size_t i = end; i < order; i++) {
       float *row = a + i * stride;
-      const float factor = pivot[i];
-      for (size_t j = i; j < order; j++) row[j] -= factor * pivot[j];
+      size_t j = i;
+      if (whole && end - first == PANEL) {
+        for (j = i / LANES * LANES; j < order; j += LANES) {
+          lanes sum = load(row + j);
+          for (size_t k = 0; k < PANEL; k++) sum -= load(panel + k * stride + j) * panel[k * stride + i];
+          *(lanes *)(row + j) = sum;
+        }
+      }
+      for (; j < order; j++)
+        for (size_t k = first; k < end; k++) row[j] -= a[k * stride + i] * a[k * stride + j];
     }
   }
   return 1;

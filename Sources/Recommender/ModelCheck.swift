@@ -62,3 +62,8 @@ extension CovarianceAlgorithm {
     }
   }
 }
+
+extension NeuralRecommender {
+  /// As by default, without drawing an initial model: partners ask in every round.
+  public func fault(in model: ItemModel) -> String? { ModelCheck.fault(in: model, shapes: parameters.shapes) }
+}

@@ -47,6 +47,27 @@ public struct RingVector: Sendable {
     }
   }
 
+  /// Real numbers times `scale`, each rounded to the nearest integer (ties to even) and reduced modulo 2^b.
+  ///
+  /// - Parameter limit: at least 0.
+  /// - Returns: `nil` when a product is not finite, or its rounded magnitude is larger than `limit`.
+  public init?(rounding values: [Double], scale: Double, limit: Int64, modulusBits: Int) {
+    precondition(limit >= 0, "a magnitude is at least 0, so that no limit can be \(limit)")
+    self.init(count: values.count, modulusBits: modulusBits)
+    // 2^63 itself is no Int64, but what Double(limit) may round to.
+    let limit = min(Double(limit), 0x1p63.nextDown)
+    let fits = values.withUnsafeBufferPointer { values in
+      isNarrow
+        ? narrow.withUnsafeMutableBufferPointer {
+          tacit_nearest_u32($0.baseAddress, values.baseAddress, values.count, scale, limit)
+        }
+        : wide.withUnsafeMutableBufferPointer {
+          tacit_nearest_u64($0.baseAddress, values.baseAddress, values.count, scale, limit)
+        }
+    }
+    guard fits == 1 else { return nil }
+  }
+
   /// Entry `index`, in 0..<2^b.
   public subscript(index: Int) -> UInt64 {
     (isNarrow ? UInt64(narrow[index]) : wide[index]) & mask

@@ -33,6 +33,36 @@ import Testing
     }
   }
 
+  @Test("Rounded reals are the nearest integers in the ring, ties to even", arguments: [2, 23, 32, 33, 62])
+  func rounding(modulusBits: Int) throws {
+    var source = KeyedRandomSource(insecureSeed: UInt64(modulusBits))
+    let ties = [-2.5, -1.5, -0.5, -0.0, 0.5, 1.5, 2.5, 0.49999999999999994, 0x1p31, -0x1p31, 0x1p40 + 0.5]
+    let values = ties + (0..<1000).map { _ in Double(Int64(bitPattern: source.nextUInt64()) >> 20) / 1024 }
+    for scale in [1.0, 0.75] {
+      let expected = RingVector(
+        integers: values.map { Int64(($0 * scale).rounded(.toNearestOrEven)) }, modulusBits: modulusBits)
+      let found = try #require(RingVector(rounding: values, scale: scale, limit: 1 << 45, modulusBits: modulusBits))
+      #expect(found == expected)
+    }
+  }
+
+  @Test("Reals that are no numbers, or too large once rounded, are not taken", arguments: [23, 40])
+  func roundingOutOfRange(modulusBits: Int) {
+    func takes(_ value: Double, limit: Int64 = 10) -> Bool {
+      // At every place of a vector's loop, and in its tail.
+      let taken = [0, 7, 16, 19].map { place in
+        var values = [Double](repeating: 1, count: 20)
+        values[place] = value
+        return RingVector(rounding: values, scale: 2, limit: limit, modulusBits: modulusBits) != nil
+      }
+      #expect(Set(taken).count == 1, "\(value)")
+      return taken[0]
+    }
+    #expect(takes(5.2) && takes(-5.2) && !takes(5.3) && !takes(-5.3))
+    #expect(!takes(.nan) && !takes(.infinity) && !takes(-.infinity) && !takes(1e300) && !takes(0x1p62, limit: .max))
+    #expect(takes(-0x1p61, limit: .max) && RingVector(rounding: [], scale: 1, limit: 0, modulusBits: modulusBits)?.count == 0)
+  }
+
   @Test("Adding packed bytes is adding the vector", arguments: [2, 7, 23, 32, 33, 62])
   func addPacked(modulusBits: Int) throws {
     let one = random(100, modulusBits)

@@ -15,5 +15,10 @@ void tacit_sub_u32(uint32_t *restrict acc, const uint32_t *restrict subtrahend, 
 void tacit_add_u64(uint64_t *restrict acc, const uint64_t *restrict addend, size_t count);
 /// acc[i] -= subtrahend[i] mod 2^64.
 void tacit_sub_u64(uint64_t *restrict acc, const uint64_t *restrict subtrahend, size_t count);
+/// lanes[i] = the integer nearest to values[i] * scale, ties to even, mod 2^32. Returns 0 when a product is no number or, rounded,
+/// larger than limit in magnitude; limit is below 2^63.
+int tacit_nearest_u32(uint32_t *restrict lanes, const double *restrict values, size_t count, double scale, double limit);
+/// The same mod 2^64.
+int tacit_nearest_u64(uint64_t *restrict lanes, const double *restrict values, size_t count, double scale, double limit);
 #include "rounding.h"
 #include "fourier.h"

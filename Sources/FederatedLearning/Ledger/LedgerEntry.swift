@@ -128,7 +128,9 @@ public struct LedgerOutcome: Sendable, Equatable {
 
   /// SHA-256 of released integers, 8 bytes each, little-endian: what `released` holds of a sum.
   public static func digest(of entries: [Int64]) -> Digest {
-    entries.map(\.littleEndian).withUnsafeBytes { SHA256.hash($0) }
+    // The bytes of memory where it holds them in this order already.
+    if Int64(1).littleEndian == 1 { return entries.withUnsafeBytes { SHA256.hash($0) } }
+    return entries.map { $0.littleEndian }.withUnsafeBytes { SHA256.hash($0) }
   }
 }
 

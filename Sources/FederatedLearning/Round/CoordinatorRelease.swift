@@ -16,6 +16,7 @@ extension CoordinatorEngine {
     let release = plan.releases[round]
     let ledgerAttempt = attempt.context.ledgerAttempt
     let noised: (values: [Int64], survivors: [ParticipantID])
+    let digest: Digest
     // Read before the sum is opened, which ends the session, and from the same messages by every process that replays them.
     let witness = aggregator?.survivorEvidence.map {
       LedgerWitness(attempt.start, statement: $0.statement, signatures: $0.signatures)
@@ -35,17 +36,20 @@ extension CoordinatorEngine {
           noised = result
         }
       }
+      digest = LedgerOutcome.digest(of: noised.values)
       try ledger.record(
         LedgerOutcome(
-          attempt: ledgerAttempt, release: round, result: .released(LedgerOutcome.digest(of: noised.values)),
+          attempt: ledgerAttempt, release: round, result: .released(digest),
           survivors: noised.survivors.count, time: time))
     } catch { return finish(.ledgerFailed("\(error)")) }
-    return publish(noised.values, survivors: noised.survivors, witness: witness, attempt: attempt, release: release)
+    return publish(
+      noised.values, digest: digest, survivors: noised.survivors, witness: witness, attempt: attempt, release: release)
   }
 
   /// Folds the released integers into the model and tells everybody.
   private mutating func publish(
-    _ values: [Int64], survivors: [ParticipantID], witness: LedgerWitness?, attempt: Attempt, release: PlannedRelease
+    _ values: [Int64], digest: Digest, survivors: [ParticipantID], witness: LedgerWitness?, attempt: Attempt,
+    release: PlannedRelease
   ) -> [CoordinatorAction] {
     if release.purpose == .training {
       let unit = 1 / release.scale
@@ -66,7 +70,7 @@ extension CoordinatorEngine {
     let published = PublishedRelease(
       round: round, attempt: self.attempt, name: release.name, purpose: release.purpose, survivors: survivors,
       epsilonSpent: plan.cap.map { ledger.state.recorded.epsilon(delta: $0.delta) },
-      evaluation: NoisedEvaluation(values, of: release, survivors: survivors.count), digest: LedgerOutcome.digest(of: values),
+      evaluation: NoisedEvaluation(values, of: release, survivors: survivors.count), digest: digest,
       modelRelease: statement, witness: witness)
     current = nil
     aggregator = nil

@@ -211,7 +211,7 @@ public struct PartnerEngine: ~Copyable {
       guard let sum = pipeline.exactSum(limit: release.exactLimit(users: maximumUsers)) else {
         return refuse(.sumOutOfRange)
       }
-      input = RingVector(integers: sum, modulusBits: bits)
+      input = sum
     }
     if let refusal = Self.holding(linked, { charge(attempt, elsewhere: $0, time: time) }) { return refuse(refusal) }
     // The coordinator charges before it goes on from here. One whose ledger is not longer at the next start was set back.

@@ -16,11 +16,8 @@ struct PlainAggregation: Sendable {
   /// Adds one partner's sum, once.
   mutating func receive(_ message: PlainSum, from sender: ParticipantID) -> Bool {
     guard message.context == context, message.participant == sender, parameters.contains(sender),
-      !survivors.contains(sender),
-      let input = try? RingVector(
-        packed: message.packed, count: parameters.dimension, modulusBits: parameters.modulusBits)
+      !survivors.contains(sender), (try? sum.add(packed: message.packed)) != nil
     else { return false }
-    sum.add(input)
     survivors.append(sender)
     survivors.sort()
     return true

@@ -2,6 +2,7 @@ internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import Dispatch
 public import Recommender
+internal import SecureAggregation
 internal import Synchronization
 
 /// What one partner holds: its users' histories, and what it held out of them for evaluation releases.
@@ -99,16 +100,10 @@ struct UpdatePipeline {
   /// Unclipped contributions of all users, rounded once to the grid; for plans that claim no privacy.
   ///
   /// - Returns: `nil` when an entry is not finite or larger than `limit`.
-  func exactSum(limit: Int64) -> [Int64]? {
+  func exactSum(limit: Int64) -> RingVector? {
     var sum = [Double](repeating: 0, count: release.dimension)
     task.accumulate(shard: shard, into: &sum)
-    var result = [Int64](repeating: 0, count: sum.count)
-    for index in sum.indices {
-      let value = (sum[index] * release.scale).rounded(.toNearestOrEven)
-      guard value.magnitude <= Double(limit) else { return nil }
-      result[index] = Int64(value)
-    }
-    return result
+    return RingVector(rounding: sum, scale: release.scale, limit: limit, modulusBits: release.modulusBits)
   }
 
   /// Poisson sampling with secret coins: each user is in with probability at most the plan's rate.

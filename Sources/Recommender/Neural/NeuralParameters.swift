@@ -23,6 +23,15 @@ struct NeuralParameters: Sendable, Equatable {
   var denseStart: Int { offsetStart + itemCount }
   var count: Int { denseStart + dense.count }
 
+  /// Names and shapes of all tensors of a model.
+  var shapes: [String: [Int]] {
+    var shapes = Dictionary(uniqueKeysWithValues: dense.slices.map { ($0.name, $0.shape) })
+    shapes[Self.items] = [itemCount, dimension]
+    shapes[Self.offsets] = [itemCount]
+    shapes[Self.popularity] = [itemCount]
+    return shapes
+  }
+
   /// The model before training: small embeddings, no offsets, nobody's interactions counted.
   func initialModel(algorithm: String, seed: UInt64) -> ItemModel {
     let random = PublicRandom(seed: SplitMix64.mix(seed))

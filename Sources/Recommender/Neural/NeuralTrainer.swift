@@ -62,40 +62,58 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
 
   /// Users are worked on in parallel and added one after the other, in their order: the same bits on any number of cores.
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
-    // Few at a time, so that their contributions stay in the cache until they are added.
+    // Few at a time, so that their changes stay in the cache until they are added.
     let chunk = 8
-    var buffers = [ContributionBuffer](repeating: ContributionBuffer(dimension: sum.count), count: chunk)
+    var changes = [UserChange](repeating: UserChange(), count: chunk)
     for first in stride(from: 0, to: interactions.userCount, by: chunk) {
       let count = min(chunk, interactions.userCount - first)
-      buffers.withUnsafeMutableBufferPointer { buffers in
-        // A buffer belongs to one user.
-        let buffers = buffers
+      changes.withUnsafeMutableBufferPointer { changes in
+        // A change belongs to one user.
+        let changes = changes
         Parallel.forEachBlock(of: count, size: 2) { block in
           for index in block {
-            buffers[index].removeAll()
-            contribute(UserHistory(of: first + index, in: interactions, release: seed), into: &buffers[index])
+            pool.withWorkspace { workspace in
+              let user = UserHistory(of: first + index, in: interactions, release: seed)
+              changes[index].take(workspace, scale: change(of: user, workspace: workspace))
+            }
           }
         }
       }
-      for buffer in buffers[..<count] where !buffer.isEmpty { add(buffer, to: &sum) }
+      for change in changes[..<count] where !change.values.isEmpty { add(change, to: &sum) }
     }
   }
 
-  /// Adds what `write` wrote; its parts are long runs of neighbouring entries.
-  private func add(_ buffer: ContributionBuffer, to sum: inout [Double]) {
-    let (d, dense) = (parameters.dimension, parameters.dense.count)
-    let rows = (buffer.values.count - dense) / (d + 1)
+  private func add(_ change: UserChange, to sum: inout [Double]) {
+    let (d, dense, rows) = (parameters.dimension, parameters.dense.count, change.rows.count)
     sum.withUnsafeMutableBufferPointer { sum in
-      buffer.values.withUnsafeBufferPointer { values in
-        func addRun(_ start: Int, _ position: Int, _ count: Int) {
-          for index in 0..<count { sum[start + index] += Double(values[position + index]) }
-        }
-        addRun(parameters.denseStart, 0, dense)
-        for row in 0..<rows {
-          addRun(Int(buffer.indices[dense + row * d]), dense + row * d, d)
-          addRun(Int(buffer.indices[dense + rows * d + row]), dense + rows * d + row, 1)
+      change.values.withUnsafeBufferPointer { values in
+        guard let target = sum.baseAddress, let source = values.baseAddress else { return }
+        VectorMath.add(source, times: change.scale, to: target + parameters.denseStart, count: dense)
+        let (table, offsets) = (source + dense, source + dense + rows * d)
+        for (row, item) in change.rows.enumerated() {
+          VectorMath.add(table + row * d, times: change.scale, to: target + Int(item) * d, count: d)
+          target[parameters.offsetStart + Int(item)] += Double(change.scale * offsets[row])
         }
       }
+    }
+  }
+}
+
+/// One user's contribution before it is scaled, without the place of each entry: the dense block, the rows of `rows`, their offsets.
+private struct UserChange {
+  var scale: Float = 0
+  var rows: [Int32] = []
+  var values: [Float] = []
+
+  /// - Parameter scale: `nil` of a user with nothing to say.
+  mutating func take(_ workspace: NeuralWorkspace, scale: Float?) {
+    values.removeAll(keepingCapacity: true)
+    rows.removeAll(keepingCapacity: true)
+    guard let scale else { return }
+    self.scale = scale
+    rows.append(contentsOf: workspace.rows)
+    workspace.forEachChange { part, count in
+      values.append(contentsOf: UnsafeBufferPointer(start: part, count: count))
     }
   }
 }

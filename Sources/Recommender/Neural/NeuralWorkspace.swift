@@ -37,6 +37,8 @@ final class NeuralWorkspace {
   private let local: LocalParameters
   private let gradient: LocalParameters
   private let arena = Arena()
+  /// The dense block that layers read: of a single step the public one, which nothing changes; else `local`'s.
+  private var dense: UnsafeMutablePointer<Float>
   /// Where the entries of a change stand in the whole vector; the dense block's part never changes.
   private let places: UnsafeMutablePointer<UInt32>
   /// Local row by item; `unknown` where there is none, `seen` for items of the history outside the windows.
@@ -62,9 +64,10 @@ final class NeuralWorkspace {
       LocalParameters(rows: most, dimension: parameters.dimension, dense: parameters.dense.count)
     }
     (change, local, gradient) = (make(), make(), make())
-    let dense = parameters.dense.count
-    places = .allocate(capacity: dense + most * (parameters.dimension + 1))
-    for index in 0..<dense { places[index] = UInt32(parameters.denseStart + index) }
+    dense = local.dense
+    let count = parameters.dense.count
+    places = .allocate(capacity: count + most * (parameters.dimension + 1))
+    for index in 0..<count { places[index] = UInt32(parameters.denseStart + index) }
     features = .allocate(capacity: max(1, most * parameters.featureDimension))
     embeddings = .allocate(capacity: parameters.featureWeight == nil ? 1 : most * parameters.dimension)
     rowOf = [Int32](repeating: Self.unknown, count: parameters.itemCount)
@@ -81,6 +84,8 @@ final class NeuralWorkspace {
   }
 
   /// Draws windows and negatives, and gathers the parameters that they touch.
+  ///
+  /// - Parameter global: in use until the last step is made.
   func prepare(_ user: UserHistory, global: UnsafeBufferPointer<Float>, generator: inout SplitMix64) {
     rows.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
@@ -132,7 +137,12 @@ final class NeuralWorkspace {
       (local.table + row * d).update(from: base + Int(item) * d, count: d)
       local.offsets[row] = base[parameters.offsetStart + Int(item)]
     }
-    local.dense.update(from: base + parameters.denseStart, count: parameters.dense.count)
+    if training.steps == 1 {
+      dense = UnsafeMutablePointer(mutating: base + parameters.denseStart)
+    } else {
+      dense = local.dense
+      dense.update(from: base + parameters.denseStart, count: parameters.dense.count)
+    }
     if parameters.featureWeight != nil {
       let (known, f) = (parameters.requiredFeatures, parameters.featureDimension)
       known.values.withUnsafeBufferPointer { known in
@@ -149,7 +159,7 @@ final class NeuralWorkspace {
     guard let weight = parameters.featureWeight else { return local.table }
     embeddings.update(from: local.table, count: rows.count * parameters.dimension)
     DenseAlgebra.multiply(
-      features, local.dense + weight, into: embeddings, rows: rows.count, columns: parameters.dimension,
+      features, dense + weight, into: embeddings, rows: rows.count, columns: parameters.dimension,
       inner: parameters.featureDimension, beta: 1)
     return embeddings
   }
@@ -177,7 +187,7 @@ final class NeuralWorkspace {
       weights[position] = max(0, min(1, weight)) / Float(training.window)
     }
     let pass = Pass(
-      parameters: local.dense, gradient: gradient.dense, arena: arena, dropout: training.dropout, seed: seed)
+      parameters: dense, gradient: gradient.dense, arena: arena, dropout: training.dropout, seed: seed)
     let (hidden, cache) = encoder.forward(input, length: length, pass: pass)
     let head = SampledSoftmax(
       table: table, tableGradient: gradient.table, bias: local.offsets, biasGradient: gradient.offsets, dimension: d,

@@ -6,19 +6,22 @@ public struct TrainingBenchmark: Sendable {
   public let length: Int
   /// Sequences that are added up before the server's step.
   public let batch: Int
+  /// Unseen items per sequence.
+  public let negatives: Int
   private let algorithm: NeuralRecommender
   private let users: Interactions
-  private static let itemCount = 3500
+  /// Items, length of an embedding, blocks and heads of the model.
+  public static let (itemCount, dimension, blocks, heads) = (3500, 64, 2, 2)
 
-  /// - Parameter negatives: unseen items per sequence.
   /// - Throws: `InvalidHyperparameter` for a value out of its range.
   public init(length: Int = 50, batch: Int = 1, negatives: Int = 256) throws {
     try Requirement.atLeastOne(batch, "batch")
     self.length = length
     self.batch = batch
+    self.negatives = negatives
     algorithm = try NeuralRecommender(
-      itemCount: Self.itemCount, architecture: .transformer(blocks: 2, heads: 2), dimension: 64, rounds: 1,
-      training: LocalTraining(window: length, negatives: negatives))
+      itemCount: Self.itemCount, architecture: .transformer(blocks: Self.blocks, heads: Self.heads), dimension: Self.dimension,
+      rounds: 1, training: LocalTraining(window: length, negatives: negatives))
     var generator = SplitMix64(seed: 1)
     let histories = (0..<batch).map { _ in
       let start = generator.uniform(below: Self.itemCount)
@@ -26,6 +29,16 @@ public struct TrainingBenchmark: Sendable {
       return (0...length).map { Int32((start + 11 * $0) % Self.itemCount) }
     }
     users = Interactions(itemCount: Self.itemCount, histories: histories)
+  }
+
+  /// Floating-point operations of one sequence's matrix products, forward and backward, which no implementation can leave out:
+  /// six linear layers' worth of d × d in a block, attention to what came before, and scores of targets and negatives.
+  public var operations: Double {
+    let (d, n) = (Double(Self.dimension), Double(length))
+    let block = 2 * n * d * d * 6 + 2 * 2 * d * n * (n + 1) / 2
+    let head = 2 * n * d * Double(negatives + 1)
+    // A product forward is two of the same size backward.
+    return 3 * (Double(Self.blocks) * block + head)
   }
 
   /// One thread's work: the local steps of all users of one batch after the other, each clipped and written as a contribution.

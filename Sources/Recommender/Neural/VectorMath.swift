@@ -111,6 +111,13 @@ enum VectorMath {
     tacit_axpy_f32(target, factor, source, count)
   }
 
+  /// The same with a product in Float, added in Double.
+  static func add(
+    _ source: UnsafePointer<Float>, times factor: Float, to target: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    for index in 0..<count { target[index] += Double(factor * source[index]) }
+  }
+
   /// target = max(0, x + y).
   static func rectifiedSum(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, count: Int

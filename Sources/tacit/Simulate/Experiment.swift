@@ -32,9 +32,11 @@ struct Experiment {
 
   /// Loads the data and makes the plan.
   ///
+  /// - Parameter dataset: instead of what the settings name.
   /// - Throws: `CommandFailure` with the sentence for the user.
-  static func prepare(_ settings: SimulationSettings) throws -> Experiment {
-    var (dataset, notes) = try DataSource.load(settings.data, seed: settings.seed, validation: settings.validation)
+  static func prepare(_ settings: SimulationSettings, dataset given: Dataset? = nil) throws -> Experiment {
+    var (dataset, notes) =
+      try given.map { ($0, []) } ?? DataSource.load(settings.data, seed: settings.seed, validation: settings.validation)
     guard dataset.train.count > 0 else {
       throw CommandFailure(.data, "\(settings.data): there are no interactions to train on")
     }

@@ -2,10 +2,9 @@
 """The encoders in PyTorch (float64), on parameters and inputs that both sides compute from sines.
 
 `torch_reference.py` prints the table of NeuralTorchTests.swift: for each encoder the projection of the output, of the input's
-gradient and of every slice's gradient onto fixed directions. `torch_reference.py --speed` prints the CPU time of a training
-step of the model that TrainingBenchmark clocks (one thread), for the comparison in `tacit bench training`.
+gradient and of every slice's gradient onto fixed directions. How long a step takes there is what scripts/training-peers.py measures.
 """
-import math, sys, time
+import math
 import torch
 import torch.nn.functional as F
 
@@ -181,61 +180,4 @@ def table():
     print("    ],")
 
 
-def speed():
-    class Block(torch.nn.Module):
-        def __init__(self, d):
-            super().__init__()
-            self.first, self.second = torch.nn.LayerNorm(d), torch.nn.LayerNorm(d)
-            self.project, self.out = torch.nn.Linear(d, 3 * d), torch.nn.Linear(d, d)
-            self.feed = torch.nn.Sequential(torch.nn.Linear(d, d), torch.nn.ReLU(), torch.nn.Linear(d, d))
-
-        def forward(self, x):
-            b, l, d = x.shape
-            q, k, v = (p.reshape(b, l, 2, d // 2).transpose(1, 2) for p in self.project(self.first(x)).split(d, dim=2))
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(b, l, d)
-            x = x + F.dropout(self.out(y), 0.2)
-            return x + F.dropout(self.feed(self.second(x)), 0.2)
-
-    class Model(torch.nn.Module):
-        def __init__(self, d=64, items=3500, length=200):
-            super().__init__()
-            self.items, self.positions = torch.nn.Embedding(items, d), torch.nn.Embedding(length, d)
-            self.blocks, self.last = torch.nn.Sequential(Block(d), Block(d)), torch.nn.LayerNorm(d)
-
-        def forward(self, x):
-            h = self.items(x) * 8 + self.positions.weight[: x.shape[1]]
-            return self.last(self.blocks(F.dropout(h, 0.2)))
-
-    for length in (50, 200):
-        for batch, optimizer in ((1, "SGD"), (1, "Adam"), (128, "Adam")):
-            for negatives in (1, 256):
-                model = Model()
-                opt = getattr(torch.optim, optimizer)(model.parameters(), lr=1e-3)
-                x = torch.randint(3500, (batch, length + 1))
-
-                def step():
-                    opt.zero_grad()
-                    h, w = model(x[:, :-1]), model.items.weight
-                    positive = (h * w[x[:, 1:]]).sum(-1)
-                    if negatives == 1:
-                        negative = (h * w[torch.randint(3500, (batch, length))]).sum(-1)
-                        loss = (F.softplus(-positive) + F.softplus(negative)).mean()
-                    else:
-                        others = h @ w[torch.randint(3500, (batch, negatives))].transpose(1, 2)
-                        loss = (torch.logsumexp(torch.cat([positive[..., None], others], -1), -1) - positive).mean()
-                    loss.backward()
-                    opt.step()
-
-                for _ in range(2):
-                    step()
-                best = math.inf
-                runs = 30 if batch == 1 else 3
-                for _ in range(3):
-                    start = time.process_time()
-                    for _ in range(runs):
-                        step()
-                    best = min(best, (time.process_time() - start) / runs)
-                print(f"L={length} B={batch} {optimizer} negatives {negatives}: {1000 * best:.2f} ms per batch, {batch / best:.0f} sequences/s")
-
-
-speed() if "--speed" in sys.argv else table()
+table()
