@@ -76,12 +76,12 @@ enum APISchemas {
         "basis",
         choice(
           ["exact", "leave-one-out"],
-          "exact: the parts add up to the score; leave-one-out: each part is what the score loses without that event, and they need not."
+          "exact: the parts and `rest`, which is what popularity adds, are the score; leave-one-out: each part is what the score loses without that event, and they need not."
         )
       ), ("events", integer("Items in the user's history.")),
       ("considered", integer("How many of the newest of them have a part here.")),
       ("contributions", array(part, "The strongest support first.")),
-      ("rest", number("Score minus all parts.")),
+      ("rest", number("Score minus all parts: what popularity adds while events are few, where the basis is exact.")),
     ], optional: [title])
 
   private static let event = JSON.object([

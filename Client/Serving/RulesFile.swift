@@ -12,6 +12,7 @@ public enum RulesFile {
       "scenes": {
         "all": { "lambda": 1 },
         "ads": {
+          "kind": "ads",
           "items": { "items": [] },
           "eventWeights": { "browse": 3, "favourite": 3, "cart": 3, "buy": 1 },
           "lambda": 0.7,
@@ -120,8 +121,16 @@ public enum RulesFile {
     let scene: ServingRules.Scene
 
     init(from decoder: any Decoder) throws {
-      let members = try decoder.members(["items", "eventWeights", "lambda", "cap", "pin", "block", "boost"])
+      let members = try decoder.members(["kind", "items", "eventWeights", "lambda", "cap", "pin", "block", "boost"])
+      let kind = try members.decodeIfPresent(String.self, forKey: StrictKey("kind"))
+      if let kind, ServingRules.Kind(rawValue: kind) == nil {
+        throw StrictProblem(
+          sentence:
+            "\(decoder.place)kind is '\(kind)', expected one of \(ServingRules.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
+      }
       scene = ServingRules.Scene(
+        kind: kind.flatMap { ServingRules.Kind(rawValue: $0) },
         items: try members.decodeIfPresent(Selection.self, forKey: StrictKey("items"))?.selection,
         eventWeights: try members.decodeIfPresent(Weights.self, forKey: StrictKey("eventWeights"))?.weights,
         lambda: try members.decodeIfPresent(Float.self, forKey: StrictKey("lambda")) ?? 1,

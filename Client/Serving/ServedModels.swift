@@ -11,11 +11,20 @@ public protocol EventStore: Sendable {
   ///
   /// - Throws: `ServingFailure`.
   func history(of user: String) throws -> ServedHistory?
+  /// Histories to remember from the start, each as `history(of:)` gives it; none by default.
+  ///
+  /// - Parameter numbersMax: the most that they may take together, by `ServedHistory.numbers`.
+  /// - Throws: `ServingFailure`.
+  func firstHistories(numbersMax: Int) throws -> [(user: String, history: ServedHistory)]
   /// Keeps events, all or none; they are durable when it returns. Called for one batch at a time.
   ///
   /// - Parameter index: place of an item in the catalogue.
   /// - Throws: `ServingFailure`.
   func record(_ events: [ServedEvent], index: (String) -> Int32?, weights: EventWeights) throws -> IntakeReport
+}
+
+extension EventStore {
+  public func firstHistories(numbersMax: Int) throws -> [(user: String, history: ServedHistory)] { [] }
 }
 
 /// The model that answers, with what is remembered of users; another one takes its place in one step.
@@ -43,30 +52,44 @@ public final class ServedModels: Sendable {
   private let cacheNumbersMax: Int
 
   /// - Parameter cacheNumbersMax: room for histories and what was solved of them, in numbers of four bytes.
-  public init(engine: RecommendationEngine, store: any EventStore, cacheNumbersMax: Int = 32 << 20) {
+  public init(engine: RecommendationEngine, store: any EventStore, cacheNumbersMax: Int = 64 << 20) {
     self.cacheNumbersMax = cacheNumbersMax
     state = Mutex(
       .serving(
-        Current(engine: engine, store: store, cache: HistoryCache(numbersMax: cacheNumbersMax), generation: 0)))
+        Current(engine: engine, store: store, cache: Self.cache(of: store, numbersMax: cacheNumbersMax), generation: 0)))
+  }
+
+  /// Reading a user's events on the first request is most of what that request costs, and a server that has just begun would do so for
+  /// everybody. So half of the room is filled before; the other half is for what will be solved.
+  private static func cache(of store: any EventStore, numbersMax: Int) -> HistoryCache {
+    let cache = HistoryCache(numbersMax: numbersMax)
+    let mark = cache.beginReading()
+    // A store that cannot be read says so when it is asked for one user.
+    for (user, history) in (try? store.firstHistories(numbersMax: numbersMax / 2)) ?? [] {
+      _ = cache.insert(history, of: user, readSince: mark)
+    }
+    return cache
   }
 
   /// Requests that begin from now on are answered by this engine.
   ///
   /// - Precondition: with a store of the same name, the engine has the catalogue of the one before.
   public func swap(to engine: RecommendationEngine, store: any EventStore) {
+    // Read before the others have to wait.
+    let fresh = (try? current())?.store.name == store.name ? nil : Self.cache(of: store, numbersMax: cacheNumbersMax)
     state.withLock { state in
       switch state {
       case .serving(let old) where old.store.name == store.name:
         state = .serving(Current(engine: engine, store: store, cache: old.cache, generation: old.generation + 1))
-      case .serving(let old): state = .serving(fresh(engine, store, generation: old.generation + 1))
-      case .closed: state = .serving(fresh(engine, store, generation: 0))
+      case .serving(let old):
+        state = .serving(
+          Current(engine: engine, store: store, cache: fresh ?? emptyCache(), generation: old.generation + 1))
+      case .closed: state = .serving(Current(engine: engine, store: store, cache: fresh ?? emptyCache(), generation: 0))
       }
     }
   }
 
-  private func fresh(_ engine: RecommendationEngine, _ store: any EventStore, generation: Int) -> Current {
-    Current(engine: engine, store: store, cache: HistoryCache(numbersMax: cacheNumbersMax), generation: generation)
-  }
+  private func emptyCache() -> HistoryCache { HistoryCache(numbersMax: cacheNumbersMax) }
 
   /// Forgets model and users: requests are answered with 503 and this sentence.
   public func close(_ reason: String) { state.withLock { $0 = .closed(reason) } }
@@ -92,7 +115,7 @@ public final class ServedModels: Sendable {
         continuation.resume(
           with: Result {
             let report = try current.store.record(
-              events, index: { current.engine.item($0) }, weights: current.engine.eventWeights)
+              events, index: { current.engine.eventItem($0) }, weights: current.engine.eventWeights)
             for (event, fate) in zip(events, report.fates) {
               switch fate {
               case .trained(let item), .served(let item): current.cache.update(event.user) { $0.append(item, event.kind) }

@@ -13,8 +13,11 @@ public enum ItemFeatureSource {
   /// - Parameters:
   ///   - sources: `attributes`, `text`, or names of files.
   ///   - folder: where files with relative names are.
+  ///   - known: only the first so many items decide on the columns (`ItemFeatures.attributes`); all when `nil`.
   /// - Throws: `DatasetError` or `ModelFileError` with the first thing that does not fit.
-  public static func features(_ sources: [String], of catalogue: Catalogue, folder: String = "") throws -> ItemFeatures {
+  public static func features(_ sources: [String], of catalogue: Catalogue, folder: String = "", known: Int? = nil) throws
+    -> ItemFeatures
+  {
     guard Set(sources).count == sources.count, !sources.contains("") else {
       throw DatasetError(
         "item features are '\(sources.joined(separator: ","))'; expected different ones of attributes, text and files")
@@ -22,7 +25,7 @@ public enum ItemFeatureSource {
     return try ItemFeatures(
       joining: try sources.map { source in
         switch source {
-        case "attributes": try ItemFeatures.attributes(of: catalogue)
+        case "attributes": try ItemFeatures.attributes(of: catalogue, known: known)
         case "text": try ItemFeatures.text(of: catalogue)
         default: try vectors(source.hasPrefix("/") || folder.isEmpty ? source : "\(folder)/\(source)", itemCount: catalogue.count)
         }

@@ -27,7 +27,8 @@ public enum AlgorithmRegistry {
   /// The parameters that `name` takes; empty for an unknown name.
   public static func parameters(of name: String) -> [Parameter] {
     let own = ownParameters(of: name)
-    return own.isEmpty ? [] : own + [Parameter(name: "table-bits", meaning: "16: tables are rounded to Float16 and sent so; 32")]
+    return own.isEmpty
+      ? [] : own + [firstEvents, Parameter(name: "table-bits", meaning: "16: tables are rounded to Float16 and sent so; 32")]
   }
 
   /// Whether an algorithm learns from item features.
@@ -179,6 +180,7 @@ public enum AlgorithmRegistry {
       for (key, value) in NeuralRegistry.defaults(of: name, setting: setting) { set(key, value) }
     }
     if known.contains("table-bits") { set("table-bits", 32) }
+    if known.contains("prior-events") { set("prior-events", 3) }
     if let quantile = values["clip-quantile"], quantile != 0 {
       set("clip-rate", 0.2)
       set("clip-count-share", 0.01)
@@ -194,7 +196,9 @@ public enum AlgorithmRegistry {
   public static func make(
     _ name: String, _ values: [String: Double], itemCount: Int, features: ItemFeatures? = nil
   ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
-    let base = try withTableBits(values["table-bits"], of: try plain(name, values, itemCount: itemCount, features: features))
+    var base = try withTableBits(values["table-bits"], of: try plain(name, values, itemCount: itemCount, features: features))
+    // Plans from before there was a prior do not name it, and are scored as they were.
+    if let prior = values["prior-events"] { base = try FirstEvents(base, prior: prior) }
     guard let target = values["clip-quantile"], target != 0 else { return base }
     do {
       return try AdaptivelyClipped(
@@ -321,6 +325,9 @@ public enum AlgorithmRegistry {
 
   private static let halfLife = Parameter(
     name: "half-life", meaning: "items after which a user's history counts half when scoring; 0 for never")
+
+  private static let firstEvents = Parameter(
+    name: "prior-events", meaning: "events of a user that popularity counts for when scoring; 0 for none")
 
   /// The decimal that a Float was written as, so that plans read 0.15 and not 0.15000000596046448.
   private static func decimal(_ value: Float) -> Double { Double("\(value)") ?? Double(value) }

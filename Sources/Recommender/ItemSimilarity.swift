@@ -9,6 +9,16 @@ public protocol ItemSimilarity: Sendable {
   ///
   /// - Parameter values: one entry for each item of the catalogue, overwritten.
   func similarities(to item: Int, into values: inout [Float])
+  /// Writes the similarity of some items to one: `similarity(others[k], item)` at place k, to the last bit.
+  ///
+  /// - Parameter values: at least as many entries as there are others; those behind them stay.
+  func similarities(of others: [Int], to item: Int, into values: inout [Float])
+}
+
+extension ItemSimilarity {
+  public func similarities(of others: [Int], to item: Int, into values: inout [Float]) {
+    for (place, other) in others.enumerated() { values[place] = similarity(other, item) }
+  }
 }
 
 /// The cosine of two rows of a table of item factors.
@@ -89,5 +99,15 @@ struct PrecisionSimilarity: ItemSimilarity {
 
   func similarities(to item: Int, into values: inout [Float]) {
     for other in values.indices { values[other] = similarity(item, other) }
+  }
+
+  /// P is symmetric: along one row instead of down a column, which would be a line of memory for each item.
+  func similarities(of others: [Int], to item: Int, into values: inout [Float]) {
+    precision.withUnsafeBufferPointer { precision in
+      let row = item * order
+      for (place, other) in others.enumerated() {
+        values[place] = other == item ? 1 : min(max(-precision[row + other] * scale[other] * scale[item], -1), 1)
+      }
+    }
   }
 }

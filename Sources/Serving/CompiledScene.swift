@@ -2,6 +2,7 @@ internal import Recommender
 
 /// A scene with its names resolved: items are indices.
 struct CompiledScene: Sendable {
+  let kind: ServingRules.Kind
   /// Items that are never listed here, ascending.
   let closed: [Int32]
   let isOpen: [Bool]
@@ -55,6 +56,7 @@ struct CompiledScene: Sendable {
     }
     var pins: [Int32] = []
     for item in try resolve(ServingRules.Selection(items: scene.pin)) where !pins.contains(item) { pins.append(item) }
+    kind = scene.kind ?? ServingRules.Kind(rawValue: name) ?? .goods
     self.isOpen = isOpen
     self.pins = pins
     self.boosts = boosts

@@ -14,7 +14,7 @@ public final class HistoryCache: Sendable {
     /// When it was asked for last, in requests.
     var touched: UInt64
 
-    var cost: Int { 64 + history.entries.count * 12 + solved.values.reduce(0) { $0 + $1.vector.count } }
+    var cost: Int { history.numbers + solved.values.reduce(0) { $0 + $1.vector.count } }
   }
 
   private struct State {
@@ -32,7 +32,7 @@ public final class HistoryCache: Sendable {
   private let costMax: Int
 
   /// - Parameter numbersMax: room, in numbers of four bytes.
-  public init(numbersMax: Int = 32 << 20) { costMax = numbersMax }
+  public init(numbersMax: Int = 64 << 20) { costMax = numbersMax }
 
   /// A user's history with its revision; `nil` when it must be read.
   public func history(of user: String) -> (history: ServedHistory, revision: Int)? {

@@ -6,10 +6,13 @@ internal import Recommender
 /// λ·relevance − (1 − λ)·(largest similarity to what is listed). Relevance is the score, stretched over 0...1 within the pool of the
 /// best items; λ = 1 is the order of the scores.
 struct ListSelection {
+  /// Writes how like the second argument the items of the first are.
+  typealias Likeness = (_ others: [Int], _ item: Int, _ values: inout [Float]) -> Void
+
   let count: Int
   let lambda: Float
   /// `nil` when nothing is known by which items are alike; then λ changes nothing.
-  let similarity: ((Int, Int) -> Float)?
+  let similarity: Likeness?
   let cap: (column: ItemAttributes.Column, max: Int)?
 
   /// - Parameters:
@@ -37,12 +40,14 @@ struct ListSelection {
     var isFree = [Bool](repeating: true, count: pool.count)
     // −1 is the least similarity that there is: before anything is listed it is the same for all.
     var nearest = [Float](repeating: -1, count: pool.count)
+    var likeness = nearest
+    let items = pool.map(\.item)
     func list(_ item: Int) {
       if let cap { for value in cap.column.values(of: item) { used[value, default: 0] += 1 } }
       guard isDiverse, let similarity else { return }
-      for (place, candidate) in pool.enumerated() where isFree[place] {
-        nearest[place] = max(nearest[place], similarity(candidate.item, item))
-      }
+      // Of what is listed only the newest can have come nearer to a candidate.
+      similarity(items, item, &likeness)
+      for place in nearest.indices { nearest[place] = max(nearest[place], likeness[place]) }
     }
     for item in first { list(item) }
     var chosen: [Recommendation] = []

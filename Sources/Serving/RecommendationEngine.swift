@@ -29,14 +29,17 @@ public final class RecommendationEngine: Sendable {
   /// For users without events.
   private let popularity: [Float]
   let scenes: [String: CompiledScene]
+  /// Items that the training knew, which come first; those behind them are listed, but no history has them.
+  public let knownItemCount: Int
 
   /// - Parameters:
   ///   - popularity: for users without events; the scorer's own answer to an empty history when `nil`.
   ///   - attributes: column → one field per item of the catalogue, beside the catalogue's own.
+  ///   - knownItemCount: items at the catalogue's beginning that histories may hold; all when `nil`.
   /// - Throws: `ServingRuleError` when a rule names a column that there is not, or a number out of range.
   public init(
     model: Model, scorer: any Scorer, popularity: [Float]? = nil, catalogue: Catalogue, attributes: [String: [String]] = [:],
-    rules: ServingRules = ServingRules()
+    rules: ServingRules = ServingRules(), knownItemCount: Int? = nil
   ) throws(ServingRuleError) {
     precondition(scorer.itemCount == catalogue.count, "the model and the catalogue speak of the same items")
     precondition(popularity.map { $0.count == catalogue.count } ?? true, "one popularity per item")
@@ -54,6 +57,8 @@ public final class RecommendationEngine: Sendable {
         name: name, scene, blockedEverywhere: rules.block, weights: weights, profile: profiles.firstIndex(of: weights) ?? 0,
         items: items)
     }
+    precondition((0...catalogue.count).contains(knownItemCount ?? 0), "the known items are some of the catalogue's")
+    self.knownItemCount = knownItemCount ?? catalogue.count
     self.model = model
     self.scorer = scorer
     self.items = items
@@ -83,6 +88,9 @@ public final class RecommendationEngine: Sendable {
   public func itemID(_ item: Int) -> String { items.ids[item] }
   /// `nil` for an id that the catalogue does not have.
   public func item(_ id: String) -> Int32? { items.index[id] }
+  /// The item as histories have it: `nil` for one that came after the training as well. The data set is of the plan's catalogue, and a round
+  /// could not train on others; their events are kept until a plan has them.
+  public func eventItem(_ id: String) -> Int32? { items.index[id].flatMap { $0 < knownItemCount ? $0 : nil } }
   public func title(_ item: Int) -> String? {
     guard let title = titles?[item], !title.isEmpty else { return nil }
     return title
@@ -109,16 +117,23 @@ public final class RecommendationEngine: Sendable {
   public func recommend(
     _ query: RecommendationQuery, history: ServedHistory, solved: [Float]? = nil
   ) throws(QueryRefusal) -> RecommendationAnswer {
+    try recommend(query, history: history, solved: solved, promotes: true)
+  }
+
+  /// - Parameter promotes: whether the scene's pins and boosts count.
+  func recommend(
+    _ query: RecommendationQuery, history: ServedHistory, solved: [Float]?, promotes: Bool
+  ) throws(QueryRefusal) -> RecommendationAnswer {
     let scene = try scene(query.scene)
     var scores = history.entries.isEmpty ? popularity : [Float](repeating: 0, count: items.count)
     if !history.entries.isEmpty {
       scorer.score(solved: solved ?? scorer.solve(history.history(scene.weights)), into: &scores)
     }
     try close(&scores, query, scene, history)
-    boost(&scores, scene)
+    if promotes { boost(&scores, scene) }
     let cap: (ItemAttributes.Column, Int)?
     if let wanted = query.cap ?? scene.cap { cap = (try column(wanted.column), wanted.max) } else { cap = nil }
-    let pinned = scene.pins.map { Int($0) }.filter { scores[$0] > -.infinity }.prefix(query.count)
+    let pinned = (promotes ? scene.pins : []).map { Int($0) }.filter { scores[$0] > -.infinity }.prefix(query.count)
     let selection = ListSelection(
       count: query.count, lambda: query.lambda ?? scene.lambda, similarity: likeness(), cap: cap)
     var entries = pinned.map { RecommendationAnswer.Entry(item: $0, score: scores[$0], isPinned: true) }
@@ -187,9 +202,12 @@ public final class RecommendationEngine: Sendable {
     return TopItems.select(count, from: values)
   }
 
-  private func likeness() -> ((Int, Int) -> Float)? {
-    if let similarity { return { similarity.similarity($0, $1) } }
-    return items.attributes.canCompare ? { [attributes = items.attributes] in attributes.overlap($0, $1) } : nil
+  func likeness() -> ListSelection.Likeness? {
+    if let similarity { return { similarity.similarities(of: $0, to: $1, into: &$2) } }
+    guard items.attributes.canCompare else { return nil }
+    return { [attributes = items.attributes] others, item, values in
+      for (place, other) in others.enumerated() { values[place] = attributes.overlap(other, item) }
+    }
   }
 
   // MARK: - Lookups

@@ -4,7 +4,7 @@ internal import Recommender
 public struct ServedExplanation: Sendable, Equatable {
   /// How the parts were found.
   public enum Basis: String, Sendable {
-    /// The parts add up to the score: the model is linear in the history, or in its right-hand side once the weights are solved
+    /// The parts and what popularity adds while events are few (`FirstEvents`) are the score: the model is linear in the history, or in its right-hand side once the weights are solved
     /// (implicit least squares: Hu, Koren, Volinsky, ICDM 2008, section 5).
     case exact
     /// The score without each event; the parts need not add up, `rest` is what is missing.
@@ -24,7 +24,7 @@ public struct ServedExplanation: Sendable, Equatable {
   public let basis: Basis
   /// The strongest support first.
   public let parts: [Part]
-  /// Score minus the sum of all parts; 0 but for rounding where the basis is exact.
+  /// Score minus the sum of all parts; what popularity adds where the basis is exact: (3 / events)² of the scores' spread by default.
   public let rest: Float
   /// Events that were left out one by one: the newest of a long history.
   public let consideredCount: Int

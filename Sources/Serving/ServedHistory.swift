@@ -41,6 +41,9 @@ public struct ServedHistory: Sendable, Equatable {
     entries = items.indices.map { Entry(item: items[$0], imported: weights.isEmpty ? 1 : weights[$0]) }
   }
 
+  /// What it takes to remember it, in numbers of four bytes.
+  public var numbers: Int { 64 + entries.count * MemoryLayout<Entry>.stride / 4 }
+
   /// One more event.
   ///
   /// - Parameter kind: `nil` weighs 1, as an event of a table without kinds does.

@@ -38,8 +38,22 @@ public struct ServingRules: Sendable, Equatable {
     }
   }
 
+  /// What a scene is for, and so what its lists are measured by (`SceneEvaluation`).
+  public enum Kind: String, Sendable, CaseIterable {
+    /// To be bought: the right things, high up.
+    case goods
+    /// To be read or watched: much of what there is, and not the same thing ten times.
+    case content
+    /// Billed by what is shown: how often it is wanted, and whether that can be foretold.
+    case ads
+    /// Pushed by pins and boosts: what that brings, and what it costs.
+    case promotions
+  }
+
   /// One kind of place where lists are shown: goods, content, ads, promotions, …; all scenes share the model.
   public struct Scene: Sendable, Equatable {
+    /// By the scene's name when `nil`, and `goods` where that is no kind.
+    public var kind: Kind?
     /// All items when `nil`.
     public var items: Selection?
     /// How much each kind of event says here; those of the data when `nil`.
@@ -53,9 +67,11 @@ public struct ServingRules: Sendable, Equatable {
     public var boost: [Boost]
 
     public init(
-      items: Selection? = nil, eventWeights: EventWeights? = nil, lambda: Float = 1, cap: Cap? = nil, pin: [String] = [],
+      kind: Kind? = nil, items: Selection? = nil, eventWeights: EventWeights? = nil, lambda: Float = 1, cap: Cap? = nil,
+      pin: [String] = [],
       block: Selection = Selection(), boost: [Boost] = []
     ) {
+      self.kind = kind
       self.items = items
       self.eventWeights = eventWeights
       self.lambda = lambda

@@ -51,6 +51,53 @@ import Testing
     #expect(try again.revision(of: .standard) == 1)
   }
 
+  @Test func `as many histories are read at once as there is room for, those that came last first`() async throws {
+    let world = try await World.joined()
+    let store = try world.store(0)
+    _ = try record(
+      [ServedEvent(user: "u0-3", item: "item-7", kind: .buy), ServedEvent(user: "fresh", item: "item-8", kind: .cart)], store)
+    let all = try store.servedHistories(in: .standard, itemCount: 20, numbersMax: 1 << 20)
+    #expect(all.count == 21 && all[0].user == "fresh")
+    for (user, history) in all { #expect(try store.servedHistory(of: user, in: .standard, itemCount: 20) == history) }
+    let room = all[0].history.numbers + all[1].history.numbers
+    #expect(try store.servedHistories(in: .standard, itemCount: 20, numbersMax: room).map(\.user) == all[..<2].map(\.user))
+    #expect(try store.servedHistories(in: .standard, itemCount: 20, numbersMax: room - 1).map(\.user) == ["fresh"])
+    #expect(try store.servedHistories(in: .standard, itemCount: 20, numbersMax: 0).isEmpty)
+    #expect(throws: PartnerError.self) { try store.servedHistories(in: .standard, itemCount: 2, numbersMax: 1 << 20) }
+  }
+
+  @Test func `a home from before users had rows keeps all of them`() async throws {
+    let world = try await World.joined()
+    let data = try world.store(0).localData(of: .standard, itemCount: 20)
+    // As the first version made it.
+    let file = try DatabaseQueue(path: world.homes[0].path + "/partner.sqlite")
+    try await file.writeWithoutTransaction { database in
+      try database.execute(
+        sql: """
+          PRAGMA foreign_keys = OFF;
+          CREATE TABLE old (
+            dataSet TEXT NOT NULL REFERENCES dataSet ON DELETE CASCADE, position INTEGER NOT NULL, name TEXT NOT NULL,
+            items BLOB NOT NULL, weights BLOB NOT NULL, heldOut BLOB NOT NULL, negatives BLOB NOT NULL,
+            PRIMARY KEY (dataSet, position)
+          ) WITHOUT ROWID;
+          INSERT INTO old SELECT * FROM shardUser;
+          DROP TABLE shardUser;
+          ALTER TABLE old RENAME TO shardUser;
+          CREATE INDEX shardUserByName ON shardUser (dataSet, name);
+          DELETE FROM grdb_migrations WHERE identifier LIKE '10:%';
+          """)
+    }
+    try file.close()
+    let again = try world.store(0)
+    let after = try again.localData(of: .standard, itemCount: 20)
+    #expect(after.userIDs == data.userIDs && after.train == data.train && after.heldOut == data.heldOut)
+    #expect(try record([ServedEvent(user: "u0-3", item: "item-7")], again).fates.count == 1)
+    let kinds = try await DatabaseQueue(path: world.homes[0].path + "/partner.sqlite").read {
+      try String.fetchAll($0, sql: "SELECT sql FROM sqlite_master WHERE tbl_name = 'shardUser' AND sql IS NOT NULL")
+    }
+    #expect(kinds.count == 2 && kinds.allSatisfy { !$0.contains("WITHOUT ROWID") })
+  }
+
   @Test func `a round trains on what came before it, and an earlier round does not`() async throws {
     let world = try await World.joined(.factorization, holdsOut: false)
     let stores = try (0..<4).map { try world.store($0) }
@@ -177,6 +224,14 @@ import Testing
     let list = try engine.recommend(RecommendationQuery(), history: history)
     #expect(
       list.entries.map(\.item) == model.scorer.recommend(to: try model.history(of: "u0-3", in: store), count: 10).map(\.item))
+    // Scenes are judged on what was held out: that of all items is what `worth` says of the joint model.
+    let scenes = try serving.judgeScenes(rules, attributes: file)
+    let held = try store.localData(of: name, itemCount: 20).heldOut
+    #expect(scenes.map(\.scene) == ["all", "goods"] && scenes[1].kind == .goods)
+    #expect(scenes[0].users == held.count { !$0.isEmpty } && scenes[1].users == held.count { $0.contains(3) })
+    let joint = try #require(try Worth(home: home, store: store).rows.last?.metrics.first { $0.name == "HR@10 (full)" })
+    let rate = try #require(scenes[0].figures.first { $0.name == "HR@10" })
+    #expect(abs(rate.value - joint.mean) < 1e-9 && abs((rate.halfWidth ?? 0) - joint.halfWidth) < 1e-9)
     // Another release is another mark; a purged home has none.
     try await world.coordinator.publish(.factorization)
     let second = try await world.coordinator.planHash()

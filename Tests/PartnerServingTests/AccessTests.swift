@@ -83,7 +83,9 @@ import Testing
 
   @Test func `rules are read strictly`() throws {
     let rules = try RulesFile.read(Data(RulesFile.sample.utf8))
-    #expect(rules.scenes.keys.sorted() == ["ads", "all"] && rules.scenes["ads"]?.lambda == 0.7)
+    #expect(
+      rules.scenes.keys.sorted() == ["ads", "all"] && rules.scenes["ads"]?.lambda == 0.7 && rules.scenes["ads"]?.kind == .ads
+        && rules.scenes["all"]?.kind == nil)
     #expect(rules.scenes["ads"]?.eventWeights == EventWeights(browse: 3, favourite: 3, cart: 3, buy: 1))
     #expect(rules.scenes["ads"]?.boost.first?.add == 0.5)
     for (text, words) in [
@@ -93,6 +95,7 @@ import Testing
       (#"{"block":{"column":"kind"}}"#, "block: one of column and values"),
       (#"{"scenes":{"a":{"boost":[{"items":["x"]}]}}}"#, "scenes.a.boost[0]: the member 'add' is missing"),
       (#"{"scenes":{"a":{"lambda":"x"}}}"#, "scenes.a.lambda: found another kind of value, expected a number"),
+      (#"{"scenes":{"a":{"kind":"shoes"}}}"#, "scenes.a: kind is 'shoes', expected one of goods, content, ads, promotions"),
       (#"{"scenes":{"":{}}}"#, "a name is empty"),
     ] {
       let error = #expect(throws: ServingRuleError.self) { try RulesFile.read(Data(text.utf8)) }

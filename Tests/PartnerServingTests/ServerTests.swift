@@ -31,12 +31,13 @@ import Testing
     }
   }
 
-  @Test func `an explanation's parts add up to its score`() async throws {
+  @Test func `an explanation's parts add up to its score with what popularity adds`() async throws {
     try await Served.serve(ServedModels(engine: ServedShop.engine(), store: MemoryEvents())) { ask in
       let answer = try await ask.get("/v1/explanations?user=u11&item=i2")
       let parts = try #require(answer.object["contributions"] as? [[String: Any]])
       let score = try #require(answer.object["score"] as? Double)
-      #expect(abs(parts.reduce(0) { $0 + ($1["contribution"] as? Double ?? 0) } - score) < 1e-5)
+      let rest = try #require(answer.object["rest"] as? Double)
+      #expect(rest != 0 && abs(parts.reduce(rest) { $0 + ($1["contribution"] as? Double ?? 0) } - score) < 1e-5)
       #expect(answer.object["basis"] as? String == "exact" && parts.count == answer.object["events"] as? Int)
       #expect(try await ask.get("/v1/explanations?user=nobody&item=i2").status == 404)
       let unknown = try await ask.get("/v1/explanations?user=u11&item=gone")

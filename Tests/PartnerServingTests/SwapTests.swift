@@ -112,6 +112,47 @@ import Testing
     }
   }
 
+  @Test func `users who are read before the first request are not read again, and hear of events all the same`() async throws {
+    struct Preloading: EventStore {
+      let inner: MemoryEvents
+      var name: String { inner.name }
+      func history(of user: String) throws -> ServedHistory? { try inner.history(of: user) }
+      func record(_ events: [ServedEvent], index: (String) -> Int32?, weights: EventWeights) throws -> IntakeReport {
+        try inner.record(events, index: index, weights: weights)
+      }
+      func firstHistories(numbersMax: Int) throws -> [(user: String, history: ServedHistory)] {
+        try ["u9", "u10"].compactMap { user in try inner.history(of: user).map { (user, $0) } }
+      }
+    }
+    let (events, plain) = (MemoryEvents(), MemoryEvents())
+    let models = ServedModels(engine: try ServedShop.engine(), store: Preloading(inner: events))
+    let reference = ServedModels(engine: try ServedShop.engine(), store: plain)
+    #expect(events.reads == 2)
+    for event in [nil, #"{"events":[{"user":"u9","item":"i29"}]}"#] {
+      var answers: [[String]] = []
+      for models in [models, reference] {
+        try await Served.serve(models) { ask in
+          if let event { _ = try await ask.post(event) }
+          let list = try await ask.get("/v1/recommendations?user=u9&count=30")
+          let items = try #require(list.object["items"] as? [[String: Any]])
+          answers.append(items.map { "\($0["item"] ?? "") \($0["score"] ?? "")" })
+        }
+      }
+      #expect(answers[0] == answers[1] && events.reads == 2)
+      #expect(answers[0].contains { $0.hasPrefix("i29 ") } == (event == nil))
+    }
+    // Another store is read before it answers; one that cannot be read says so when it is asked.
+    events.setFailing(true)
+    models.swap(to: try ServedShop.engine(version: 2), store: Preloading(inner: MemoryEvents(name: "other")))
+    let answered = try await Served.serve(models) { ask in try await ask.get("/v1/recommendations?user=u10").status }
+    #expect(answered == 200)
+    let failing = MemoryEvents(name: "third")
+    failing.setFailing(true)
+    models.swap(to: try ServedShop.engine(version: 2), store: Preloading(inner: failing))
+    let refused = try await Served.serve(models) { ask in try await ask.get("/v1/recommendations?user=u10").status }
+    #expect(refused == 503)
+  }
+
   @Test func `the watch goes on after a failure, and says it once`() async throws {
     let looks = Mutex(0)
     let lines = Mutex<[String]>([])

@@ -139,14 +139,17 @@ import Testing
     for item in 0..<60 { known += item % 2 == 0 ? [1, 0] : [0, 1] }
     let features = try ItemFeatures(itemCount: 60, dimension: 2, values: known)
     let algorithm = try #require(
-      try network("ncf", features, itemCount: 60, rounds: 5) as? NeuralRecommender)
+      try network("ncf", features, itemCount: 60, rounds: 5) as? FirstEvents)
+    let inner = try #require(algorithm.base as? NeuralRecommender)
     let model = CentralTraining.run(algorithm, on: data.train, seed: 1)
     let newItems = try ItemFeatures(itemCount: 2, dimension: 2, values: [1, 0, 0, 1])
-    let (longer, extended) = try algorithm.extending(model, by: newItems)
+    let (longer, extended) = try inner.extending(model, by: newItems)
+    let leaning = try algorithm.extending(model, by: newItems)
+    #expect(leaning.model == extended && (leaning.algorithm as? FirstEvents)?.prior == 3)
     #expect(longer.itemCount == 62 && longer.fault(in: extended) == nil)
     let user = UserHistory(items: data.train.history(of: 0))
     var (before, after) = ([Float](repeating: 0, count: 60), [Float](repeating: 0, count: 62))
-    algorithm.scorer(model: model).score(user, into: &before)
+    inner.scorer(model: model).score(user, into: &before)
     longer.scorer(model: extended).score(user, into: &after)
     #expect(zip(before, after).allSatisfy { abs($0 - $1) <= 1e-5 * (1 + abs($0)) })
     // Ridge regression on two groups of 30, worked by hand: the mean, and the group's deviation times 30 / 31.
@@ -160,11 +163,11 @@ import Testing
       #expect(abs(Double(found) - mean - group / 31) < 1e-4)
     }
     #expect(throws: DatasetError.self) {
-      try algorithm.extending(
+      try inner.extending(
         model, by: ItemFeatures(itemCount: 1, dimension: 3, values: [1, 0, 0]))
     }
     let plain = try #require(
-      try network("two-tower", nil, itemCount: 60, rounds: 1) as? NeuralRecommender)
+      try network("two-tower", nil, itemCount: 60, rounds: 1) as? FirstEvents)
     #expect(throws: DatasetError.self) {
       try plain.extending(plain.initialModel(seed: 1), by: newItems)
     }

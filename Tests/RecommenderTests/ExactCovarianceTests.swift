@@ -1,3 +1,4 @@
+import Foundation
 import Recommender
 import Testing
 
@@ -68,6 +69,34 @@ import Testing
     var scores = [Float](repeating: 0, count: 15)
     scorer.score(UserHistory(items: history[...]), into: &scores)
     #expect(widestGap(scores.map(Double.init), expected) < 1e-5)
+  }
+
+  @Test(arguments: [0.5, 1, 4, nil]) func aLongHistoryScoresAsItsDefinitionThoughItsOldestItemsAreNotRead(halfLife: Double?)
+    throws
+  {
+    var random = TestRandom(5)
+    let train = random.interactions(users: 200, itemCount: 150, longest: 30)
+    let algorithm = try ease(150, ridge: 2, halfLife: halfLife)
+    let model = CentralTraining.run(algorithm, on: train, seed: 1)
+    let scorer = algorithm.scorer(model: model)
+    let packed = try #require(model.tensors["precision"]?.values)
+    func precision(_ left: Int, _ right: Int) -> Double {
+      let (row, column) = (min(left, right), max(left, right))
+      return Double(packed[row * 150 - row * (row - 1) / 2 + column - row])
+    }
+    for _ in 0..<5 {
+      let history = random.history(count: 140, itemCount: 150)
+      var scores = [Float](repeating: 0, count: 150)
+      scorer.score(UserHistory(items: history[...]), into: &scores)
+      let expected = (0..<150).map { item in
+        history.enumerated().reduce(0.0) { sum, own in
+          let weight = halfLife.map { exp2(-Double(139 - own.offset) / $0) } ?? 1
+          return Int(own.element) == item
+            ? sum : sum - weight * precision(Int(own.element), item) / precision(item, item)
+        }
+      }
+      #expect(widestGap(scores.map(Double.init), expected) < 2e-6 * (halfLife == nil ? 20 : 1))
+    }
   }
 
   @Test func reasonsAddUpToTheScore() throws {

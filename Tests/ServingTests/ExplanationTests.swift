@@ -4,7 +4,8 @@ import Testing
 
 /// Why an item was scored as it was.
 @Suite struct ExplanationTests {
-  @Test(arguments: ["als", "mf", "covariance", "hybrid"]) func `the parts add up to the score, and the score is the list's`(
+  @Test(arguments: ["als", "mf", "covariance", "hybrid"])
+  func `the parts and what popularity adds are the score, and the score is the list's`(
     name: String
   ) throws {
     let engine = try Shop.engine(name)
@@ -15,16 +16,25 @@ import Testing
       var query = RecommendationQuery()
       query.count = Shop.itemCount
       query.includesSeen = true
+      // Everybody's list, whose scores are popularity: what it adds to an item grows with that, and is 0 on average.
+      let popularity = Dictionary(
+        uniqueKeysWithValues: try engine.recommend(query, history: ServedHistory()).entries.map { ($0.item, $0.score) })
+      var added: [(popularity: Float, rest: Float)] = []
       for entry in try engine.recommend(query, history: history).entries {
         let explanation = try #require(
           try engine.explain(engine.itemID(entry.item), history: history, scene: nil))
         let sum = explanation.parts.reduce(0.0) { $0 + Double($1.contribution) }
-        #expect(abs(sum - Double(entry.score)) <= 1e-5 * max(1, abs(Double(entry.score))), "\(name) \(entry)")
-        #expect(explanation.basis == .exact && abs(explanation.rest) <= 1e-5 * max(1, abs(entry.score)))
+        let rest = Double(entry.score) - sum
+        #expect(explanation.basis == .exact && abs(Double(explanation.rest) - rest) <= 1e-5 * max(1, abs(rest)))
+        added.append((try #require(popularity[entry.item]), explanation.rest))
         #expect(explanation.score == entry.score || abs(explanation.score - entry.score) < 1e-5)
         #expect(Set(explanation.parts.map(\.item)) == Set(history.entries.map { Int($0.item) }))
         #expect(zip(explanation.parts, explanation.parts.dropFirst()).allSatisfy { $0.contribution >= $1.contribution })
       }
+      let most = added.map { abs($0.rest) }.max() ?? 0
+      #expect(most > 0 && abs(added.reduce(0) { $0 + $1.rest }) <= 1e-3 * most * Float(Shop.itemCount))
+      let ordered = added.sorted { $0.popularity < $1.popularity }
+      #expect(zip(ordered, ordered.dropFirst()).allSatisfy { $0.rest <= $1.rest + 1e-3 * most }, "\(name)")
     }
   }
 

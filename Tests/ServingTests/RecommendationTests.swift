@@ -132,8 +132,9 @@ import Testing
     }
   }
 
-  @Test func `maximal marginal relevance equals the definition, step by step`() throws {
-    let engine = try Shop.engine("als")
+  @Test(arguments: ["als", "mf", "covariance", "gru", "popularity"])
+  func `maximal marginal relevance equals the definition, step by step`(name: String) throws {
+    let engine = try Shop.engine(name)
     let history = Shop.history(21)
     var query = RecommendationQuery()
     query.count = Shop.itemCount

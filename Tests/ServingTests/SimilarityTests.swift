@@ -22,6 +22,10 @@ import Testing
         #expect(abs(similarity.similarity(other, item) - similarity.similarity(item, other)) < 1e-5)
       }
       #expect(abs(row[item] - 1) < 1e-5)
+      let others = [7, item, 0, 38, 7]
+      var some = [Float](repeating: 9, count: 6)
+      similarity.similarities(of: others, to: item, into: &some)
+      #expect(some == others.map { similarity.similarity($0, item) } + [9], "to the last bit, and no further")
       let list = try engine.similar(to: "item-\(item)", count: Shop.itemCount, scene: nil)
       #expect(list.count == Shop.itemCount - 1 && !list.contains { $0.item == item })
       #expect(list.map(\.item) == row.indices.filter { $0 != item }.sorted { (row[$1], $0) < (row[$0], $1) })

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CommandSupport
 internal import CryptoPrimitives
+internal import DataImport
 internal import FederatedLearning
 internal import Foundation
 internal import PartnerService
@@ -18,6 +19,10 @@ struct RecommendCommand: AsyncParsableCommand {
   @Option(help: "Length of the list.") var top = 10
   @Flag(help: "Say which items of the user's own history carried each recommendation.") var explain = false
   @Option(help: "Items to leave out, as item,item,…") var excludeItems: String?
+  @Option(
+    help: ArgumentHelp("What items are like: a table with a column item and others; see --item-features.", valueName: "file"))
+  var items: String?
+  @OptionGroup var laterItems: LaterItemsOption
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func validate() throws {
@@ -36,7 +41,10 @@ struct RecommendCommand: AsyncParsableCommand {
 
   private func execute() throws {
     let (home, store) = try home.open()
-    let model = try PartnerModel(store, home: home, plan: try plan.hash(store))
+    var model = try PartnerModel(store, home: home, plan: try plan.hash(store))
+    if let features = try laterItems.features(items: items), let items {
+      model = try model.extended(by: try CatalogueFile.read(path: items), features: features)
+    }
     let history = try model.history(of: user, in: store)
     let names = ItemNames(ids: model.catalogue.itemIDs, titles: model.catalogue.titles)
     let list = RecommendationList(

@@ -15,6 +15,10 @@ struct HomeEvents: EventStore {
     try failing { try store.servedHistory(of: user, in: dataSet, itemCount: itemCount) }
   }
 
+  func firstHistories(numbersMax: Int) throws -> [(user: String, history: ServedHistory)] {
+    try failing { try store.servedHistories(in: dataSet, itemCount: itemCount, numbersMax: numbersMax) }
+  }
+
   func record(_ events: [ServedEvent], index: (String) -> Int32?, weights: EventWeights) throws -> IntakeReport {
     try failing { try store.record(events, in: dataSet, index: index, weights: weights, time: PartnerHome.now) }
   }

@@ -27,6 +27,7 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Where to listen; port 0 takes any free one.", valueName: "host:port")) var listen = "127.0.0.1:8080"
   @Option(help: ArgumentHelp("Business rules and scenes (JSON); read at the start.", valueName: "file")) var rules: String?
   @Option(help: ArgumentHelp("What items are like: a table with a column item and others.", valueName: "file")) var items: String?
+  @OptionGroup var laterItems: LaterItemsOption
   @Option(
     help: ArgumentHelp(
       "A file (0600) with the token that callers send; needed for any address but loopback.", valueName: "file"))
@@ -56,7 +57,8 @@ struct ServeCommand: AsyncParsableCommand {
         .temporary, "another process serves from the home \(home.path) already; two would not hear of each other's events")
     }
     defer { lock.release() }
-    let source = try ModelSource(serving, rules: rules, attributes: attributes, logger: logger)
+    let source = try ModelSource(
+      serving, rules: rules, attributes: attributes, features: try laterItems.features(items: items), logger: logger)
     let server = RecommendationServer(listen: address, models: source.models, access: access, logger: logger) { port in
       Console.output("Serving on http://\(address.host):\(port)")
     }
@@ -71,19 +73,35 @@ final class ModelSource: Sendable {
   private let home: ServingHome
   private let rules: ServingRules
   private let attributes: Catalogue?
+  private let features: LaterItemsOption.Features?
   private let logger: Logger
   private let seen: Mutex<(mark: ModelMark?, dataSet: DataSetName)>
 
-  init(_ home: ServingHome, rules: ServingRules, attributes: Catalogue?, logger: Logger) throws {
+  init(_ home: ServingHome, rules: ServingRules, attributes: Catalogue?, features: LaterItemsOption.Features?, logger: Logger)
+    throws
+  {
     self.home = home
     self.rules = rules
     self.attributes = attributes
+    self.features = features
     self.logger = logger
     // Before the model: one that comes in between is looked at again.
     let mark = try home.newestMark()
-    let (engine, dataSet) = try home.load(rules: rules, attributes: attributes)
-    models = ServedModels(engine: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.itemCount))
+    let (engine, dataSet) = try home.load(rules: rules, attributes: attributes, features: features)
+    models = ServedModels(
+      engine: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.knownItemCount))
     seen = Mutex((mark, dataSet))
+    let laterCount = engine.itemCount - engine.knownItemCount
+    if laterCount > 0 {
+      logger.info("items that came after the training are listed by their features", metadata: ["count": "\(laterCount)"])
+    } else if let attributes {
+      let unknown = attributes.itemIDs.count { engine.item($0) == nil }
+      if unknown > 0 {
+        logger.info(
+          "the model's catalogue does not have some of the items; they are not listed without --item-features",
+          metadata: ["count": "\(unknown)"])
+      }
+    }
     if engine.unknownRuleItems > 0 {
       logger.warning("the rules name items that the catalogue does not have", metadata: ["count": "\(engine.unknownRuleItems)"])
     }
@@ -97,8 +115,8 @@ final class ModelSource: Sendable {
       if let reason = try home.obstacle(serving: seen.dataSet) { models.close(reason) }
       return
     }
-    let (engine, dataSet) = try home.load(rules: rules, attributes: attributes)
-    models.swap(to: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.itemCount))
+    let (engine, dataSet) = try home.load(rules: rules, attributes: attributes, features: features)
+    models.swap(to: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.knownItemCount))
     self.seen.withLock { $0 = (newest, dataSet) }
     logger.info(
       "another model answers now",

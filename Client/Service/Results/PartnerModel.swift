@@ -10,11 +10,12 @@ public struct PartnerModel: Sendable {
   public let plan: TrainingPlan
   public let planHash: Digest
   public let release: ModelRelease
-  public let model: ItemModel
-  public let algorithm: any FederatedAlgorithm
-  public let catalogue: Catalogue
+  public internal(set) var model: ItemModel
+  public internal(set) var algorithm: any FederatedAlgorithm
+  /// The plan's items, and behind them those that came later (`extended`).
+  public internal(set) var catalogue: Catalogue
   /// What the plan says of its items, for algorithms that learn from it.
-  let features: ItemFeatures?
+  var features: ItemFeatures?
   public let dataSet: DataSetName
   /// Plans that were accepted later and have released no model to this home yet, newest first.
   public let laterPlans: [String]

@@ -55,33 +55,60 @@ extension PartnerStore {
   ///
   /// - Throws: `PartnerError` when an item lies outside of the catalogue of `itemCount` items.
   public func servedHistory(of user: String, in name: DataSetName, itemCount: Int) throws -> ServedHistory? {
+    try database.read { try Self.servedHistory(of: user, in: name, itemCount: itemCount, $0) }
+  }
+
+  /// Histories of as many users as there is room for, those that came last first.
+  ///
+  /// Users who are in no data set, because another ledger counts them, are not among them.
+  ///
+  /// - Parameter numbersMax: room, by `ServedHistory.numbers`.
+  /// - Throws: `PartnerError` when an item lies outside of the catalogue of `itemCount` items.
+  public func servedHistories(
+    in name: DataSetName, itemCount: Int, numbersMax: Int
+  ) throws -> [(user: String, history: ServedHistory)] {
     try database.read { database in
-      let row = try Row.fetchOne(
-        database, sql: "SELECT items, weights FROM shardUser WHERE dataSet = ? AND name = ?", arguments: [name.text, user])
-      let items: [Int32] = row.map { Self.values($0["items"]) } ?? []
-      let weights: [Float] = row.map { Self.values($0["weights"]) } ?? []
-      guard weights.isEmpty || weights.count == items.count, items.allSatisfy({ (0..<Int32(itemCount)).contains($0) }) else {
-        throw PartnerError(.data, "the data set '\(name)' does not fit the plan's catalogue of \(itemCount) items")
+      var (found, room): ([(user: String, history: ServedHistory)], Int) = ([], numbersMax)
+      let users = try String.fetchCursor(
+        database, sql: "SELECT name FROM shardUser WHERE dataSet = ? ORDER BY position DESC", arguments: [name.text])
+      while room > 0, let user = try users.next() {
+        guard let history = try Self.servedHistory(of: user, in: name, itemCount: itemCount, database) else { continue }
+        room -= history.numbers
+        if room >= 0 { found.append((user, history)) }
       }
-      var history = ServedHistory(items: items, weights: weights)
-      let events = try Row.fetchCursor(
-        database,
+      return found
+    }
+  }
+
+  private static func servedHistory(
+    of user: String, in name: DataSetName, itemCount: Int, _ database: Database
+  ) throws -> ServedHistory? {
+    let row = try Row.fetchOne(
+      try database.cachedStatement(sql: "SELECT items, weights FROM shardUser WHERE dataSet = ? AND name = ?"),
+      arguments: [name.text, user])
+    let items: [Int32] = row.map { Self.values($0["items"]) } ?? []
+    let weights: [Float] = row.map { Self.values($0["weights"]) } ?? []
+    guard weights.isEmpty || weights.count == items.count, items.allSatisfy({ (0..<Int32(itemCount)).contains($0) }) else {
+      throw PartnerError(.data, "the data set '\(name)' does not fit the plan's catalogue of \(itemCount) items")
+    }
+    var history = ServedHistory(items: items, weights: weights)
+    let events = try Row.fetchCursor(
+      try database.cachedStatement(
         sql: """
           SELECT position, kind, weight, isTrained FROM servedEvent
           WHERE dataSet = ? AND user = ? AND position IS NOT NULL ORDER BY number
-          """, arguments: [name.text, user])
-      while let event = try events.next() {
-        let position: Int32 = event["position"]
-        guard (0..<Int32(itemCount)).contains(position) else { continue }
-        let kind = (event["kind"] as String?).flatMap { EventKind(rawValue: $0) }
-        if event["isTrained"] as Bool {
-          history.recount(position, kind, weight: event["weight"])
-        } else {
-          history.append(position, kind)
-        }
+          """), arguments: [name.text, user])
+    while let event = try events.next() {
+      let position: Int32 = event["position"]
+      guard (0..<Int32(itemCount)).contains(position) else { continue }
+      let kind = (event["kind"] as String?).flatMap { EventKind(rawValue: $0) }
+      if event["isTrained"] as Bool {
+        history.recount(position, kind, weight: event["weight"])
+      } else {
+        history.append(position, kind)
       }
-      return row == nil && history.entries.isEmpty ? nil : history
     }
+    return row == nil && history.entries.isEmpty ? nil : history
   }
 }
 

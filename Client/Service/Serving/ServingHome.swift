@@ -51,13 +51,17 @@ public struct ServingHome: Sendable {
 
   /// Reads and verifies the newest model, and prepares it for serving.
   ///
-  /// - Parameter attributes: of items, by column, as `columns(of:)` gives them.
+  /// - Parameters:
+  ///   - attributes: what is known of items, by id.
+  ///   - features: makes item features of a catalogue of which the first so many items are the plan's; then items of `attributes` that the plan's
+  ///     catalogue does not have are listed as well (`PartnerModel.extended`).
   /// - Throws: `PartnerError` when there is no model, a link does not hold, or the data set's items are not the model's;
   ///   `ServingRuleError` for rules that cannot hold.
   public func load(
-    rules: ServingRules, attributes: Catalogue? = nil
+    rules: ServingRules, attributes: Catalogue? = nil, features: ((Catalogue, Int) throws -> ItemFeatures)? = nil
   ) throws -> (engine: RecommendationEngine, dataSet: DataSetName) {
-    let model = try PartnerModel(store, home: home)
+    var model = try PartnerModel(store, home: home)
+    let knownItemCount = model.catalogue.count
     let name = wanted ?? model.dataSet
     guard let record = try store.dataSet(name), !record.isRemoved else {
       let known = try store.dataSets().filter { !$0.isRemoved }.map(\.name.text).joined(separator: ", ")
@@ -69,12 +73,14 @@ public struct ServingHome: Sendable {
         "the data set '\(name)' was imported against another catalogue than that of the model's plan '\(model.plan.task)'; serve '\(model.dataSet)', or import the data again"
       )
     }
+    if let attributes, let features { model = try model.extended(by: attributes, features: features) }
     let counts = (model.model.tensors["popularity"] ?? model.model.tensors["counts"])?.values
     let engine = try RecommendationEngine(
       model: RecommendationEngine.Model(
         algorithm: model.plan.algorithm.name, version: model.model.version, plan: model.planHash.hex),
       scorer: model.scorer, popularity: counts.flatMap { $0.count == model.catalogue.count ? $0 : nil },
-      catalogue: model.catalogue, attributes: attributes.map { Self.columns(of: $0, for: model.catalogue) } ?? [:], rules: rules)
+      catalogue: model.catalogue, attributes: attributes.map { Self.columns(of: $0, for: model.catalogue) } ?? [:], rules: rules,
+      knownItemCount: knownItemCount)
     return (engine, name)
   }
 

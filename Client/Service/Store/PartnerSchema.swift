@@ -13,8 +13,24 @@ enum PartnerSchema {
     migrator.registerMigration("7: events that come while serving") { try $0.execute(sql: serving) }
     migrator.registerMigration("8: the first cap of a ledger") { try $0.execute(sql: firstCap) }
     migrator.registerMigration("9: what evaluations said") { try $0.execute(sql: evaluations) }
+    migrator.registerMigration("10: users are found without reading others") { try $0.execute(sql: usersByRow) }
     return migrator
   }
+
+  /// Without rowids the tree is ordered by whole rows: every comparison on the way to a user read all pages of another user's history,
+  /// which was most of what a first list cost.
+  private static let usersByRow = """
+    CREATE TABLE shardUserByRow (
+      dataSet TEXT NOT NULL REFERENCES dataSet ON DELETE CASCADE, position INTEGER NOT NULL, name TEXT NOT NULL,
+      items BLOB NOT NULL, weights BLOB NOT NULL, heldOut BLOB NOT NULL, negatives BLOB NOT NULL,
+      PRIMARY KEY (dataSet, position)
+    );
+    INSERT INTO shardUserByRow SELECT dataSet, position, name, items, weights, heldOut, negatives FROM shardUser
+      ORDER BY dataSet, position;
+    DROP TABLE shardUser;
+    ALTER TABLE shardUserByRow RENAME TO shardUser;
+    CREATE INDEX shardUserByName ON shardUser (dataSet, name);
+    """
 
   /// Keys that signed before the pinned one, each with the succession that ended its time.
   private static let earlierKeys = """

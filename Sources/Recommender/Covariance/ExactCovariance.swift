@@ -102,17 +102,19 @@ struct EaseScorer: Scorer {
 
   func score(_ user: UserHistory, into scores: inout [Float]) {
     precondition(scores.count == itemCount, "scores must have one entry per item")
-    let weights = recency.weights(count: user.items.count)
+    // A row of P for each item: the oldest of a long history, which no Float32 would tell from none, cost as much as the newest.
+    let items = user.items.suffix(recency.reach)
+    let weights = recency.weights(count: items.count)
     scores.withUnsafeMutableBufferPointer { scores in
       precision.withUnsafeBufferPointer { precision in
         guard let row = precision.baseAddress, let out = scores.baseAddress else { return }
         out.update(repeating: 0, count: itemCount)
-        for (item, weight) in zip(user.items, weights) {
+        for (item, weight) in zip(items, weights) {
           tacit_axpy_f32(out, weight, row + Int(item) * itemCount, itemCount)
         }
         for item in 0..<itemCount { out[item] *= scale[item] }
         // An item does not vouch for itself: its own term of −1 is taken back.
-        for (item, weight) in zip(user.items, weights) { out[Int(item)] += weight }
+        for (item, weight) in zip(items, weights) { out[Int(item)] += weight }
       }
     }
   }

@@ -22,6 +22,15 @@ public struct RecencyWeighting: Sendable, Equatable {
 
   private init(unchecked halfLife: Double?) { self.halfLife = halfLife }
 
+  /// How many of the newest items matter to sums of Float32: all older ones together weigh less than 2⁻²⁵ of the newest.
+  ///
+  /// With f = 2^(-1/h) the items from age k on weigh f^k / (1 - f).
+  var reach: Int {
+    guard let halfLife else { return .max }
+    let steps = halfLife * (25 - log2(1 - exp2(-1 / halfLife)))
+    return steps < 1e9 ? max(1, Int(steps.rounded(.up))) : .max
+  }
+
   /// The weights of `count` items, oldest first: .5^(age / half-life), the newest item having age 0 and weight 1.
   public func weights(count: Int) -> [Float] {
     guard let halfLife else { return [Float](repeating: 1, count: count) }

@@ -5,19 +5,25 @@ extension ItemFeatures {
   /// other values of single items drop out because nothing can be learnt of them for another item. The most frequent values are
   /// kept, ties in the order of their names; rows have length 1, or 0 without any value.
   ///
-  /// - Parameter maximum: the most values that are kept.
+  /// - Parameters:
+  ///   - maximum: the most values that are kept.
+  ///   - known: only the first so many items decide which values are kept, so that their rows are the same with and without those behind
+  ///     them; all items when `nil`.
   /// - Throws: `DatasetError` when no value is shared by two items.
-  public static func attributes(of catalogue: Catalogue, maximum: Int = 512) throws -> ItemFeatures {
+  public static func attributes(
+    of catalogue: Catalogue, maximum: Int = 512, known: Int? = nil
+  ) throws -> ItemFeatures {
     var counts: [Category: Int] = [:]
-    forEachCategory(of: catalogue) { _, category in counts[category, default: 0] += 1 }
-    let kept = counts.filter { $0.value >= 2 && $0.value < catalogue.count }
+    let known = known ?? catalogue.count
+    forEachCategory(of: catalogue) { item, category in if item < known { counts[category, default: 0] += 1 } }
+    let kept = counts.filter { $0.value >= 2 && $0.value < known }
       .sorted { ($1.value, $0.key.column, $0.key.value) < ($0.value, $1.key.column, $1.key.value) }.prefix(maximum)
     guard !kept.isEmpty else {
-      let known = catalogue.attributes.keys.sorted()
+      let columns = catalogue.attributes.keys.sorted()
       throw DatasetError(
-        known.isEmpty
+        columns.isEmpty
           ? "the list of items has no further columns, so that there are no attributes to learn from; add some, such as a category"
-          : "no value of the columns \(known.joined(separator: ", ")) is shared by two items; add a column such as a category, or use text"
+          : "no value of the columns \(columns.joined(separator: ", ")) is shared by two items; add a column such as a category, or use text"
       )
     }
     let column = Dictionary(uniqueKeysWithValues: kept.enumerated().map { ($1.key, $0) })

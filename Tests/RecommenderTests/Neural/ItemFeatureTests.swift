@@ -18,6 +18,13 @@ import Testing
     let half = Float(0.5.squareRoot())
     let expected: [Float] = [half, half, 1, 0, 1, 0, 0, 1]
     #expect(zip(features.values, expected).allSatisfy { abs($0 - $1) < 1e-6 })
+    // Items behind the known ones have columns, and make none.
+    let longer = Catalogue(
+      itemIDs: catalogue.itemIDs + ["x", "y"], attributes: catalogue.attributes.mapValues { $0 + [$0[0], "of two later ones"] })
+    let some = try ItemFeatures.attributes(of: longer, known: catalogue.count)
+    #expect(some.dimension == features.dimension && some.row(0) == some.row(catalogue.count))
+    #expect(try some.selecting(items: Array(0..<catalogue.count)) == features)
+    #expect(some.row(catalogue.count + 1).allSatisfy { $0 == 0 })
     #expect(try ItemFeatures.attributes(of: catalogue, maximum: 1).values == [1, 1, 1, 0])
     #expect(throws: DatasetError.self) { try ItemFeatures.attributes(of: Catalogue(itemIDs: ["a", "b"])) }
     #expect(throws: DatasetError.self) {
