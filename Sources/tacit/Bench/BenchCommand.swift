@@ -6,7 +6,10 @@ internal import Foundation
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure costs on this machine.",
-    subcommands: [AggregationBenchCommand.self, AggregationServerCommand.self, NoiseBench.self, Memory.self, Accountants.self])
+    subcommands: [
+      AggregationBenchCommand.self, AggregationServerCommand.self, NoiseBench.self, ImportBench.self, Memory.self,
+      Accountants.self,
+    ])
 
   /// A long run of a small model.
   struct Memory: ParsableCommand {
