@@ -46,7 +46,7 @@ struct FolderImport {
     var userIndex = [Int32](repeating: 0, count: users.count)
     for (position, number) in userOrder.enumerated() { userIndex[Int(number)] = Int32(position) }
     let userIDs = userOrder.map { users[$0] }
-    try refuseLookalikes(userIDs, file: folder.path, role: "user")
+    if !users.isASCII { try refuseLookalikes(userIDs, file: folder.path, role: "user") }
     var attributes = userFile?.columns ?? [:]
     if let userFile, userFile.ids.count < userIDs.count {
       let surplus = userIDs.count - userFile.ids.count
@@ -54,15 +54,16 @@ struct FolderImport {
       attributes = attributes.mapValues { $0 + [String](repeating: "", count: surplus) }
     }
     if attributes["partner"] == nil, !train.partners.isEmpty {
-      attributes["partner"] = userOrder.map { Int($0) < train.partners.count ? train.partners[Int($0)] : "" }
+      attributes["partner"] = train.partners.values(of: userOrder)
     }
 
     let trainGroups = Self.group(train, trainPath, userIDs.count, userIndex, resolver, &report)
     let interactions = Interactions(
-      itemCount: catalogue.count, histories: trainGroups.histories, weights: trainGroups.weights)
+      itemCount: catalogue.count, offsets: trainGroups.offsets, items: trainGroups.items, weights: trainGroups.weights)
     var held = [[Int32]](repeating: [], count: userIDs.count)
     if let test, let testPath {
-      held = Self.group(test, testPath, userIDs.count, userIndex, resolver, &report).histories
+      let groups = Self.group(test, testPath, userIDs.count, userIndex, resolver, &report)
+      held = userIDs.indices.map { Array(groups.history(of: $0)) }
       for user in held.indices where !held[user].isEmpty {
         let known = Set(interactions.history(of: user))
         let fresh = held[user].filter { !known.contains($0) }
@@ -85,18 +86,16 @@ struct FolderImport {
         test: held, negatives: listed, userAttributes: attributes), report: report)
   }
 
-  /// Groups a file by user and counts what is left out.
+  /// Groups a file by user, counts what is left out, and gives the rows' memory back.
   static func group(
     _ file: InteractionFile, _ path: String, _ userCount: Int, _ userIndex: [Int32], _ resolver: ItemResolver,
     _ report: inout ImportReport
-  ) -> (histories: [[Int32]], weights: [[Float]]) {
-    var file = file
-    let outside = file.table.removeRows { resolver.index[Int($0)] < 0 }
-    report.drop("rows with an item outside the catalogue", count: outside, example: path)
-    let groups = file.table.grouped(
+  ) -> GroupedInteractions {
+    let groups = file.table.drain(
       userCount: userCount, itemCount: resolver.catalogue.count, userIndex: userIndex,
       itemIndex: resolver.index,
       repeats: file.hasEvents ? .aggregate : .keepFirst)
+    report.drop("rows with an item outside the catalogue", count: groups.outside, example: path)
     if file.hasEvents {
       if groups.repeated > 0 {
         report.notes.append(
@@ -107,7 +106,7 @@ struct FolderImport {
         "rows that repeat a pair of user and item (the oldest is kept)", count: groups.repeated, example: path
       )
     }
-    return (groups.histories, groups.weights)
+    return groups
   }
 }
 

@@ -2,13 +2,13 @@ internal import Recommender
 
 /// The rows of one interaction file, ids not yet put in order.
 struct InteractionFile {
-  var table = InteractionTable()
+  let table = InteractionTable()
   /// Item number → line of its first row.
   private(set) var itemFirstLine: [Int] = []
-  /// User number → value of the partner column, where there is one; may be shorter than the number of users.
-  private(set) var partners: [String] = []
-  /// Item number → title, where there is such a column; may be shorter than the number of items.
-  private(set) var titles: [String] = []
+  /// User number → value of the partner column, where there is one.
+  private(set) var partners = FirstValues()
+  /// Item number → title, where there is such a column.
+  private(set) var titles = FirstValues()
   /// Whether rows are events to be added up.
   private(set) var hasEvents = false
   /// Whether a time or order column sorts the histories.
@@ -51,17 +51,20 @@ struct InteractionFile {
     }
     hasEvents = columns.event != nil
     isOrdered = columns.order != nil || columns.time != nil
+    var pending = PendingRows()
     while hasRow {
       report.rowsRead += 1
       do {
-        try read(reader, &columns, options, &users, &items)
+        try read(reader, &columns, options, &pending)
       } catch let error as DataImportError where options.badRows == .ignore {
         report.drop(
           "rows with a value that cannot be read: expected \(error.expected)",
           example: "\(error.file), line \(error.line ?? 0)")
       }
+      if pending.isFull { keep(&pending, columns, &users, &items) }
       hasRow = try reader.next()
     }
+    keep(&pending, columns, &users, &items)
     if report.rowsRead == rowsBefore {
       throw DataImportError(
         file: path, found: "a header line and no rows", expected: "at least one interaction",
@@ -75,8 +78,7 @@ struct InteractionFile {
   }
 
   private mutating func read(
-    _ reader: RowReader, _ columns: inout InteractionColumns, _ options: ImportOptions,
-    _ users: inout IdentifierTable, _ items: inout IdentifierTable
+    _ reader: RowReader, _ columns: inout InteractionColumns, _ options: ImportOptions, _ pending: inout PendingRows
   ) throws {
     guard reader.fieldCount == columns.count else {
       throw DataImportError(
@@ -89,17 +91,24 @@ struct InteractionFile {
     let key = try columns.key(reader)
     let weight = try columns.weight(reader, options.eventWeights)
     try columns.checkRating(reader)
-    let user = users.insert(userBytes)
-    let item = items.insert(itemBytes)
-    while itemFirstLine.count <= Int(item) { itemFirstLine.append(reader.line) }
-    if let partner = columns.partner { Self.keepFirst(&partners, Int(user), reader, partner) }
-    if let title = columns.title { Self.keepFirst(&titles, Int(item), reader, title) }
-    table.append(user: user, item: item, weight: weight, key: key)
+    pending.append(
+      user: userBytes, item: itemBytes, weight: weight, key: key, line: reader.line,
+      partner: columns.partner.map { partners.place(of: reader.field($0)) } ?? 0,
+      title: columns.title.map { titles.place(of: reader.field($0)) } ?? 0)
   }
 
-  private static func keepFirst(_ values: inout [String], _ index: Int, _ reader: RowReader, _ column: Int) {
-    while values.count <= index { values.append("") }
-    if values[index].isEmpty { values[index] = Substring(reader.text(column)).trimmed }
+  private mutating func keep(
+    _ pending: inout PendingRows, _ columns: InteractionColumns, _ users: inout IdentifierTable,
+    _ items: inout IdentifierTable
+  ) {
+    pending.number(&users, &items)
+    for row in pending.rows {
+      while itemFirstLine.count <= Int(row.item) { itemFirstLine.append(row.line) }
+      if columns.partner != nil { partners.keep(row.partner, for: row.user) }
+      if columns.title != nil { titles.keep(row.title, for: row.item) }
+      table.append(user: row.user, item: row.item, weight: row.weight, key: row.key)
+    }
+    pending.removeAll()
   }
 
   private static func refuseNumbersAsHeader(_ reader: RowReader) throws {
@@ -133,6 +142,7 @@ struct InteractionColumns {
   /// Rows whose sorting key is blank.
   private(set) var blankKeys = 0
   private var timeUnit: TimeUnit?
+  private var eventWords = WordWeights()
 
   private enum TimeUnit: String {
     case seconds
@@ -192,16 +202,16 @@ struct InteractionColumns {
   }
 
   /// The confidence of the row: the event's weight times the weight column, 1 where there are neither.
-  func weight(_ reader: RowReader, _ eventWeights: EventWeights) throws -> Float {
+  mutating func weight(_ reader: RowReader, _ eventWeights: EventWeights) throws -> Float {
     var result: Float = 1
     if let event {
       let bytes = FieldValues.trimmed(reader.field(event))
-      guard let kind = EventKind(parsing: String(decoding: bytes, as: UTF8.self)) else {
+      guard let known = eventWords.weight(of: bytes, eventWeights) else {
         throw DataImportError(
           file: reader.path, line: reader.line, found: "the event \(shown(bytes))",
           expected: "browse, favourite, cart or buy", advice: "rename the event or remove the row")
       }
-      result = eventWeights[kind]
+      result = known
     }
     guard let weight else { return result }
     let bytes = FieldValues.trimmed(reader.field(weight))
@@ -229,7 +239,7 @@ struct InteractionColumns {
   private mutating func checkedTime(_ reader: RowReader, _ column: Int) throws -> Double {
     let bytes = FieldValues.trimmed(reader.field(column))
     if bytes.isEmpty { return -.infinity }
-    if let seconds = FieldValues.isoTime(bytes) {
+    if bytes.count >= 10, bytes[4] == UInt8(ascii: "-"), let seconds = FieldValues.isoTime(bytes) {
       guard seconds >= 0, seconds <= TimeUnit.seconds.limit else {
         throw absurdTime(reader, bytes, "ISO 8601")
       }

@@ -20,7 +20,7 @@ struct ItemResolver {
       var index = [Int32](repeating: 0, count: items.count)
       for (position, number) in order.enumerated() { index[Int(number)] = Int32(position) }
       let ids = order.map { items[$0] }
-      try refuseLookalikes(ids, file: report.source, role: "item")
+      if !items.isASCII { try refuseLookalikes(ids, file: report.source, role: "item") }
       self.index = index
       self.catalogue = Catalogue(itemIDs: ids)
       return

@@ -37,8 +37,7 @@ final class RowReader {
   private var sourceIsAtEnd = false
   private var nextLine = 1
   private var separatorIsKnown = false
-  /// Start and end of each field in the buffer.
-  private var bounds: [(start: Int, end: Int)] = []
+  private var bounds = FieldBounds()
 
   /// The longest row that is read; a longer one is most likely a quotation mark that was never closed.
   static let rowSizeMax = 1 << 24
@@ -62,7 +61,10 @@ final class RowReader {
     }
   }
 
-  deinit { buffer.deallocate() }
+  deinit {
+    buffer.deallocate()
+    bounds.deallocate()
+  }
 
   /// The bytes of one field of the current row; valid until the next call of `next`.
   ///
@@ -152,60 +154,43 @@ final class RowReader {
   private func split(_ rowEnd: Int) throws {
     var contentEnd = rowEnd
     if contentEnd > start, buffer[contentEnd - 1] == UInt8(ascii: "\r") { contentEnd -= 1 }
-    bounds.removeAll(keepingCapacity: true)
     switch separator {
     case .doubleColon:
       try validate(start..<contentEnd)
       splitAtDoubleColons(contentEnd)
       consume(upTo: rowEnd)
     case .byte(let separator):
-      if memchr(buffer + start, 34, contentEnd - start) == nil {
-        try validate(start..<contentEnd)
-        splitPlain(contentEnd, at: separator)
-        consume(upTo: rowEnd)
-      } else if separator == UInt8(ascii: "\t") {
-        try validate(start..<contentEnd)
-        splitLenient(contentEnd)
-        consume(upTo: rowEnd)
-      } else {
+      let found = bounds.split(buffer, start..<contentEnd, at: separator)
+      if found.hasMark, separator != UInt8(ascii: "\t") {
         try splitQuoted(firstLineEnd: rowEnd, at: separator)
+      } else {
+        if !found.isASCII { try validate(start..<contentEnd) }
+        if found.hasMark { unquoteLeniently() }
+        consume(upTo: rowEnd)
       }
     }
     fieldCount = bounds.count
   }
 
-  private func splitPlain(_ contentEnd: Int, at separator: UInt8) {
-    var fieldStart = start
-    var position = start
-    while position < contentEnd {
-      if buffer[position] == separator {
-        bounds.append((fieldStart, position))
-        fieldStart = position + 1
-      }
-      position += 1
-    }
-    bounds.append((fieldStart, contentEnd))
-  }
-
   private func splitAtDoubleColons(_ contentEnd: Int) {
+    bounds.removeAll()
     var fieldStart = start
     var position = start
     while position + 1 < contentEnd {
       if buffer[position] == UInt8(ascii: ":"), buffer[position + 1] == UInt8(ascii: ":") {
-        bounds.append((fieldStart, position))
+        bounds.append(fieldStart, position)
         position += 2
         fieldStart = position
       } else {
         position += 1
       }
     }
-    bounds.append((fieldStart, contentEnd))
+    bounds.append(fieldStart, contentEnd)
   }
 
   /// Tab files: a field is unquoted only where its quotation marks are those of RFC 4180.
-  private func splitLenient(_ contentEnd: Int) {
-    splitPlain(contentEnd, at: UInt8(ascii: "\t"))
-    for index in bounds.indices {
+  private func unquoteLeniently() {
+    for index in 0..<bounds.count {
       let (first, last) = bounds[index]
       guard last - first >= 2, buffer[first] == 34, buffer[last - 1] == 34 else { continue }
       var marks = 0
@@ -239,16 +224,17 @@ final class RowReader {
     var read = 0
     var write = 0
     var fieldStart = 0
-    var fields: [(start: Int, end: Int)] = []
     var lines = 1
+    var row = buffer + start
+    bounds.removeAll()
     while true {
       while read < lineEnd {
-        let byte = buffer[start + read]
+        let byte = row[read]
         read += 1
         switch state {
         case .fieldStart, .plain:
           if byte == separator {
-            fields.append((fieldStart, write))
+            bounds.append(fieldStart, write)
             fieldStart = write
             state = .fieldStart
           } else if byte == 34, state == .fieldStart {
@@ -257,7 +243,7 @@ final class RowReader {
             throw quotingError(
               line + lines - 1, "a quotation mark inside a field that does not begin with one")
           } else {
-            buffer[start + write] = byte
+            row[write] = byte
             write += 1
             state = .plain
           }
@@ -265,16 +251,16 @@ final class RowReader {
           if byte == 34 {
             state = .closing
           } else {
-            buffer[start + write] = byte
+            row[write] = byte
             write += 1
           }
         case .closing:
           if byte == 34 {
-            buffer[start + write] = byte
+            row[write] = byte
             write += 1
             state = .quoted
           } else if byte == separator {
-            fields.append((fieldStart, write))
+            bounds.append(fieldStart, write)
             fieldStart = write
             state = .fieldStart
           } else if byte == UInt8(ascii: "\r"), read == lineEnd {
@@ -290,16 +276,17 @@ final class RowReader {
       guard !atEnd, let next = try findLineEnd(from: start + lineEnd + 1) else {
         throw quotingError(line, "a quotation mark that is never closed")
       }
-      buffer[start + write] = 10
+      row = buffer + start
+      row[write] = 10
       write += 1
       read = lineEnd + 1
       lineEnd = next - start
       lines += 1
     }
-    if state == .plain, write > fieldStart, buffer[start + write - 1] == UInt8(ascii: "\r") { write -= 1 }
-    fields.append((fieldStart, write))
+    if state == .plain, write > fieldStart, row[write - 1] == UInt8(ascii: "\r") { write -= 1 }
+    bounds.append(fieldStart, write)
     try validate(start..<start + write)
-    bounds = fields.map { ($0.start + start, $0.end + start) }
+    bounds.move(by: start)
     nextLine += lines - 1
     consume(upTo: start + lineEnd)
   }
@@ -318,7 +305,7 @@ final class RowReader {
     while position < range.upperBound, buffer[position] < 0x80 { position += 1 }
     guard position < range.upperBound else { return }
     let bytes = UnsafeBufferPointer(start: buffer + position, count: range.upperBound - position)
-    guard String(validating: bytes, as: UTF8.self) == nil else { return }
+    if (try? UTF8Span(validating: bytes.span)) != nil { return }
     throw DataImportError(
       file: path, line: line, found: "bytes that are not UTF-8", expected: "UTF-8 text",
       advice: "convert the file, for instance with iconv -f latin1 -t utf-8")

@@ -20,7 +20,7 @@ struct SingleFileImport {
     var userIndex = [Int32](repeating: 0, count: users.count)
     for (position, number) in order.enumerated() { userIndex[Int(number)] = Int32(position) }
     let groups = FolderImport.group(file, path, users.count, userIndex, resolver, &report)
-    let kept = Self.kept(groups.histories, options, users, order, &report)
+    let kept = Self.kept(groups, options, users, order, &report)
     guard !kept.isEmpty else {
       throw DataImportError(
         file: path, found: "no user that is left after cleaning (\(report.rowsRead) rows were read)",
@@ -28,10 +28,10 @@ struct SingleFileImport {
         advice: "loosen the limits on items per user or look at the first rows")
     }
     let userIDs = kept.map { users[order[$0]] }
-    try refuseLookalikes(userIDs, file: path, role: "user")
+    if !users.isASCII { try refuseLookalikes(userIDs, file: path, role: "user") }
     var attributes: [String: [String]] = [:]
     if !file.partners.isEmpty {
-      attributes["partner"] = kept.map { file.partners[Int(order[$0])] }
+      attributes["partner"] = file.partners.values(of: kept.map { order[$0] })
     }
     if !file.isOrdered {
       report.notes.append(
@@ -39,17 +39,24 @@ struct SingleFileImport {
     }
 
     let itemCount = resolver.catalogue.count
-    var histories: [[Int32]] = []
-    var weights: [[Float]] = []
+    var offsets = [0]
+    offsets.reserveCapacity(kept.count + 1)
+    var train: [Int32] = []
+    train.reserveCapacity(groups.items.count)
+    var weights: [Float] = []
+    weights.reserveCapacity(groups.weights.count)
     var test: [[Int32]] = []
+    test.reserveCapacity(kept.count)
     var negatives: [[Int32]] = []
     var sampler = NegativeSampler(itemCount: itemCount)
     for (position, user) in kept.enumerated() {
-      let all = groups.histories[user]
+      let all = groups.history(of: user)
       let trainCount = options.holdsOutLast && all.count >= 3 ? all.count - 1 : all.count
-      histories.append(Array(all.prefix(trainCount)))
-      if !groups.weights.isEmpty { weights.append(Array(groups.weights[user].prefix(trainCount))) }
+      train.append(contentsOf: all.prefix(trainCount))
+      offsets.append(train.count)
+      weights.append(contentsOf: groups.weights(of: user).prefix(trainCount))
       test.append(Array(all.dropFirst(trainCount)))
+      guard options.holdsOutLast, options.negativeCount > 0 else { continue }
       negatives.append(
         trainCount == all.count
           ? []
@@ -60,10 +67,10 @@ struct SingleFileImport {
     if options.holdsOutLast, withoutTest > 0 {
       report.notes.append("\(withoutTest) users have fewer than 3 items and no test item")
     }
-    report.pairsKept = histories.reduce(0) { $0 + $1.count } + test.reduce(0) { $0 + $1.count }
+    report.pairsKept = train.count + test.reduce(0) { $0 + $1.count }
     let dataset = Dataset(
       name: DatasetImporter.name(of: path), catalogue: Self.titled(resolver, file),
-      userIDs: userIDs, train: Interactions(itemCount: itemCount, histories: histories, weights: weights),
+      userIDs: userIDs, train: Interactions(itemCount: itemCount, offsets: offsets, items: train, weights: weights),
       test: test, negatives: options.holdsOutLast && options.negativeCount > 0 ? negatives : nil,
       userAttributes: attributes)
     let isMovieLens = file.format.hasPrefix("MovieLens") && options.catalogue == nil
@@ -74,12 +81,12 @@ struct SingleFileImport {
 
   /// The users whose number of distinct items is within the limits; the others are counted.
   private static func kept(
-    _ histories: [[Int32]], _ options: ImportOptions, _ users: IdentifierTable, _ order: [Int32],
+    _ groups: GroupedInteractions, _ options: ImportOptions, _ users: IdentifierTable, _ order: [Int32],
     _ report: inout ImportReport
   ) -> [Int] {
     let least = max(1, options.itemsPerUserMin)
-    return histories.indices.filter { user in
-      let count = histories[user].count
+    return (0..<users.count).filter { user in
+      let count = groups.offsets[user + 1] - groups.offsets[user]
       if count < least {
         report.drop(
           "users with fewer than \(least) items", example: "user \(shown(users[order[user]])): \(count)")
@@ -99,9 +106,9 @@ struct SingleFileImport {
   private static func titled(_ resolver: ItemResolver, _ file: InteractionFile) -> Catalogue {
     guard !file.titles.isEmpty, resolver.catalogue.titles == nil else { return resolver.catalogue }
     var titles = [String](repeating: "", count: resolver.catalogue.count)
-    for (number, title) in file.titles.enumerated() {
+    for number in resolver.index.indices {
       let item = Int(resolver.index[number])
-      if item >= 0, titles[item].isEmpty { titles[item] = title }
+      if item >= 0, titles[item].isEmpty { titles[item] = file.titles[Int32(number)] }
     }
     var attributes = resolver.catalogue.attributes
     attributes["title"] = titles

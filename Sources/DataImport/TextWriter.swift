@@ -13,8 +13,10 @@ package final class TextWriter {
 
   private static let chunkSize = 1 << 17
 
+  /// - Parameters:
+  ///   - level: effort of compression, 1 (fast) to 9 (small).
   /// - Throws: `DataImportError` when the file cannot be made.
-  package init(path: String) throws {
+  package init(path: String, level: Int32 = 6) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw writingError(path) }
@@ -24,7 +26,7 @@ package final class TextWriter {
     stream.initialize(to: z_stream())
     // 15 bits of window, 16 for the gzip wrapper, memory level 8 (the default).
     let status = deflateInit2_(
-      stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+      stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     precondition(status == Z_OK, "zlib could not be initialised: \(status)")
     self.stream = stream
   }
@@ -40,6 +42,11 @@ package final class TextWriter {
 
   package func write(_ text: String) throws {
     buffer.append(contentsOf: text.utf8)
+    if buffer.count >= Self.chunkSize { try flush(isLast: false) }
+  }
+
+  package func write(_ bytes: some Collection<UInt8>) throws {
+    buffer.append(contentsOf: bytes)
     if buffer.count >= Self.chunkSize { try flush(isLast: false) }
   }
 

@@ -38,6 +38,24 @@ public struct Interactions: Sendable, Equatable {
     precondition(self.weights.isEmpty || self.weights.count == items.count, "weights must match the histories")
   }
 
+  /// Takes rows that are compressed already; nothing is copied.
+  ///
+  /// - Parameters:
+  ///   - offsets: `userCount + 1` positions into `items`, non-decreasing, first 0, last `items.count`.
+  ///   - items: item indices, grouped by user, oldest first, without duplicates within a user.
+  ///   - weights: empty, or as long as `items`.
+  /// - Precondition: every item is in `0..<itemCount`, offsets are as described and weights match in length.
+  public init(itemCount: Int, offsets: [Int], items: [Int32], weights: [Float] = []) {
+    precondition(offsets.first == 0 && offsets.last == items.count, "the rows must cover the items")
+    precondition(zip(offsets, offsets.dropFirst()).allSatisfy { $0 <= $1 }, "a row ends before it begins")
+    precondition(items.allSatisfy { $0 >= 0 && $0 < itemCount }, "there is an item outside the catalogue")
+    precondition(weights.isEmpty || weights.count == items.count, "weights must match the items")
+    self.itemCount = itemCount
+    self.offsets = offsets
+    self.items = items
+    self.weights = weights
+  }
+
   /// The distinct items of one user, oldest first.
   public func history(of user: Int) -> ArraySlice<Int32> { items[offsets[user]..<offsets[user + 1]] }
 

@@ -82,7 +82,10 @@ extension DataCommand {
     func run() throws { try Failures.report { try execute() } }
 
     private func execute() throws {
-      let imported = try DatasetImporter.load(path: path, options: reading.options())
+      var options = try reading.options()
+      // Only how many users get negatives is printed, and one is enough for that: who can have one has at least one.
+      options.negativeCount = 1
+      let imported = try DatasetImporter.load(path: path, options: options)
       try DataPrinter(format).print(DatasetSummary(imported.dataset), imported.report, output: nil)
     }
   }

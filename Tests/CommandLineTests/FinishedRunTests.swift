@@ -33,6 +33,33 @@ import Testing
     #expect(try Program.tacit.run("evaluate", "first", in: scratch).output.contains("histories of "))
   }
 
+  @Test("Quality is drawn by length of history, and of several runs against ε, with the figures that are printed")
+  func plots() throws {
+    let scratch = try FinishedRunFixture.copy()
+    let one = try object(try Program.tacit.run("evaluate", "first", "--plot", "drawn", "--format", "json", in: scratch))
+    let paths = try #require(one["drawings"] as? [String])
+    #expect(paths.contains("drawn/activity-full-ndcg-10.svg"))
+    for path in paths {
+      let svg = try String(contentsOfFile: scratch.path(path), encoding: .utf8)
+      #expect(svg.hasPrefix("<svg") && svg.contains("histories of "))
+    }
+    let several = try object(
+      try Program.tacit.run("evaluate", "first", "second", "--over-epsilon", "--plot", "drawn", "--format", "json", in: scratch))
+    let runs = try #require(several["runs"] as? [[String: Any]])
+    #expect(runs.map { $0["run"] as? String } == ["first", "second"])
+    let own = try #require((one["rows"] as? [[String: Any]])?.first?["metrics"] as? [[String: Any]])
+    #expect(runs[0]["metrics"] as? NSArray == own as NSArray)
+    let isAnyPrivate = runs.contains { $0["epsilon"] is Double }
+    let drawings = try #require(several["drawings"] as? [String])
+    #expect(isAnyPrivate == drawings.contains("drawn/epsilon-full-ndcg-10.svg"))
+    for wrong in [
+      ["--over-epsilon", "first"], ["--over-epsilon", "--compare", "first", "second"],
+      ["--compare", "first", "second", "--plot", "x"],
+    ] {
+      #expect(try Program.tacit.run(["evaluate"] + wrong, in: scratch).status == 64)
+    }
+  }
+
   @Test("Two runs are compared user by user, a run with itself is no better, and other data are refused")
   func compare() throws {
     let scratch = try FinishedRunFixture.copy()

@@ -61,17 +61,11 @@ enum SymmetricSystem {
   ///     known to be positive semidefinite up to rounding.
   static func solve(_ matrix: inout [Double], _ b: inout [Double], ridge: Double, eigenvalueFloor: Double?) {
     let order = b.count
-    for index in 0..<order { matrix[index * order + index] += ridge }
-    if eigenvalueFloor == nil {
-      var factor = matrix
-      let isDefinite = factor.withUnsafeMutableBufferPointer { buffer in
-        buffer.baseAddress.map { DenseAlgebra.choleskyFactor($0, order: order) } ?? false
-      }
-      if isDefinite {
-        DenseAlgebra.choleskySolve(factor: factor, order: order, &b)
-        return
-      }
+    if eigenvalueFloor == nil, let factor = factor(of: matrix, order: order, ridge: ridge) {
+      DenseAlgebra.choleskySolve(factor: factor, order: order, &b)
+      return
     }
+    for index in 0..<order { matrix[index * order + index] += ridge }
     let floor = eigenvalueFloor ?? ridge
     // Row j of `matrix` becomes eigenvector j.
     let values = DenseAlgebra.symmetricEigen(&matrix, order: order)
@@ -82,6 +76,16 @@ enum SymmetricSystem {
       for (position, entry) in zip(0..<order, vector) { solution[position] += coefficient * entry }
     }
     b = solution
+  }
+
+  /// The Cholesky factor of matrix + ridge 1, for `DenseAlgebra.choleskySolve`; `nil` when that is not positive definite.
+  static func factor(of matrix: [Double], order: Int, ridge: Double) -> [Double]? {
+    var factor = matrix
+    for index in 0..<order { factor[index * order + index] += ridge }
+    let isDefinite = factor.withUnsafeMutableBufferPointer { buffer in
+      buffer.baseAddress.map { DenseAlgebra.choleskyFactor($0, order: order) } ?? false
+    }
+    return isDefinite ? factor : nil
   }
 
   /// Replaces a symmetric matrix by the nearest positive semidefinite one in Frobenius norm.

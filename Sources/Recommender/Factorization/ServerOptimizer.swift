@@ -160,22 +160,32 @@ struct MeanGradient {
   }
 
   /// `descent`, multiplied row by row with the inverse curvature.
+  ///
+  /// Items of one popularity share their curvature, which is factored once for all of them: large catalogues have few popularities
+  /// where counts are exact.
   func preconditioned(at items: Tensor) -> [Float] {
     var direction = descent(at: items)
     let weight = Double(objective.unobservedWeight)
     direction.withUnsafeMutableBufferPointer { direction in
       // Rows are written by one thread each.
       let direction = direction
-      Parallel.forEachBlock(of: popularity.count, size: 64) { rows in
-        for row in rows {
-          let seen = (1 - weight) * Double(popularity[row])
-          var matrix = zip(gram, interactionGram).map { weight * $0 + seen * $1 }
-          var step = (0..<order).map { Double(direction[row * order + $0]) }
-          let ridge = penalty(of: row) + damping
-          SymmetricSystem.solve(
-            &matrix, &step, ridge: ridge,
-            eigenvalueFloor: nil)
-          for column in 0..<order { direction[row * order + column] = Float(step[column]) }
+      let groups = Dictionary(grouping: popularity.indices, by: { popularity[$0] }).sorted { $0.key < $1.key }.map(\.value)
+      Parallel.forEachBlock(of: groups.count, size: 16) { block in
+        for group in block.map({ groups[$0] }) {
+          let seen = (1 - weight) * Double(popularity[group[0]])
+          let matrix = zip(gram, interactionGram).map { weight * $0 + seen * $1 }
+          let ridge = penalty(of: group[0]) + damping
+          let factor = SymmetricSystem.factor(of: matrix, order: order, ridge: ridge)
+          for row in group {
+            var step = (0..<order).map { Double(direction[row * order + $0]) }
+            if let factor {
+              DenseAlgebra.choleskySolve(factor: factor, order: order, &step)
+            } else {
+              var spoiled = matrix
+              SymmetricSystem.solve(&spoiled, &step, ridge: ridge, eigenvalueFloor: nil)
+            }
+            for column in 0..<order { direction[row * order + column] = Float(step[column]) }
+          }
         }
       }
     }

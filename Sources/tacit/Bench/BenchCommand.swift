@@ -7,8 +7,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure costs on this machine.",
     subcommands: [
-      AggregationBenchCommand.self, AggregationServerCommand.self, TrainingBenchCommand.self, NoiseBench.self, Memory.self,
-      Accountants.self,
+      AggregationBenchCommand.self, AggregationServerCommand.self, TrainingBenchCommand.self, NoiseBench.self, ImportBench.self,
+      Memory.self, Accountants.self,
     ])
 
   /// A long run of a small model.

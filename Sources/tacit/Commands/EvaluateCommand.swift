@@ -11,13 +11,22 @@ struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
     abstract:
-      "Measure a finished run again, over all partners, by partner and by length of history; or compare two runs user by user.",
-    discussion: "The figures are exact, from all partners' data in one place: only a simulation may print them.")
+      "Measure a finished run again, over all partners, by partner and by length of history; or compare two runs user by user, or several by ε.",
+    discussion: "The figures are exact, from all partners' data in one place: only a simulation may print or draw them.")
 
-  @Argument(help: ArgumentHelp("Folder of a run, for instance runs/first; two of them with --compare.", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp(
+      "Folder of a run, for instance runs/first; two of them with --compare, two or more with --over-epsilon.", valueName: "run"))
   var paths: [String]
   @Flag(help: "How much better the second run is than the first, with intervals of the differences between the same users.")
   var compare = false
+  @Flag(help: "What each of several runs reached at which ε, on the data of the first.")
+  var overEpsilon = false
+  @Option(
+    help: ArgumentHelp(
+      "Draw quality by length of history, or with --over-epsilon against ε, into this folder: an SVG file per measure.",
+      valueName: "folder"))
+  var plot: String?
   @Option(help: "The data, when they are no longer where the run found them.") var data: String?
   @Option(help: "How users are divided into partners, as for simulate; as in the run when left out.") var partners: String?
   @Option(help: "Write the score of every listed candidate to this file (user, item, score).") var scores: String?
@@ -26,13 +35,20 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "text or json.") var format: OutputFormat = .text
 
   func validate() throws {
-    guard paths.count == (compare ? 2 : 1) else {
+    guard !(compare && overEpsilon) else { throw ValidationError("expected one of --compare and --over-epsilon, found both.") }
+    guard overEpsilon ? paths.count >= 2 : paths.count == (compare ? 2 : 1) else {
       throw ValidationError(
-        compare
-          ? "--compare takes two runs, found \(paths.count)." : "found \(paths.count) runs, expected one, or two with --compare.")
+        overEpsilon
+          ? "--over-epsilon takes two runs or more, found \(paths.count)."
+          : compare
+            ? "--compare takes two runs, found \(paths.count)."
+            : "found \(paths.count) runs, expected one, or two with --compare.")
     }
-    guard !compare || (scores == nil && topk == nil) else {
-      throw ValidationError("--scores and --topk are of one run; expected none of them with --compare.")
+    guard !(compare || overEpsilon) || (scores == nil && topk == nil) else {
+      throw ValidationError("--scores and --topk are of one run; expected none of them with several.")
+    }
+    guard !(compare && plot != nil) else {
+      throw ValidationError("--plot draws one run, or several with --over-epsilon; expected none with --compare.")
     }
     guard (1...1000).contains(top) else { throw ValidationError("--top is \(top), expected 1 to 1000.") }
   }
@@ -60,6 +76,10 @@ struct EvaluateCommand: ParsableCommand {
       return try RunComparison(first: finished, second: try FinishedRun(at: paths[1])).show(
         evaluator, groupings, partners: partition.names, format)
     }
+    if overEpsilon {
+      return try EpsilonComparison([finished] + paths.dropFirst().map { try FinishedRun(at: $0) }).show(
+        evaluator, plot: plot, format)
+    }
     let scorer = finished.scorer
     let evaluation = evaluator.evaluate(scorer, groupings: groupings)
     let method: ReportMethod = finished.plan.privacy.noise == .none ? .federatedWithoutNoise : .federatedPrivate
@@ -79,8 +99,19 @@ struct EvaluateCommand: ParsableCommand {
           method, partner: nil, listed: evaluation.listedByGroup["activity"]?[label],
           full: evaluation.fullByGroup["activity"]?[label]))
     }
+    let drawings = try plot.map { try AggregationGrowth.write(Self.figures(byLength), to: $0) } ?? []
     let cold = try coldStart.map { ColdStart.Document(try ColdStart.evaluate(finished, $0), $0) }
-    try show(finished, dataset, rows, byLength, evaluation.catalogue, cold)
+    try show(finished, dataset, rows, byLength, evaluation.catalogue, cold, drawings)
+  }
+
+  private static func figures(_ rows: [ActivityRow]) -> [ReportFigure] {
+    ReportMetric.canonicalOrder.compactMap { metric in
+      ReportFigure.quality(
+        metric,
+        byActivity: rows.compactMap { row in
+          row.metrics.first { $0.metric == metric }.map { ("histories of \(row.historyLength)", row.users, $0) }
+        })
+    }
   }
 
   /// The groups of a grouping by length, shortest histories first.
@@ -119,11 +150,13 @@ struct EvaluateCommand: ParsableCommand {
     let coldStart: ColdStart.Document?
     let scores: String?
     let topk: String?
+    /// Paths of the drawings of --plot.
+    let drawings: [String]?
   }
 
   private func show(
     _ run: FinishedRun, _ dataset: Dataset, _ rows: [QualityRow], _ activity: [ActivityRow], _ lists: CatalogueMetrics,
-    _ coldStart: ColdStart.Document?
+    _ coldStart: ColdStart.Document?, _ drawings: [String]
   ) throws {
     if format == .json {
       try Console.outputJSON(
@@ -133,7 +166,8 @@ struct EvaluateCommand: ParsableCommand {
           lists: .init(
             length: lists.listLength, coverage: lists.coverage, noveltyBits: lists.novelty,
             popularityLift: lists.popularityLift, exposureGini: lists.exposureGini),
-          coldStart: coldStart, scores: scores, topk: topk))
+          coldStart: coldStart, scores: scores, topk: topk,
+          drawings: drawings.isEmpty ? nil : drawings))
       return
     }
     let metrics = ReportMetric.canonicalOrder.filter { metric in
@@ -145,8 +179,7 @@ struct EvaluateCommand: ParsableCommand {
         [name, users.map(String.init) ?? "–"]
           + metrics.map { metric in
             guard let value = values.first(where: { $0.metric == metric }) else { return "–" }
-            let half = ((value.high ?? value.value) - (value.low ?? value.value)) / 2
-            return String(format: "%.4f ±%.3f", value.value, half)
+            return EpsilonComparison.text(value)
           })
     }
     for row in rows { add(row.partner ?? "all partners", row.users, row.metrics) }
@@ -164,5 +197,6 @@ struct EvaluateCommand: ParsableCommand {
     if let coldStart { Console.output(coldStart.text) }
     if let scores { Console.output("scores    \(scores)") }
     if let topk { Console.output("lists     \(topk)") }
+    for path in drawings { Console.output("drawn     \(path)") }
   }
 }
