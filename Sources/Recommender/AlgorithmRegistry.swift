@@ -180,7 +180,8 @@ public enum AlgorithmRegistry {
       for (key, value) in NeuralRegistry.defaults(of: name, setting: setting) { set(key, value) }
     }
     if known.contains("table-bits") { set("table-bits", 32) }
-    if known.contains("prior-events") { set("prior-events", 3) }
+    // Where it was measured; of sequences no few events were.
+    if known.contains("prior-events") { set("prior-events", ["gru", "sasrec", "cnn"].contains(name) ? 0 : 3) }
     if let quantile = values["clip-quantile"], quantile != 0 {
       set("clip-rate", 0.2)
       set("clip-count-share", 0.01)

@@ -34,7 +34,7 @@ struct ImportBench: ParsableCommand {
     let eventsPerCPUSecond: Double
     /// CPU seconds of the pass that only unpacks and looks for line ends.
     let limitCPUSeconds: Double
-    /// Most resident memory while reading, beyond what was resident before.
+    /// Most resident memory while reading, beyond what was resident at the start.
     let peakBytes: Int
     let peakBytesPerEvent: Double
   }
@@ -53,10 +53,11 @@ struct ImportBench: ParsableCommand {
         throw CommandFailure(.cannotCreate, "\(scratch) cannot be made: \(error.localizedDescription)")
       }
       defer { try? FileManager.default.removeItem(atPath: scratch) }
+      let idle = MemoryProbe.residentBytes()
       for name in ["events.csv", "events.csv.gz"] {
         let path = "\(scratch)/\(name)"
         try MadeUpEvents(events: events, users: users, items: items, seed: seed).write(to: path)
-        let row = try measure(path)
+        let row = try measure(path, idle: idle)
         try? FileManager.default.removeItem(atPath: path)
         switch format {
         case .json: try Console.outputJSON(row)
@@ -72,7 +73,8 @@ struct ImportBench: ParsableCommand {
     }
   }
 
-  private func measure(_ path: String) throws -> Row {
+  /// - Parameter idle: resident bytes before anything was read; what an earlier file left in the heap counts as used.
+  private func measure(_ path: String, idle: Int) throws -> Row {
     let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int).flatMap { $0 } ?? 0
     var began = StageMeter.processCPU()
     let scan = try LineScan.run(path: path)
@@ -81,13 +83,12 @@ struct ImportBench: ParsableCommand {
       throw CommandFailure(.software, "\(path) has \(scan.lines) lines, expected \(events + 1)")
     }
     Self.resetPeak()
-    let before = MemoryProbe.residentBytes()
     began = StageMeter.processCPU()
     var options = ImportOptions()
     options.negativeCount = 1
     let imported = try DatasetImporter.load(path: path, options: options)
     let seconds = StageMeter.processCPU() - began
-    let peak = max(0, Self.peakBytes() - before)
+    let peak = max(0, Self.peakBytes() - idle)
     return Row(
       file: URL(filePath: path).lastPathComponent, events: imported.report.rowsRead, fileBytes: size,
       users: imported.dataset.userCount, items: imported.dataset.itemCount, pairs: imported.report.pairsKept,
