@@ -12,7 +12,7 @@ void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *i
                              size_t count, float *gram);
 
 /// Replaces the upper triangle of a symmetric matrix (rows of `stride` floats, order <= stride) by its Cholesky
-/// factor U, a = U^T U. Returns 1, or 0 when a pivot is not positive (a is spoiled then).
+/// factor U, a = U^T U; entries below the diagonal are spoiled. Returns 1, or 0 when a pivot is not positive (a is spoiled then).
 int tacit_cholesky_f32(float *a, size_t order, size_t stride);
 
 /// Solves U^T U x = b in place, with the factor of tacit_cholesky_f32.
