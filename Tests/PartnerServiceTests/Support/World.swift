@@ -209,14 +209,10 @@ final class World: Sendable {
 
   func finish(_ indices: [Int]) async throws -> [Int: Result<PartnerEnding, any Error>] {
     let hosts = try indices.map { ($0, try host($0)) }
-    return await withTaskGroup(of: (Int, Result<PartnerEnding, any Error>).self) { group in
-      for (index, host) in hosts {
-        group.addTask {
-          do { return (index, .success(try await host.run())) } catch { return (index, .failure(error)) }
-        }
-      }
-      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
-    }
+    let running = hosts.map { index, host in (index, Task { try await host.run() }) }
+    var endings: [Int: Result<PartnerEnding, any Error>] = [:]
+    for (index, task) in running { endings[index] = await task.result }
+    return endings
   }
 
   /// Ends stages in which nothing has happened for a while, until the run is over.
