@@ -8,21 +8,68 @@
 #include "clones.h"
 
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
+typedef float half __attribute__((vector_size(32), aligned(4)));
+typedef float quarter __attribute__((vector_size(16)));
 
-enum { LANES = 16, TILE_ROWS = 8, CHUNK = 32 };
+enum { LANES = 16, HALF = 8, TILE_ROWS = 8, CHUNK = 32, AHEAD = 8 };
 
-// A macro: a function that returns such a vector would have a different calling convention in every clone.
+// Macros: functions that take or return such vectors would have a different calling convention in every clone.
 #define load(pointer) (*(const lanes *)(pointer))
+#define loadhalf(pointer) (*(const half *)(pointer))
+// The sum of the lanes of `v` into `sum`, in pairs.
+#define fold(v, sum)                                                                                      \
+  do {                                                                                                    \
+    const half h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +                                \
+                   __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);                           \
+    const quarter q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7); \
+    sum = (q[0] + q[2]) + (q[1] + q[3]);                                                                  \
+  } while (0)
 
 TACIT_CLONES
 float tacit_dot_f32(const float *x, const float *y, size_t count) {
   lanes acc = {0};
   size_t i = 0;
   for (; i + LANES <= count; i += LANES) acc += load(x + i) * load(y + i);
-  float sum = 0;
-  for (int lane = 0; lane < LANES; lane++) sum += acc[lane];
+  float sum;
+  fold(acc, sum);
   for (; i < count; i++) sum += x[i] * y[i];
   return sum;
+}
+
+TACIT_CLONES
+void tacit_gathered_dots_f32(const float *table, size_t stride, const int32_t *index, size_t count, const float *vector, float *out) {
+  for (size_t k = 0; k < count; k++) {
+    const float *row = table + (size_t)index[k] * stride;
+    lanes acc = {0};
+    for (size_t i = 0; i < stride; i += LANES) acc += load(row + i) * load(vector + i);
+    fold(acc, out[k]);
+  }
+}
+
+TACIT_CLONES
+void tacit_gathered_sum_f32(const float *table, size_t stride, const int32_t *index, const float *weights, size_t count, float *out) {
+  // Four lanes at a time stay in registers over all rows.
+  enum { WIDTH = 4 };
+  for (size_t left = 0; left < stride; left += WIDTH * LANES) {
+    const size_t width = stride - left < WIDTH * LANES ? (stride - left) / LANES : WIDTH;
+    lanes acc[WIDTH] = {0};
+    for (size_t k = 0; k < count; k++) {
+      const float *row = table + (size_t)index[k] * stride + left;
+      for (size_t c = 0; c < WIDTH; c++)
+        if (c < width) acc[c] += load(row + c * LANES) * weights[k];
+    }
+    for (size_t c = 0; c < width; c++) *(lanes *)(out + left + c * LANES) += acc[c];
+  }
+}
+
+TACIT_CLONES
+void tacit_scattered_add_f32(float *table, size_t stride, const int32_t *index, const float *weights, size_t count, const float *vector) {
+  for (size_t k = 0; k < count; k++) {
+    float *row = table + (size_t)index[k] * stride;
+    if (k + AHEAD < count)
+      for (size_t i = 0; i < stride; i += LANES) __builtin_prefetch(table + (size_t)index[k + AHEAD] * stride + i, 1);
+    for (size_t i = 0; i < stride; i += LANES) *(lanes *)(row + i) = load(row + i) + load(vector + i) * weights[k];
+  }
 }
 
 TACIT_CLONES
@@ -31,7 +78,22 @@ void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *i
   for (size_t first = 0; first < count; first += CHUNK) {
     const size_t here = count - first < CHUNK ? count - first : CHUNK;
     for (size_t top = 0; top < stride; top += TILE_ROWS) {
-      for (size_t left = top / LANES * LANES; left < stride; left += LANES) {
+      size_t left = top / LANES * LANES;
+      if (top - left == HALF) {
+        // Of the lower half of a diagonal block, the left half is below the diagonal.
+        left += HALF;
+        half acc[TILE_ROWS];
+        for (int r = 0; r < TILE_ROWS; r++) acc[r] = loadhalf(gram + (top + r) * stride + left);
+        for (size_t k = 0; k < here; k++) {
+          const float *row = table + (size_t)index[first + k] * stride;
+          const float weight = weights ? weights[first + k] : 1.0f;
+          const half x = loadhalf(row + left) * weight;
+          for (int r = 0; r < TILE_ROWS; r++) acc[r] += x * row[top + r];
+        }
+        for (int r = 0; r < TILE_ROWS; r++) *(half *)(gram + (top + r) * stride + left) = acc[r];
+        left += HALF;
+      }
+      for (; left < stride; left += LANES) {
         lanes acc[TILE_ROWS];
         for (int r = 0; r < TILE_ROWS; r++) acc[r] = load(gram + (top + r) * stride + left);
         for (size_t k = 0; k < here; k++) {
@@ -60,6 +122,16 @@ int tacit_cholesky_f32(float *a, size_t order, size_t stride) {
       const float d = pivot[k];
       if (!(d > 0) || !(d < INFINITY)) return 0;
       const float inverse = 1.0f / sqrtf(d);
+      if (whole) {
+        const size_t left = k / LANES * LANES;
+        for (size_t j = left; j < order; j += LANES) *(lanes *)(pivot + j) = load(pivot + j) * inverse;
+        for (size_t i = k + 1; i < end; i++) {
+          float *row = a + i * stride;
+          const float factor = pivot[i];
+          for (size_t j = left; j < order; j += LANES) *(lanes *)(row + j) = load(row + j) - load(pivot + j) * factor;
+        }
+        continue;
+      }
       for (size_t j = k; j < order; j++) pivot[j] *= inverse;
       for (size_t i = k + 1; i < end; i++) {
         float *row = a + i * stride;
@@ -68,19 +140,24 @@ int tacit_cholesky_f32(float *a, size_t order, size_t stride) {
       }
     }
     const float *panel = a + first * stride;
-    for (size_t i = end; i < order; i++) {
-      float *row = a + i * stride;
-      size_t j = i;
-      if (whole && end - first == PANEL) {
-        for (j = i / LANES * LANES; j < order; j += LANES) {
-          lanes sum = load(row + j);
-          for (size_t k = 0; k < PANEL; k++) sum -= load(panel + k * stride + j) * panel[k * stride + i];
-          *(lanes *)(row + j) = sum;
+    size_t i = end;
+    if (whole && end - first == PANEL) {
+      // Four rows at a time, so that a lane of the panel is loaded once for four products.
+      for (; i + 4 <= order; i += 4) {
+        for (size_t j = i / LANES * LANES; j < order; j += LANES) {
+          lanes sum[4];
+          for (int r = 0; r < 4; r++) sum[r] = load(a + (i + r) * stride + j);
+          for (size_t k = 0; k < PANEL; k++) {
+            const lanes x = load(panel + k * stride + j);
+            for (int r = 0; r < 4; r++) sum[r] -= x * panel[k * stride + i + r];
+          }
+          for (int r = 0; r < 4; r++) *(lanes *)(a + (i + r) * stride + j) = sum[r];
         }
       }
-      for (; j < order; j++)
-        for (size_t k = first; k < end; k++) row[j] -= a[k * stride + i] * a[k * stride + j];
     }
+    for (; i < order; i++)
+      for (size_t k = first; k < end; k++)
+        for (size_t j = i; j < order; j++) a[i * stride + j] -= panel[(k - first) * stride + i] * panel[(k - first) * stride + j];
   }
   return 1;
 }
@@ -107,8 +184,8 @@ void tacit_table_times_vector_f32(const float *table, size_t rows, size_t stride
     lanes acc = {0};
     size_t i = 0;
     for (; i + LANES <= stride; i += LANES) acc += load(row + i) * load(x + i);
-    float sum = 0;
-    for (int lane = 0; lane < LANES; lane++) sum += acc[lane];
+    float sum;
+    fold(acc, sum);
     for (; i < stride; i++) sum += row[i] * x[i];
     out[r] = (scale == 0 ? 0 : scale * out[r]) + sum;
   }

@@ -11,6 +11,15 @@
 void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *index, const float *weights,
                              size_t count, float *gram);
 
+/// out[k] = row index[k] of a table times `vector`, for k < count; table and vector as for tacit_weighted_gram_f32.
+void tacit_gathered_dots_f32(const float *table, size_t stride, const int32_t *index, size_t count, const float *vector, float *out);
+
+/// out += sum over k < count of weights[k] times row index[k] of a table; `out` has `stride` floats.
+void tacit_gathered_sum_f32(const float *table, size_t stride, const int32_t *index, const float *weights, size_t count, float *out);
+
+/// Row index[k] of a table += weights[k] * vector, for k < count in that order.
+void tacit_scattered_add_f32(float *table, size_t stride, const int32_t *index, const float *weights, size_t count, const float *vector);
+
 /// Replaces the upper triangle of a symmetric matrix (rows of `stride` floats, order <= stride) by its Cholesky
 /// factor U, a = U^T U; entries below the diagonal are spoiled. Returns 1, or 0 when a pivot is not positive (a is spoiled then).
 int tacit_cholesky_f32(float *a, size_t order, size_t stride);

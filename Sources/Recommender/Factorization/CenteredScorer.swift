@@ -25,7 +25,7 @@ struct CenteredEncoder: Sendable {
       ridge *= 16
       precondition(ridge.isFinite, "the item factors of the model are not finite")
     }
-    popularityVector = factors.combination(of: popularity.enumerated().lazy.map { ($0.offset, $0.element) })
+    popularityVector = factors.combination(weights: popularity)
   }
 
   /// The weighted history x minus its part along popularity, as a full vector, and x·p1.
@@ -43,14 +43,14 @@ struct CenteredEncoder: Sendable {
 
   /// (YᵀY + ridge)⁻¹ Yᵀ target.
   func solve(_ target: [Float]) -> [Float] {
-    var vector = factors.combination(of: target.enumerated().lazy.map { ($0.offset, $0.element) })
+    var vector = factors.combination(weights: target)
     tacit_cholesky_solve_f32(factor, factors.dimension, factors.stride, &vector)
     return vector
   }
 
   /// (YᵀY + ridge)⁻¹ Yᵀ (x - (x·p1) p1), from the items of the history alone.
   func solve(_ items: ArraySlice<Int32>, weights: [Float], alongPopularity along: Float) -> [Float] {
-    var vector = factors.combination(of: zip(items, weights).lazy.map { (Int($0), $1) })
+    var vector = factors.combination(of: items, weights: weights)
     tacit_axpy_f32(&vector, -along, popularityVector, factors.stride)
     tacit_cholesky_solve_f32(factor, factors.dimension, factors.stride, &vector)
     return vector
@@ -61,11 +61,6 @@ struct CenteredEncoder: Sendable {
     var vector = Array(factors.values[item * factors.stride..<(item + 1) * factors.stride])
     tacit_cholesky_solve_f32(factor, factors.dimension, factors.stride, &vector)
     return vector
-  }
-
-  /// y_item·vector.
-  func dot(_ item: Int, _ vector: [Float]) -> Float {
-    factors.dot(item, vector)
   }
 
   /// (Yᵀ p1)·vector.
@@ -115,8 +110,9 @@ struct CenteredScorer: Scorer {
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {
     let carrier = encoder.carrier(of: item)
     let popularityPull = encoder.popularity[item] - encoder.dotPopularity(carrier)
-    return zip(user.items, weights(of: user)).map { other, weight in
-      weight * (encoder.popularity[Int(other)] * popularityPull + encoder.dot(Int(other), carrier))
+    let dots = encoder.factors.dots(user.items, carrier)
+    return zip(zip(user.items, dots), weights(of: user)).map { pair, weight in
+      weight * (encoder.popularity[Int(pair.0)] * popularityPull + pair.1)
     }
   }
 

@@ -156,11 +156,10 @@ struct ImplicitGradientTrainer: LocalTrainer {
     let vector = LeastSquaresTrainer.bounded(
       workspace.vector, dimension: layout.dimension, bound: userNormBound)
     let userWeight = weighting(historyLength: user.items.count)
-    for (item, weight) in zip(user.items, weights) {
-      let residual = userWeight * self.residual(of: vector, item: item, confidence: weight)
+    for (item, pull) in zip(user.items, pulls(of: vector, on: user.items, confidence: weights, userWeight: userWeight)) {
       let start = UInt32(Int(item) * layout.dimension)
       buffer.indices.append(contentsOf: start..<start + UInt32(layout.dimension))
-      for column in 0..<layout.dimension { buffer.values.append(residual * vector[column]) }
+      for column in 0..<layout.dimension { buffer.values.append(pull * vector[column]) }
     }
     buffer.indices.append(contentsOf: UInt32(layout.gram)..<UInt32(layout.count))
     for scale in [userWeight, userWeight * length(of: user.items)] {
@@ -176,42 +175,33 @@ struct ImplicitGradientTrainer: LocalTrainer {
     Float(items.count) * weighting.lengthUnit(itemCount: layout.itemCount)
   }
 
-  /// (c - (c - w0) p·q) / residualBound, cut to -1...1: the pull on q along p beyond that of an unseen pair.
-  private func residual(of vector: [Float], item: Int32, confidence: Float) -> Float {
-    let score = solver.factors.dot(Int(item), vector)
-    let excess = confidence - solver.objective.unobservedWeight
-    let residual = (confidence - excess * score * userNormBound) / weighting.residualBound
-    return max(-1, min(1, residual))
+  /// userWeight (c - (c - w0) p·q) / residualBound for each item of the history, the quotient cut to -1...1: the pull on q along
+  /// p beyond that of an unseen pair.
+  private func pulls(of vector: [Float], on items: ArraySlice<Int32>, confidence: [Float], userWeight: Float) -> [Float] {
+    var pulls = solver.factors.dots(items, vector)
+    let unobserved = solver.objective.unobservedWeight
+    for index in pulls.indices {
+      let score = pulls[index] * userNormBound
+      let residual = (confidence[index] - (confidence[index] - unobserved) * score) / weighting.residualBound
+      pulls[index] = userWeight * max(-1, min(1, residual))
+    }
+    return pulls
   }
 
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
     precondition(sum.count == layout.count, "a round's sum has \(layout.count) entries, not \(sum.count)")
-    let solved = SolvedUsers(
-      interactions, solver: solver, confidence: confidence, userNormBound: userNormBound)
-    let residuals = self.residuals(interactions, solved: solved)
-    let byItem = ItemMajorIndex(interactions)
-    let stride = solved.vectors.stride
-    sum.withUnsafeMutableBufferPointer { sum in
-      // Items write to rows of their own.
-      let sum = sum
-      Parallel.forEachBlock(of: layout.itemCount, size: 64) { items in
-        var row = [Float](repeating: 0, count: stride)
-        solved.vectors.values.withUnsafeBufferPointer { table in
-          guard let base = table.baseAddress else { return }
-          for item in items {
-            for index in 0..<stride { row[index] = 0 }
-            for entry in byItem.offsets[item]..<byItem.offsets[item + 1] {
-              tacit_axpy_f32(
-                &row, residuals[Int(byItem.positions[entry])], base + Int(byItem.users[entry]) * stride,
-                stride)
-            }
-            for column in 0..<layout.dimension {
-              sum[item * layout.dimension + column] += Double(row[column])
-            }
-          }
-        }
+    var pulls = [Float](repeating: 0, count: interactions.count)
+    let solved = pulls.withUnsafeMutableBufferPointer { pulls in
+      // Users write to interactions of their own.
+      let pulls = pulls
+      return SolvedUsers(interactions, solver: solver, confidence: confidence, userNormBound: userNormBound) {
+        user, vector, weights in
+        let items = interactions.history(of: user)
+        let own = self.pulls(of: vector, on: items, confidence: weights, userWeight: weighting(historyLength: items.count))
+        for (position, pull) in zip(items.indices, own) { pulls[position] = pull }
       }
     }
+    addGradients(interactions, vectors: solved.vectors, pulls: pulls, to: &sum)
     let active = (0..<Int32(interactions.userCount)).filter { !interactions.history(of: Int($0)).isEmpty }
     let histories = active.map { interactions.history(of: Int($0)) }
     let userWeights = histories.map { weighting(historyLength: $0.count) }
@@ -221,27 +211,37 @@ struct ImplicitGradientTrainer: LocalTrainer {
     sum[layout.weight] += userWeights.reduce(0.0) { $0 + Double($1) }
   }
 
-  private func residuals(_ interactions: Interactions, solved: SolvedUsers) -> [Float] {
-    var residuals = [Float](repeating: 0, count: interactions.count)
-    let stride = solved.vectors.stride
-    residuals.withUnsafeMutableBufferPointer { residuals in
-      // Users write to interactions of their own.
-      let residuals = residuals
-      Parallel.forEachBlock(of: interactions.userCount, size: 64) { users in
-        for user in users {
-          let vector = Array(solved.vectors.values[user * stride..<(user + 1) * stride])
-          let range = interactions.offsets[user]..<interactions.offsets[user + 1]
-          let userWeight = weighting(historyLength: range.count)
-          for position in range {
-            residuals[position] =
-              userWeight
-              * residual(
-                of: vector, item: interactions.items[position], confidence: solved.confidence[position])
+  /// Adds every user's vector, times its pull on an item, to that item's row.
+  private func addGradients(_ interactions: Interactions, vectors: PaddedTable, pulls: [Float], to sum: inout [Double]) {
+    let parts = UserParts(interactions)
+    let stride = vectors.stride
+    var gradients = [PaddedTable?](repeating: nil, count: parts.count)
+    gradients.withUnsafeMutableBufferPointer { gradients in
+      // A part writes to a table of its own.
+      let gradients = gradients
+      Parallel.forEachBlock(of: parts.count, size: 1) { block in
+        var gradient = PaddedTable(rowCount: layout.itemCount, dimension: layout.dimension)
+        for user in parts[block.lowerBound] {
+          gradient.add(row: user, of: vectors, to: interactions.history(of: user), weights: pulls)
+        }
+        gradients[block.lowerBound] = gradient
+      }
+    }
+    sum.withUnsafeMutableBufferPointer { sum in
+      // Items write to rows of their own.
+      let (sum, gradients) = (sum, gradients)
+      Parallel.forEachBlock(of: layout.itemCount, size: 64) { items in
+        for case let gradient? in gradients {
+          gradient.values.withUnsafeBufferPointer { gradient in
+            for item in items {
+              for column in 0..<layout.dimension {
+                sum[item * layout.dimension + column] += Double(gradient[item * stride + column])
+              }
+            }
           }
         }
       }
     }
-    return residuals
   }
 
   private func addGram(
@@ -258,4 +258,19 @@ struct ImplicitGradientTrainer: LocalTrainer {
       }
     }
   }
+}
+
+/// Users in consecutive parts, each with a table of all items of its own: one thread works on one part, and what is added up does not
+/// depend on how many threads there are.
+private struct UserParts {
+  let count: Int
+  private let userCount: Int
+
+  /// At most 16 parts, and so few that each has eight interactions for every row of its table: tables cost little beside the work.
+  init(_ interactions: Interactions) {
+    userCount = interactions.userCount
+    count = max(1, min(16, userCount, interactions.count / (8 * interactions.itemCount)))
+  }
+
+  subscript(part: Int) -> Range<Int> { part * userCount / count..<(part + 1) * userCount / count }
 }

@@ -46,7 +46,7 @@ struct ImplicitUserSolver: Sendable {
     let (stride, order) = (factors.stride, factors.dimension)
     workspace.excess.removeAll(keepingCapacity: true)
     for value in confidence { workspace.excess.append(value - objective.unobservedWeight) }
-    workspace.vector = factors.combination(of: zip(items, confidence).lazy.map { (Int($0), $1) })
+    workspace.vector = factors.combination(of: items, weights: confidence)
     let ridge = objective.ridge(observed: Float(items.count), catalogue: Float(factors.rowCount))
     factorize(items: items, ridge: ridge, workspace: workspace)
     tacit_cholesky_solve_f32(workspace.matrix, order, stride, &workspace.vector)

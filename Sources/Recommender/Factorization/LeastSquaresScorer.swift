@@ -50,7 +50,7 @@ struct LeastSquaresScorer: Scorer {
     let stride = solver.factors.stride
     var carrier = Array(solver.factors.values[item * stride..<(item + 1) * stride])
     solver.solveAgain(&carrier, workspace: workspace)
-    return zip(user.items, weights).map { other, weight in weight * solver.factors.dot(Int(other), carrier) }
+    return zip(solver.factors.dots(user.items, carrier), weights).map { $0 * $1 }
   }
 
   private func weights(of user: UserHistory) -> [Float] {

@@ -81,9 +81,10 @@ struct SolvedUsers: Sendable {
   /// Confidence of every interaction.
   let confidence: [Float]
 
+  /// - Parameter visit: called for each user with interactions, on one of many threads, with its row (padded) and its confidences.
   init(
     _ interactions: Interactions, solver: ImplicitUserSolver, confidence rule: ConfidenceRule,
-    userNormBound: Float
+    userNormBound: Float, visit: (_ user: Int, _ vector: [Float], _ confidence: [Float]) -> Void = { _, _, _ in }
   ) {
     let dimension = solver.factors.dimension
     var vectors = PaddedTable(rowCount: interactions.userCount, dimension: dimension)
@@ -105,6 +106,7 @@ struct SolvedUsers: Sendable {
             for column in 0..<stride { vectors[user * stride + column] = vector[column] }
             let first = interactions.offsets[user]
             for (offset, weight) in weights.enumerated() { confidence[first + offset] = weight }
+            visit(user, vector, weights)
           }
         }
       }
@@ -135,21 +137,14 @@ private struct BlockSum {
     users: ArraySlice<Int32>, of vectors: PaddedTable, confidence: [Float]?, unobservedWeight: Float
   ) {
     users.withUnsafeBufferPointer { users in
-      if let confidence {
-        let excess = confidence.map { $0 - unobservedWeight }
-        tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, excess, users.count, &outer)
-      } else {
+      guard let confidence else {
         tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, nil, users.count, &outer)
+        return
       }
-    }
-    if let confidence {
       hasLinear = true
-      vectors.values.withUnsafeBufferPointer { table in
-        guard let base = table.baseAddress else { return }
-        for (user, weight) in zip(users, confidence) {
-          tacit_axpy_f32(&linear, weight, base + Int(user) * stride, stride)
-        }
-      }
+      let excess = confidence.map { $0 - unobservedWeight }
+      tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, excess, users.count, &outer)
+      tacit_gathered_sum_f32(vectors.values, stride, users.baseAddress, confidence, users.count, &linear)
     }
     count += users.count
   }

@@ -39,22 +39,48 @@ struct PaddedTable: Sendable {
     return gram
   }
 
-  /// The sum of `weight` times row `row` over all pairs, padded.
-  func combination(of pairs: some Sequence<(row: Int, weight: Float)>) -> [Float] {
+  /// The sum of `weights[k]` times row `rows[k]` over all k, padded.
+  func combination(of rows: ArraySlice<Int32>, weights: [Float]) -> [Float] {
+    precondition(rows.count == weights.count, "\(rows.count) rows have \(weights.count) weights")
     var result = [Float](repeating: 0, count: stride)
-    values.withUnsafeBufferPointer { table in
-      guard let base = table.baseAddress else { return }
-      for (row, weight) in pairs { tacit_axpy_f32(&result, weight, base + row * stride, stride) }
+    rows.withUnsafeBufferPointer { rows in
+      tacit_gathered_sum_f32(values, stride, rows.baseAddress, weights, rows.count, &result)
     }
     return result
   }
 
-  /// Row `row` times `vector` (padded).
-  func dot(_ row: Int, _ vector: [Float]) -> Float {
+  /// The sum of `weights[row]` times row `row` over all rows, padded.
+  func combination(weights: [Float]) -> [Float] {
+    combination(of: (0..<Int32(rowCount)).map { $0 }[...], weights: weights)
+  }
+
+  /// Rows `rows[k]` times `vector` (padded).
+  func dots(_ rows: ArraySlice<Int32>, _ vector: [Float]) -> [Float] {
+    precondition(vector.count == stride, "rows of a table times a padded vector")
+    return [Float](unsafeUninitializedCapacity: rows.count) { result, count in
+      rows.withUnsafeBufferPointer { rows in
+        tacit_gathered_dots_f32(values, stride, rows.baseAddress, rows.count, vector, result.baseAddress)
+      }
+      count = rows.count
+    }
+  }
+
+  /// Adds row `row` of another table, times `weights[k]`, to row `rows[k]`, for all k in order.
+  ///
+  /// - Parameter weights: by the indices of `rows`, so that a slice of rows goes with the whole list of weights.
+  mutating func add(row: Int, of other: PaddedTable, to rows: ArraySlice<Int32>, weights: [Float]) {
     precondition(
-      vector.count == stride && row >= 0 && row < rowCount, "a row of the table times a padded vector")
-    return values.withUnsafeBufferPointer { table in
-      table.baseAddress.map { tacit_dot_f32($0 + row * stride, vector, stride) } ?? 0
+      other.stride == stride && weights.indices.contains(rows.startIndex) && rows.endIndex <= weights.count || rows.isEmpty,
+      "rows of a table are added to rows as long")
+    let stride = stride
+    rows.withUnsafeBufferPointer { indices in
+      weights.withUnsafeBufferPointer { weights in
+        other.values.withUnsafeBufferPointer { vectors in
+          guard let first = weights.baseAddress, let vector = vectors.baseAddress else { return }
+          tacit_scattered_add_f32(
+            &values, stride, indices.baseAddress, first + rows.startIndex, rows.count, vector + row * stride)
+        }
+      }
     }
   }
 }
