@@ -210,8 +210,8 @@ let package = Package(
     tests(
       "CommandLineTests",
       [
-        "CryptoPrimitives", "Recommender", "FederatedLearning", "Reporting", "CommandSupport", "tacit", "tacit-coordinator",
-        "tacit-client",
+        "CryptoPrimitives", "DifferentialPrivacy", "Recommender", "FederatedLearning", "Reporting", "Storage",
+        "CommandSupport", "tacit", "tacit-coordinator", "tacit-client",
       ]),
     // The same, killed from outside; and peers that no honest program is.
     tests(

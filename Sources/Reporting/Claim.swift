@@ -5,6 +5,8 @@ package struct Claim: Sendable, Equatable {
     case bounded
     /// More was charged than the plan allows.
     case overspent
+    /// An attack saw what cannot be if the plan's bound holds.
+    case contradicted
     /// No noise was added.
     case noNoise
     /// Randomness came from a test source.
@@ -38,6 +40,12 @@ package struct Claim: Sendable, Equatable {
           ? "Secure aggregation hid each partner's input from the coordinator, but "
           : "The coordinator saw each partner's input, and ")
         + "the released models may reveal whether \(words.unit) took part."
+    } else if report.hazards.contains(where: { $0.kind == .auditContradicted }) {
+      verdict = .contradicted
+      headline = "An audit contradicts this plan: no bound on what it released can be relied on"
+      statement =
+        "Less noise, or more of a user, was seen in what the plan releases than it says. The figures below are those of the plan as it "
+        + "stands, which this contradicts."
     } else if let main {
       let charged = "ε ≤ \(ReportNumber.upperBound(main.epsilonUpper, digits: 3))"
       let exceeded =
@@ -73,7 +81,7 @@ package struct Claim: Sendable, Equatable {
   private mutating func lead(with total: SpentTotal) {
     let plans = total.planCount == 1 ? "one plan" : "\(ReportNumber.count(total.planCount)) plans"
     let cap = total.epsilonCap.map { "the holder's own cap over all plans is ε = \(ReportNumber.constant($0))" }
-    guard verdict != .notPrivate, let epsilon = total.epsilon else {
+    guard verdict != .notPrivate, verdict != .contradicted, let epsilon = total.epsilon else {
       return remarks.insert("Over all plans of these users (\(plans)): \(total.words).", at: 0)
     }
     let isAbove = total.epsilonCap.map { epsilon > $0 * (1 + 1e-9) } ?? false

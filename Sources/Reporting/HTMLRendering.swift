@@ -77,7 +77,7 @@ private struct HTMLPage {
 
   private var tone: String {
     switch document.claim.verdict {
-    case .noNoise, .notPrivate, .overspent: "alarm"
+    case .noNoise, .notPrivate, .contradicted, .overspent: "alarm"
     case .bounded where report.privacy.principalGuarantee?.tier == .strong: "strong"
     case .bounded, .notComputed: ""
     }
@@ -92,13 +92,14 @@ private struct HTMLPage {
         "<div class=\"tile \(style)\"><dt>\(term)</dt><dd>\(value) <small>\(detail)</small></dd></div>\n")
     }
     let isVoid = document.claim.verdict == .notPrivate
+    let isContradicted = document.claim.verdict == .contradicted
     if let guarantee = privacy.principalGuarantee {
       let cap = privacy.cap.map { "of a cap of \(ReportNumber.constant($0.epsilon)); " } ?? ""
       add(
         isVoid ? "ε, if it were private" : "ε charged",
         "≤ " + ReportNumber.upperBound(guarantee.epsilonUpper, digits: 3),
-        isVoid ? "void: test randomness" : cap + Wording.shortTier(guarantee.tier),
-        style: isVoid ? "none" : guarantee.tier.rawValue)
+        isVoid ? "void: test randomness" : isContradicted ? "contradicted by an audit" : cap + Wording.shortTier(guarantee.tier),
+        style: isVoid || isContradicted ? "none" : guarantee.tier.rawValue)
       add("δ", ReportNumber.delta(guarantee.delta), "allowance for a failure of the bound")
     }
     if document.claim.verdict != .noNoise {

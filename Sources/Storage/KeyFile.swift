@@ -18,23 +18,22 @@ public enum KeyFile {
     guard !Directory.exists(path) else {
       throw StorageError(.exists, "the key file \(path) exists; an identity is never overwritten")
     }
-    // Not undone when it fails: a file that is there then is not ours to remove.
-    let file = try FileDescriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-    do {
-      // One array that never grows, so that wiping it leaves no copy of the digits.
-      var content = Array(prefix.utf8)
-      content.reserveCapacity(byteCount)
-      defer { wipe(&content) }
-      key.withUnsafeSeed { seed in
-        for byte in seed { content += [Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 15)] }
-      }
-      content.append(UInt8(ascii: "\n"))
-      try file.write(content)
-      try file.synchronize()
-    } catch {
-      unlink(path)
-      throw error
+    // Written under another name and linked when it is whole, so that nobody meets half a key.
+    let draft = "\(path).\(getpid()).new"
+    unlink(draft)
+    let file = try FileDescriptor(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    defer { unlink(draft) }
+    // One array that never grows, so that wiping it leaves no copy of the digits.
+    var content = Array(prefix.utf8)
+    content.reserveCapacity(byteCount)
+    defer { wipe(&content) }
+    key.withUnsafeSeed { seed in
+      for byte in seed { content += [Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 15)] }
     }
+    content.append(UInt8(ascii: "\n"))
+    try file.write(content)
+    try file.synchronize()
+    guard link(draft, path) == 0 else { throw StorageError.system("making the key file", path) }
     try Directory.synchronize(Directory.parent(of: path))
   }
 

@@ -50,6 +50,10 @@ import Testing
     #expect(page.contains("CONTRADICTS THE PLAN") && page.contains("put in on purpose: \(fault)"), "\(page)")
     let verdict = try Program.tacit.run("verify", "run", in: scratch)
     #expect(verdict.status == 0 && verdict.output.contains("The audit contradicts the plan"), "\(verdict.output)")
+    #expect(verdict.output.contains("is sound as a record, BUT AN AUDIT CONTRADICTS ITS PLAN"), "\(verdict.output)")
+    let own = try Program.tacit.run("report", "run", "--partner", "partner-3", "--one-page", in: scratch).output
+      .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(own.contains("CONTRADICTS THE PLAN") && own.contains("An audit contradicts the plan"), "\(own)")
   }
 
   @Test(

@@ -1,4 +1,7 @@
+import DifferentialPrivacy
+import FederatedLearning
 import Foundation
+import Storage
 import Testing
 
 /// Ledgers that outlive a simulation: runs on the same people are counted together.
@@ -110,6 +113,11 @@ import Testing
     #expect(inside.status == 64 && inside.complaints.last?.contains("are in each other") == true, "\(inside.errors)")
     let large = try Self.run("--output", "two", "--cap", "9,0.5", in: scratch)
     #expect(large.status == 64 && large.complaints.last?.contains("expected the same for all runs") == true, "\(large.errors)")
+    // No more so where both are changed.
+    let both = try Self.run("--output", "two", "--delta", "0.01", "--cap", "8,0.01", in: scratch)
+    #expect(
+      both.status == 64 && both.complaints.last?.contains("is at δ = 1e-06, and this run's --delta is 0.01") == true,
+      "\(both.errors)")
     let around = try Program.tacit.run(Array(Self.settings.dropLast()) + ["runs", "--cap", "9,1e-6"], in: scratch)
     #expect(around.status == 64 && around.complaints.last?.contains("are in each other") == true, "\(around.errors)")
     #expect(!FileManager.default.fileExists(atPath: scratch.url.appending(path: "runs").path))
@@ -124,6 +132,88 @@ import Testing
     }
     let alone = try Program.tacit.run(Array(Self.settings.dropLast(2)) + ["--cap", "4,1e-6", "--output", "two"], in: scratch)
     #expect(alone.status == 64 && alone.complaints.last?.contains("--epsilon") == true, "\(alone.errors)")
+  }
+
+  @Test func `Two runs never begin one folder for different partners`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    let kept = scratch.url.appending(path: "kept").path
+    try FileManager.default.createDirectory(atPath: kept, withIntermediateDirectories: false)
+    let file = open(kept, O_RDONLY | O_DIRECTORY)
+    defer { close(file) }
+    // As a run holds it that is at work there.
+    #expect(flock(file, LOCK_EX | LOCK_NB) == 0)
+    let second = try Self.run("--output", "two", "--cap", "8,1e-6", in: scratch)
+    #expect(second.status != 0 && second.complaints.last?.contains("another process works with") == true, "\(second.errors)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: kept)
+    #expect(!names.contains { $0.hasSuffix(".ledger") || $0 == "users" }, "\(names)")
+    #expect(flock(file, LOCK_UN) == 0)
+    #expect(try Self.run("--output", "two", "--cap", "8,1e-6", in: scratch).status == 0)
+    // What another one charged beside it, and nobody counts, is not passed over.
+    let ledger = try scratch.read("kept/partner-partner-1.ledger")
+    try scratch.write(ledger, to: "kept/partner-shop-1.ledger")
+    let third = try Self.run("--output", "three", "--cap", "8,1e-6", in: scratch)
+    #expect(third.status == 65 && third.complaints.last?.contains("does not say for whom") == true, "\(third.errors)")
+  }
+
+  @Test func `A run that dies while it begins a folder leaves one that can be begun`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    #expect(try Self.run("--output", "one", "--cap", "8,1e-6", in: scratch).status == 0)
+    let files = FileManager.default
+    // As it stands after the cap was noted, and before the folder says whom it counts.
+    for partner in 1...3 {
+      let (ledger, head) = ("kept/partner-partner-\(partner).ledger", "kept/partner-partner-\(partner).head")
+      let lines = try scratch.read(ledger).split(separator: "\n").prefix { !$0.contains("\"kind\":\"charge\"") }
+      #expect(!lines.isEmpty)
+      try scratch.write(lines.joined(separator: "\n") + "\n", to: ledger)
+      try files.removeItem(at: scratch.url.appending(path: head))
+      if partner == 1 { try scratch.write("1 \(String(repeating: "0", count: 64))\n", to: head) }
+    }
+    for name in ["users", "plans"] { try files.removeItem(at: scratch.url.appending(path: "kept/\(name)")) }
+    // A head that is not of this ledger is refused like any other; without it, the folder is begun.
+    #expect(try Self.run("--output", "two", "--cap", "8,1e-6", in: scratch).status == 65)
+    try files.removeItem(at: scratch.url.appending(path: "kept/partner-partner-1.head"))
+    let next = try Self.run("--output", "two", "--cap", "8,1e-6", in: scratch)
+    #expect(next.status == 0, "\(next.errors)")
+  }
+
+  @Test func `A run in which a partner was never charged is sound, and one above its ledger's own cap is not`() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    let rows = (0..<700).map { "u\($0 / 5),i\($0 * 7 % 31),\($0),shop\($0 / 5 % 7)" }
+    try scratch.write((["user,item,time,partner"] + rows).joined(separator: "\n"), to: "events.csv")
+    let run = [
+      "simulate", "--data", "events.csv", "--partners", "by:partner", "--algorithm", "popularity", "--epsilon", "1",
+      "--baselines", "off",
+      "--ledgers", "kept", "--cap", "20,1e-6",
+    ]
+    #expect(try Program.tacit.run(run + ["--output", "one"], in: scratch).status == 0)
+    func holds(_ word: String, _ partner: Int, _ name: String) throws -> Bool {
+      try scratch.read("\(name)/ledgers/partner-shop\(partner).ledger").contains(word)
+    }
+    var uncharged: (run: String, partner: Int)?
+    for seed in 1...12 where uncharged == nil {
+      let name = "run\(seed)"
+      let outcome = try Program.tacit.run(run + ["--dropout", "0.2", "--seed", "\(seed)", "--output", name], in: scratch)
+      guard outcome.status == 0 else { continue }
+      let plan = try JSONSerialization.jsonObject(with: scratch.bytes("\(name)/plan.json"))
+      let session = try #require((plan as? [String: Any])?["session"] as? String)
+      if let partner = try (0..<7).first(where: { try !holds(session, $0, name) }) { uncharged = (name, partner) }
+      let verdict = try Program.tacit.run("verify", name, in: scratch)
+      #expect(verdict.status == 0, "\(verdict.output)")
+    }
+    let (name, partner) = try #require(uncharged, "no partner was left out in twelve runs")
+    let report = try Program.tacit.run("report", name, "--partner", "shop\(partner)", in: scratch)
+    #expect(report.status == 0 && report.output.contains("Nothing was charged under this plan yet"), "\(report.errors)")
+    // A holder whose ledger has spent more than the cap in it has not kept that.
+    let path = scratch.url.appending(path: "\(name)/ledgers/partner-shop1.ledger").path
+    let journal = try LedgerFile.open(at: path)
+    let key = try KeyFile.read(at: scratch.url.appending(path: "kept/partner-shop1.key").path)
+    try PrivacyLedger(content: journal.content, journal: journal, key: key).note(
+      cap: PrivacyBudget(epsilon: 0.5, delta: 1e-6), time: 1)
+    let verdict = try Program.tacit.run("verify", name, in: scratch)
+    #expect(verdict.status == 4 && verdict.output.contains("above the cap of 0.5 that stands in its ledger"), "\(verdict.output)")
   }
 
   @Test func `A later run is judged at the order of the first cap, and so is a search`() throws {
@@ -189,6 +279,12 @@ import Testing
       separator: "\n")
     #expect(charges() >= 5)
     #expect(try Program.tacit.run("verify", "killed.partial", in: scratch).status == 0)
+    // A ledger that is cut back to what it was some releases ago is not the one that was seen.
+    let whole = try scratch.read(ledger)
+    try scratch.write(whole.split(separator: "\n").prefix(5).joined(separator: "\n") + "\n", to: ledger)
+    let cut = try Program.tacit.run(long + ["--cap", "6,1e-6", "--output", "cut"], in: scratch)
+    #expect(cut.status == 65 && cut.complaints.last?.contains("was cut back") == true, "\(cut.errors)")
+    try scratch.write(whole, to: ledger)
     // The cap that it was told stands in the ledgers; a whole run beside what is spent does not fit it, and does a larger one.
     let more = Array(long.map { $0 == "2000" ? "2" : $0 })
     let refused = try Program.tacit.run(more + ["--epsilon", "1.2", "--output", "next"], in: scratch)

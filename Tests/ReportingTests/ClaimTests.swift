@@ -67,6 +67,18 @@ import Testing
     #expect(Claim(report).remarks.contains { $0.hasPrefix("No figure was computed against the coordinator") })
   }
 
+  @Test func aContradictedPlanClaimsNoBound() throws {
+    var report = SampleReport.complete
+    report.hazards.append(try #require(report.privacy.audit?.hazard))
+    report.privacy.total = SpentTotal(epsilon: 6.598, delta: 1e-6, epsilonCap: 8, planCount: 2)
+    let claim = Claim(report)
+    #expect(claim.verdict == .contradicted && claim.headline.hasPrefix("An audit contradicts this plan"))
+    #expect(!claim.statement.contains("differentially private"))
+    let html = report.renderHTML()
+    #expect(html.contains("class=\"card claim alarm\"") && html.contains("contradicted by an audit"))
+    #expect(!html.contains("is bounded") && !report.renderText(.page).contains("is bounded"))
+  }
+
   @Test func testRandomnessOverridesEveryBound() {
     var report = SampleReport.complete
     report.hazards.append(Hazard(kind: .testRandomness, text: "x"))

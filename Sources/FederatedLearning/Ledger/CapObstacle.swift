@@ -59,7 +59,10 @@ public enum CapObstacle: Sendable, Equatable {
 
 extension LedgerState {
   /// The charges that were not taken back, as a cap counts them.
-  var standing: [(plan: Digest, event: ChargedEvent)] {
-    charges.filter { $0.refund == nil }.map { ($0.charge.plan, $0.charge.event) }
+  var standing: [(plan: Digest, event: ChargedEvent)] { standing(believingRefunds: true) }
+
+  /// - Parameter believingRefunds: also those that nothing proves.
+  func standing(believingRefunds: Bool) -> [(plan: Digest, event: ChargedEvent)] {
+    charges.filter { believingRefunds ? $0.refund == nil : $0.refund != .proven }.map { ($0.charge.plan, $0.charge.event) }
   }
 }

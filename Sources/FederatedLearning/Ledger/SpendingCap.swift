@@ -54,15 +54,16 @@ public struct SpendingCap: Sendable {
   /// could never be proven. They are allowed just when this `holds`; a cap that is not `first` of the same ledger may have another order, and so another value.
   ///
   /// - Parameters:
-  ///   - state: what stands there counts; a holder's own refunds are believed.
+  ///   - state: what stands there counts.
   ///   - more: charges that would come after it.
   ///   - plan: only what is of this plan in `state`, where the cap is the plan's own.
   ///   - elsewhere: other ledgers that count users of this one; what stands there counts too.
+  ///   - believingRefunds: also those of `state` that nothing proves, as the holder itself does; others should not.
   public func epsilon(
     of state: LedgerState?, and more: [(plan: Digest, event: ChargedEvent)] = [], only plan: Digest? = nil,
-    elsewhere: [LedgerState] = []
+    elsewhere: [LedgerState] = [], believingRefunds: Bool = true
   ) -> Double {
-    let own = (state?.standing ?? []) + more
+    let own = (state?.standing(believingRefunds: believingRefunds) ?? []) + more
     if let plan { return epsilon(of: own.filter { $0.plan == plan }, firsts: [plan]) }
     guard CapObstacle(ledgers: [own.map(\.plan)] + elsewhere.map { $0.standing.map(\.plan) }) == nil else { return .infinity }
     // The plan of the first charge ever of each ledger, also where it was taken back: when that happens is chosen by others.

@@ -36,7 +36,8 @@ struct PartnerReport {
         .notVerified, "\(folder.partnerLedger(partner)), line \(line): the charge \(objection); no report is made from it")
     }
     // What the plan's evaluations said is public; the run's report, whose seal holds, says it.
-    let evaluations = plan.privacy.noise == .none ? nil : try released(plan)
+    let sealed = FileManager.default.fileExists(atPath: folder.reportJSON) ? try SealedRunReport(of: folder).report : nil
+    let evaluations = plan.privacy.noise == .none ? nil : sealed?.utility?.released
     let figures = PlanPrivacyReport(plan: plan, state: state, charges: charges, ledgerHead: state.lastHash.hex)
     var privacy = try figures.report()
     privacy.covered = [
@@ -58,20 +59,23 @@ struct PartnerReport {
         ? nil
         : SpendReading.use(
           of: state, delta: plan.privacy.delta, isOfThisRun: !folder.isExport && !SpendReading.isKept(state)))
+    // An audit is of the mechanism, which is the same for all partners.
+    privacy.audit = sealed?.privacy.audit
     return RunReport(
       identity: RunIdentity(
         runID: plan.session, algorithm: plan.algorithm.name, dataSet: state.header.dataset, planHash: hash.hex,
         catalogueHash: plan.catalogue.hash, codeVersion: ProgramVersion.tacit, accountantName: figures.accountant,
         // Nobody signs what is recomputed here; that the ledger is this partner's was verified.
         signerKeyFingerprint: nil),
-      privacy: privacy, utility: evaluations.map { UtilityReport(released: $0) },
-      hazards: (folder.isExport
-        ? []
-        : [
-          Hazard(
-            kind: .simulation,
-            text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator.")
-        ]) + [
+      privacy: privacy, utility: evaluations.flatMap { $0.isEmpty ? nil : UtilityReport(released: $0) },
+      hazards: (privacy.audit?.hazard.map { [$0] } ?? [])
+        + (folder.isExport
+          ? []
+          : [
+            Hazard(
+              kind: .simulation,
+              text: "One process played all parties: it shows cost and quality, and protects nobody from its own operator.")
+          ]) + [
           Hazard(
             kind: .other,
             text:
@@ -83,12 +87,6 @@ struct PartnerReport {
           purpose: "Check plan and ledgers, and recompute ε from their events alone", command: "tacit verify \(path)"),
         ReportCommand(purpose: "Show this report again", command: "tacit report \(path) --partner \(partner)"),
       ])
-  }
-
-  private func released(_ plan: TrainingPlan) throws -> [ReleasedQuality]? {
-    guard FileManager.default.fileExists(atPath: folder.reportJSON) else { return nil }
-    let released = try SealedRunReport(of: folder).report.utility?.released ?? []
-    return released.isEmpty ? nil : released
   }
 
   private func ledger(of entry: RosterEntry, _ plan: TrainingPlan, _ hash: Digest) throws -> LedgerState {
@@ -106,7 +104,9 @@ struct PartnerReport {
     ).verify(try RunFiles.read(path, of: folder))
     // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
     let fault = verification.findings.first { finding in
-      finding.isFault || (folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
+      // Of a ledger that outlives its runs this plan may hold no charge.
+      (finding.isFault && finding.kind != .otherPlan)
+        || (folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
     }
     guard fault == nil, let state = verification.state else {
       let first = fault?.description ?? "it cannot be read"

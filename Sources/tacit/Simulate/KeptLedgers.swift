@@ -88,14 +88,20 @@ struct KeptLedgers {
   /// - Parameter partners: with their users.
   /// - Throws: `CommandFailure` unless these are the partners of the folder, each with the same users; nothing is written then.
   func keys(of partners: [(name: String, users: [String])], random: inout some RandomSource) throws -> [SigningKey] {
-    let files = FileManager.default
-    guard let known = try counted() else {
-      // A run that was refused before it began a ledger leaves a key, and nothing that was charged.
-      return try partners.map { name, _ in
-        files.fileExists(atPath: file(name, "key"))
-          ? try KeyFile.read(at: file(name, "key")) : try KeyFile.create(at: file(name, "key"), random: &random)
-      }
+    // A run that was refused before it began a ledger leaves a key, and nothing that was charged.
+    let isBegun = try isBegun(by: partners)
+    return try partners.map { name, _ in
+      isBegun || FileManager.default.fileExists(atPath: file(name, "key"))
+        ? try KeyFile.read(at: file(name, "key")) : try KeyFile.create(at: file(name, "key"), random: &random)
     }
+  }
+
+  /// Whether the ledgers count these partners; `false` in a folder where nothing was ever charged.
+  ///
+  /// - Throws: `CommandFailure` where they count others.
+  func isBegun(by partners: [(name: String, users: [String])]) throws -> Bool {
+    let files = FileManager.default
+    guard let known = try counted() else { return false }
     let here = Set(partners.map(\.name))
     guard Set(known.keys) == here else {
       let strange = Set(known.keys).symmetricDifference(here).sorted()[0]
@@ -104,7 +110,7 @@ struct KeptLedgers {
         "the ledgers in \(path) are of other partners than these (\(strange), for one): users who were counted there would have a second budget here; give the data and --partners that they were begun with"
       )
     }
-    return try partners.map { name, users in
+    for (name, users) in partners {
       guard known[name] == Self.hash(of: users) else {
         throw CommandFailure(
           .data,
@@ -115,31 +121,47 @@ struct KeptLedgers {
         throw CommandFailure(
           .noInput, "\(file(name, ending)) is missing, and with it what '\(name)' has spent or who signs for it; put it back")
       }
-      return try KeyFile.read(at: file(name, "key"))
     }
+    return true
   }
+
+  /// Keeps other runs from the folder while the result lives: each would count without the other's charges.
+  ///
+  /// - Throws: `StorageError` while another run is at it.
+  func held() throws -> DirectoryLock { try DirectoryLock(path) }
 
   /// A hash of the users that each partner's ledger counts; `nil` in a folder where nothing was ever charged.
   ///
   /// - Throws: `CommandFailure` where something was, and nothing says to whom.
   private func counted() throws -> [String: String]? {
     let files = FileManager.default
+    let names = try Set(files.contentsOfDirectory(atPath: path))
+    let charged = try names.sorted().filter { name in
+      guard name.hasSuffix(".ledger") else { return false }
+      let bytes = try PlainFile.read("\(path)/\(name)", bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
+      guard let state = LedgerVerifier().verify(bytes).state else {
+        throw CommandFailure(
+          .data,
+          "\(path)/\(name) is no ledger that can be read; put the whole one back, or remove it if nothing was ever charged")
+      }
+      return state.firstPlan != nil
+    }
     if files.fileExists(atPath: users) {
       let bytes = try PlainFile.read(users, bytesMax: PlainFile.documentBytesMax, followsLinks: false)
-      if let known = try? JSONDecoder().decode([String: String].self, from: Data(bytes)), !known.isEmpty { return known }
-    } else {
-      let names = try files.contentsOfDirectory(atPath: path)
-      let isCharged = try names.contains { name in
-        guard name.hasSuffix(".ledger") else { return name.hasSuffix(".head") }
-        let bytes = try PlainFile.read("\(path)/\(name)", bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
-        guard let state = LedgerVerifier().verify(bytes).state else {
-          throw CommandFailure(
-            .data,
-            "\(path)/\(name) is no ledger that can be read; put the whole one back, or remove it if nothing was ever charged")
-        }
-        return state.firstPlan != nil
+      if let known = try? JSONDecoder().decode([String: String].self, from: Data(bytes)), !known.isEmpty {
+        let listed = Set(known.keys.map { "\(RunFolder.fileName(ofPartner: $0)).ledger" })
+        guard let strange = charged.first(where: { !listed.contains($0) }) else { return known }
+        throw CommandFailure(
+          .data,
+          "\(path)/\(strange) was charged, and \(users) does not say for whom: its users may be counted twice; move it to a folder of its own, or put back the file that was written there"
+        )
       }
-      if try !isCharged && files.contentsOfDirectory(atPath: plans).isEmpty { return nil }
+    } else {
+      // A head is written before the folder is said to count anybody; without its ledger, that was taken away.
+      let isLost = names.contains { name in
+        name.hasSuffix(".head") && !names.contains("\(name.dropLast(".head".count)).ledger")
+      }
+      if try charged.isEmpty && !isLost && files.contentsOfDirectory(atPath: plans).isEmpty { return nil }
     }
     throw CommandFailure(
       .data, "\(users) is missing or is not what was written there, and nothing else says whom the ledgers count; put it back")
@@ -155,10 +177,9 @@ struct KeptLedgers {
     // Written before the folder is said to count anybody, so that it is there for whatever was charged.
     guard FileManager.default.fileExists(atPath: file(partner, "head")) else { return ledger }
     let text = String(decoding: try PlainFile.read(file(partner, "head"), bytesMax: 1 << 12, followsLinks: false), as: UTF8.self)
-    let lines = ledger.content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     let parts = text.split(whereSeparator: \.isWhitespace)
-    guard parts.count == 2, let size = Int(parts[0]), size >= 1, lines.count > size,
-      SHA256.hash(Array(lines[..<size].joined(separator: [UInt8(ascii: "\n")]))).hex == String(parts[1])
+    guard parts.count == 2, let size = UInt64(parts[0]), let hash = Digest(hex: String(parts[1])),
+      LedgerVerifier().verify(ledger.content).state?.isExtension(of: LedgerHead(size: size, head: hash)) == true
     else {
       throw CommandFailure(
         .data,
@@ -207,13 +228,18 @@ struct KeptLedgers {
     _ told: PrivacyBudget?, of state: LedgerState?, _ name: String, own: PrivacyBudget, plans: [Digest: TrainingPlan]
   ) throws -> SpendingCap {
     let budget = told ?? state?.cap ?? own
-    // One δ for all, or a large one in a cap would make any ε small.
-    guard budget.delta == own.delta else {
-      throw CommandFailure(
-        .usage,
-        "the cap over all runs is at δ = \(budget.delta), and this run's --delta is \(own.delta); expected the same for all runs on the ledgers"
-      )
-    }
+    // One δ for all, from the first charge on, or a large one would make any ε small.
+    let deltas = [budget.delta] + (state?.firstPlan == nil ? [] : [state?.cap?.delta, state?.firstCap?.delta].compactMap { $0 })
+    guard let other = deltas.first(where: { $0 != own.delta }) else { return try cap(budget, of: state, name, plans: plans) }
+    throw CommandFailure(
+      .usage,
+      "the cap over all runs is at δ = \(other), and this run's --delta is \(own.delta); expected the same for all runs on the ledgers, and for --cap"
+    )
+  }
+
+  private static func cap(
+    _ budget: PrivacyBudget, of state: LedgerState?, _ name: String, plans: [Digest: TrainingPlan]
+  ) throws -> SpendingCap {
     guard state?.firstPlan == nil || state?.firstCap != nil else {
       throw CommandFailure(
         .data,
@@ -304,16 +330,13 @@ struct KeptLedgers {
   }
 
   /// Remembers how far a ledger has come.
-  func keepHead(of name: String) throws {
-    let bytes = try PlainFile.read(file(name, "ledger"), bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
-    let size = bytes.count { $0 == UInt8(ascii: "\n") }
-    try PlainFile.write(Array("\(size) \(SHA256.hash(Array(bytes.dropLast())).hex)\n".utf8), to: file(name, "head"))
+  func keep(_ head: LedgerHead, of name: String) throws {
+    try PlainFile.write(Array("\(head.size) \(head.head.hex)\n".utf8), to: file(name, "head"))
   }
 
-  /// Copies the ledgers beside a run's results, in place of the links, and remembers how far each has come.
+  /// Copies the ledgers beside a run's results, in place of the links.
   func close(_ partners: [String], into folder: RunFolder) throws {
     for name in partners {
-      try keepHead(of: name)
       let bytes = try PlainFile.read(file(name, "ledger"), bytesMax: PlainFile.ledgerBytesMax, followsLinks: false)
       try folder.write(bytes, to: folder.partnerLedger(name))
     }

@@ -165,6 +165,8 @@ struct SimulationRun {
       .coordinator, "coordinator", plan.task, experiment.coordinatorKey
     ) { try LedgerFile.create(at: folder.coordinatorLedger, header: $0()) }
     let kept = experiment.kept
+    let hold = try kept?.held()
+    defer { withExtendedLifetime(hold) {} }
     var partners: [SimulatedPartner] = []
     for (index, entry) in plan.roster.enumerated() {
       let key = experiment.partnerKeys[index]
@@ -192,10 +194,17 @@ struct SimulationRun {
         lie: CoordinatorLie(rawValue: settings.lyingCoordinator) ?? .none),
       seed: settings.seed, randomness: experiment.randomness,
       workers: ProcessInfo.processInfo.activeProcessorCount,
-      observer: { recorder.observe($0) }, shouldStop: { interruption.isRequested })
+      observer: { event in
+        // For one that is killed; the end says whether it could be written.
+        if let kept { try? Self.keepHeads(of: partners, in: kept) }
+        recorder.observe(event)
+      }, shouldStop: { interruption.isRequested })
     isBegun = true
     let result = federation.run()
-    try kept?.close(partners.map(\.name), into: folder)
+    if let kept {
+      try Self.keepHeads(of: partners, in: kept)
+      try kept.close(partners.map(\.name), into: folder)
+    }
     progress.finish()
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
@@ -207,19 +216,24 @@ struct SimulationRun {
   private func open(
     _ kept: KeptLedgers, for partners: inout [SimulatedPartner], _ experiment: Experiment, _ folder: RunFolder
   ) throws {
+    // Under the lock once more: another run may have begun the folder, or charged its ledgers, since.
+    _ = try kept.isBegun(by: experiment.users)
     let earlier = try kept.earlierPlans()
-    // Under their locks once more: another run may have charged them since.
     let caps = try KeptLedgers.caps(
       of: experiment.planFile, told: settings.cap, on: partners.map(\.ledger.state), earlier: earlier)
     for (index, cap) in caps.enumerated() {
       (partners[index].cap, partners[index].firstCap) = (cap.budget, partners[index].ledger.state.firstCap)
       partners[index].earlierPlans = earlier
       try partners[index].ledger.note(cap: cap.budget, time: Int(Date().timeIntervalSince1970))
-      try kept.keepHead(of: partners[index].name)
     }
+    try Self.keepHeads(of: partners, in: kept)
     try kept.begin(experiment.users)
     try kept.keep(experiment.planFile)
     kept.link(partners.map(\.name), into: folder)
+  }
+
+  private static func keepHeads(of partners: [SimulatedPartner], in kept: KeptLedgers) throws {
+    for partner in partners { try kept.keep(partner.ledger.head.head, of: partner.name) }
   }
 
   private func writePlan(_ experiment: Experiment, _ folder: RunFolder) throws {

@@ -25,6 +25,15 @@ struct TuneCommand: ParsableCommand {
   func run() throws {
     try Failures.report {
       var settings = try simulation.settings()
+      // The run that is proposed in the end is told the same file.
+      for (key, isSet, isFlag) in [
+        ("output", settings.output != nil, simulation.output != nil), ("validation", settings.validation, simulation.validation),
+      ] where isSet && !isFlag {
+        throw CommandFailure(
+          .usage,
+          "the file of --config or --plan sets \(key), which is this search's own and not that of the run that it proposes; take it out, or give --\(key) here"
+        )
+      }
       settings.validation = true
       settings.baselines = false
       let grid = try TuneGrid(vary, tries: tries, seed: settings.seed, algorithm: settings.algorithm)

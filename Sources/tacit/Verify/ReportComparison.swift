@@ -1,5 +1,6 @@
 internal import CommandSupport
 internal import CryptoPrimitives
+internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Reporting
 internal import Storage
@@ -62,8 +63,30 @@ struct ReportComparison {
     }
     compare("the ledger's head as", report.privacy.ledger?.head, ledger.lastHash.hex)
     compare("the accountant as", report.identity.accountantName, privacy.accountant)
+    if let audit = report.privacy.audit { objections += self.objections(to: audit) }
     return objections + ReleasedQualityCheck(released, plan: plan, ledger: ledger, isWhole: run.folder.isFinished).objections
       + privacyObjections(privacy)
+  }
+
+  /// What an audit measured cannot be seen here; what it was held against follows from the plan.
+  private func objections(to audit: EmpiricalAudit) -> [String] {
+    let attacks = audit.attacks ?? []
+    guard !attacks.isEmpty else { return ["states an audit without an attack"] }
+    var objections: [String] = []
+    let events = plan.releases.compactMap { $0.event(plan.privacy, against: .outsiders) }
+    guard let summary = try? PrivacyLossSummary(events), let bound = try? Accounting.best(for: summary, delta: plan.privacy.delta)
+    else { return ["states an audit of a plan without a bound"] }
+    if audit.delta != bound.delta || abs((audit.epsilonProven ?? 0) - bound.epsilon) > bound.epsilon * 1e-6 {
+      objections.append(
+        "states that ε = \(audit.epsilonProven ?? 0) at δ = \(audit.delta ?? 0) was audited, found \(bound.epsilon) at \(bound.delta)"
+      )
+    }
+    let lower = attacks.compactMap(\.epsilonLower).max() ?? 0
+    if audit.epsilonLower != lower {
+      objections.append(
+        "states that the audit shows ε ≥ \(audit.epsilonLower), and the most that one of its attacks shows is \(lower)")
+    }
+    return objections
   }
 
   private func privacyObjections(_ privacy: RunPrivacy) -> [String] {

@@ -100,9 +100,20 @@ struct RunCharges {
     var others: [(holder: String, spending: LedgerSpending)] = []
     for (holder, _, state) in ledgers.all {
       // As the cap is kept: by one accountant, whatever came to stand (SpendingCap).
-      let spent = SpendingCap(cap, plans: [run.planHash: run.plan]).epsilon(of: state, only: run.planHash)
+      let spent = SpendingCap(cap, plans: [run.planHash: run.plan]).epsilon(
+        of: state, only: run.planHash, believingRefunds: false)
       let own = state.charges.filter { $0.refund != .proven && $0.charge.plan == run.planHash }
       worst = max(worst, LedgerSpending(of: own).epsilon(delta: cap.delta))
+      // What its holder wrote down as its own cap over all plans (CapNote), which an honest one never passes.
+      if let own = state.cap, own.delta == cap.delta {
+        let all = state.proven.epsilon(delta: own.delta)
+        if all > own.epsilon * (1 + Self.tolerance) {
+          findings.say(
+            .failed, "ε",
+            "\(holder) has spent ε = \(all.isFinite ? Text.significant(all) : "∞") at δ = \(own.delta) over all plans, above the cap of \(own.epsilon) that stands in its ledger"
+          )
+        }
+      }
       if state.charges.contains(where: { $0.charge.plan != run.planHash }) { others.append((holder, state.proven)) }
       if spent > cap.epsilon * (1 + Self.tolerance) {
         isWithin = false

@@ -18,9 +18,16 @@ struct RunFindings {
   private(set) var checks: [Check] = []
   /// What no reader of a run folder can know.
   private(set) var limits: [String] = []
+  /// Whether an audit's result, as it is reported, contradicts the plan: of a sound folder too no bound can be relied on.
+  private(set) var isContradicted = false
 
   mutating func say(_ verdict: Verdict, _ subject: String, _ sentence: String) {
     checks.append(Check(verdict: verdict, subject: subject, sentence: sentence))
+  }
+
+  mutating func contradict(_ subject: String, _ sentence: String) {
+    isContradicted = true
+    say(.note, subject, sentence)
   }
 
   mutating func limit(_ sentence: String) {
@@ -32,6 +39,7 @@ struct RunFindings {
 
   mutating func append(_ other: RunFindings) {
     checks += other.checks
+    isContradicted = isContradicted || other.isContradicted
     for sentence in other.limits { limit(sentence) }
   }
 }

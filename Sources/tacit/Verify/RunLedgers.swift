@@ -72,7 +72,10 @@ struct RunLedgers {
     for limit in verification.limits { findings.limit(limit) }
     for finding in verification.findings {
       // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
-      let isFault = finding.isFault || (run.folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
+      // A partner's ledger that outlives its runs may have been in none of this plan's sums; whoever is in one must be charged for it.
+      let isFault =
+        (finding.isFault && !(kind == .partner && finding.kind == .otherPlan))
+        || (run.folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
       findings.say(isFault ? .failed : .note, finding.line.map { "\(subject), line \($0)" } ?? subject, finding.sentence)
     }
     guard let state = verification.state else { return nil }

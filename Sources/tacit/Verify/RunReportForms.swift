@@ -82,7 +82,7 @@ struct RunReportForms {
       for sentence in check.missing { findings.say(.note, subject, sentence) }
     }
     if let audit = report.privacy.audit {
-      if let hazard = audit.hazard { findings.say(.note, subject, hazard.text) }
+      if let hazard = audit.hazard { findings.contradict(subject, hazard.text) }
       findings.limit("What the audit in the report measured is the coordinator's word; tacit audit repeats it.")
     }
   }

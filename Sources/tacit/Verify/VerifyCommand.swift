@@ -69,6 +69,7 @@ struct VerifyCommand: ParsableCommand {
     try answer(
       folder.currentPath, checks, verification.limits, relaxed: verification.relaxations,
       verdict: "is sound"
+        + (verification.findings.isContradicted ? " as a record, BUT AN AUDIT CONTRADICTS ITS PLAN: rely on no bound" : "")
         + (verification.relaxations.isEmpty
           ? "" : ", as far as it must be, for " + verification.relaxations.joined(separator: "; "))
         + (signer != nil
