@@ -3,6 +3,7 @@ internal import CryptoPrimitives
 internal import DifferentialPrivacy
 internal import FederatedLearning
 internal import Foundation
+internal import SecureAggregation
 internal import Storage
 
 /// Ledgers of simulated partners that outlive their runs (`--ledgers FOLDER`): what several runs on the same people spend is counted
