@@ -8,6 +8,7 @@
 #include "clones.h"
 
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
+typedef int integers __attribute__((vector_size(64)));
 typedef float half __attribute__((vector_size(32), aligned(4)));
 typedef float quarter __attribute__((vector_size(16)));
 
@@ -162,17 +163,69 @@ int tacit_cholesky_f32(float *a, size_t order, size_t stride) {
   return 1;
 }
 
+// Blocks of one lane's width: within a block one entry after the other, in a register; what lies beside it in whole lanes.
 TACIT_CLONES
 void tacit_cholesky_solve_f32(const float *factor, size_t order, size_t stride, float *b) {
-  for (size_t k = 0; k < order; k++) {
+  const size_t blocks = stride >= (order + LANES - 1) / LANES * LANES ? order / LANES : 0;
+  const integers count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  for (size_t block = 0; block < blocks; block++) {
+    const float *rows = factor + block * LANES * (stride + 1);
+    lanes x = load(b + block * LANES);
+#pragma clang loop unroll(full)
+    for (int k = 0; k < LANES; k++) {
+      const float *row = rows + k * stride;
+      const float y = x[k] * (1.0f / row[k]);
+      const lanes next = x - load(row) * y;
+      // What is left of the diagonal is not there.
+      x = (lanes)(((integers)next & (count > k)) | ((integers)x & (count < k)));
+      x[k] = y;
+    }
+    *(lanes *)(b + block * LANES) = x;
+    for (size_t j = (block + 1) * LANES; j < order; j++) {
+      if (j + LANES <= order) {
+        lanes sum = load(b + j);
+        for (int k = 0; k < LANES; k++) sum -= load(rows + k * stride + (j - block * LANES)) * x[k];
+        *(lanes *)(b + j) = sum;
+        j += LANES - 1;
+      } else {
+        for (int k = 0; k < LANES; k++) b[j] -= rows[k * stride + (j - block * LANES)] * x[k];
+      }
+    }
+  }
+  for (size_t k = blocks * LANES; k < order; k++) {
     const float *row = factor + k * stride;
     const float y = b[k] / row[k];
     b[k] = y;
     for (size_t j = k + 1; j < order; j++) b[j] -= y * row[j];
   }
-  for (size_t k = order; k-- > 0;) {
+  for (size_t k = order; k-- > blocks * LANES;) {
     const float *row = factor + k * stride;
     b[k] = (b[k] - tacit_dot_f32(row + k + 1, b + k + 1, order - k - 1)) / row[k];
+  }
+  for (size_t block = blocks; block-- > 0;) {
+    const float *rows = factor + block * LANES * (stride + 1);
+    const size_t width = order - block * LANES;
+    float rest[LANES];
+    for (int k = 0; k < LANES; k++) {
+      const float *row = rows + k * stride;
+      lanes acc = {0};
+      size_t j = LANES;
+      for (; j + LANES <= width; j += LANES) acc += load(row + j) * load(b + block * LANES + j);
+      fold(acc, rest[k]);
+      for (; j < width; j++) rest[k] += row[j] * b[block * LANES + j];
+    }
+    const lanes right = load(b + block * LANES) - load(rest);
+    lanes x = {0};
+#pragma clang loop unroll(full)
+    for (int k = LANES - 1; k >= 0; k--) {
+      const float *row = rows + k * stride;
+      // Entries of x up to k are still zero.
+      const lanes products = (lanes)((integers)(load(row) * x) & (count > k));
+      float sum;
+      fold(products, sum);
+      x[k] = (right[k] - sum) * (1.0f / row[k]);
+    }
+    *(lanes *)(b + block * LANES) = x;
   }
 }
 

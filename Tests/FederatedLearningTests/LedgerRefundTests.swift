@@ -65,7 +65,7 @@ internal import Testing
     #expect(unjudged.isSound && unjudged.findings.map(\.kind) == [.refundUnproven])
     #expect(try #require(unjudged.epsilonUpper()) > next.epsilonAfter)
     // Nor where it is held against a cap, though the holder's own does.
-    let cap = SpendingCap(PrivacyBudget(epsilon: 8, delta: 1e-6), plans: [:])
+    let cap = try SpendingCap(PrivacyBudget(epsilon: 8, delta: 1e-6), plans: [:])
     let (all, believed) = (cap.epsilon(of: unjudged.state, believingRefunds: false), cap.epsilon(of: unjudged.state))
     #expect(all > believed && believed == cap.epsilon(of: judged.state, believingRefunds: false))
     // The holder itself continues from what it wrote.
