@@ -75,16 +75,22 @@ void tacit_scattered_add_f32(float *table, size_t stride, const int32_t *index, 
 
 TACIT_CLONES
 void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *index, const float *weights,
-                             size_t count, float *gram) {
+                             size_t count, const float *start, float *gram) {
+  if (start && count == 0) memcpy(gram, start, stride * stride * sizeof *gram);
   for (size_t first = 0; first < count; first += CHUNK) {
+    const float *from = start && first == 0 ? start : gram;
     const size_t here = count - first < CHUNK ? count - first : CHUNK;
     for (size_t top = 0; top < stride; top += TILE_ROWS) {
       size_t left = top / LANES * LANES;
       if (top - left == HALF) {
-        // Of the lower half of a diagonal block, the left half is below the diagonal.
+        // Of the lower half of a diagonal block, the left half is below the diagonal; what another system left there would be worked on
+        // again and again.
+        const half nothing = {0};
+        if (from != gram)
+          for (int r = 0; r < TILE_ROWS; r++) *(half *)(gram + (top + r) * stride + left) = nothing;
         left += HALF;
         half acc[TILE_ROWS];
-        for (int r = 0; r < TILE_ROWS; r++) acc[r] = loadhalf(gram + (top + r) * stride + left);
+        for (int r = 0; r < TILE_ROWS; r++) acc[r] = loadhalf(from + (top + r) * stride + left);
         for (size_t k = 0; k < here; k++) {
           const float *row = table + (size_t)index[first + k] * stride;
           const float weight = weights ? weights[first + k] : 1.0f;
@@ -96,7 +102,7 @@ void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *i
       }
       for (; left < stride; left += LANES) {
         lanes acc[TILE_ROWS];
-        for (int r = 0; r < TILE_ROWS; r++) acc[r] = load(gram + (top + r) * stride + left);
+        for (int r = 0; r < TILE_ROWS; r++) acc[r] = load(from + (top + r) * stride + left);
         for (size_t k = 0; k < here; k++) {
           const float *row = table + (size_t)index[first + k] * stride;
           const float weight = weights ? weights[first + k] : 1.0f;

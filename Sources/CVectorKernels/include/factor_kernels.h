@@ -3,13 +3,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// gram += sum over k < count of weights[k] * r_k r_k^T, where r_k is row rows[index[k]] of a table.
+/// gram = start + sum over k < count of weights[k] * r_k r_k^T, where r_k is row index[k] of a table; `start` may be NULL: gram itself.
 ///
 /// The table is row-major with `stride` floats per row; `stride` is a multiple of 16 and entries beyond the true
 /// dimension are zero. `gram` is stride x stride; its upper triangle (row i, column j >= i) is updated, entries
 /// below it may be touched too. `weights` may be NULL (all 1). The order of summation is fixed: k ascending.
 void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *index, const float *weights,
-                             size_t count, float *gram);
+                             size_t count, const float *start, float *gram);
 
 /// out[k] = row index[k] of a table times `vector`, for k < count; table and vector as for tacit_weighted_gram_f32.
 void tacit_gathered_dots_f32(const float *table, size_t stride, const int32_t *index, size_t count, const float *vector, float *out);

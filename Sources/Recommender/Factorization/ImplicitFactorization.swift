@@ -249,7 +249,7 @@ struct ImplicitGradientTrainer: LocalTrainer {
   ) {
     let stride = vectors.stride
     var gram = [Float](repeating: 0, count: stride * stride)
-    tacit_weighted_gram_f32(vectors.values, stride, users, weights, users.count, &gram)
+    tacit_weighted_gram_f32(vectors.values, stride, users, weights, users.count, nil, &gram)
     var position = start
     for row in 0..<layout.dimension {
       for column in row..<layout.dimension {

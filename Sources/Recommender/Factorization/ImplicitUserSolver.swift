@@ -62,14 +62,11 @@ struct ImplicitUserSolver: Sendable {
     var ridge = ridge
     // Rounding can spoil a pivot when the factors are enormous; a larger ridge always ends that.
     while true {
-      workspace.matrix.withUnsafeMutableBufferPointer { matrix in
-        _ = matrix.update(fromContentsOf: background)
-        for row in 0..<order { matrix[row * stride + row] += ridge }
-      }
       items.withUnsafeBufferPointer { items in
         tacit_weighted_gram_f32(
-          factors.values, stride, items.baseAddress, workspace.excess, items.count, &workspace.matrix)
+          factors.values, stride, items.baseAddress, workspace.excess, items.count, background, &workspace.matrix)
       }
+      for row in 0..<order { workspace.matrix[row * stride + row] += ridge }
       if tacit_cholesky_f32(&workspace.matrix, order, stride) == 1 { return }
       ridge = max(ridge, .leastNormalMagnitude) * 16
       precondition(ridge.isFinite, "the item factors of the model are not finite")

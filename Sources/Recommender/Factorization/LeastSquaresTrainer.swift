@@ -138,12 +138,12 @@ private struct BlockSum {
   ) {
     users.withUnsafeBufferPointer { users in
       guard let confidence else {
-        tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, nil, users.count, &outer)
+        tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, nil, users.count, nil, &outer)
         return
       }
       hasLinear = true
       let excess = confidence.map { $0 - unobservedWeight }
-      tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, excess, users.count, &outer)
+      tacit_weighted_gram_f32(vectors.values, stride, users.baseAddress, excess, users.count, nil, &outer)
       tacit_gathered_sum_f32(vectors.values, stride, users.baseAddress, confidence, users.count, &linear)
     }
     count += users.count

@@ -29,7 +29,7 @@ struct PaddedTable: Sendable {
   func gram(scale: Float = 1) -> [Float] {
     var gram = [Float](repeating: 0, count: stride * stride)
     let all = (0..<Int32(rowCount)).map { $0 }
-    tacit_weighted_gram_f32(values, stride, all, nil, rowCount, &gram)
+    tacit_weighted_gram_f32(values, stride, all, nil, rowCount, nil, &gram)
     for row in 0..<stride {
       for column in row..<stride {
         gram[row * stride + column] *= scale
