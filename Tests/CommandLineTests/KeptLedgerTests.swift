@@ -186,7 +186,7 @@ import Testing
     let run = [
       "simulate", "--data", "events.csv", "--partners", "by:partner", "--algorithm", "popularity", "--epsilon", "1",
       "--baselines", "off",
-      "--ledgers", "kept", "--cap", "20,1e-6",
+      "--ledgers", "kept", "--cap", "20,1e-6", "--evaluation-share", "0",
     ]
     #expect(try Program.tacit.run(run + ["--output", "one"], in: scratch).status == 0)
     func holds(_ word: String, _ partner: Int, _ name: String) throws -> Bool {

@@ -104,8 +104,8 @@ struct PartnerReport {
     ).verify(try RunFiles.read(path, of: folder))
     // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
     let fault = verification.findings.first { finding in
-      // Of a ledger that outlives its runs this plan may hold no charge.
-      (finding.isFault && finding.kind != .otherPlan)
+      // A ledger that outlives its runs may hold no charge of this plan.
+      (finding.isFault && !(finding.kind == .otherPlan && verification.state.map { SpendReading.isKept($0) } == true))
         || (folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
     }
     guard fault == nil, let state = verification.state else {

@@ -1,3 +1,4 @@
+internal import CommandSupport
 internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
@@ -69,12 +70,13 @@ struct RunLedgers {
     }
     let verification = LedgerVerifier(key: VerificationKey(hex: key), plan: run.planHash, rules: [run.evidenceRules]).verify(
       bytes)
+    let isKept = verification.state.map { SpendReading.isKept($0) } ?? false
     for limit in verification.limits { findings.limit(limit) }
     for finding in verification.findings {
       // A crash may tear the last line of a run that goes on; a run that looks whole has ended with whole ledgers.
-      // A partner's ledger that outlives its runs may have been in none of this plan's sums; whoever is in one must be charged for it.
+      // A ledger that outlives its runs may be that of a partner who was in none of this plan's sums; whoever is in one is charged for it.
       let isFault =
-        (finding.isFault && !(kind == .partner && finding.kind == .otherPlan))
+        (finding.isFault && !(finding.kind == .otherPlan && kind == .partner && isKept))
         || (run.folder.isFinished && [.tornLastLine, .missingLineFeed].contains(finding.kind))
       findings.say(isFault ? .failed : .note, finding.line.map { "\(subject), line \($0)" } ?? subject, finding.sentence)
     }
