@@ -6,8 +6,7 @@ extension RunReport {
   /// The drawings of the report, each fit to stand alone as an .svg file.
   public func figures() -> [ReportFigure] {
     let report = publishable()
-    let partners = report.utility.flatMap(PartnerFigure.figure)
-    return (partners.map { [$0] } ?? []) + PrivacyFigures.all(report.privacy) + UtilityFigures.all(report)
+    return (report.utility.map(QualityBars.all) ?? []) + PrivacyFigures.all(report.privacy) + UtilityFigures.all(report)
   }
 }
 

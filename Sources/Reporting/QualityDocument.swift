@@ -8,6 +8,7 @@ struct QualityDocument {
     var blocks: [DocumentBlock] = []
     if let table = overallTable { blocks.append(.table(table)) }
     if let table = partnerTable { blocks.append(.table(table)) }
+    if let table = activityTable { blocks.append(.table(table)) }
     if let note = utility.quality?.protocolNote { blocks.append(.paragraph(note)) }
     blocks += (utility.released ?? []).map { .table(table($0)) }
     blocks += (utility.notHeld ?? []).map { .paragraph(Wording.notHeld($0)) }
@@ -98,6 +99,47 @@ struct QualityDocument {
           }
       },
       note: gap == 0 ? nil : "\(ReportNumber.count(gap)) partners are left out here; report.json holds them.")
+  }
+
+  // MARK: By length of history
+
+  var activity: [ActivityRow] { utility.quality?.byActivity ?? [] }
+
+  /// Lengths in order of appearance.
+  var historyLengths: [String] {
+    activity.map(\.historyLength).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  /// The measure that is shown by length: over the whole catalogue, where there is one.
+  var activityMetric: ReportMetric? {
+    let found = Set(activity.flatMap { $0.metrics.map(\.metric) })
+    return [.fullNDCG10].first(where: found.contains) ?? metrics.first(where: found.contains)
+  }
+
+  func value(_ method: ReportMethod, historyLength: String, _ metric: ReportMetric) -> MetricValue? {
+    activity.first { $0.method == method && $0.historyLength == historyLength }?.metrics.first { $0.metric == metric }
+  }
+
+  private var activityTable: DocumentTable? {
+    guard let metric = activityMetric else { return nil }
+    let methods = ReportMethod.allCases.filter { method in activity.contains { $0.method == method } }
+    let hasUsers = activity.contains { $0.users != nil }
+    return DocumentTable(
+      caption: "\(metric.rawValue) by length of history",
+      columns: [.init("Items in the history", numeric: false)] + (hasUsers ? [.init("Users")] : [])
+        + methods.map { .init(Wording.method($0)) },
+      rows: historyLengths.map { length in
+        [.init(length)]
+          + (hasUsers
+            ? [.init(activity.first { $0.historyLength == length }?.users.map(ReportNumber.count) ?? "–")] : [])
+          + methods.map { method in
+            guard let value = value(method, historyLength: length, metric) else { return .init("–") }
+            return .init(ReportNumber.decimals(value.value, decimals(metric)), strong: method == .federatedPrivate)
+          }
+      },
+      note:
+        "Noise takes most from whom the model knows least of: compare the fall from the longest histories to the shortest with that of the same without noise.",
+      isComparison: true)
   }
 
   private var fullTable: DocumentTable? {

@@ -135,6 +135,9 @@ extension RunReport {
       for row in report.utility?.quality?.rows.indices ?? 0..<0 {
         report.utility?.quality?.rows[row].users = nil
       }
+      for row in report.utility?.quality?.byActivity?.indices ?? 0..<0 {
+        report.utility?.quality?.byActivity?[row].users = nil
+      }
     }
     return report
   }

@@ -72,12 +72,15 @@ public struct QualityTable: Codable, Sendable, Equatable {
 
   public var provenance: Provenance
   public var rows: [QualityRow]
+  /// By length of history, all partners together: what the best served group has over the worst is how unfair a model is.
+  public var byActivity: [ActivityRow]?
   /// How the held-out items were chosen and ranked, in one or two sentences.
   public var protocolNote: String?
 
-  public init(provenance: Provenance, rows: [QualityRow], protocolNote: String? = nil) {
+  public init(provenance: Provenance, rows: [QualityRow], byActivity: [ActivityRow] = [], protocolNote: String? = nil) {
     self.provenance = provenance
     self.rows = rows
+    self.byActivity = byActivity.isEmpty ? nil : byActivity
     self.protocolNote = protocolNote
   }
 }
@@ -96,6 +99,22 @@ public struct QualityRow: Codable, Sendable, Equatable {
     self.partner = partner
     self.users = users
     self.metrics = metrics
+  }
+}
+
+/// One row: a method, measured on the users whose histories have a length in a range.
+public struct ActivityRow: Codable, Sendable, Equatable {
+  /// Items of the training history: `20-44`, or `7`.
+  public var historyLength: String
+  public var method: ReportMethod
+  /// Users measured. Printed in a simulation only.
+  public var users: Int?
+  public var metrics: [MetricValue]
+
+  /// - Parameter row: of the group's users.
+  public init(historyLength: String, _ row: QualityRow) {
+    self.historyLength = historyLength
+    (method, users, metrics) = (row.method, row.users, row.metrics)
   }
 }
 

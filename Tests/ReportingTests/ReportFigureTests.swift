@@ -5,7 +5,8 @@ import Testing
   @Test func theCompleteReportHasAllDrawings() {
     #expect(
       SampleReport.complete.figures().map(\.id) == [
-        "quality-by-partner", "epsilon-over-releases", "remaining-budget", "epsilon-delta-curve", "attack-reading",
+        "quality-by-partner", "quality-by-activity", "epsilon-over-releases", "remaining-budget", "epsilon-delta-curve",
+        "attack-reading",
         "rounds-p1-hr-10",
         "cpu-per-stage", "bytes-per-stage",
       ])
@@ -29,12 +30,13 @@ import Testing
   @Test func descriptionsSayWhatTheDrawingsShow() {
     let figures = SampleReport.complete.figures()
     #expect(
-      figures[1].summary
+      figures[2].summary
         == "After 9 charges ε is at most 3.972; the plan caps it at 4; 1 of the charges were for aborted attempts."
     )
-    #expect(figures[2].summary == "Of the plan's cap of 4, 0.02880 is left after 9 charges.")
+    #expect(figures[3].summary == "Of the plan's cap of 4, 0.02880 is left after 9 charges.")
+    #expect(figures[1].summary == "One group of bars for each of 3 ranges of lengths, one bar per method.")
     #expect(figures[0].summary == "Federated, private: 7 of 7 partners are better off together than alone.")
-    #expect(figures[6].summary.hasPrefix("local training: 4.31\u{a0}s; advertise keys: 2.10\u{a0}ms;"))
+    #expect(figures[7].summary.hasPrefix("local training: 4.31\u{a0}s; advertise keys: 2.10\u{a0}ms;"))
   }
 
   @Test func epsilonStepsStandWhereTheAxisSays() {

@@ -161,6 +161,9 @@ enum SampleReport {
         + partners.enumerated().flatMap {
           rows($1, users: 900 - 60 * $0, gain: Double($0) * 0.011)
         },
+      byActivity: [("20-44", -0.031), ("45-95", 0.0), ("96-2314", 0.042)].flatMap { length, gain in
+        rows(nil, users: 1510, gain: gain).filter { $0.method != .alone }.map { ActivityRow(historyLength: length, $0) }
+      },
       protocolNote:
         "Leave-one-out: the last interaction of each user is held out. P1 ranks it among 99 listed negatives."
     ),

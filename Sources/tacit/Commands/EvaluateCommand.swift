@@ -92,13 +92,7 @@ struct EvaluateCommand: ParsableCommand {
       try RecommendationFile.writeScores(scorer: scorer, dataset: dataset, negatives: negatives, to: scores)
     }
     if let topk { try RecommendationFile.write(scorer: scorer, dataset: dataset, count: top, to: topk) }
-    let byLength = Self.groups(activity).map { label in
-      ActivityRow(
-        historyLength: label,
-        QualityFigures.row(
-          method, partner: nil, listed: evaluation.listedByGroup["activity"]?[label],
-          full: evaluation.fullByGroup["activity"]?[label]))
-    }
+    let byLength = QualityFigures.rows(method, evaluation, by: activity)
     let drawings = try plot.map { try AggregationGrowth.write(Self.figures(byLength), to: $0) } ?? []
     let cold = try coldStart.map { ColdStart.Document(try ColdStart.evaluate(finished, $0), $0) }
     try show(finished, dataset, rows, byLength, evaluation.catalogue, cold, drawings)
@@ -111,22 +105,6 @@ struct EvaluateCommand: ParsableCommand {
         byActivity: rows.compactMap { row in
           row.metrics.first { $0.metric == metric }.map { ("histories of \(row.historyLength)", row.users, $0) }
         })
-    }
-  }
-
-  /// The groups of a grouping by length, shortest histories first.
-  static func groups(_ activity: UserGrouping) -> [String] {
-    Set(activity.labels).sorted { (Int($0.prefix { $0 != "-" }) ?? 0) < (Int($1.prefix { $0 != "-" }) ?? 0) }
-  }
-
-  /// Users whose histories have a length in this range.
-  private struct ActivityRow: Encodable {
-    let historyLength: String
-    let users: Int?
-    let metrics: [MetricValue]
-
-    init(historyLength: String, _ row: QualityRow) {
-      (self.historyLength, users, metrics) = (historyLength, row.users, row.metrics)
     }
   }
 

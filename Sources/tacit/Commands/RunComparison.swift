@@ -60,7 +60,7 @@ struct RunComparison {
     let difference = evaluator.difference(from: one, to: two, groupings: groupings)
     var rows = [row(nil, nil, (before.listed, before.full), (after.listed, after.full), (difference.listed, difference.full))]
     for grouping in groupings {
-      let groups = grouping.name == "partner" ? partners : EvaluateCommand.groups(grouping)
+      let groups = grouping.name == "partner" ? partners : QualityFigures.groups(grouping)
       for group in groups {
         func of(_ listed: [String: [String: RankingMetrics]], _ full: [String: [String: RankingMetrics]]) -> Pair {
           (listed[grouping.name]?[group], full[grouping.name]?[group])

@@ -8,36 +8,43 @@ internal import Reporting
 struct Comparison {
   let scorer: any Scorer
   let rows: [QualityRow]
+  /// By length of history: of the run, and of what was trained beside it on everybody.
+  let byActivity: [ActivityRow]
   /// The run's own evaluation, all partners together.
   let own: Evaluation
 
   init(experiment: Experiment, model: ItemModel, baselines: Bool) {
     let dataset = experiment.dataset
     let labels = experiment.partnerOfUser.map { experiment.partition.names[$0] }
-    let grouping = UserGrouping(name: "partner", labels: labels)
+    let activity = UserGrouping.activity(of: dataset.train)
+    let groupings = [UserGrouping(name: "partner", labels: labels), activity]
     let evaluator = Evaluator(train: dataset.train, test: dataset.test, negatives: dataset.negatives)
     let isPrivate = experiment.plan.privacy.noise != .none
     let names = experiment.partition.names
     scorer = experiment.algorithm.scorer(model: model)
-    own = evaluator.evaluate(scorer, groupings: [grouping])
+    own = evaluator.evaluate(scorer, groupings: groupings)
     var rows: [QualityRow] = []
+    var byActivity: [ActivityRow] = []
     if baselines {
       if let popularity = try? PopularityAlgorithm(itemCount: dataset.itemCount, weighting: .binary) {
         let model = CentralTraining.run(popularity, on: dataset.train, seed: experiment.settings.seed)
-        let evaluation = evaluator.evaluate(popularity.scorer(model: model), groupings: [grouping])
+        let evaluation = evaluator.evaluate(popularity.scorer(model: model), groupings: groupings)
+        byActivity += QualityFigures.rows(.popularity, evaluation, by: activity)
         rows += QualityFigures.rows(.popularity, evaluation, partners: names)
       }
       if let noiseless = Self.withoutNoise(experiment) {
         rows += Self.alone(noiseless, experiment, evaluator)
         if isPrivate {
           let model = CentralTraining.run(noiseless, on: dataset.train, seed: experiment.settings.seed)
-          let evaluation = evaluator.evaluate(noiseless.scorer(model: model), groupings: [grouping])
+          let evaluation = evaluator.evaluate(noiseless.scorer(model: model), groupings: groupings)
+          byActivity += QualityFigures.rows(.federatedWithoutNoise, evaluation, by: activity)
           rows += QualityFigures.rows(.federatedWithoutNoise, evaluation, partners: names)
         }
       }
     }
-    rows += QualityFigures.rows(isPrivate ? .federatedPrivate : .federatedWithoutNoise, own, partners: names)
-    self.rows = rows
+    let method: ReportMethod = isPrivate ? .federatedPrivate : .federatedWithoutNoise
+    self.rows = rows + QualityFigures.rows(method, own, partners: names)
+    self.byActivity = byActivity + QualityFigures.rows(method, own, by: activity)
   }
 
   /// The algorithm as a plan without noise would configure it.
@@ -93,6 +100,22 @@ enum QualityFigures {
           method, partner: partner, listed: evaluation.listedByGroup["partner"]?[partner],
           full: evaluation.fullByGroup["partner"]?[partner])
       }
+  }
+
+  /// The groups of a grouping by length, shortest histories first.
+  static func groups(_ activity: UserGrouping) -> [String] {
+    Set(activity.labels).sorted { (Int($0.prefix { $0 != "-" }) ?? 0) < (Int($1.prefix { $0 != "-" }) ?? 0) }
+  }
+
+  /// A row for each length of history, the shortest first.
+  static func rows(_ method: ReportMethod, _ evaluation: Evaluation, by activity: UserGrouping) -> [ActivityRow] {
+    groups(activity).map { label in
+      ActivityRow(
+        historyLength: label,
+        row(
+          method, partner: nil, listed: evaluation.listedByGroup["activity"]?[label],
+          full: evaluation.fullByGroup["activity"]?[label]))
+    }
   }
 
   static func row(

@@ -61,7 +61,7 @@ struct RunReportBuilder {
   private var utility: UtilityReport {
     UtilityReport(
       quality: QualityTable(
-        provenance: .exactInSimulation, rows: comparison.rows,
+        provenance: .exactInSimulation, rows: comparison.rows, byActivity: comparison.byActivity,
         protocolNote:
           "P1 ranks each user's held-out item against the listed negatives; full ranks all test items among everything the user has not seen. "
           + "'Each partner alone' and 'without noise' train the same algorithm as a plan without noise configures it."),
