@@ -113,7 +113,7 @@ MUTATIONS = [
     ("what an audit contradicts claims no bound", "Sources/Reporting/Claim.swift",
      "report.hazards.contains(where: { $0.kind == .auditContradicted })",
      "report.hazards.contains(where: { $0.kind == .auditContradicted && $0.text.isEmpty })",
-     "ClaimTests", "aContradictedPlanClaimsNoBound"),
+     "ClaimTests", "A plan that an audit contradicts claims no bound"),
     ("no run's folder lies among the ledgers", "Sources/tacit/Simulate/KeptLedgers.swift",
      "guard !run.hasPrefix(kept), !kept.hasPrefix(run) else {", "guard !run.isEmpty || !kept.isEmpty else {",
      "KeptLedgerTests", "The same people get no second budget"),

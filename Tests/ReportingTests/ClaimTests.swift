@@ -67,7 +67,7 @@ import Testing
     #expect(Claim(report).remarks.contains { $0.hasPrefix("No figure was computed against the coordinator") })
   }
 
-  @Test func aContradictedPlanClaimsNoBound() throws {
+  @Test("A plan that an audit contradicts claims no bound") func aContradictedPlanClaimsNoBound() throws {
     var report = SampleReport.complete
     report.hazards.append(try #require(report.privacy.audit?.hazard))
     report.privacy.total = SpentTotal(epsilon: 6.598, delta: 1e-6, epsilonCap: 8, planCount: 2)
