@@ -116,8 +116,8 @@ public enum AlgorithmRegistry {
     var values = given
     func set(_ key: String, _ value: Double) { if values[key] == nil { values[key] = value } }
     if let rounds = setting.rounds, known.contains("rounds") { set("rounds", Double(rounds)) }
-    // Chosen on validation: 5 for factors (ml-100k, ml-1m; 10 on online-retail), 10 for co-occurrence.
-    if known.contains("half-life") { set("half-life", ["covariance", "item-knn"].contains(name) ? 10 : 5) }
+    // Chosen on validation: 5 for factors (ml-100k, ml-1m; 10 on online-retail), 10 for the covariance, 3 for neighbours.
+    if known.contains("half-life") { set("half-life", ["covariance": 10, "item-knn": 3][name] ?? 5) }
     switch name {
     case "mf":
       // Where much noise falls on few users, contributions of norm 1 carry more (measured on validation, ml-1m).

@@ -296,8 +296,10 @@ import Testing
     #expect(throws: InvalidHyperparameter.self) { try make(["user-exponent": 0.5], signal: 3000) }
     #expect(throws: InvalidHyperparameter.self) { try make(["threshold": 5], signal: nil) }
     #expect(throws: InvalidHyperparameter.self) { try make(["neighbours": 2.5], signal: nil) }
-    // As many rows as a gigabyte holds.
+    #expect(exact.candidateExponent == 0.6 && noised.candidateExponent == 0.6)
+    // As many rows as a gigabyte holds; a large catalogue is a sparse one.
     let large = try make([:], signal: nil, itemCount: 40_981)
     #expect(large.shapes.count == 1 + 26 && large.shapes[1].dimension <= 1 << 25)
+    #expect(try configuration(large).candidateExponent == 0.3)
   }
 }

@@ -75,7 +75,7 @@ struct PlanCosts: Encodable, Sendable, Equatable {
   private static let secondsPerPeer = 4.4e-4
   /// Local training of one user in one round, averaged over the plan's releases.
   private static let trainingSeconds = [
-    "popularity": 1.7e-6, "mf": 5.0e-6, "als": 1.7e-5, "covariance": 5.4e-5, "hybrid": 5.4e-5, "item-knn": 1.0e-5,
+    "popularity": 1.7e-6, "mf": 5.0e-6, "als": 1.7e-5, "covariance": 5.4e-5, "hybrid": 5.4e-5, "item-knn": 5.0e-6,
     "two-tower": 4.8e-5, "sasrec": 5.6e-5, "gru": 4.9e-5, "cnn": 1.0e-4,
   ]
 }
