@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A small grid over `ncf` and over sources of item features (on amazon-beauty: over `sasrec` and `gru` with each user a client), on validation (each user's last training item; no test file is
+# A small grid over `ncf` and over sources of item features (on amazon-beauty: over `sasrec` and `gru` with each user a client; on gowalla: over `item-knn`), on validation (each user's last training item; no test file is
 # read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last.
 # Usage: [ROUNDS=30] scripts/choose.sh SHARED-FOLDER [DATA-SET]
 set -euo pipefail
@@ -8,12 +8,13 @@ data=${1:?usage: scripts/choose.sh SHARED-FOLDER [DATA-SET]}/data/${2:-ml-1m}
 tacit=${TACIT:-.build/release/tacit}
 out=runs/choose
 mkdir -p "$out"
+validation=(--validation)
 
 try() {
   local run
   run=$out/$(echo "$*" | tr -c 'a-z0-9=.,\n-' '_')
   rm -rf "$run" "$run.partial"
-  "$tacit" simulate --data "$data" --validation --partners "${PARTNERS:-5}" --seed 1 --baselines off --noise none \
+  "$tacit" simulate --data "$data" "${validation[@]}" --partners "${PARTNERS:-5}" --seed 1 --baselines off --noise none \
     --secure-aggregation off --rounds "${ROUNDS:-30}" --format json --output "$run" "$@" 2>/dev/null >"$run.json"
   "$tacit" evaluate "$run" --format json |
     python3 -c '
@@ -45,7 +46,35 @@ clients() {
   done
 }
 
-case ${2:-ml-1m} in amazon-beauty) tries=clients ;; *) tries=grid ;; esac
+# The histories of gowalla are in the order of item numbers, which are given as items first appear: the last one is the rarest, and no sample of what
+# a user took. The training file names a tenth of its rows `valid`, drawn at random: those are tried on, and the others trained on.
+hold_out() {
+  local name=$out/gowalla-split
+  mkdir -p "$name"
+  for part in train valid; do
+    zcat "$data/train.tsv.gz" | awk -F '\t' -v part="$part" 'NR == 1 { print "user\titem" } $3 == part { print $1 "\t" $2 }' |
+      gzip >"$name/$([ "$part" = train ] && echo train || echo test).tsv.gz"
+  done
+  data=$name
+}
+
+neighbours() {
+  hold_out
+  PARTNERS=3
+  validation=()
+  for users in 0.5 0.7; do
+    for history in 0.5 0.6; do
+      for candidate in 0.3 0.4; do
+        try --algorithm item-knn --set half-life=0 --set user-exponent=$users --set history-exponent=$history \
+          --set candidate-exponent=$candidate
+      done
+    done
+  done
+  for number in 50 100 200 1000; do try --algorithm item-knn --set half-life=0 --set neighbours=$number; done
+  for events in 0 1; do try --algorithm item-knn --set half-life=0 --set prior-events=$events; done
+}
+
+case ${2:-ml-1m} in amazon-beauty) tries=clients ;; gowalla) tries=neighbours ;; *) tries=grid ;; esac
 "$tries" | tee "$out/tries.txt"
 echo "best last, by full NDCG@10:"
 sed -E 's/.*full NDCG@10 ([0-9.]+).*/\1 &/' "$out/tries.txt" | sort -n | cut -d' ' -f2-

@@ -90,6 +90,7 @@ public enum PlanSettings {
   enum AlgorithmName: String, Sendable, CaseIterable {
     case auto, mf, als, covariance, hybrid, popularity, sasrec, gru, cnn, ncf
     case twoTower = "two-tower"
+    case itemKNN = "item-knn"
   }
 }
 

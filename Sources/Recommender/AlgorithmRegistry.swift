@@ -7,7 +7,7 @@ public enum AlgorithmRegistry {
   }
 
   /// Every algorithm, in the order of the documentation.
-  public static let names = ["mf", "als", "covariance", "hybrid", "popularity"] + NeuralRegistry.names
+  public static let names = ["mf", "als", "covariance", "hybrid", "item-knn", "popularity"] + NeuralRegistry.names
 
   /// What decides on defaults before any data is seen.
   public struct Setting: Sendable, Equatable {
@@ -83,6 +83,17 @@ public enum AlgorithmRegistry {
         Parameter(name: "ridge", meaning: "ridge of the user's own solve"),
         halfLife,
       ]
+    case "item-knn":
+      [
+        Parameter(name: "neighbours", meaning: "strongest neighbours kept of each item; 0 for all"),
+        Parameter(name: "history-exponent", meaning: "items of the history are divided by their count to this power, 0 to 1"),
+        Parameter(name: "candidate-exponent", meaning: "scored items are divided by their count to this power, 0 to 1"),
+        Parameter(name: "user-exponent", meaning: "a pair of a user of n items weighs 1/n to this power (plans without noise)"),
+        Parameter(name: "block-rows", meaning: "rows of the co-occurrence matrix in one release"),
+        Parameter(name: "counts-share", meaning: "share of the budget for the counts (private plans)"),
+        Parameter(name: "threshold", meaning: "deviations of the noise from which on a pair is kept (private plans)"),
+        halfLife,
+      ]
     default: NeuralRegistry.parameters(of: name)
     }
   }
@@ -105,8 +116,8 @@ public enum AlgorithmRegistry {
     var values = given
     func set(_ key: String, _ value: Double) { if values[key] == nil { values[key] = value } }
     if let rounds = setting.rounds, known.contains("rounds") { set("rounds", Double(rounds)) }
-    // Chosen on validation: 5 for factors (ml-100k, ml-1m; 10 on online-retail), 10 for co-occurrence.
-    if known.contains("half-life") { set("half-life", name == "covariance" ? 10 : 5) }
+    // Chosen on validation: 5 for factors (ml-100k, ml-1m; 10 on online-retail), 10 for the covariance, 3 for neighbours.
+    if known.contains("half-life") { set("half-life", ["covariance": 10, "item-knn": 3][name] ?? 5) }
     switch name {
     case "mf":
       // Where much noise falls on few users, contributions of norm 1 carry more (measured on validation, ml-1m).
@@ -176,6 +187,8 @@ public enum AlgorithmRegistry {
       set("rate", 6)
       set("momentum", 0.7)
       set("ridge", 0.02)
+    case "item-knn":
+      for (key, value) in ItemNeighbours.defaults(setting) { set(key, value) }
     default:
       for (key, value) in NeuralRegistry.defaults(of: name, setting: setting) { set(key, value) }
     }
@@ -293,6 +306,9 @@ public enum AlgorithmRegistry {
           rounds: RankOneFactorization(
             dimension: whole("dimension"), rounds: whole("rounds"), rate: Float(real("rate")),
             momentum: Float(real("momentum")), ridge: Float(real("ridge"))), recency: recency)
+      case "item-knn":
+        return try ItemNeighbours(
+          itemCount: itemCount, configuration: .init(values, real: real, whole: whole), recency: recency)
       case "popularity": return try PopularityAlgorithm(itemCount: itemCount)
       default:
         guard NeuralRegistry.names.contains(name) else {

@@ -56,7 +56,7 @@ import Testing
       (["--delta", "1e-3"], "is not below 1/N"), (["--target-epsilon", "12"], "above 10"),
       (["--rate", "0.05"], "expects 500 users"),
       (["--target-epsilon", "0.1", "--zipf", "1.2"], "drown in noise"),
-      (["--noise", "central"], "partners trust the coordinator"),
+      (["--noise", "central"], "partners trust the coordinator"), (["--algorithm", "item-knn"], "rank better under noise"),
       (["--colluders", "6", "--minimum-survivors", "7", "--threshold", "7"], "one honest partner adds all the noise"),
     ])
   func warning(arguments: [String], words: String) throws {

@@ -194,7 +194,8 @@ import Testing
     arguments: [
       ["--noise", "none"], ["--noise", "distributed", "--partners", "5"], ["--secure-aggregation", "off"],
       ["--dropout", "0.1", "--attempts", "20", "--reserve-attempts", "9", "--partners", "6"],
-      ["--algorithm", "covariance"], ["--algorithm", "als", "--noise", "none"], ["--algorithm", "popularity"],
+      ["--algorithm", "covariance"], ["--algorithm", "als", "--noise", "none"],
+      ["--algorithm", "item-knn", "--noise", "none", "--set", "block-rows=40"], ["--algorithm", "popularity"],
       ["--insecure-test-randomness"], ["--sampling-rate", "0.3"],
     ])
   func kinds(_ arguments: [String]) throws {

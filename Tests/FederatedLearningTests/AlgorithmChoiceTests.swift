@@ -12,7 +12,9 @@ import Testing
   }
 
   static let cases = [
-    Case(usersOverNoise: nil, items: 600, name: "als"), Case(usersOverNoise: 0, items: 600, name: "popularity"),
+    Case(usersOverNoise: nil, items: 600, name: "als"), Case(usersOverNoise: nil, items: 9999, name: "als"),
+    Case(usersOverNoise: nil, items: 10_000, name: "item-knn"), Case(usersOverNoise: nil, items: 65_536, name: "item-knn"),
+    Case(usersOverNoise: nil, items: 65_537, name: "als"), Case(usersOverNoise: 0, items: 600, name: "popularity"),
     Case(usersOverNoise: 999.9, items: 600, name: "popularity"), Case(usersOverNoise: 1000, items: 600, name: "hybrid"),
     Case(usersOverNoise: 2999, items: 600, name: "hybrid"), Case(usersOverNoise: 3000, items: 600, name: "covariance"),
     // The head at 8,379 is of 1,054 items.

@@ -99,7 +99,8 @@ internal import Testing
   }
 
   @Test(arguments: [
-    "mf", "mf-private", "als", "covariance", "covariance-private", "hybrid", "popularity", "sasrec", "gru", "cnn", "two-tower",
+    "mf", "mf-private", "als", "covariance", "covariance-private", "hybrid", "item-knn", "popularity", "sasrec", "gru", "cnn",
+    "two-tower",
   ])
   func `the models of a run pass the partner's check, and damaged ones do not`(name: String) throws {
     let algorithm: any FederatedAlgorithm =
@@ -111,6 +112,7 @@ internal import Testing
       case "covariance-private": try CovarianceAlgorithm(itemCount: 9, plan: .head(size: 4, countsShare: 0.1))
       case "hybrid":
         try HybridFactorization(itemCount: 9, headSize: 4, rounds: RankOneFactorization(dimension: 3, rounds: 2))
+      case "item-knn": try ItemNeighbours(itemCount: 9, configuration: .init(neighbours: 2, blockRows: 4))
       case "popularity": try PopularityAlgorithm(itemCount: 9)
       default:
         try AlgorithmRegistry.make(

@@ -5,7 +5,7 @@ import Testing
 /// Users with few events: how far popularity speaks for them.
 @Suite struct FirstEventsTests {
   private static let itemCount = 30
-  private static let algorithms = ["als", "mf", "covariance", "hybrid", "two-tower", "gru"]
+  private static let algorithms = ["als", "mf", "covariance", "hybrid", "item-knn", "two-tower", "gru"]
 
   private func train() -> Interactions {
     var random = TestRandom(8)

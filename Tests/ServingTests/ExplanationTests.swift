@@ -4,7 +4,7 @@ import Testing
 
 /// Why an item was scored as it was.
 @Suite struct ExplanationTests {
-  @Test(arguments: ["als", "mf", "covariance", "hybrid"])
+  @Test(arguments: ["als", "mf", "covariance", "hybrid", "item-knn"])
   func `the parts and what popularity adds are the score, and the score is the list's`(
     name: String
   ) throws {

@@ -132,7 +132,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["als", "mf", "covariance", "gru", "popularity"])
+  @Test(arguments: ["als", "mf", "covariance", "item-knn", "gru", "popularity"])
   func `maximal marginal relevance equals the definition, step by step`(name: String) throws {
     let engine = try Shop.engine(name)
     let history = Shop.history(21)

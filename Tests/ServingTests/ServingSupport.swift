@@ -44,7 +44,7 @@ enum Shop {
   }()
 
   /// A trained algorithm of each family that scores in a way of its own.
-  static let algorithms = ["als", "mf", "covariance", "hybrid", "popularity", "gru"]
+  static let algorithms = ["als", "mf", "covariance", "hybrid", "item-knn", "popularity", "gru"]
 
   static func algorithm(_ name: String) throws -> any FederatedAlgorithm {
     let wanted: [String: [String: Double]] = [

@@ -4,7 +4,7 @@ import Testing
 
 /// How alike items are.
 @Suite struct SimilarityTests {
-  @Test(arguments: ["als", "mf", "covariance", "hybrid", "gru"])
+  @Test(arguments: ["als", "mf", "covariance", "hybrid", "item-knn", "gru"])
   func `similar items are the nearest, by a symmetric measure within its bounds`(
     name: String
   ) throws {

@@ -125,6 +125,15 @@ import Testing
     #expect(!result.isContradicted && abs(result.provenEpsilon - 2) < 0.01 && result.findings.count == 3)
     covariance.mechanism = .missingClip
     #expect(try covariance.run(seed: 3).isContradicted)
+    // One user in thirteen blocks.
+    var neighbours = AuditBench()
+    neighbours.algorithm = "item-knn"
+    neighbours.parameters = ["block-rows": 20]
+    neighbours.rounds = nil
+    let blocks = try neighbours.run(seed: 3)
+    #expect(!blocks.isContradicted && abs(blocks.provenEpsilon - 2) < 0.01)
+    neighbours.mechanism = .missingClip
+    #expect(try neighbours.run(seed: 3).isContradicted)
     var sampled = AuditBench()
     sampled.samplingRate = 0.3
     let quiet = try sampled.run(seed: 4)

@@ -29,7 +29,16 @@ internal import Testing
     return algorithm
   }()
 
-  @Test(arguments: [FederatedName.covariance, .mf, .als, .rankOne], [5, 7])
+  /// Seven blocks of two rows.
+  static func neighbours(_ weighting: PairWeighting) -> any FederatedAlgorithm {
+    guard
+      let algorithm = try? ItemNeighbours(
+        itemCount: TinyFederation.itemCount, configuration: .init(neighbours: 0, weighting: weighting, blockRows: 2))
+    else { preconditionFailure("neighbours of 14 items") }
+    return algorithm
+  }
+
+  @Test(arguments: [FederatedName.covariance, .neighbours, .mf, .als, .rankOne], [5, 7])
   func `without noise a federation trains what one place would train`(name: FederatedName, partners: Int) throws {
     let tiny = TinyFederation(partners: partners, algorithm: name.algorithm)
     let outcome = try tiny.run()
@@ -41,10 +50,11 @@ internal import Testing
   }
 
   enum FederatedName: String, Sendable, CaseIterable {
-    case covariance, mf, als, rankOne
+    case covariance, neighbours, mf, als, rankOne
     var algorithm: any FederatedAlgorithm {
       switch self {
       case .covariance: TinyFederation.covariance
+      case .neighbours: FederationTests.neighbours(.power(0.5))
       case .mf: FederationTests.implicit
       case .als: FederationTests.leastSquares
       case .rankOne: FederationTests.rankOne
@@ -57,6 +67,30 @@ internal import Testing
     let plain = try TinyFederation(isSecure: false, algorithm: name.algorithm).run()
     #expect(masked.result.end == .completed && plain.result.end == .completed)
     #expect(masked.model == plain.model)
+  }
+
+  @Test func `blocks of co-occurrence are exact, and under noise they cost what one release of all would`() throws {
+    let exact = try TinyFederation(algorithm: Self.neighbours(.power(0))).run()
+    #expect(
+      exact.result.releases.count == 8
+        && exact.result.model == TinyFederation(algorithm: Self.neighbours(.power(0))).central(0..<5))
+    var private7 = TinyFederation(noise: .central, algorithm: Self.neighbours(.unitNorm))
+    let plan = try private7.planFile().plan
+    let pairs = plan.releases.filter { $0.name == "co-occurrence" }
+    #expect(pairs.count == 7)
+    let run = try private7.run()
+    #expect(run.result.end == .completed)
+    let spent = try #require(run.result.releases.last?.epsilonSpent)
+    #expect(spent <= 3 && spent > 2.9)
+    let whole = try ItemNeighbours(
+      itemCount: TinyFederation.itemCount,
+      configuration: .init(neighbours: 0, weighting: .unitNorm, blockRows: TinyFederation.itemCount))
+    private7.algorithm = whole
+    let one = try #require(try private7.planFile().plan.releases.last)
+    // Each block has a seventh of the squared clip and of the budget: the same noise on an entry, up to the grid's rounding.
+    #expect(pairs.allSatisfy { abs($0.noiseDeviation / one.noiseDeviation - 1) < 0.02 })
+    let clips = pairs.compactMap { $0.encoding?.clipNorm }
+    #expect(clips.count == 7 && abs(clips.reduce(0) { $0 + $1 * $1 } - 1) < 1e-9)
   }
 
   @Test func `the order of a partner's users does not matter`() throws {

@@ -20,7 +20,7 @@ struct BenchServingCommand: AsyncParsableCommand {
   )
 
   @Argument(help: "Data, as `data import` reads them.") var path: String
-  @Option(help: "als, mf, covariance, …") var algorithm = "als"
+  @Option(help: "als, mf, covariance, item-knn, …") var algorithm = "als"
   @Option(help: "Requests per second.") var rate = 1000.0
   @Option(help: "Seconds that are measured.") var seconds = 15.0
   @Option(help: "Seconds before them, in which users are read and solved for the first time.") var warmUp = 2.0

@@ -90,7 +90,7 @@ extension PlanReview {
     let content =
       switch plan.algorithm.name {
       case "popularity": "which items the user has"
-      case "covariance": "which items the user has, and which of them together"
+      case "covariance", "item-knn": "which items the user has, and which of them together"
       case "mf":
         "which items the user has; then, for every item, how its factors would have to change to fit the user's items better"
       case "hybrid":

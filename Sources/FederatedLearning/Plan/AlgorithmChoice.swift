@@ -4,7 +4,7 @@ internal import Recommender
 /// catalogue; nothing about the data.
 ///
 /// The bounds are from validation (scripts/auto-choice.sh): ml-1m (3,706 items) at ε from 1 to 8, and generated shops of 600 to 2,400 items at
-/// N/z from 275 to 13,700.
+/// N/z from 275 to 13,700; for plans without noise docs/recommender.md, "`item-knn`".
 public struct AlgorithmChoice: Sendable, Equatable {
   /// What stands in settings instead of a name.
   public static let automatic = "auto"
@@ -27,6 +27,12 @@ public struct AlgorithmChoice: Sendable, Equatable {
   ///   - itemCount: of the catalogue.
   public init(usersOverNoise: Double?, itemCount: Int) {
     guard let signal = usersOverNoise else {
+      if (ItemNeighbours.largeCatalogue...ItemNeighbours.itemsMax).contains(itemCount) {
+        algorithm = "item-knn"
+        reason =
+          "no noise is added, and in a catalogue of \(itemCount) items, which is sparse as a rule, neighbours rank better than factors"
+        return
+      }
       algorithm = "als"
       reason = "no noise is added, and als ranks best of those that need few rounds"
       return

@@ -82,6 +82,11 @@ struct ItemSignal: Encodable, Sendable, Equatable {
       rowWidth = 1
       rows = order
       perUser = clip / historyLength
+    } else if release.name == "co-occurrence" {
+      // Length 1 over the pairs of all blocks; an entry is as strong as its rarer item allows.
+      rowWidth = 1
+      rows = items
+      perUser = 2.0.squareRoot() / historyLength
     } else {
       // Statistics that all items share stand behind the rows.
       guard release.dimension >= items else { return nil }

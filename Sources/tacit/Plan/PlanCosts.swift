@@ -49,7 +49,7 @@ struct PlanCosts: Encodable, Sendable, Equatable {
       partner += usersPerPartner * release.samplingRate * (Self.trainingSeconds[plan.algorithm.name] ?? 5e-6)
       coordinator += 2.5e-7 * entries
       // A model that starts empty grows by what was released.
-      if release.purpose == .training, plan.algorithm.name == "covariance" { model += 4 * release.dimension }
+      if release.purpose == .training, Self.grows(plan.algorithm.name, with: release) { model += 4 * release.dimension }
     }
     bytesUpPerRound = Int(largestUp)
     bytesDownPerRound = Int(largestDown)
@@ -57,6 +57,11 @@ struct PlanCosts: Encodable, Sendable, Equatable {
     bytesDown = Int(down)
     partnerSeconds = partner
     coordinatorSeconds = coordinator
+  }
+
+  /// Of `item-knn` the counts alone are sent in rounds; the table is a download at the end, as long as the data make it.
+  private static func grows(_ algorithm: String, with release: PlannedRelease) -> Bool {
+    algorithm == "covariance" || algorithm == "item-knn" && release.step == 0
   }
 
   /// Beside the model. Of a drawn graph all advertisements come, and the shares, paths and signatures of k partners.
@@ -70,7 +75,7 @@ struct PlanCosts: Encodable, Sendable, Equatable {
   private static let secondsPerPeer = 4.4e-4
   /// Local training of one user in one round, averaged over the plan's releases.
   private static let trainingSeconds = [
-    "popularity": 1.7e-6, "mf": 5.0e-6, "als": 1.7e-5, "covariance": 5.4e-5, "hybrid": 5.4e-5,
+    "popularity": 1.7e-6, "mf": 5.0e-6, "als": 1.7e-5, "covariance": 5.4e-5, "hybrid": 5.4e-5, "item-knn": 5.0e-6,
     "two-tower": 4.8e-5, "sasrec": 5.6e-5, "gru": 4.9e-5, "cnn": 1.0e-4,
   ]
 }

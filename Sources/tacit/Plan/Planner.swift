@@ -274,6 +274,11 @@ enum Planner {
             "when all %d partners stay, the noise is %.1f times as large as ε needs: a larger --minimum-survivors costs less quality, and more rounds that fail",
           n, surplus))
     }
+    if question.algorithm == "item-knn" {
+      warnings.append(
+        "item-knn spreads what noise leaves of a user over all pairs of the catalogue, most of which drown: hybrid and covariance, which spend it on the popular items, rank better under noise; item-knn is for plans without"
+      )
+    }
     if question.noise == .central {
       warnings.append("with central noise partners trust the coordinator to draw it")
     }
