@@ -22,7 +22,10 @@ enum FuzzTarget: String, CaseIterable {
   case canonicalJSON = "canonical-json"
   case release
   case model
+  /// A model in the hands of the algorithm that it names.
+  case scorer
   case tensors
+  case numpy
   case catalogue
   case checkpoint
   case roster
@@ -72,6 +75,8 @@ enum FuzzTarget: String, CaseIterable {
     case .model:
       guard let model = try? ModelBytes.decode(bytes) else { return }
       hold(ModelBytes.encode(model) == bytes, "a model has one form")
+    case .scorer: ModelFuzzing.score(bytes)
+    case .numpy: _ = try? NumpyArray.decode(bytes, file: "input")
     case .tensors: _ = try? SafeTensors.decode(bytes, file: "input")
     case .catalogue: _ = try? CatalogueDocument.decode(bytes)
     case .checkpoint: _ = try? CoordinatorCheckpoint(decoding: bytes)

@@ -30,6 +30,8 @@ enum Seeds {
       }
       return [ReleaseDocument.encode(statement: [1, 2, 3], model: ModelBytes.encode(model))] + encoded + evaluations
     case .model: return [ModelBytes.encode(model)]
+    case .scorer: return ModelFuzzing.seeds
+    case .numpy: return model.tensors.values.map { NumpyArray.encode($0) }
     case .tensors: return [SafeTensors.encode(model.tensors, metadata: ["a": "b"])]
     case .catalogue:
       return [CatalogueDocument.encode(Catalogue(itemIDs: ["a", "b"], attributes: ["title": ["A", "B"]]))]
