@@ -198,6 +198,20 @@ import Testing
     #expect(scores.allSatisfy { $0.isFinite })
   }
 
+  @Test(arguments: [1, 3] as [Double]) func `more noise than the plan promises raises the bar`(factor: Double) throws {
+    var random = TestRandom(15)
+    let algorithm = try ItemNeighbours(itemCount: 200, configuration: Configuration(weighting: .unitNorm, threshold: 5))
+    var model = algorithm.initialModel(seed: 1)
+    var optimizer = OptimizerState()
+    let context = ReleaseContext(expectedUsers: 100, noiseDeviation: 2)
+    algorithm.advance(
+      model: &model, optimizer: &optimizer, release: 0, sum: [Float](repeating: 1, count: 200), context: context)
+    var sum = (0..<algorithm.shapes[1].dimension).map { _ in Float(2 * factor * random.normal()) }
+    sum[17] = Float(11 * factor)
+    algorithm.advance(model: &model, optimizer: &optimizer, release: 1, sum: sum, context: context)
+    #expect(model.tensors["neighbours"]?.values == [18])
+  }
+
   @Test func `between its releases a model is popularity, and the coordinator alone has the table`() throws {
     let algorithm = try ItemNeighbours(itemCount: 6, configuration: Configuration(neighbours: 0, blockRows: 2))
     let train = Interactions(itemCount: 6, histories: [[0, 1, 5], [5, 1], [2, 5]])

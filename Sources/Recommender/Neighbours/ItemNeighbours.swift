@@ -130,10 +130,10 @@ public struct ItemNeighbours: FederatedAlgorithm {
       model.tensors["counts"] = Tensor(shape: [itemCount], values: sum.map { min(max($0, floor), 0x1p40) })
       return
     }
-    // The first block finds no table, or one of an attempt that a checkpoint kept.
+    // The blocks so far are in the coordinator's state.
     var table = release == 1 ? NeighbourTable(itemCount: itemCount) : NeighbourTable(tensors: optimizer)
     for name in NeighbourTable.tensorNames { optimizer[name] = nil }
-    let threshold = configuration.threshold * context.noiseDeviation
+    let threshold = configuration.threshold * Self.noise(in: sum, atLeast: context.noiseDeviation)
     table.merge(sum, block: release - 1, of: blocks, above: Float(threshold))
     let isLast = release == blocks.count
     let most = configuration.neighbours * itemCount
@@ -144,6 +144,22 @@ public struct ItemNeighbours: FederatedAlgorithm {
         factors: NeighbourScorer.factors(counts, exponent: configuration.candidateExponent))
     }
     if isLast { model.tensors.merge(table.tensors) { $1 } } else { optimizer.merge(table.tensors) { $1 } }
+  }
+
+  /// The deviation of the noise as the sum shows it: what partners share out is more than the plan's least when all of them stay.
+  ///
+  /// Co-occurrence is positive, so that negative entries are noise; their root mean square is its deviation where there is little else.
+  private static func noise(in sum: [Float], atLeast least: Double) -> Double {
+    guard least > 0 else { return 0 }
+    var (count, squares) = (0, 0.0)
+    sum.withUnsafeBufferPointer { sum in
+      for value in sum where value < 0 {
+        count += 1
+        squares += Double(value) * Double(value)
+      }
+    }
+    // Of few entries the plan knows better.
+    return count < 100 ? least : max(least, (squares / Double(count)).squareRoot())
   }
 
   public func fault(in model: ItemModel) -> String? {

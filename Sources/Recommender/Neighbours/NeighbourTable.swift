@@ -78,7 +78,7 @@ struct NeighbourTable: Sendable, Equatable {
     values.removeLast(values.count - kept)
   }
 
-  /// The strength of each item's so-manieth neighbour; 0 for items with fewer.
+  /// How strong each item's weakest kept neighbour is; 0 for items with no more than so many.
   private func strengthBars(_ neighbours: Int, _ factors: [Float]) -> [Float] {
     let rows = SymmetricRows(self)
     var bars = [Float](repeating: 0, count: itemCount)
