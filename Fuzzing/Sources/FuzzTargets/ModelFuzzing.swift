@@ -11,7 +11,10 @@ struct ModelFuzzing {
     do {
       for name in AlgorithmRegistry.names {
         let known = Set(AlgorithmRegistry.parameters(of: name).map(\.name))
-        let small = ["dimension": 4.0, "rounds": 1, "tower": 4, "tower-inputs": 2, "blocks": 1, "heads": 1, "window": 4]
+        let small = [
+          "dimension": 4.0, "rounds": 1, "tower": 4, "tower-inputs": 2, "blocks": 1, "heads": 1, "window": 4, "width": 2,
+          "horizontal": 2, "vertical": 1,
+        ]
         let parameters = try AlgorithmRegistry.resolve(
           name, small.filter { known.contains($0.key) }, setting: .init(itemCount: itemCount, usersOverNoise: nil, rounds: nil))
         made[name] = try AlgorithmRegistry.make(name, parameters, itemCount: itemCount)
@@ -22,7 +25,7 @@ struct ModelFuzzing {
 
   /// The models of a short training, before it and after it.
   static var seeds: [[UInt8]] {
-    algorithms.values.flatMap { algorithm in
+    algorithms.sorted { $0.key < $1.key }.flatMap { _, algorithm in
       [algorithm.initialModel(seed: 1), CentralTraining.run(algorithm, on: users, seed: 1)].map { ModelBytes.encode($0) }
     }
   }
