@@ -28,9 +28,10 @@ struct QualityDocument {
   }
 
   var details: [DocumentSection] {
-    guard let table = fullTable else { return [] }
+    let tables = [fullTable, fullActivityTable].compactMap { $0 }
+    guard !tables.isEmpty else { return [] }
     return [
-      DocumentSection(id: "quality", title: "Quality by partner, every measure", blocks: [.table(table)])
+      DocumentSection(id: "quality", title: "Quality by group, every measure", blocks: tables.map { .table($0) })
     ]
   }
 
@@ -140,6 +141,17 @@ struct QualityDocument {
       note:
         "Noise takes most from whom the model knows least of: compare the fall from the longest histories to the shortest with that of the same without noise.",
       isComparison: true)
+  }
+
+  private var fullActivityTable: DocumentTable? {
+    guard !activity.isEmpty else { return nil }
+    return DocumentTable(
+      caption: "Quality by length of history with 95\u{a0}% intervals",
+      columns: [.init("Items in the history", numeric: false)] + columns(first: "Recommendations from"),
+      rows: activity.map { row in
+        [.init(row.historyLength), .init(Wording.method(row.method), strong: row.method == .federatedPrivate)]
+          + cells(QualityRow(method: row.method, users: row.users, metrics: row.metrics))
+      }, isComparison: true)
   }
 
   private var fullTable: DocumentTable? {
