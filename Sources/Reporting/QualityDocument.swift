@@ -138,9 +138,8 @@ struct QualityDocument {
             return .init(ReportNumber.decimals(value.value, decimals(metric)), strong: method == .federatedPrivate)
           }
       },
-      note:
-        "Noise takes most from whom the model knows least of: compare the fall from the longest histories to the shortest with that of the same without noise.",
-      isComparison: true)
+      note: methods.contains(.federatedPrivate) && methods.contains(.federatedWithoutNoise)
+        ? "Whom the noise costs most: compare each row with the same without noise." : nil)
   }
 
   private var fullActivityTable: DocumentTable? {
