@@ -9,7 +9,7 @@
 # Fuzzing/thread-sanitizer.supp names the one thing that is no race: what the standard library does to its own empty array.
 #
 # Builds Fuzzing/ by itself, in SANITIZER_BUILD/address and SANITIZER_BUILD/thread (Fuzzing/.build unless it is set), SANITIZER_JOBS
-# compilers at a time (2). Left out is what only counts or times: whole audits, long calibrations and explored states, which are code that the
+# compilers at a time (2). Left out is what only counts or times: whole audits, long calibrations, explored states and second plans, which are code that the
 # other tests run too, and take the sanitizers hours.
 set -u
 cd "$(dirname "$0")/../Fuzzing" || exit 2
@@ -25,7 +25,7 @@ for kind in ${*:-address thread}; do
     || { grep error: "$log" | head; echo "the tests do not build: $log" >&2; exit 2; }
   # What Foundation and the test library keep to the end is no finding; a race or a bad access ends the run.
   SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/thread-sanitizer.supp" \
-    swift test "${flags[@]}" --skip-build --skip 'AuditTests|Calibration|ExplorerTests' > "$log" 2>&1 || failed=1
+    swift test "${flags[@]}" --skip-build --skip 'AuditTests|Calibration|ExplorerTests|AdaptiveSwitchTests|LinkedCapTests' > "$log" 2>&1 || failed=1
   grep -E '(ERROR|WARNING): (Address|Thread)Sanitizer|^.{0,4}Test .* failed|Test run with' "$log" | head -20
 done
 exit $failed
