@@ -51,6 +51,8 @@ import Testing
     let verdict = try Program.tacit.run("verify", "run", in: scratch)
     #expect(verdict.status == 0 && verdict.output.contains("The audit contradicts the plan"), "\(verdict.output)")
     #expect(verdict.output.contains("is sound as a record, BUT AN AUDIT CONTRADICTS ITS PLAN"), "\(verdict.output)")
+    let machine = try Program.tacit.run("verify", "run", "--format", "json", in: scratch).json as? [String: Any]
+    #expect(machine?["isContradicted"] as? Bool == true && machine?["isSound"] as? Bool == false)
     let own = try Program.tacit.run("report", "run", "--partner", "partner-3", "--one-page", in: scratch).output
       .split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(own.contains("CONTRADICTS THE PLAN") && own.contains("An audit contradicts the plan"), "\(own)")

@@ -192,29 +192,35 @@ import Testing
     func holds(_ word: String, _ partner: Int, _ name: String) throws -> Bool {
       try scratch.read("\(name)/ledgers/partner-shop\(partner).ledger").contains(word)
     }
-    var uncharged: (run: String, partner: Int)?
+    var uncharged: (run: String, partner: Int, charged: Int)?
     for seed in 1...12 where uncharged == nil {
       let name = "run\(seed)"
       let outcome = try Program.tacit.run(run + ["--dropout", "0.2", "--seed", "\(seed)", "--output", name], in: scratch)
       guard outcome.status == 0 else { continue }
       let plan = try JSONSerialization.jsonObject(with: scratch.bytes("\(name)/plan.json"))
       let session = try #require((plan as? [String: Any])?["session"] as? String)
-      if let partner = try (0..<7).first(where: { try !holds(session, $0, name) }) { uncharged = (name, partner) }
+      if let partner = try (0..<7).first(where: { try !holds(session, $0, name) }) {
+        uncharged = (name, partner, try #require(try (0..<7).first { try holds(session, $0, name) }))
+      }
       let verdict = try Program.tacit.run("verify", name, in: scratch)
       #expect(verdict.status == 0, "\(verdict.output)")
     }
-    let (name, partner) = try #require(uncharged, "no partner was left out in twelve runs")
+    let (name, partner, charged) = try #require(uncharged, "no partner was left out in twelve runs")
     let report = try Program.tacit.run("report", name, "--partner", "shop\(partner)", in: scratch)
     let page = report.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(report.status == 0 && page.contains("Nothing was charged under this plan yet"), "\(report.errors)\(page)")
     // A holder whose ledger has spent more than the cap in it has not kept that.
-    let path = scratch.url.appending(path: "\(name)/ledgers/partner-shop1.ledger").path
+    let path = scratch.url.appending(path: "\(name)/ledgers/partner-shop\(charged).ledger").path
     let journal = try LedgerFile.open(at: path)
-    let key = try KeyFile.read(at: scratch.url.appending(path: "kept/partner-shop1.key").path)
-    try PrivacyLedger(content: journal.content, journal: journal, key: key).note(
-      cap: PrivacyBudget(epsilon: 0.5, delta: 1e-6), time: 1)
+    let key = try KeyFile.read(at: scratch.url.appending(path: "kept/partner-shop\(charged).key").path)
+    let ledger = try PrivacyLedger(content: journal.content, journal: journal, key: key)
+    try ledger.note(cap: PrivacyBudget(epsilon: 0.5, delta: 1e-6), time: 1)
     let verdict = try Program.tacit.run("verify", name, in: scratch)
     #expect(verdict.status == 4 && verdict.output.contains("above the cap of 0.5 that stands in its ledger"), "\(verdict.output)")
+    // Nor one whose cap is at another δ than the plan that it was charged for.
+    try ledger.note(cap: PrivacyBudget(epsilon: 20, delta: 0.5), time: 2)
+    let other = try Program.tacit.run("verify", name, in: scratch)
+    #expect(other.status == 4 && other.output.contains("keeps a cap at δ = 0.5"), "\(other.output)")
   }
 
   @Test func `A later run is judged at the order of the first cap, and so is a search`() throws {

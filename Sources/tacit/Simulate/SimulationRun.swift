@@ -124,6 +124,8 @@ struct SimulationRun {
     let metricLines: [String]
     let witnessLines: [String]
     let modelRelease: ModelRelease?
+    /// Keeps other runs from the folder of kept ledgers, as long as this one may write a result.
+    let hold: DirectoryLock?
   }
 
   /// Plays the plan again with canaries, and writes what that found.
@@ -166,7 +168,6 @@ struct SimulationRun {
     ) { try LedgerFile.create(at: folder.coordinatorLedger, header: $0()) }
     let kept = experiment.kept
     let hold = try kept?.held()
-    defer { withExtendedLifetime(hold) {} }
     var partners: [SimulatedPartner] = []
     for (index, entry) in plan.roster.enumerated() {
       let key = experiment.partnerKeys[index]
@@ -209,7 +210,7 @@ struct SimulationRun {
     return Outcome(
       result: result, coordinatorLedger: coordinatorLedger, partnerLedgers: partners.map(\.ledger),
       series: recorder.series, evaluations: recorder.evaluations, metricLines: recorder.lines, witnessLines: recorder.witnesses,
-      modelRelease: recorder.modelRelease)
+      modelRelease: recorder.modelRelease, hold: hold)
   }
 
   /// Prepares ledgers that outlive the run, or refuses it.

@@ -26,12 +26,19 @@ struct TuneCommand: ParsableCommand {
     try Failures.report {
       var settings = try simulation.settings()
       // The run that is proposed in the end is told the same file.
-      for (key, isSet, isFlag) in [
-        ("output", settings.output != nil, simulation.output != nil), ("validation", settings.validation, simulation.validation),
-      ] where isSet && !isFlag {
+      var file = simulation
+      (file.output, file.validation) = (nil, false)
+      let told = try file.settings()
+      guard told.output == nil || simulation.output != nil else {
         throw CommandFailure(
           .usage,
-          "the file of --config or --plan sets \(key), which is this search's own and not that of the run that it proposes; take it out, or give --\(key) here"
+          "the file of --config or --plan sets output, which is one folder for this search and for the run that it proposes; take it out, or give --output here"
+        )
+      }
+      guard !told.validation else {
+        throw CommandFailure(
+          .usage,
+          "the file of --config or --plan sets validation, and with it the run that this search proposes would not train on all items; take it out"
         )
       }
       settings.validation = true

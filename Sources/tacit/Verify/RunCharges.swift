@@ -105,6 +105,13 @@ struct RunCharges {
       let own = state.charges.filter { $0.refund != .proven && $0.charge.plan == run.planHash }
       worst = max(worst, LedgerSpending(of: own).epsilon(delta: cap.delta))
       // What its holder wrote down as its own cap over all plans (CapNote), which an honest one never passes.
+      let counts = state.charges.contains { $0.charge.plan == run.planHash }
+      if counts, let other = [state.cap, state.firstCap].compactMap({ $0?.delta }).first(where: { $0 != cap.delta }) {
+        findings.say(
+          .failed, "ε",
+          "\(holder) keeps a cap at δ = \(other) and was charged for this plan, whose δ is \(cap.delta): a cap is about charges of one δ"
+        )
+      }
       if let own = state.cap, own.delta == cap.delta {
         let all = state.proven.epsilon(delta: own.delta)
         if all > own.epsilon * (1 + Self.tolerance) {

@@ -39,6 +39,8 @@ struct VerifyCommand: ParsableCommand {
     let run: String
     /// For a report alone only with --signer: unchanged since a key that nobody knows is not sound.
     let isSound: Bool
+    /// Whether the audit in the report contradicts the plan: no bound can be relied on, however whole the record is.
+    let isContradicted: Bool
     let isSignerChecked: Bool
     let checks: [RunFindings.Check]
     let relaxed: [String]
@@ -75,19 +77,20 @@ struct VerifyCommand: ParsableCommand {
         + (signer != nil
           ? "."
           : ". Whose run it is was NOT checked: compare the coordinator's key \(fingerprint.map { "\($0.short)" } ?? "") or give --signer."),
-      isSound: true)
+      isSound: !verification.findings.isContradicted, isContradicted: verification.findings.isContradicted)
   }
 
   private func answer(
     _ subject: String, _ checks: [RunFindings.Check], _ limits: [String], relaxed: [String] = [], verdict: String,
-    isSound: Bool
+    isSound: Bool, isContradicted: Bool = false
   ) throws {
     let failed = checks.filter { $0.verdict == .failed }.count
     switch format {
     case .json:
       try Console.outputJSON(
         Document(
-          run: subject, isSound: failed == 0 && isSound, isSignerChecked: signer != nil, checks: checks, relaxed: relaxed,
+          run: subject, isSound: failed == 0 && isSound, isContradicted: isContradicted, isSignerChecked: signer != nil,
+          checks: checks, relaxed: relaxed,
           cannotBeSeen: limits))
     case .text:
       for check in checks { Console.output("\(check.verdict.label)  \(check.subject): \(check.sentence)") }
