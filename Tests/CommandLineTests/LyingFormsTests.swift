@@ -1,5 +1,6 @@
 import CommandSupport
 import CryptoPrimitives
+import DifferentialPrivacy
 import FederatedLearning
 import Foundation
 import Reporting
@@ -139,6 +140,32 @@ import Testing
     try expectFound(others) { $0[0].rows.removeLast() }
     try expectFound("states an evaluation release twice") { $0.append($0[0]) }
     try expectFound("does not say what evaluation release") { $0 = [] }
+  }
+
+  @Test("What an audit is said to have been held against follows from the plan, and what it shows from its attacks")
+  func audit() throws {
+    let plan = try PlanFile(bytes: Array(LyingCoordinator().scratch.bytes("run/plan.json"))).plan
+    let events = plan.releases.compactMap { $0.event(plan.privacy, against: .outsiders) }
+    let proven = try Accounting.best(for: PrivacyLossSummary(events), delta: plan.privacy.delta)
+    let seen = AuditAttack(method: "residual test", verdict: .consistent, finding: "nothing unusual", epsilonLower: 0.5)
+    let honest = EmpiricalAudit(
+      method: "of a test", epsilonLower: 0.5, delta: proven.delta, confidence: 0.95, epsilonProven: proven.epsilon, attacks: [seen])
+    func sealed(_ change: (inout EmpiricalAudit) -> Void) throws -> LyingCoordinator {
+      let coordinator = try LyingCoordinator()
+      var audit = honest
+      change(&audit)
+      try coordinator.reseal { $0.privacy.audit = audit }
+      return coordinator
+    }
+    let outcome = try sealed { _ in }.verify()
+    #expect(outcome.status == 0, "\(outcome.output)")
+    try sealed { $0.epsilonProven = proven.epsilon / 2 }.expectFound("was audited, found")
+    try sealed { $0.epsilonProven = nil }.expectFound("was audited, found")
+    try sealed { $0.delta = 0.1 }.expectFound("was audited, found")
+    try sealed { $0.epsilonLower = 0.1 }.expectFound("the most that one of its attacks shows is 0.5")
+    try sealed { $0.attacks = [] }.expectFound("states an audit without an attack")
+    // An attack that saw what cannot be: the report must say so where hazards stand.
+    try sealed { $0.attacks?[0].verdict = .contradicted }.expectFound("does not say: The audit contradicts the plan")
   }
 
   @Test("A partner's report by itself is held against the coordinator's ledger in a run of its plan")

@@ -92,4 +92,19 @@ import Testing
     #expect((document?["tries"] as? [[String: Any]])?.count == 2 && document?["isNoised"] as? Bool == false)
     #expect(document?["metric"] as? String == "full HR@10")
   }
+
+  @Test(
+    arguments: [
+      ("output: one", "sets output, which is one folder for this search and for the run that it proposes"),
+      ("validation: true", "sets validation, and with it the run that this search proposes would not train on all items"),
+    ])
+  func `A file may not set what the search and the run that it proposes cannot share`(_ line: String, _ sentence: String) throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    try scratch.write("\(line)\n", to: "settings.yaml")
+    let outcome = try Program.tacit.run(
+      Self.settings + ["--noise", "none", "--vary", "dimension=4,8", "--config", "settings.yaml"], in: scratch)
+    #expect(outcome.status == 64 && outcome.complaints.last?.contains(sentence) == true, "\(outcome.errors)")
+    #expect(!scratch.holds("one") && !scratch.holds("runs"))
+  }
 }

@@ -64,4 +64,35 @@ internal import Testing
       #expect(error?.sentence.contains("0707") == false)
     }
   }
+
+  @Test func `nobody meets half a key, and no draft is left`() async throws {
+    let folder = TemporaryFolder()
+    let paths = (0..<300).map { folder.file("\($0).key") }
+    // Reads whatever is there while the keys are written, one after the other.
+    async let halves = Task.detached { () -> Int in
+      var halves = 0
+      for path in paths {
+        while true {
+          do {
+            _ = try KeyFile.read(at: path)
+            break
+          } catch let error as StorageError where error.kind == .corrupt {
+            halves += 1
+            break
+          } catch {
+            try Task.checkCancellation()
+            await Task.yield()
+          }
+        }
+      }
+      return halves
+    }.value
+    for path in paths { try KeyFile.write(Sample.key, to: path) }
+    #expect(try await halves == 0)
+    #expect(TemporaryFolder.names(in: folder.path).count == paths.count)
+    // What a process left that was killed while it wrote is in nobody's way.
+    Files.write([1, 2, 3], to: folder.file("late.key.\(getpid()).new"))
+    try KeyFile.write(Sample.key, to: folder.file("late.key"))
+    #expect(try KeyFile.read(at: folder.file("late.key")).verificationKey == Sample.key.verificationKey)
+  }
 }
