@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 public import FederatedLearning
+internal import Recommender
 public import Reporting
 
 /// The privacy part of a run's report as plan and ledgers give it: what a coordinator writes, and what a verification expects to find.
@@ -77,8 +78,28 @@ public struct RunPrivacy {
       ?? SpendReading.use(of: state, delta: plan.privacy.delta, isOfThisRun: true)
   }
 
-  /// What weakens or voids the claim: all of it, in order.
-  public var hazards: [Hazard] { (origin == .service ? [] : Self.simulationHazards) + PlanPrivacyReport.hazards(plan) }
+  /// What weakens or voids the claim, and what the figures are not: all of it, in order.
+  public var hazards: [Hazard] {
+    (origin == .service ? [] : Self.simulationHazards) + PlanPrivacyReport.hazards(plan) + unevenParts
+  }
+
+  /// Parts of one table, each released once, that hold different numbers of partners.
+  private var unevenParts: [Hazard] {
+    let counts = state.charges.compactMap { standing -> Int? in
+      guard let outcome = standing.outcome, case .released = outcome.result, plan.releases.indices.contains(outcome.release),
+        plan.releases[outcome.release].name == ItemNeighbours.partName
+      else { return nil }
+      return outcome.survivors
+    }
+    guard let least = counts.min(), let most = counts.max(), least < most else { return [] }
+    return [
+      Hazard(
+        kind: .other,
+        text:
+          "The co-occurrence of items was released in \(counts.count) parts, which hold between \(least) and \(most) partners: pairs in a part without a partner weigh less than they should beside the others, and quality may suffer. Privacy does not."
+      )
+    ]
+  }
 
   private var notCovered: [String] {
     let everywhere = ["Who is eligible, and which partners took part.", "Traffic: sizes and times of messages."]

@@ -149,7 +149,8 @@ import Testing
     let proven = try Accounting.best(for: PrivacyLossSummary(events), delta: plan.privacy.delta)
     let seen = AuditAttack(method: "residual test", verdict: .consistent, finding: "nothing unusual", epsilonLower: 0.5)
     let honest = EmpiricalAudit(
-      method: "of a test", epsilonLower: 0.5, delta: proven.delta, confidence: 0.95, epsilonProven: proven.epsilon, attacks: [seen])
+      method: "of a test", epsilonLower: 0.5, delta: proven.delta, confidence: 0.95, epsilonProven: proven.epsilon,
+      attacks: [seen])
     func sealed(_ change: (inout EmpiricalAudit) -> Void) throws -> LyingCoordinator {
       let coordinator = try LyingCoordinator()
       var audit = honest

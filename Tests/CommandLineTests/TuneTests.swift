@@ -98,7 +98,9 @@ import Testing
       ("output: one", "sets output, which is one folder for this search and for the run that it proposes"),
       ("validation: true", "sets validation, and with it the run that this search proposes would not train on all items"),
     ])
-  func `A file may not set what the search and the run that it proposes cannot share`(_ line: String, _ sentence: String) throws {
+  func `A file may not set what the search and the run that it proposes cannot share`(_ line: String, _ sentence: String)
+    throws
+  {
     guard Program.tacit.isBuilt else { return }
     let scratch = try Scratch()
     try scratch.write("\(line)\n", to: "settings.yaml")

@@ -206,4 +206,33 @@ import Testing
     #expect(try verify(scratch, "third").failures.isEmpty)
     #expect(try Program.tacit.run("evaluate", "third", in: scratch).status == 0)
   }
+
+  @Test("A co-occurrence whose parts hold different numbers of partners is said to be uneven, and no other is")
+  func unevenParts() throws {
+    let scratch = try FinishedRunFixture.copy()
+    var seen: Set<Bool> = []
+    for seed in 1...12 where seen.count < 2 {
+      let run = try Program.tacit.run(
+        [
+          "simulate", "--data", "shops", "--algorithm", "item-knn", "--noise", "none", "--set", "block-rows=20",
+          "--partners", "6", "--dropout", "0.05", "--attempts", "20", "--seed", "\(seed)", "--baselines", "off", "--output",
+          "run\(seed)",
+        ], in: scratch)
+      guard run.status == 0 else { continue }
+      // The counts come first; the parts are the releases after them.
+      let outcomes = try scratch.read("run\(seed)/ledgers/coordinator.ledger").split(separator: "\n").compactMap { line in
+        try JSONSerialization.jsonObject(with: Data(try #require(line.split(separator: "\t").first).utf8)) as? [String: Any]
+      }.filter { $0["kind"] as? String == "outcome" && $0["result"] as? String == "released" && $0["release"] as? Int != 0 }
+      let survivors = outcomes.compactMap { $0["survivors"] as? Int }
+      #expect(outcomes.count > 1 && survivors.count == outcomes.count)
+      let isUneven = Set(survivors).count > 1
+      seen.insert(isUneven)
+      let page = try scratch.read("run\(seed)/report.txt").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      #expect(
+        page.contains("parts, which hold between \(survivors.min() ?? 0) and \(survivors.max() ?? 0) partners") == isUneven,
+        "\(page)")
+      #expect(try verify(scratch, "run\(seed)").failures.isEmpty)
+    }
+    #expect(seen.count == 2, "twelve runs were all alike")
+  }
 }

@@ -290,7 +290,7 @@ import Testing
     #expect(refused(5) { $0.blockRows = 0 } != nil && refused(5) { $0.blockRows = 6 } != nil)
     #expect(
       refused(60_000) { $0.blockRows = 60_000 }
-        == "rows in one release is 60000; expected at most 8946, as a sum has at most 268435456 entries")
+        == "rows in one release is 60000; expected at most 2236, as a coordinator keeps at most 67108864 entries of a release")
     #expect(refused(5) { $0.countsShare = 1 } != nil && refused(5) { $0.threshold = -1 } != nil)
   }
 

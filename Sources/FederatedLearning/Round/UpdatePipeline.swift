@@ -72,11 +72,15 @@ struct UpdatePipeline {
     return sum
   }
 
+  /// Entries of all parts' sums together, 8 bytes each.
+  private static let entriesTogether = 1 << 26
+
   private func clippedSum(
     of users: [Int], _ parameters: EncodingParameters, random: inout some RandomSource, workers: Int,
     _ contribute: @Sendable (Int, inout ContributionBuffer) -> Void
   ) -> Contribution {
-    let parts = max(1, min(workers, users.count / 16))
+    // Each part has a sum of its own: of a long release few fit beside each other, whatever the number of cores.
+    let parts = max(1, min(workers, users.count / 16, Self.entriesTogether / release.dimension))
     let streams = (0..<parts).map { _ in KeyedRandomSource(key: random.bytes(32)) }
     let partial = Mutex<Contribution?>(nil)
     DispatchQueue.concurrentPerform(iterations: parts) { part in

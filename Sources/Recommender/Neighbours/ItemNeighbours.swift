@@ -61,8 +61,10 @@ public struct ItemNeighbours: FederatedAlgorithm {
 
   /// Largest catalogue: 2³¹ pairs, 8 GB of upload by each partner.
   public static let itemsMax = 1 << 16
-  /// The largest vector of a secure sum.
-  private static let entriesMax = 1 << 28
+  /// Name of the releases that are parts of one co-occurrence.
+  public static let partName = "co-occurrence"
+  /// What a coordinator can keep of one release: 8 bytes an entry, in a database whose values have a gigabyte at most.
+  private static let entriesMax = 1 << 26
 
   /// - Throws: `InvalidHyperparameter` when something is out of range.
   public init(itemCount: Int, configuration: Configuration = Configuration(), recency: RecencyWeighting = .plain) throws {
@@ -90,7 +92,8 @@ public struct ItemNeighbours: FederatedAlgorithm {
     let blocks = PairBlocks(itemCount: itemCount, rows: rows)
     try Requirement.holds(
       blocks.dimension <= Self.entriesMax, "rows in one release", rows,
-      "at most \(2 * (Self.entriesMax / blocks.stripWidth)), as a sum has at most \(Self.entriesMax) entries")
+      "at most \(2 * (Self.entriesMax / blocks.stripWidth)), as a coordinator keeps at most \(Self.entriesMax) entries of a release"
+    )
     self.itemCount = itemCount
     self.configuration = configuration
     self.recency = recency
@@ -101,7 +104,7 @@ public struct ItemNeighbours: FederatedAlgorithm {
   private static func shapes(_ blocks: PairBlocks, _ configuration: Configuration) -> [ReleaseShape] {
     let count = Double(blocks.count)
     let pairs = ReleaseShape(
-      name: "co-occurrence", dimension: blocks.dimension, maximumNonZeros: blocks.dimension,
+      name: partName, dimension: blocks.dimension, maximumNonZeros: blocks.dimension,
       clipNorm: 1 / count.squareRoot(), budgetShare: (1 - configuration.countsShare) / count,
       entryBound: Double(configuration.weighting.value(2)), isIntegral: configuration.weighting == .power(0))
     let counts = ReleaseShape(

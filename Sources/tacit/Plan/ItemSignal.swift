@@ -82,11 +82,12 @@ struct ItemSignal: Encodable, Sendable, Equatable {
       rowWidth = 1
       rows = order
       perUser = clip / historyLength
-    } else if release.name == "co-occurrence" {
-      // Length 1 over the pairs of all blocks; an entry is as strong as its rarer item allows.
+    } else if release.name == ItemNeighbours.partName {
+      // Length 1 over the pairs of all blocks, and never more than the clip of one of them, which cuts a history with fewer pairs than there
+      // are blocks. An entry is as strong as its rarer item allows.
       rowWidth = 1
       rows = items
-      perUser = 2.0.squareRoot() / historyLength
+      perUser = min(2.0.squareRoot() / historyLength, clip)
     } else {
       // Statistics that all items share stand behind the rows.
       guard release.dimension >= items else { return nil }
