@@ -37,11 +37,11 @@ package struct FieldEncoder {
     _ purpose: Purpose, version: UInt16 = KeyAdvertisement.currentVersion, suite: UInt8,
     context: AttemptContext
   ) {
-    bytes.reserveCapacity(256)
-    append(Array("tacit-secagg".utf8))
+    bytes.reserveCapacity(512)
+    append(ascii: "tacit-secagg")
     append(version)
     append(suite)
-    append(Array(purpose.rawValue.utf8))
+    append(ascii: purpose.rawValue)
     append(context.session)
     append(context.round)
     append(context.attempt)
@@ -75,9 +75,14 @@ package struct FieldEncoder {
 
   package func hash() -> Digest { SHA256.hash(bytes) }
 
+  private mutating func append(ascii text: String) {
+    appendLength(text.utf8.count)
+    bytes.append(contentsOf: text.utf8)
+  }
+
   private mutating func appendLength(_ length: Int) { appendRaw(UInt32(length)) }
 
   private mutating func appendRaw(_ value: some FixedWidthInteger) {
-    for index in 0..<value.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }
 }

@@ -86,7 +86,11 @@ package enum MerkleTree {
   }
 
   private static func nodeHash(_ left: Digest, _ right: Digest) -> Digest {
-    SHA256.hash([1] + left.bytes + right.bytes)
+    var bytes: [UInt8] = [1]
+    bytes.reserveCapacity(1 + 2 * Digest.byteCount)
+    bytes += left.bytes
+    bytes += right.bytes
+    return SHA256.hash(bytes)
   }
 
   private static func split(_ count: Int) -> Int {

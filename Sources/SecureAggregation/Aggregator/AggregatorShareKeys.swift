@@ -27,11 +27,12 @@ struct AggregatorShareKeys: Sendable {
   mutating func take(_ message: KeyShares, _ setting: AggregatorSetting) -> AggregatorRefusal? {
     guard hasRightHolders(message, setting.parameters) else { return .wrongHolders }
     let leaves = message.entries.map { leaf(of: $0, by: message.dealer, setting) }
-    guard MerkleTree.root(leaves) == message.root else { return .wrongRoot }
+    let deal = Deal(message, leaves: leaves, keepsLeaves: setting.parameters.graph == .complete)
+    guard deal.isRooted(leaves) else { return .wrongRoot }
     let signed = setting.keys.shareRoot(
       dealer: message.dealer, advertisements: hash, leafCount: message.entries.count, root: message.root)
     guard setting.verifies(message.signature, of: signed, by: message.dealer) else { return .badSignature }
-    deals[message.dealer] = Deal(message, leaves: leaves)
+    deals[message.dealer] = deal
     return nil
   }
 
@@ -99,7 +100,7 @@ struct AggregatorShareKeys: Sendable {
       guard let deal = deals[dealer], let index = deal.holders.index(of: holder) else { return nil }
       let entry = deal.entry(index, by: dealer)
       let path = MerkleTree.path(of: index, leafCount: deal.holders.ids.count, nodes: deal.nodes) {
-        leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
+        deal.leaf($0) ?? leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
       }
       return ShareDelivery.Entry(
         dealer: dealer, root: deal.root, signature: deal.signature, selfMaskCommitment: entry.selfMaskCommitment,
@@ -129,9 +130,12 @@ struct Deal: Sendable {
   private let sealed: [UInt8]
   /// Above the leaves (`MerkleTree.nodes`).
   let nodes: [UInt8]
+  /// 32 bytes each; empty where they are made again when they are asked for.
+  private let leaves: [UInt8]
 
+  /// - Parameter keepsLeaves: in a complete graph every dealer's are asked for by all, and the dealers are few.
   /// - Precondition: exactly the dealer's own entry, if there is one, has no ciphertext.
-  init(_ message: KeyShares, leaves: [Digest]) {
+  init(_ message: KeyShares, leaves: [Digest], keepsLeaves: Bool) {
     root = message.root
     signature = message.signature
     holders = DealtHolders(message.entries)
@@ -140,6 +144,18 @@ struct Deal: Sendable {
     for entry in message.entries { sealed += entry.sealed?.bytes ?? [UInt8](repeating: 0, count: SealedShares.byteCount) }
     self.sealed = sealed
     nodes = MerkleTree.nodes(leaves)
+    self.leaves = keepsLeaves ? leaves.flatMap(\.bytes) : []
+  }
+
+  /// Whether the dealer signed the root over these leaves, from which it was made.
+  func isRooted(_ leaves: [Digest]) -> Bool {
+    leaves.count == 1 ? leaves[0] == root : nodes.starts(with: root.bytes)
+  }
+
+  /// The hash of a leaf, where it was kept.
+  func leaf(_ index: Int) -> Digest? {
+    let start = Digest.byteCount * index
+    return leaves.isEmpty ? nil : Digest(bytes: Array(leaves[start..<start + Digest.byteCount]))
   }
 
   /// The entry of one holder as it came.
