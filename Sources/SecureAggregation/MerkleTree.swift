@@ -44,6 +44,7 @@ package enum MerkleTree {
   /// - Parameter leaf: the hash of another leaf, asked for where a sibling is a leaf.
   package static func path(of index: Int, leafCount: Int, nodes: [UInt8], leaf: (Int) -> Digest) -> [Digest] {
     var path: [Digest] = []
+    path.reserveCapacity(Int.bitWidth - leafCount.leadingZeroBitCount)
     var (first, count, place) = (0, leafCount, 0)
     func hash(_ first: Int, _ count: Int, _ place: Int) -> Digest {
       if count == 1 { return leaf(first) }
@@ -64,7 +65,8 @@ package enum MerkleTree {
         (first, count, place) = (first + left, count - left, rightPlace)
       }
     }
-    return path.reversed()
+    path.reverse()
+    return path
   }
 
   /// A subtree of c leaves has c − 1 nodes.

@@ -96,17 +96,21 @@ struct AggregatorShareKeys: Sendable {
 
   private func delivery(to holder: ParticipantID, _ graph: SettledGraph, _ setting: AggregatorSetting) -> ShareDelivery {
     let isComplete = setting.parameters.graph == .complete
-    let entries = (graph.dealers[holder] ?? []).compactMap { dealer -> ShareDelivery.Entry? in
-      guard let deal = deals[dealer], let index = deal.holders.index(of: holder) else { return nil }
+    let dealers = graph.dealers[holder] ?? []
+    var entries: [ShareDelivery.Entry] = []
+    entries.reserveCapacity(dealers.count)
+    for dealer in dealers {
+      guard let deal = deals[dealer], let index = deal.holders.index(of: holder) else { continue }
       let entry = deal.entry(index, by: dealer)
       let path = MerkleTree.path(of: index, leafCount: deal.holders.ids.count, nodes: deal.nodes) {
         deal.leaf($0) ?? leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
       }
-      return ShareDelivery.Entry(
-        dealer: dealer, root: deal.root, signature: deal.signature, selfMaskCommitment: entry.selfMaskCommitment,
-        maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed, path: path,
-        sharesMask: entry.sharesMask, leafIndex: isComplete ? 0 : UInt32(index),
-        leafCount: isComplete ? 0 : UInt32(deal.holders.ids.count))
+      entries.append(
+        ShareDelivery.Entry(
+          dealer: dealer, root: deal.root, signature: deal.signature, selfMaskCommitment: entry.selfMaskCommitment,
+          maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed, path: path,
+          sharesMask: entry.sharesMask, leafIndex: isComplete ? 0 : UInt32(index),
+          leafCount: isComplete ? 0 : UInt32(deal.holders.ids.count)))
     }
     return ShareDelivery(context: setting.context, contributors: isComplete ? [] : graph.contributors, entries: entries)
   }
@@ -121,8 +125,8 @@ struct AggregatorShareKeys: Sendable {
 }
 
 /// A dealer's message as it is kept until it is handed on: bytes side by side, for a digest that is an array of its own takes thrice
-/// its length, and ten thousand dealers have a million holders.
-struct Deal: Sendable {
+/// its length, and ten thousand dealers have a million holders. A class, because each holder's delivery looks up all of its dealers.
+final class Deal: Sendable {
   let root: Digest
   let signature: Signature
   let holders: DealtHolders
@@ -162,16 +166,16 @@ struct Deal: Sendable {
   func entry(_ index: Int, by dealer: ParticipantID) -> KeyShares.Entry {
     let holder = holders.ids[index]
     let start = SealedShares.byteCount * index
-    let commitments = holders.commitments(index)
     return KeyShares.Entry(
-      holder: holder, selfMaskCommitment: commitments.selfMask, maskSeedCommitment: commitments.maskSeed,
+      holder: holder, selfMaskCommitment: holders.commitment(index, .selfMask),
+      maskSeedCommitment: holders.commitment(index, .maskSeed),
       sealed: holder == dealer ? nil : SealedShares(bytes: Array(sealed[start..<start + SealedShares.byteCount])),
       sharesMask: holders.sharesMask[index])
   }
 }
 
 /// Who holds a dealer's shares, ascending, and what the dealer committed to for each.
-struct DealtHolders: Sendable {
+final class DealtHolders: Sendable {
   let ids: [ParticipantID]
   let sharesMask: [Bool]
   /// 64 bytes for each.
@@ -188,12 +192,13 @@ struct DealtHolders: Sendable {
 
   func index(of holder: ParticipantID) -> Int? { ids.ascendingIndex(of: holder) }
 
-  func commitments(_ index: Int) -> ShareCommitments {
-    let start = 2 * Digest.byteCount * index
-    guard let selfMask = Digest(bytes: Array(bytes[start..<start + Digest.byteCount])),
-      let maskSeed = Digest(bytes: Array(bytes[start + Digest.byteCount..<start + 2 * Digest.byteCount]))
-    else { preconditionFailure("two digests are kept for every holder") }
-    return ShareCommitments(selfMask: selfMask, maskSeed: maskSeed)
+  /// To the share of one kind that a holder has.
+  func commitment(_ index: Int, _ kind: SecretKind) -> Digest {
+    let start = Digest.byteCount * (2 * index + (kind == .selfMask ? 0 : 1))
+    guard let digest = Digest(bytes: Array(bytes[start..<start + Digest.byteCount])) else {
+      preconditionFailure("two digests are kept for every holder")
+    }
+    return digest
   }
 }
 
@@ -238,10 +243,10 @@ struct SettledGraph: Sendable {
     }
   }
 
-  /// What a dealer committed to for one holder.
-  func commitments(of dealer: ParticipantID, to holder: ParticipantID) -> ShareCommitments? {
+  /// What a dealer committed to for one holder's share.
+  func commitment(of dealer: ParticipantID, to holder: ParticipantID, _ kind: SecretKind) -> Digest? {
     guard let list = holders[dealer] else { return nil }
-    return list.index(of: holder).map { list.commitments($0) }
+    return list.index(of: holder).map { list.commitment($0, kind) }
   }
 
   /// Where a dealer's share stands in the response of one holder.
@@ -268,12 +273,4 @@ struct SettledGraph: Sendable {
     return ConsistencySignatures(
       context: all.context, entries: witnesses.compactMap { signers.ascendingIndex(of: $0).map { all.entries[$0] } })
   }
-}
-
-/// A dealer's commitments to the two shares of one holder.
-struct ShareCommitments: Sendable {
-  let selfMask: Digest
-  let maskSeed: Digest
-
-  func of(_ kind: SecretKind) -> Digest { kind == .selfMask ? selfMask : maskSeed }
 }

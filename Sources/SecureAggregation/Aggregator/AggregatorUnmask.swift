@@ -49,7 +49,7 @@ struct AggregatorUnmask: Sendable {
         setting.keys.shareCommitment(
           dealer: entry.dealer, holder: message.participant, point: point, kind: entry.kind, shareAndSalt: $0)
       }
-      guard commitment == inputs.graph.commitments(of: entry.dealer, to: message.participant)?.of(entry.kind) else {
+      guard commitment == inputs.graph.commitment(of: entry.dealer, to: message.participant, entry.kind) else {
         liars.insert(message.participant)
         return .shareNotCommitted
       }
