@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The quality marks on real data, judged by an independent program. Needs the data folders and the judge of a folder given
-# as the first argument (ml-1m, online-retail, amazon-beauty, gowalla under data/, eval_topn.py under tools/); reads no test file to choose anything.
+# as the first argument (ml-1m, ml-100k, online-retail, amazon-beauty, gowalla under data/, eval_topn.py under tools/); reads no test file to choose anything.
 # Usage: [MARKS=REGEX] scripts/marks.sh SHARED-FOLDER [SEED ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +55,7 @@ for epsilon in 4 8; do mark "hybrid-retail-eps$epsilon" online-retail --algorith
 mark two-tower-ml-1m ml-1m --algorithm two-tower --noise none
 mark gru-ml-1m ml-1m --algorithm gru --noise none
 mark ncf-ml-1m ml-1m --algorithm ncf --noise none
+for algorithm in als mf; do mark "$algorithm-ml-100k" ml-100k --algorithm "$algorithm" --noise none; done
 mark two-tower-features-ml-1m ml-1m --algorithm two-tower --noise none --item-features attributes,text
 
 # No partners and no order of time in the data, several test items for each user. Nothing is drawn: every seed gives the same lists.

@@ -54,9 +54,37 @@ def is_half(bits):
     return struct.unpack("<I", struct.pack("<f", struct.unpack("<e", half)[0]))[0] == bits
 
 
+def float_of(bits):
+    return struct.unpack("<f", struct.pack("<I", bits))[0]
+
+
+def single(value):
+    """A double rounded to binary32."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def levels(row):
+    """Scale and levels of a row of bit patterns; None when they lose a bit."""
+    values = [float_of(bits) for bits in row]
+    if not all(map(math.isfinite, values)):
+        return None
+    (quotient,) = struct.unpack("<I", struct.pack("<f", max(abs(value) for value in values) / 127))
+    scale = float_of((quotient + 0xFF) & ~0xFF)
+    found = [max(-127, min(127, round(single(value / scale)))) if scale > 0 else 0 for value in values]
+    if any(struct.unpack("<I", struct.pack("<f", scale * level))[0] != bits for level, bits in zip(found, row)):
+        return None
+    return scale, found
+
+
 def values_bytes(shape, bits):
     if len(shape) >= 2 and bits and all(map(is_half, bits)):
-        return b"\x02" + b"".join(struct.pack("<e", struct.unpack("<f", struct.pack("<I", value))[0]) for value in bits)
+        return b"\x02" + b"".join(struct.pack("<e", float_of(value)) for value in bits)
+    width = len(bits) // shape[0] if len(shape) >= 2 and bits else 0
+    if width >= 2:
+        rows = [levels(bits[start:start + width]) for start in range(0, len(bits), width)]
+        if all(rows):
+            return (b"\x01" + b"".join(struct.pack("<f", scale) for scale, _ in rows)
+                    + b"".join(struct.pack("<b", level) for _, found in rows for level in found))
     return b"\x04" + b"".join(struct.pack("<I", value) for value in bits)
 
 
@@ -85,6 +113,10 @@ def model_vectors():
         "half_infinite": ("mf", 2, {"items": ([1, 2], [0x7F800000, 0xFF800000])}),
         "not_half": ("mf", 2, {"items": ([1, 3], float_bits(65536.0, 1.0, 2.0)), "more": ([1, 1], float_bits(2.0 ** -25)),
                                "vector": ([2], float_bits(1.0, 2.0)), "void": ([3, 0], [])}),
+        "levels": ("mf", 2, {"items": ([3, 4], float_bits(*[single(0.0123291015625 * level) for level in (127, -3, 0, 64)],
+                                                          0.0, 0.0, 0.0, 0.0, *[single(3.0001220703125 * level) for level in (-127, 1, 2, -64)]))}),
+        "not_levels": ("mf", 2, {"items": ([1, 3], float_bits(0.1, 0.2, 0.30000001)), "column": ([2, 1], float_bits(1.0000001, 0.1)),
+                                 "zero": ([1, 2], float_bits(-0.0, 127.0 * 1.0001220703125))}),
         "half_not_a_number": ("x", 1, {"t": ([1, 2], [0x3F800000, 0x7FC00000])}),
         "not_a_number": ("x", 1, {"t": ([2], [0x7FC00000, 0xFF800000])}),
     }
@@ -109,6 +141,14 @@ def model_vectors():
         "names_descend": head(2, name=b"b") + one + text("a") + b"\0" + one,
         "name_twice": head(2, name=b"a") + one + text("a") + b"\0" + one,
         "width_0": head(1) + b"\0", "width_3": head(1) + b"\x03\0\0\0", "half_scalar": head(1) + b"\x02\0\x3c",
+        "levels_of_half": head(1, rank=2, extents=[1, 2]) + b"\x01" + struct.pack("<f", 1.0) + b"\x7f\x01",
+        "levels_low": head(1, rank=2, extents=[1, 2]) + b"\x01" + struct.pack("<f", 1.0001220703125) + b"\x7e\x01",
+        "levels_of_minus_128": head(1, rank=2, extents=[1, 2]) + b"\x01" + struct.pack("<f", 1.0001220703125) + b"\x80\x7f",
+        "levels_not_a_number": head(1, rank=2, extents=[1, 2]) + b"\x01" + struct.pack("<I", 0x7FC00000) + b"\x7f\x01",
+        "levels_vector": head(1, rank=1, extents=[2]) + b"\x01" + struct.pack("<ff", 1.0001220703125, 1.0) + b"\x7f\x01",
+        "levels_cut": head(1, rank=2, extents=[1, 2]) + b"\x01" + struct.pack("<f", 1.0001220703125) + b"\x7f",
+        "levels_empty": head(1, rank=2, extents=[1 << 30, 0]) + b"\x01",
+        "levels_as_whole": head(1, rank=2, extents=[1, 2]) + b"\x04" + struct.pack("<ff", single(127 * 1.0001220703125), 1.0001220703125),
         "half_as_whole": head(1, rank=2, extents=[1, 1]) + one, "half_not_a_number": head(1, rank=2, extents=[1, 1]) + b"\x02\0\x7e",
     }
     for name, data in bad.items():

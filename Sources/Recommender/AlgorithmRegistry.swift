@@ -28,7 +28,11 @@ public enum AlgorithmRegistry {
   public static func parameters(of name: String) -> [Parameter] {
     let own = ownParameters(of: name)
     return own.isEmpty
-      ? [] : own + [firstEvents, Parameter(name: "table-bits", meaning: "16: tables are rounded to Float16 and sent so; 32")]
+      ? []
+      : own + [
+        firstEvents,
+        Parameter(name: "table-bits", meaning: "16: tables are rounded to Float16 and sent so; 8: items' tables to 8 bits; 32"),
+      ]
   }
 
   /// Whether an algorithm learns from item features.
@@ -231,8 +235,10 @@ public enum AlgorithmRegistry {
   ) throws(InvalidHyperparameter) -> any FederatedAlgorithm {
     switch bits {
     case nil, 32?: algorithm
-    case 16?: HalfPrecisionTables(algorithm)
-    case let bits?: throw InvalidHyperparameter(name: "table-bits of \(algorithm.name)", found: "\(bits)", expected: "16 or 32")
+    case 16?: RoundedTables(algorithm, format: .float16)
+    case 8?: RoundedTables(algorithm, format: .int8)
+    case let bits?:
+      throw InvalidHyperparameter(name: "table-bits of \(algorithm.name)", found: "\(bits)", expected: "8, 16 or 32")
     }
   }
 

@@ -86,9 +86,39 @@ internal import Testing
     #expect(throws: ModelBytesError.self) { try ModelBytes.decode(header([1, 1]) + [2, 0, 0x7E]) }
   }
 
+  @Test func `a table of levels takes a byte for each value, and no other form is read`() throws {
+    func model(_ values: [Float], rows: Int) -> ItemModel {
+      ItemModel(algorithm: "m", tensors: ["t": Tensor(shape: [rows, values.count / rows], values: values)])
+    }
+    var random = KeyedRandomSource(insecureSeed: 7)
+    for width in [2, 3, 50] {
+      let drawn = (0..<40 * width).map { _ in Float(random.nextUInt64() >> 40) * 0x1p-20 - 8 }
+      let table = CompressedTensor(Tensor(shape: [40, width], values: drawn), format: .int8).tensor
+      let bytes = ModelBytes.encode(model(table.values, rows: 40))
+      #expect(bytes.count == ModelBytes.encode(model(drawn, rows: 40)).count - 3 * drawn.count + 4 * 40)
+      #expect(try ModelBytes.decode(bytes) == model(table.values, rows: 40))
+      // Any other bit in one value, and the table is written whole.
+      var other = table.values
+      other[5] = other[5].nextUp
+      #expect(ModelBytes.encode(model(other, rows: 40)).count == ModelBytes.encode(model(drawn, rows: 40)).count)
+      #expect(try ModelBytes.decode(ModelBytes.encode(model(other, rows: 40))) == model(other, rows: 40))
+      // A byte of a scale or of a level that was changed gives no second form of a model.
+      for place in bytes.indices.suffix(drawn.count + 160) {
+        var damaged = bytes
+        damaged[place] ^= 1 << UInt8(place & 7)
+        if let read = try? ModelBytes.decode(damaged) {
+          #expect(ModelBytes.encode(read) == damaged && read != model(drawn, rows: 40))
+        }
+      }
+    }
+  }
+
   @Test func `no bytes crash the reader`() {
     var random = KeyedRandomSource(insecureSeed: 1)
-    let good = ModelBytes.encode(model)
+    let levels = CompressedTensor(Tensor(shape: [2, 3], values: [0.1, 7, -3, 0, 0, 0]), format: .int8).tensor
+    var both = model
+    both.tensors["levels"] = levels
+    let good = ModelBytes.encode(both)
     for _ in 0..<20_000 {
       var bytes = good
       for _ in 0..<Int(random.uniform(below: 4)) + 1 {

@@ -36,9 +36,12 @@ import Testing
       for (value, stored) in zip(values, read.tensor.values[row * 9..<row * 9 + 9]) {
         #expect((value - stored).magnitude <= step * 0.5001)
       }
-      // The largest entry of a row is met nearly exactly.
-      #expect(values.indices.contains { (table.values[$0] - read.tensor.values[$0]).magnitude < 1e-6 * step * 127 })
+      // The largest entry of a row is met nearly exactly: a scale has 16 bits.
+      #expect(values.indices.contains { (table.values[$0] - read.tensor.values[$0]).magnitude <= 0x1p-15 * step * 127 })
     }
+    // What it stands for is stored as it is, and known for such a table.
+    #expect(CompressedTensor(read.tensor, format: .int8) == read && CompressedTensor(exactly: read.tensor) == read)
+    #expect(CompressedTensor(exactly: table) == nil)
   }
 
   @Test func whatDoesNotFitStaysWhatItIs() {
@@ -92,8 +95,71 @@ import Testing
     #expect(narrow.values.allSatisfy { Float(Float16($0)) == $0 } && wide != narrow)
     #expect(zip(wide.values, narrow.values).allSatisfy { ($0 - $1).magnitude < 0.01 })
     #expect(try trained(32) == whole)
-    #expect(throws: InvalidHyperparameter.self) { try trained(8) }
+    #expect(throws: InvalidHyperparameter.self) { try trained(4) }
     // Vectors, which hold counts, are not rounded.
     #expect(half.tensors["popularity"] == whole.tensors["popularity"])
   }
+
+  @Test(arguments: ["als", "mf", "two-tower"])
+  func anAlgorithmOfEightBitsSendsLevelsAndLosesNoSteps(_ name: String) throws {
+    let train = Interactions(itemCount: 30, histories: (0..<60).map { user in (0..<6).map { Int32((user * 7 + $0 * 5) % 30) } })
+    func algorithm(_ bits: Double) throws -> any FederatedAlgorithm {
+      try AlgorithmRegistry.make(
+        name,
+        AlgorithmRegistry.resolve(
+          name, ["dimension": 8, "table-bits": bits, "prior-events": 0],
+          setting: .init(itemCount: 30, usersOverNoise: nil, rounds: 6)), itemCount: 30)
+    }
+    let (whole, small) = (
+      CentralTraining.run(try algorithm(32), on: train, seed: 5), CentralTraining.run(try algorithm(8), on: train, seed: 5)
+    )
+    let (wide, narrow) = (try #require(whole.tensors["items"]), try #require(small.tensors["items"]))
+    #expect(CompressedTensor(exactly: narrow) != nil && CompressedTensor(exactly: wide) == nil)
+    // Tables that are not of the items are Float16.
+    for (tensor, value) in small.tensors where value.shape.count >= 2 && value.shape[0] != 30 {
+      #expect(value.values.allSatisfy { Float(Float16($0)) == $0 }, "\(tensor)")
+    }
+    let size = wide.values.reduce(0) { max($0, $1.magnitude) }
+    #expect(zip(wide.values, narrow.values).allSatisfy { ($0 - $1).magnitude < 0.2 * size })
+  }
+
+  @Test func stepsSmallerThanHalfALevelAddUp() throws {
+    // Every release moves one entry of each row by a fiftieth of a level: without what was kept of the tables nothing would ever move.
+    let algorithm = RoundedTables(
+      CreepingAlgorithm(base: try PopularityAlgorithm(itemCount: 2, weighting: .binary)), format: .int8)
+    var model = algorithm.initialModel(seed: 0)
+    var optimizer: OptimizerState = [:]
+    for _ in 0..<200 {
+      algorithm.advance(
+        model: &model, optimizer: &optimizer, release: 0, sum: [0],
+        context: ReleaseContext(expectedUsers: 1, noiseDeviation: 0))
+      #expect(CompressedTensor(exactly: try #require(model.tensors["items"])) != nil)
+    }
+    let moved = try #require(model.tensors["items"]).values
+    #expect((moved[1] - 200 * CreepingAlgorithm.step).magnitude <= CreepingAlgorithm.level / 2 * 1.001, "\(moved)")
+  }
+}
+
+/// Adds a small step to the second entry of each row, which is between 127 levels up and down.
+private struct CreepingAlgorithm: FederatedAlgorithm {
+  static let level = Float(1.3) / 127
+  static let step = level / 50
+
+  let base: PopularityAlgorithm
+  let name = "creeping"
+  let itemCount = 2
+  var shapes: [ReleaseShape] { base.shapes }
+
+  func initialModel(seed: UInt64) -> ItemModel {
+    ItemModel(algorithm: name, tensors: ["items": Tensor(shape: [2, 2], values: [1.3, 0, -1.3, 0])])
+  }
+  func trainer(for release: Int, model: ItemModel) -> any LocalTrainer { base.trainer(for: release, model: model) }
+  func advance(
+    model: inout ItemModel, optimizer: inout OptimizerState, release: Int, sum: [Float], context: ReleaseContext
+  ) {
+    model.version += 1
+    for entry in [1, 3] { model.tensors["items"]?.values[entry] += Self.step }
+  }
+  func fault(in model: ItemModel) -> String? { nil }
+  func scorer(model: ItemModel) -> any Scorer { base.scorer(model: model) }
 }

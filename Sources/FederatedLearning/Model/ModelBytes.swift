@@ -4,7 +4,8 @@ public import Recommender
 ///
 /// Little-endian throughout: `"TACITMODEL2\n"`, algorithm (u16 length, ASCII), version (u32), tensor count (u16), then per
 /// tensor in ascending byte order of its name: name (u16 length, ASCII), rank (u8), extents (u64 each), bytes of a value (u8), values.
-/// A table (rank 2 or more) of which every value is a Float16 takes 2 bytes for each; every other tensor takes 4.
+/// A table (rank 2 or more) of which every value is a Float16 takes 2 bytes for each; one whose rows are multiples of a scale, `CompressedTensor` says
+/// of which, takes 1 and the scales; every other tensor takes 4.
 public enum ModelBytes {
   static let magic = Array("TACITMODEL2\n".utf8)
 
@@ -21,20 +22,41 @@ public enum ModelBytes {
       append(text: name, to: &bytes)
       bytes.append(UInt8(tensor.shape.count))
       for extent in tensor.shape { append(UInt64(extent), to: &bytes) }
-      let width = width(of: tensor)
-      bytes.append(UInt8(width))
-      if width == 2 {
+      switch form(of: tensor) {
+      case .half:
+        bytes.append(2)
         for value in tensor.values { append(Float16(value).bitPattern, to: &bytes) }
-      } else {
+      case .levels(let levels):
+        bytes.append(1)
+        levels.scales.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        bytes += levels.entries
+      case .whole:
+        bytes.append(4)
         tensor.values.withUnsafeBytes { bytes.append(contentsOf: $0) }
       }
     }
     return bytes
   }
 
-  /// Bytes of each value: 2 where that loses nothing.
-  private static func width(of tensor: Tensor) -> Int {
-    tensor.shape.count >= 2 && !tensor.values.isEmpty && tensor.values.allSatisfy(isHalf) ? 2 : 4
+  /// How a tensor's values are written.
+  private enum Form {
+    case half, whole
+    case levels(CompressedTensor)
+
+    var width: Int {
+      switch self {
+      case .half: 2
+      case .levels: 1
+      case .whole: 4
+      }
+    }
+  }
+
+  /// The first of half, levels and whole that loses nothing.
+  private static func form(of tensor: Tensor) -> Form {
+    guard tensor.shape.count >= 2, !tensor.values.isEmpty else { return .whole }
+    if tensor.values.allSatisfy(isHalf) { return .half }
+    return CompressedTensor(exactly: tensor).map { .levels($0) } ?? .whole
   }
 
   /// Whether a number is a Float16, to the bit; NaN is none.
@@ -74,28 +96,22 @@ public enum ModelBytes {
         shape.append(Int(extent))
       }
       let width = Int(try reader.take(1, "bytes of a value").first ?? 0)
-      guard width == 2 || width == 4 else {
-        throw ModelBytesError(field: "bytes of a value", offset: reader.position, reason: "found \(width), expected 2 or 4")
+      guard [1, 2, 4].contains(width), width != 1 || rank >= 2 else {
+        throw ModelBytesError(
+          field: "bytes of a value", offset: reader.position, reason: "found \(width), expected 2, 4, or of a table 1")
       }
       let (byteCount, overflow) = size.multipliedReportingOverflow(by: width)
       guard !overflow else {
         throw ModelBytesError(field: "extent", offset: reader.position, reason: "the tensor is too large")
       }
-      let raw = try reader.take(byteCount, "values of \(name)")
-      let values = [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
-        raw.withUnsafeBytes { raw in
-          if width == 4 { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw) }
-          for index in 0..<(width == 2 ? size : 0) {
-            let bits = UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
-            buffer.initializeElement(at: index, to: Float(Float16(bitPattern: bits)))
-          }
-        }
-        initialized = size
-      }
-      let tensor = Tensor(shape: shape, values: values)
-      guard self.width(of: tensor) == width else {
+      let tensor = Tensor(
+        shape: shape,
+        values: width == 1
+          ? try levels(shape, size, name, &reader) : values(try reader.take(byteCount, "values of \(name)"), size, width))
+      let least = form(of: tensor).width
+      guard least == width else {
         throw ModelBytesError(
-          field: "bytes of a value", offset: reader.position, reason: "found \(width) for '\(name)', which takes \(6 - width)")
+          field: "bytes of a value", offset: reader.position, reason: "found \(width) for '\(name)', which takes \(least)")
       }
       tensors[name] = tensor
     }
@@ -104,6 +120,39 @@ public enum ModelBytes {
         field: "end", offset: reader.position, reason: "found \(bytes.count - reader.position) bytes too many")
     }
     return ItemModel(algorithm: algorithm, version: Int(version), tensors: tensors)
+  }
+
+  private static func values(_ raw: ArraySlice<UInt8>, _ size: Int, _ width: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
+      raw.withUnsafeBytes { raw in
+        if width == 4 { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw) }
+        for index in 0..<(width == 2 ? size : 0) {
+          let bits = UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+          buffer.initializeElement(at: index, to: Float(Float16(bitPattern: bits)))
+        }
+      }
+      initialized = size
+    }
+  }
+
+  /// Scales and levels; they must be those that the table's values give, as `exactly` finds them.
+  private static func levels(
+    _ shape: [Int], _ size: Int, _ name: String, _ reader: inout Reader
+  ) throws(ModelBytesError) -> [Float] {
+    guard size > 0, let rows = shape.first else {
+      throw ModelBytesError(field: "bytes of a value", offset: reader.position, reason: "found 1 for '\(name)', which is empty")
+    }
+    let scales = values(try reader.take(4 * rows, "scales of \(name)"), rows, 4)
+    let entries = Array(try reader.take(size, "values of \(name)"))
+    guard let read = CompressedTensor(shape: shape, format: .int8, entries: entries, scales: scales) else {
+      throw ModelBytesError(field: "values of \(name)", offset: reader.position, reason: "the table is not whole")
+    }
+    let tensor = read.tensor
+    guard CompressedTensor(exactly: tensor) == read else {
+      throw ModelBytesError(
+        field: "values of \(name)", offset: reader.position, reason: "scales and levels are not those of the values")
+    }
+    return tensor.values
   }
 
   private static func append(text: String, to bytes: inout [UInt8]) {

@@ -3,7 +3,7 @@ public enum TableFormat: String, Sendable, CaseIterable {
   case float32
   /// IEEE 754 binary16: half the bytes, 11 bits of each entry.
   case float16
-  /// One byte for each entry and a Float32 for each row: v = scale · q with |q| ≤ 127.
+  /// One byte for each entry and a Float32 for each row: v = scale · q with |q| ≤ 127, where the scale has 16 significant bits, so that v is exact.
   case int8
 }
 
@@ -39,16 +39,37 @@ public struct CompressedTensor: Sendable, Equatable {
       entries.reserveCapacity(tensor.values.count)
       for row in 0..<shape[0] {
         let values = tensor.values[row * width..<(row + 1) * width]
-        let scale = values.reduce(Float(0)) { max($0, $1.magnitude) } / 127
+        let scale = Self.scale(of: values)
         scales.append(scale)
-        for value in values {
-          // A row of zeros, or of numbers so small that their 127th part is none.
-          let level = scale > 0 ? min(127, max(-127, (value / scale).rounded(.toNearestOrEven))) : 0
-          entries.append(UInt8(bitPattern: Int8(level)))
-        }
+        for value in values { entries.append(UInt8(bitPattern: Self.level(of: value, scale))) }
       }
       (self.scales, self.entries) = (scales, entries)
     }
+  }
+
+  /// A table in int8, where that saves bytes (rows of two entries or more) and loses nothing: not a bit of any entry.
+  public init?(exactly tensor: Tensor) {
+    guard tensor.shape.count >= 2, let rows = tensor.shape.first, !tensor.values.isEmpty else { return nil }
+    let width = tensor.values.count / rows
+    guard width >= 2 else { return nil }
+    for row in 0..<rows {
+      let values = tensor.values[row * width..<(row + 1) * width]
+      guard values.allSatisfy(\.isFinite) else { return nil }
+      let scale = Self.scale(of: values)
+      for value in values where (scale * Float(Self.level(of: value, scale))).bitPattern != value.bitPattern { return nil }
+    }
+    self.init(tensor, format: .int8)
+  }
+
+  /// Rounded up to 16 significant bits: a product with 7 more is exact, and the largest entry still has level 127 or −127.
+  private static func scale(of row: ArraySlice<Float>) -> Float {
+    let largest = row.reduce(Float(0)) { max($0, $1.magnitude) }
+    return Float(bitPattern: ((largest / 127).bitPattern + 0xFF) & ~0xFF)
+  }
+
+  /// 0 in a row of zeros, or of numbers so small that their 127th part is none.
+  private static func level(of value: Float, _ scale: Float) -> Int8 {
+    scale > 0 ? Int8(min(127, max(-127, (value / scale).rounded(.toNearestOrEven)))) : 0
   }
 
   /// As bytes of a file hold it.

@@ -51,7 +51,7 @@ extension NeuralRecommender: ItemExtending {
   }
 }
 
-extension HalfPrecisionTables: ItemExtending {
+extension RoundedTables: ItemExtending {
   public func extending(
     _ model: ItemModel, by newItems: ItemFeatures
   ) throws -> (algorithm: any FederatedAlgorithm, model: ItemModel) {
