@@ -406,6 +406,12 @@ MUTATIONS = [
     ("what the operator says of the pace counts", "Coordinator/Service/CoordinatorProcess.swift",
      "    limits.paceBytes = uploadPace\n", "",
      "WaitingTests", "how fast partners must send is the operator's to say"),
+    ("connections to `serve` that wait make room", "Client/Serving/WaitingConnections.swift",
+     "let oldest = state.open.count > most ?", "let oldest = state.open.count > most << 8 ?",
+     "ServerTests", "whoever opens connections and ends no request"),
+    ("a body that never ends waits, too", "Client/Serving/RecommendationServer.swift",
+     "    connections.wait(channel)\n    let body = try await body(of: request)", "    let body = try await body(of: request)",
+     "ServerTests", "whoever opens connections and ends no request"),
     # Plans
     ("rounds that an algorithm has not are refused", "Coordinator/Service/PlanMaking.swift",
      "guard !parameters.contains(\"rounds\") else { return rounds }", "guard parameters.contains(\"none\") else { return rounds }",

@@ -16,12 +16,14 @@ public struct RecommendationServer: Service {
   private let access: AccessRule
   private let logger: Logger
   private let onListening: @Sendable (UInt16) async -> Void
+  private let connections: WaitingConnections
 
   /// - Parameters:
   ///   - address: port 0 takes any free one.
+  ///   - connectionsMax: from then on each new connection closes the one that has waited longest for its client.
   ///   - onListening: receives the port once it accepts connections.
   public init(
-    listen address: HostPort, models: ServedModels, access: AccessRule, logger: Logger,
+    listen address: HostPort, models: ServedModels, access: AccessRule, logger: Logger, connectionsMax: Int = 240,
     onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
   ) {
     self.address = address
@@ -29,13 +31,18 @@ public struct RecommendationServer: Service {
     self.access = access
     self.logger = logger
     self.onListening = onListening
+    connections = WaitingConnections(most: connectionsMax)
   }
 
   /// Serves until graceful shutdown or cancellation; requests that have begun are answered first.
   ///
   /// - Throws: `ServingFailure` when it cannot listen there.
   public func run() async throws {
-    let responder = CallbackResponder<BasicRequestContext> { request, _ in await respond(to: request) }
+    let responder = CallbackResponder<ServedContext> { request, context in
+      connections.answer(context.channel)
+      defer { connections.wait(context.channel) }
+      return await respond(to: request, over: context.channel)
+    }
     // Hummingbird writes URIs and bodies at its lower levels.
     var inner = logger
     inner.logLevel = max(logger.logLevel, .warning)
@@ -43,12 +50,14 @@ public struct RecommendationServer: Service {
       responder: responder,
       server: .http1(
         configuration: HTTP1Channel.Configuration(
+          additionalChannelHandlers: [ConnectionWatch(connections)],
           idleTimeout: .seconds(60),
           httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: Self.targetBytesMax, maxHeaderListSize: 2 * Self.targetBytesMax, maxHeaderFieldCount: 64))),
       configuration: ApplicationConfiguration(
         address: .hostname(address.host.description, port: Int(address.port)),
-        availableConnectionsDelegate: MaximumAvailableConnections(256)),
+        // Connections that wait are closed before; so many requests are answered at once.
+        availableConnectionsDelegate: MaximumAvailableConnections(connections.most + 16)),
       onServerRunning: { channel in
         let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
         logger.info("recommendations are served", metadata: ["address": "\(address.host)", "port": "\(port)"])
@@ -66,10 +75,10 @@ public struct RecommendationServer: Service {
 
   // MARK: - One request
 
-  private func respond(to request: Request) async -> Response {
+  private func respond(to request: Request, over channel: any Channel) async -> Response {
     let isHead = request.method == .head
     do {
-      let answer = try await answer(request, method: isHead ? "get" : request.method.rawValue.lowercased())
+      let answer = try await answer(request, over: channel, method: isHead ? "get" : request.method.rawValue.lowercased())
       let response = response(.ok, answer.text())
       return isHead ? response.createHeadResponse() : response
     } catch {
@@ -81,7 +90,7 @@ public struct RecommendationServer: Service {
     }
   }
 
-  private func answer(_ request: Request, method: String) async throws -> JSON {
+  private func answer(_ request: Request, over channel: any Channel, method: String) async throws -> JSON {
     let segments = request.uri.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
     let matches = APIRoute.all.compactMap { route in route.match(Array(segments)).map { (route, $0) } }
     try access.check(
@@ -103,7 +112,11 @@ public struct RecommendationServer: Service {
     }
     let arguments = try APIArguments(route.parameters, path: path, query: request.uri.query)
     guard route.operation == .events else { return try await handlers.answer(route.operation, arguments) }
-    return try await handlers.take(try EventBody.read(try await body(of: request)))
+    // Until its body has come the request is not whole.
+    connections.wait(channel)
+    let body = try await body(of: request)
+    connections.answer(channel)
+    return try await handlers.take(try EventBody.read(body))
   }
 
   private func body(of request: Request) async throws -> [UInt8] {
@@ -138,5 +151,16 @@ public struct RecommendationServer: Service {
     Response(
       status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
       body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+  }
+}
+
+/// What a request came over.
+private struct ServedContext: RequestContext {
+  var coreContext: CoreRequestContextStorage
+  let channel: any Channel
+
+  init(source: ApplicationRequestContextSource) {
+    coreContext = CoreRequestContextStorage(source: source)
+    channel = source.channel
   }
 }

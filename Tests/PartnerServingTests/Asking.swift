@@ -27,7 +27,8 @@ final class Line {
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
-    var limit = timeval(tv_sec: 60, tv_usec: 0)
+    // Shorter than a server leaves a connection that says nothing.
+    var limit = timeval(tv_sec: 40, tv_usec: 0)
     setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     let status = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
@@ -52,6 +53,19 @@ final class Line {
       sent += count
     }
     return read(hasBody: method != "HEAD")
+  }
+
+  /// Sends a part of a request, or nothing.
+  func say(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = bytes.withUnsafeBytes { send(file, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+  }
+
+  /// Whether the other side has closed; does not wait.
+  var isClosed: Bool {
+    var byte: UInt8 = 0
+    let count = recv(file, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+    return count == 0 || count < 0 && errno != EAGAIN
   }
 
   private func read(hasBody: Bool) -> Answer? {

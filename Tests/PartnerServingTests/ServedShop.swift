@@ -92,12 +92,13 @@ final class MemoryEvents: EventStore {
 enum Served {
   static func serve<Value>(
     _ models: ServedModels, token: String? = nil, logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-    _ body: (Asking, ServiceGroup) async throws -> Value
+    connectionsMax: Int = 240, _ body: (Asking, ServiceGroup) async throws -> Value
   ) async throws -> Value {
     let address = try HostPort(parsing: "127.0.0.1:0")
     let (ports, continuation) = AsyncStream.makeStream(of: UInt16.self)
     let server = RecommendationServer(
-      listen: address, models: models, access: try AccessRule(listen: address, token: token), logger: logger
+      listen: address, models: models, access: try AccessRule(listen: address, token: token), logger: logger,
+      connectionsMax: connectionsMax
     ) { continuation.yield($0) }
     let group = ServiceGroup(services: [server], logger: logger)
     let running = Task { try await group.run() }

@@ -139,6 +139,40 @@ import Testing
     #expect(answer.status == 200 && answer.items.count == 10)
   }
 
+  @Test(
+    arguments: [
+      "", "GET /v1/model HTTP/1.1\r\nHost: 127",
+      "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+    ])
+  func `whoever opens connections and ends no request keeps nobody out`(said: String) async throws {
+    let gate = DispatchSemaphore(value: 0)
+    let entered = DispatchSemaphore(value: 0)
+    let events = MemoryEvents(onRead: {
+      entered.signal()
+      gate.wait()
+    })
+    try await Served.serve(ServedModels(engine: ServedShop.engine(), store: events), connectionsMax: 20) { ask, _ in
+      async let begun = ask.get("/v1/recommendations?user=u3")
+      await withCheckedContinuation { continuation in
+        Thread.detachNewThread {
+          entered.wait()
+          continuation.resume()
+        }
+      }
+      var lines: [Line] = []
+      for _ in 0..<60 {
+        let line = try #require(Line(ask.port))
+        line.say(said)
+        lines.append(line)
+      }
+      #expect(try await ask.get("/v1/model").status == 200)
+      // Those who waited longest made room; what was being answered is.
+      #expect(lines[0].isClosed && !lines[59].isClosed)
+      gate.signal()
+      #expect(try await begun.status == 200)
+    }
+  }
+
   @Test func `a closed home answers 503 with the reason, and lives`() async throws {
     let models = ServedModels(engine: try ServedShop.engine(), store: MemoryEvents())
     try await Served.serve(models) { ask in
