@@ -38,11 +38,7 @@ public struct RecommendationServer: Service {
   ///
   /// - Throws: `ServingFailure` when it cannot listen there.
   public func run() async throws {
-    let responder = CallbackResponder<ServedContext> { request, context in
-      connections.answer(context.channel)
-      defer { connections.wait(context.channel) }
-      return await respond(to: request, over: context.channel)
-    }
+    let responder = CallbackResponder<BasicRequestContext> { request, _ in await respond(to: request) }
     // Hummingbird writes URIs and bodies at its lower levels.
     var inner = logger
     inner.logLevel = max(logger.logLevel, .warning)
@@ -56,7 +52,7 @@ public struct RecommendationServer: Service {
             maxHeaderFieldSize: Self.targetBytesMax, maxHeaderListSize: 2 * Self.targetBytesMax, maxHeaderFieldCount: 64))),
       configuration: ApplicationConfiguration(
         address: .hostname(address.host.description, port: Int(address.port)),
-        // Connections that wait are closed before; so many requests are answered at once.
+        // Beyond the room there are requests that are being answered only.
         availableConnectionsDelegate: MaximumAvailableConnections(connections.most + 16)),
       onServerRunning: { channel in
         let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
@@ -75,10 +71,10 @@ public struct RecommendationServer: Service {
 
   // MARK: - One request
 
-  private func respond(to request: Request, over channel: any Channel) async -> Response {
+  private func respond(to request: Request) async -> Response {
     let isHead = request.method == .head
     do {
-      let answer = try await answer(request, over: channel, method: isHead ? "get" : request.method.rawValue.lowercased())
+      let answer = try await answer(request, method: isHead ? "get" : request.method.rawValue.lowercased())
       let response = response(.ok, answer.text())
       return isHead ? response.createHeadResponse() : response
     } catch {
@@ -90,7 +86,7 @@ public struct RecommendationServer: Service {
     }
   }
 
-  private func answer(_ request: Request, over channel: any Channel, method: String) async throws -> JSON {
+  private func answer(_ request: Request, method: String) async throws -> JSON {
     let segments = request.uri.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
     let matches = APIRoute.all.compactMap { route in route.match(Array(segments)).map { (route, $0) } }
     try access.check(
@@ -112,11 +108,7 @@ public struct RecommendationServer: Service {
     }
     let arguments = try APIArguments(route.parameters, path: path, query: request.uri.query)
     guard route.operation == .events else { return try await handlers.answer(route.operation, arguments) }
-    // Until its body has come the request is not whole.
-    connections.wait(channel)
-    let body = try await body(of: request)
-    connections.answer(channel)
-    return try await handlers.take(try EventBody.read(body))
+    return try await handlers.take(try EventBody.read(try await body(of: request)))
   }
 
   private func body(of request: Request) async throws -> [UInt8] {
@@ -127,9 +119,14 @@ public struct RecommendationServer: Service {
     let tooLarge = APIProblem(.contentTooLarge, "the body is longer than \(EventBody.bytesMax) bytes; send fewer events at once")
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > EventBody.bytesMax { throw tooLarge }
     var bytes: [UInt8] = []
-    for try await part in request.body {
-      guard bytes.count + part.readableBytes <= EventBody.bytesMax else { throw tooLarge }
-      bytes += part.readableBytesView
+    do {
+      for try await part in request.body {
+        guard bytes.count + part.readableBytes <= EventBody.bytesMax else { throw tooLarge }
+        bytes += part.readableBytesView
+      }
+    } catch let problem as APIProblem { throw problem } catch {
+      // The caller went away; nobody hears this, and it is no fault of ours that a log should tell.
+      throw APIProblem(.badRequest, "the body did not come to its end")
     }
     return bytes
   }
@@ -151,16 +148,5 @@ public struct RecommendationServer: Service {
     Response(
       status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
       body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
-  }
-}
-
-/// What a request came over.
-private struct ServedContext: RequestContext {
-  var coreContext: CoreRequestContextStorage
-  let channel: any Channel
-
-  init(source: ApplicationRequestContextSource) {
-    coreContext = CoreRequestContextStorage(source: source)
-    channel = source.channel
   }
 }

@@ -1,21 +1,34 @@
 internal import NIOCore
+internal import NIOHTTPTypes
 internal import Synchronization
 
 /// Connections of a listener and what they wait for: whoever opens many and says nothing, or never ends what it says, makes room for others.
 ///
-/// A connection waits for its client until a request is whole, and again when that is answered. When there are too many, the one that
+/// A connection waits for its client until a request is whole, and again when the answer has been written. When there are too many, the one that
 /// has waited longest is closed; a request that is being answered never is.
 final class WaitingConnections: Sendable {
+  private struct Connection {
+    let channel: any Channel
+    /// When it was opened or last served well, counted up: the smaller, the longer ago.
+    var since: UInt64
+    var isWaiting = true
+  }
   private struct State {
     var count: UInt64 = 0
-    var open: Set<ObjectIdentifier> = []
-    /// Since when each waits, counted up: the smaller, the longer.
-    var waiting: [ObjectIdentifier: (channel: any Channel, since: UInt64)] = [:]
+    var open: [ObjectIdentifier: Connection] = [:]
 
-    mutating func wait(_ channel: any Channel) {
-      guard open.contains(ObjectIdentifier(channel)) else { return }
+    mutating func next() -> UInt64 {
       count += 1
-      waiting[ObjectIdentifier(channel)] = (channel, count)
+      return count
+    }
+
+    /// Takes out the one that must make room, if there are more than `most` and one waits.
+    mutating func crowdedOut(above most: Int) -> (any Channel)? {
+      guard open.count > most,
+        let oldest = open.filter(\.value.isWaiting).min(by: { $0.value.since < $1.value.since })
+      else { return nil }
+      open[oldest.key] = nil
+      return oldest.value.channel
     }
   }
 
@@ -25,37 +38,54 @@ final class WaitingConnections: Sendable {
 
   init(most: Int) { self.most = most }
 
-  /// A request is whole, and is being answered until `wait` is called.
-  func answer(_ channel: any Channel) {
-    state.withLock { state in _ = state.waiting.removeValue(forKey: ObjectIdentifier(channel)) }
+  fileprivate func opened(_ channel: any Channel) {
+    state.withLock { state -> (any Channel)? in
+      guard state.open[ObjectIdentifier(channel)] == nil else { return nil }
+      // The newest is never the oldest: whoever comes is heard.
+      let oldest = state.crowdedOut(above: most - 1)
+      state.open[ObjectIdentifier(channel)] = Connection(channel: channel, since: state.next())
+      return oldest
+    }?.close(promise: nil)
+  }
+
+  /// A request is whole.
+  ///
+  /// - Returns: whether it may be answered; the connection is being closed otherwise.
+  fileprivate func answer(_ channel: any Channel) -> Bool {
+    state.withLock { state in
+      state.open[ObjectIdentifier(channel)]?.isWaiting = false
+      return state.open[ObjectIdentifier(channel)] != nil
+    }
   }
 
   /// The client's turn.
-  func wait(_ channel: any Channel) { state.withLock { $0.wait(channel) } }
-
-  fileprivate func opened(_ channel: any Channel) {
-    let oldest = state.withLock { state -> (any Channel)? in
-      guard state.open.insert(ObjectIdentifier(channel)).inserted else { return nil }
-      let oldest = state.open.count > most ? state.waiting.min { $0.value.since < $1.value.since } : nil
-      if let oldest { state.waiting[oldest.key] = nil }
-      state.wait(channel)
-      return oldest?.value.channel
-    }
-    oldest?.close(promise: nil)
+  ///
+  /// - Parameter wasServed: whether it was given what it asked for; refusals do not make a connection younger.
+  fileprivate func wait(_ channel: any Channel, wasServed: Bool) {
+    state.withLock { state -> (any Channel)? in
+      let key = ObjectIdentifier(channel)
+      if wasServed { state.open[key]?.since = state.next() }
+      state.open[key]?.isWaiting = true
+      return state.crowdedOut(above: most)
+    }?.close(promise: nil)
   }
 
   fileprivate func closed(_ channel: any Channel) {
-    state.withLock { state in
-      state.open.remove(ObjectIdentifier(channel))
-      state.waiting[ObjectIdentifier(channel)] = nil
-    }
+    state.withLock { $0.open[ObjectIdentifier(channel)] = nil }
   }
 }
 
-/// Tells `WaitingConnections` of one connection's beginning and end.
-final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = NIOAny
+/// Tells `WaitingConnections` what goes over one connection.
+final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
+  typealias OutboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPResponsePart
+
   private let connections: WaitingConnections
+  /// Requests that are whole and not answered; more than one where they are pipelined.
+  private var unanswered = 0
+  private var isServed = false
 
   init(_ connections: WaitingConnections) { self.connections = connections }
 
@@ -71,5 +101,30 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler {
   func channelInactive(context: ChannelHandlerContext) {
     connections.closed(context.channel)
     context.fireChannelInactive()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if case .end = unwrapInboundIn(data) {
+      // What came too late is not handed on, so that nothing happens of which nobody hears.
+      guard connections.answer(context.channel) else { return }
+      unanswered += 1
+    }
+    context.fireChannelRead(data)
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch unwrapOutboundIn(data) {
+    case .head(let head): isServed = head.status.kind == .successful
+    case .body: break
+    case .end:
+      unanswered -= 1
+      let promise = promise ?? context.eventLoop.makePromise(of: Void.self)
+      if unanswered <= 0 {
+        let (channel, connections, isServed) = (context.channel, self.connections, self.isServed)
+        promise.futureResult.whenComplete { _ in connections.wait(channel, wasServed: isServed) }
+      }
+      return context.write(data, promise: promise)
+    }
+    context.write(data, promise: promise)
   }
 }

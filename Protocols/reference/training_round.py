@@ -71,7 +71,10 @@ def levels(row):
     (quotient,) = struct.unpack("<I", struct.pack("<f", max(abs(value) for value in values) / 127))
     scale = float_of((quotient + 0xFF) & ~0xFF)
     found = [max(-127, min(127, round(single(value / scale)))) if scale > 0 else 0 for value in values]
-    if any(struct.unpack("<I", struct.pack("<f", scale * level))[0] != bits for level, bits in zip(found, row)):
+    try:
+        if any(struct.unpack("<I", struct.pack("<f", scale * level))[0] != bits for level, bits in zip(found, row)):
+            return None
+    except OverflowError:
         return None
     return scale, found
 
@@ -115,6 +118,8 @@ def model_vectors():
                                "vector": ([2], float_bits(1.0, 2.0)), "void": ([3, 0], [])}),
         "levels": ("mf", 2, {"items": ([3, 4], float_bits(*[single(0.0123291015625 * level) for level in (127, -3, 0, 64)],
                                                           0.0, 0.0, 0.0, 0.0, *[single(3.0001220703125 * level) for level in (-127, 1, 2, -64)]))}),
+        "levels_at_the_ends": ("mf", 2, {"largest": ([1, 2], [0x7F7FFFFF, 0x3F800001]), "subnormal": ([1, 2], [127 * 256, 256]),
+                                         "too_small": ([1, 2], [126, 1]), "infinite": ([1, 2], [0x7F800000, 0x3F800001])}),
         "not_levels": ("mf", 2, {"items": ([1, 3], float_bits(0.1, 0.2, 0.30000001)), "column": ([2, 1], float_bits(1.0000001, 0.1)),
                                  "zero": ([1, 2], float_bits(-0.0, 127.0 * 1.0001220703125))}),
         "half_not_a_number": ("x", 1, {"t": ([1, 2], [0x3F800000, 0x7FC00000])}),

@@ -83,7 +83,7 @@ public struct RunPrivacy {
     (origin == .service ? [] : Self.simulationHazards) + PlanPrivacyReport.hazards(plan) + unevenParts
   }
 
-  /// Parts of one table, each released once, that hold different numbers of partners.
+  /// Parts of one table, each released once, that do not all hold every partner. Which partner is missing in which part no ledger says.
   private var unevenParts: [Hazard] {
     let counts = state.charges.compactMap { standing -> Int? in
       guard let outcome = standing.outcome, case .released = outcome.result, plan.releases.indices.contains(outcome.release),
@@ -91,12 +91,12 @@ public struct RunPrivacy {
       else { return nil }
       return outcome.survivors
     }
-    guard let least = counts.min(), let most = counts.max(), least < most else { return [] }
+    guard counts.count > 1, let least = counts.min(), least < plan.roster.count else { return [] }
     return [
       Hazard(
         kind: .other,
         text:
-          "The co-occurrence of items was released in \(counts.count) parts, which hold between \(least) and \(most) partners: pairs in a part without a partner weigh less than they should beside the others, and quality may suffer. Privacy does not."
+          "The co-occurrence of items was released in \(counts.count) parts, the least of which holds \(least) of \(plan.roster.count) partners: pairs in a part without a partner weigh less than they should beside the others, and quality may suffer. Privacy does not."
       )
     ]
   }

@@ -36,6 +36,29 @@ internal import Testing
     }
   }
 
+  @Test func `tables of eight bits go on from what they were before rounding, after a crash as well`() throws {
+    let values = try AlgorithmRegistry.resolve(
+      "mf", ["dimension": 4, "table-bits": 8], setting: .init(itemCount: 12, usersOverNoise: nil, rounds: 4))
+    let algorithm = try AlgorithmRegistry.make("mf", values, itemCount: 12)
+    func model(_ between: (inout CoordinatorCheckpoint) throws -> Void) throws -> ItemModel {
+      var checkpoint = CoordinatorCheckpoint(round: 0, attempt: 0, model: algorithm.initialModel(seed: 3))
+      var random = KeyedRandomSource(insecureSeed: 5)
+      for (release, shape) in algorithm.shapes.enumerated() {
+        let sum = (0..<shape.dimension).map { _ in Float(random.uniform(below: 2000)) * 1e-4 }
+        algorithm.advance(
+          model: &checkpoint.model, optimizer: &checkpoint.optimizer, release: release, sum: sum,
+          context: ReleaseContext(expectedUsers: 50, noiseDeviation: 0))
+        try between(&checkpoint)
+      }
+      return checkpoint.model
+    }
+    let whole = try model { _ in }
+    #expect(try model { $0 = try CoordinatorCheckpoint(decoding: $0.encoded()) } == whole)
+    // And they are needed.
+    #expect(
+      try model { checkpoint in checkpoint.optimizer = checkpoint.optimizer.filter { !$0.key.hasPrefix("exact/") } } != whole)
+  }
+
   @Test func `a checkpoint of another plan is refused`() throws {
     let driver = try RoundDriver(RoundWorld(algorithm: EchoAlgorithm(itemCount: 12, releases: 2)))
     func refuses(_ change: (inout CoordinatorCheckpoint) -> Void) {

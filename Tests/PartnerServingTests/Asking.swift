@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// One answer over HTTP.
@@ -16,7 +17,8 @@ struct Answer: Sendable {
 }
 
 /// A connection that is kept open, read by blocking calls: tests ask from threads of their own.
-final class Line {
+/// One thread at a time.
+final class Line: @unchecked Sendable {
   private let file: Int32
   private var rest: [UInt8] = []
 
@@ -103,13 +105,15 @@ struct Asking: Sendable {
   func callAsFunction(
     _ method: String, _ target: String, headers: [String] = ["Host: 127.0.0.1"], body: [UInt8]? = nil
   ) async throws -> Answer {
-    let answer = await withCheckedContinuation { continuation in
-      // Blocking calls stay off the threads that the server needs.
-      Thread.detachNewThread { [port] in
-        continuation.resume(returning: Line(port)?.ask(method, target, headers: headers, body: body))
-      }
-    }
+    let answer = await Self.onThread { [port] in Line(port)?.ask(method, target, headers: headers, body: body) }
     return try #require(answer, "\(method) \(target)")
+  }
+
+  /// Blocking calls stay off the threads that the server needs.
+  static func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(returning: body()) }
+    }
   }
 
   func get(_ target: String, headers: [String] = ["Host: 127.0.0.1"]) async throws -> Answer {
@@ -120,5 +124,22 @@ struct Asking: Sendable {
     try await self(
       "POST", "/v1/events", headers: ["Host: 127.0.0.1"] + (type.map { ["Content-Type: \($0)"] } ?? []) + headers,
       body: Array(text.utf8))
+  }
+}
+
+/// Reads of histories that wait until they are released.
+final class HeldReads: Sendable {
+  private let state = Mutex<(entered: Int, isReleased: Bool)>((0, false))
+
+  @Sendable func read() {
+    state.withLock { $0.entered += 1 }
+    while state.withLock({ !$0.isReleased }) { usleep(2000) }
+  }
+
+  func release() { state.withLock { $0.isReleased = true } }
+
+  /// Waits, half a minute at most, until so many have begun.
+  func entered(_ count: Int) async {
+    for _ in 0..<15_000 where state.withLock({ $0.entered < count }) { try? await Task.sleep(for: .milliseconds(2)) }
   }
 }

@@ -145,31 +145,54 @@ import Testing
       "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
     ])
   func `whoever opens connections and ends no request keeps nobody out`(said: String) async throws {
-    let gate = DispatchSemaphore(value: 0)
-    let entered = DispatchSemaphore(value: 0)
-    let events = MemoryEvents(onRead: {
-      entered.signal()
-      gate.wait()
-    })
-    try await Served.serve(ServedModels(engine: ServedShop.engine(), store: events), connectionsMax: 20) { ask, _ in
+    let held = HeldReads()
+    try await Served.serve(
+      ServedModels(engine: ServedShop.engine(), store: MemoryEvents(onRead: held.read)), connectionsMax: 20
+    ) { ask, _ in
+      defer { held.release() }
       async let begun = ask.get("/v1/recommendations?user=u3")
-      await withCheckedContinuation { continuation in
-        Thread.detachNewThread {
-          entered.wait()
-          continuation.resume()
-        }
-      }
-      var lines: [Line] = []
-      for _ in 0..<60 {
-        let line = try #require(Line(ask.port))
-        line.say(said)
-        lines.append(line)
-      }
+      await held.entered(1)
+      let lines = try (0..<60).map { _ in try #require(Line(ask.port)) }
+      for line in lines { line.say(said) }
       #expect(try await ask.get("/v1/model").status == 200)
       // Those who waited longest made room; what was being answered is.
       #expect(lines[0].isClosed && !lines[59].isClosed)
-      gate.signal()
+      held.release()
       #expect(try await begun.status == 200)
+    }
+  }
+
+  @Test func `a house that filled up with requests has room again when they are answered`() async throws {
+    let held = HeldReads()
+    try await Served.serve(
+      ServedModels(engine: ServedShop.engine(), store: MemoryEvents(onRead: held.read)), connectionsMax: 1
+    ) { ask, _ in
+      defer { held.release() }
+      // Whoever has asked need not make room: all 17 are let in, and would stay when they have their answers.
+      var lines: [Line] = []
+      for _ in 0..<17 {
+        let line = try #require(Line(ask.port))
+        line.say("GET /v1/recommendations?user=u3 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        lines.append(line)
+        try await Task.sleep(for: .milliseconds(30))
+      }
+      held.release()
+      #expect(try await ask.get("/v1/model").status == 200)
+    }
+  }
+
+  @Test func `refusals do not make a connection younger`() async throws {
+    try await Served.serve(ServedModels(engine: ServedShop.engine(), store: MemoryEvents()), connectionsMax: 3) { ask, _ in
+      let (asking, served) = (try #require(Line(ask.port)), try #require(Line(ask.port)))
+      let answer = { (line: Line, target: String) async -> Int? in await Asking.onThread { line.ask("GET", target)?.status } }
+      #expect(await answer(asking, "/nothing") == 404)
+      #expect(await answer(served, "/v1/model") == 200)
+      #expect(await answer(asking, "/nothing") == 404)
+      let third = try #require(Line(ask.port))
+      #expect(await answer(third, "/v1/model") == 200)
+      // A fourth connection: it is the one that was refused last which goes.
+      #expect(try await ask.get("/v1/model").status == 200)
+      #expect(asking.isClosed && !served.isClosed && !third.isClosed)
     }
   }
 

@@ -148,7 +148,7 @@ private struct CreepingAlgorithm: FederatedAlgorithm {
   let base: PopularityAlgorithm
   let name = "creeping"
   let itemCount = 2
-  var shapes: [ReleaseShape] { base.shapes }
+  var shapes: [ReleaseShape] { base.shapes + base.shapes }
 
   func initialModel(seed: UInt64) -> ItemModel {
     ItemModel(algorithm: name, tensors: ["items": Tensor(shape: [2, 2], values: [1.3, 0, -1.3, 0])])

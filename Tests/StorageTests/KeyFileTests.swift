@@ -69,7 +69,7 @@ internal import Testing
     let folder = TemporaryFolder()
     let paths = (0..<300).map { folder.file("\($0).key") }
     // Reads whatever is there while the keys are written, one after the other.
-    async let halves = Task.detached { () -> Int in
+    async let halves = { @Sendable () async throws -> Int in
       var halves = 0
       for path in paths {
         while true {
@@ -86,7 +86,7 @@ internal import Testing
         }
       }
       return halves
-    }.value
+    }()
     for path in paths { try KeyFile.write(Sample.key, to: path) }
     #expect(try await halves == 0)
     #expect(TemporaryFolder.names(in: folder.path).count == paths.count)

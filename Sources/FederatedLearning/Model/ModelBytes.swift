@@ -108,10 +108,11 @@ public enum ModelBytes {
         shape: shape,
         values: width == 1
           ? try levels(shape, size, name, &reader) : values(try reader.take(byteCount, "values of \(name)"), size, width))
-      let least = form(of: tensor).width
-      guard least == width else {
+      // That scales and levels are the values' own has been seen.
+      let isLeast = width == 1 ? !tensor.values.allSatisfy(isHalf) : form(of: tensor).width == width
+      guard isLeast else {
         throw ModelBytesError(
-          field: "bytes of a value", offset: reader.position, reason: "found \(width) for '\(name)', which takes \(least)")
+          field: "bytes of a value", offset: reader.position, reason: "found \(width) for '\(name)', which takes another number")
       }
       tensors[name] = tensor
     }

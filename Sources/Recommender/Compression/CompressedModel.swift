@@ -61,7 +61,8 @@ public struct CompressedTensor: Sendable, Equatable {
     self.init(tensor, format: .int8)
   }
 
-  /// Rounded up to 16 significant bits: a product with 7 more is exact, and the largest entry still has level 127 or −127.
+  /// Rounded up to 16 significant bits: a product with 7 more is exact unless it overflows, and the largest entry still has level 127 or −127
+  /// unless it is subnormal.
   private static func scale(of row: ArraySlice<Float>) -> Float {
     let largest = row.reduce(Float(0)) { max($0, $1.magnitude) }
     return Float(bitPattern: ((largest / 127).bitPattern + 0xFF) & ~0xFF)

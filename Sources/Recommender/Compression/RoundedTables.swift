@@ -3,9 +3,10 @@
 /// Rounding is of the model, not of a copy on the wire: all parties compute with the same numbers, and what is signed is what is sent.
 /// Vectors stay Float32, and so does a table with an entry that no Float16 can hold.
 ///
-/// With `int8` the items' tables have 8 bits an entry and a scale for each item, other tables are Float16. Steps of training are often smaller than half
-/// a level, and rounding would take them back each time; so the coordinator goes on from the tables as they were before (error feedback:
-/// Tang et al. 2019, "DoubleSqueeze", §3), which it keeps beside its optimizer's state and sends to nobody.
+/// With `int8` the items' own tables (`items`, a row for each item) have 8 bits an entry and a scale for each item, other tables are Float16. Steps of
+/// training are often smaller than half a level, and rounding would take them back each time; so the coordinator applies each step to the tables as
+/// they were before rounding (error feedback: Tang et al. 2019, "DoubleSqueeze", §3), which it keeps beside its optimizer's state and
+/// sends to nobody. Partners compute at the rounded tables; what a step itself reads of a table (its ridge, its implicit zeros) it reads before rounding.
 public struct RoundedTables: FederatedAlgorithm {
   public let base: any FederatedAlgorithm
   /// Of the items' tables.
@@ -27,13 +28,14 @@ public struct RoundedTables: FederatedAlgorithm {
   public func advance(
     model: inout ItemModel, optimizer: inout OptimizerState, release: Int, sum: [Float], context: ReleaseContext
   ) {
-    for name in Array(model.tensors.keys) {
-      if let exact = optimizer.removeValue(forKey: Self.exactName(name)) { model.tensors[name] = exact }
+    for name in optimizer.keys.filter({ $0.hasPrefix(Self.keptPrefix) }) {
+      guard let kept = optimizer.removeValue(forKey: name) else { continue }
+      model.tensors[String(name.dropFirst(Self.keptPrefix.count))] = kept
     }
     base.advance(model: &model, optimizer: &optimizer, release: release, sum: sum, context: context)
     let rounded = rounded(model)
-    if format == .int8 {
-      for (name, tensor) in model.tensors where rounded.tensors[name] != tensor { optimizer[Self.exactName(name)] = tensor }
+    if format == .int8, release + 1 < shapes.count {
+      for (name, tensor) in model.tensors where rounded.tensors[name] != tensor { optimizer[Self.keptPrefix + name] = tensor }
     }
     model = rounded
   }
@@ -45,11 +47,15 @@ public struct RoundedTables: FederatedAlgorithm {
   private func rounded(_ model: ItemModel) -> ItemModel {
     var rounded = model
     for (name, tensor) in model.tensors {
-      let isOfItems = tensor.shape.first == itemCount
-      rounded.tensors[name] = CompressedTensor(tensor, format: isOfItems ? format : .float16).tensor
+      rounded.tensors[name] = CompressedTensor(tensor, format: Self.isOfItems(name, tensor, itemCount) ? format : .float16).tensor
     }
     return rounded
   }
 
-  private static func exactName(_ name: String) -> String { "exact/\(name)" }
+  /// Whether a tensor is the algorithm's table of items, of rows that are worth a scale.
+  public static func isOfItems(_ name: String, _ tensor: Tensor, _ itemCount: Int) -> Bool {
+    name == "items" && tensor.shape.count == 2 && tensor.shape[0] == itemCount && tensor.shape[1] > 1
+  }
+
+  private static let keptPrefix = "exact/"
 }

@@ -141,8 +141,10 @@ final class CallGate: Sendable {
     case let refusal as TransportRefusal: return refusal
     case let malformed as MalformedField: return TransportRefusal.malformed(field: malformed.field)
     case is RPCError, is CancellationError: return RPCError(code: .cancelled, message: "The caller went away.")
+    // A stream that ended under the call, whichever of NIO's modules says so; nobody hears the answer.
+    case _ where String(reflecting: type(of: error)).hasPrefix("NIO"):
+      return RPCError(code: .cancelled, message: "The connection broke.")
     default:
-      // Stream errors of the channel arrive here as well; they end the call, nobody hears the answer.
       logger.warning("a call failed", metadata: ["participant": "\(call.peer.participant)", "error": "\(error)"])
       return TransportRefusal.fault
     }

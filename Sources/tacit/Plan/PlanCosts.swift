@@ -30,7 +30,9 @@ struct PlanCosts: Encodable, Sendable, Equatable {
     let maskPeers =
       graph.map { others * (1 - (1 - Double($0.maskDraws) / others) * (1 - Double($0.maskDraws) / others)) } ?? others
     let bits = plan.algorithm.parameters["table-bits"] ?? 32
-    var model = algorithm.initialModel(seed: 0).tensors.values.reduce(0) { $0 + Self.bytes(of: $1, bits, algorithm.itemCount) }
+    var model = algorithm.initialModel(seed: 0).tensors.reduce(0) {
+      $0 + Self.bytes(of: $1.value, $1.key, bits, algorithm.itemCount)
+    }
     var (up, down, partner, coordinator) = (0.0, 0.0, 0.0, 0.0)
     var (largestUp, largestDown) = (0.0, 0.0)
     for release in plan.releases {
@@ -61,9 +63,10 @@ struct PlanCosts: Encodable, Sendable, Equatable {
   }
 
   /// As it is sent: vectors in Float32, tables in the plan's bits, in 8 only those of the items and with a scale for each (Protocols/training-round.md, §3).
-  private static func bytes(of tensor: Tensor, _ bits: Double, _ itemCount: Int) -> Int {
+  private static func bytes(of tensor: Tensor, _ name: String, _ bits: Double, _ itemCount: Int) -> Int {
     guard tensor.shape.count >= 2, bits < 32 else { return 4 * tensor.values.count }
-    return bits == 8 && tensor.shape.first == itemCount ? tensor.values.count + 4 * itemCount : 2 * tensor.values.count
+    return bits == 8 && RoundedTables.isOfItems(name, tensor, itemCount)
+      ? tensor.values.count + 4 * itemCount : 2 * tensor.values.count
   }
 
   /// Of `item-knn` the counts alone are sent in rounds; the table is a download at the end, as long as the data make it.
