@@ -30,6 +30,7 @@ let nioCore = product("NIOCore", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
 let nioEmbedded = product("NIOEmbedded", "swift-nio")
 let nioHTTPTypes = product("NIOHTTPTypes", "swift-nio-extras")
+let httpTypes = product("HTTPTypes", "swift-http-types")
 let nioTLS = product("NIOTLS", "swift-nio")
 let nioSSL = product("NIOSSL", "swift-nio-ssl")
 let x509 = product("X509", "swift-certificates")
@@ -65,6 +66,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -160,7 +162,7 @@ let package = Package(
       name: "PartnerServing",
       dependencies: [
         "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", hummingbird, hummingbirdCore, nioCore, nioHTTPTypes,
-        logging, serviceLifecycle,
+        httpTypes, logging, serviceLifecycle,
       ],
       path: "Client/Serving", swiftSettings: settings),
     .executableTarget(

@@ -413,7 +413,7 @@ MUTATIONS = [
      "return state.crowdedOut(above: most)\n", "return state.crowdedOut(above: most << 8)\n",
      "ServerTests", "a house that filled up with requests"),
     ("whoever is refused again and again grows no younger", "Client/Serving/WaitingConnections.swift",
-     "if wasServed { state.open[key]?.since = state.next() }", "state.open[key]?.since = state.next()",
+     "if wasServed { state.open[key]?.since = now }", "state.open[key]?.since = now",
      "ServerTests", "refusals do not make a connection younger"),
     # Plans
     ("rounds that an algorithm has not are refused", "Coordinator/Service/PlanMaking.swift",

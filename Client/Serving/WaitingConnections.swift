@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 internal import Synchronization
@@ -64,7 +65,8 @@ final class WaitingConnections: Sendable {
   fileprivate func wait(_ channel: any Channel, wasServed: Bool) {
     state.withLock { state -> (any Channel)? in
       let key = ObjectIdentifier(channel)
-      if wasServed { state.open[key]?.since = state.next() }
+      let now = state.next()
+      if wasServed { state.open[key]?.since = now }
       state.open[key]?.isWaiting = true
       return state.crowdedOut(above: most)
     }?.close(promise: nil)
