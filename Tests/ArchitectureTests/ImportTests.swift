@@ -149,6 +149,7 @@ import Testing
         "https://github.com/jpsim/Yams", "https://github.com/grpc/grpc-swift-2",
         "https://github.com/grpc/grpc-swift-nio-transport", "https://github.com/grpc/grpc-swift-protobuf",
         "https://github.com/apple/swift-nio", "https://github.com/apple/swift-nio-ssl",
+        "https://github.com/apple/swift-nio-extras", "https://github.com/apple/swift-http-types",
         "https://github.com/apple/swift-certificates", "https://github.com/apple/swift-asn1",
         "https://github.com/apple/swift-crypto", "https://github.com/apple/swift-log",
         "https://github.com/swift-server/swift-service-lifecycle", "https://github.com/groue/GRDB.swift",

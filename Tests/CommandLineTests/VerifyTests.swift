@@ -227,7 +227,7 @@ import Testing
       #expect(outcomes.count > 1 && survivors.count == outcomes.count)
       let isUneven = survivors.contains { $0 < 6 }
       seen.insert(isUneven)
-      let page = try scratch.read("run\(seed)/report.txt").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      let page = try scratch.read("run\(seed)/report.json")
       #expect(page.contains("The co-occurrence of items was released in") == isUneven, "\(page)")
       #expect(!isUneven || page.contains("the least of which holds \(survivors.min() ?? 0) of 6 partners"), "\(page)")
       #expect(try verify(scratch, "run\(seed)").failures.isEmpty)

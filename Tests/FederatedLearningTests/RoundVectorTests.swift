@@ -23,7 +23,7 @@ internal import Testing
   }
 
   @Test func `the vectors are there`() {
-    #expect(Self.names("model").count == 27)
+    #expect(Self.names("model").count == 38)
     #expect(Self.names("start").count == 13)
     #expect(Self.names("release").count == 18)
     #expect(Self.names("evaluation").count == 15)
