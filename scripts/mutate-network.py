@@ -136,7 +136,7 @@ MUTATIONS = [
     ("a key file is whole when it has its name", "Sources/Storage/KeyFile.swift",
      "    try file.write(content)\n    try file.synchronize()\n    guard link(draft, path) == 0 else {",
      "    guard link(draft, path) == 0 else { return }\n    try file.write(content)\n    try file.synchronize()\n    guard !path.isEmpty else {",
-     "KeyFileTests", "nobody meets half a key"),
+     "KeyFileTests", "a key that cannot be written whole"),
     ("no run's folder lies among the ledgers", "Sources/tacit/Simulate/KeptLedgers.swift",
      "guard !run.hasPrefix(kept), !kept.hasPrefix(run) else {", "guard !run.isEmpty || !kept.isEmpty else {",
      "KeptLedgerTests", "The same people get no second budget"),
