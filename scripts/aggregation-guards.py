@@ -236,7 +236,12 @@ def red_tests(folder, explores):
     run = subprocess.run(["timeout", "600", "swift", "test", "-c", "release", "--skip-build", "--package-path", folder],
                          capture_output=True, env={**os.environ, "SWIFT_BACKTRACE": "enable=no", "TACIT_EXPLORE": "long" if explores else "short"})
     text = (run.stdout + run.stderr).decode("utf-8", "replace")
-    return set(re.findall(r'✘ Test "(.*?)" (?:recorded|failed|with)', text)), text
+    red = set(re.findall(r'✘ Test "(.*?)" (?:recorded|failed|with)', text))
+    if "Test run with" not in text:
+        # The run was ended from inside: by a test that was under way.
+        begun = set(re.findall(r'◇ Test "(.*?)" started', text))
+        red |= begun - set(re.findall(r'[✔✘➜] Test "(.*?)" (?:with \d+ test cases? )?(?:passed|failed|skipped)', text))
+    return red, text
 
 
 def source(name):
