@@ -6,11 +6,15 @@ public protocol FixedBytes: Hashable, Sendable, CustomStringConvertible {
   static var byteCount: Int { get }
   /// The bytes, `byteCount` of them.
   var bytes: [UInt8] { get }
+  /// Lends the bytes without a copy of them.
+  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result
   /// `nil` unless there are exactly `byteCount` bytes.
   init?(bytes: [UInt8])
 }
 
 extension FixedBytes {
+  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { bytes.withUnsafeBytes(body) }
+
   /// The bytes as lower-case hexadecimal digits.
   public var hex: String { Hexadecimal.encode(bytes) }
 
@@ -24,21 +28,32 @@ extension FixedBytes {
 }
 
 /// A 32-byte digest (SHA-256 unless a document says otherwise).
+///
+/// Held in place and not as an array: the server of a large secure sum keeps and hands on millions.
 public struct Digest: FixedBytes {
   public static var byteCount: Int { 32 }
-  public let bytes: [UInt8]
+  // The bytes as they lie in memory, whatever integers that makes.
+  private let word0, word1, word2, word3: UInt64
 
   public init?(bytes: [UInt8]) {
     guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
+    self.init { $0.copyBytes(from: bytes) }
   }
 
   /// 32 zero bytes: the head of an empty chain.
-  public static let zero = Digest(exactly: [UInt8](repeating: 0, count: 32))
+  public static let zero = Digest { _ in }
 
-  init(exactly bytes: [UInt8]) {
-    precondition(bytes.count == Self.byteCount, "a digest has 32 bytes, found \(bytes.count)")
-    self.bytes = bytes
+  /// - Parameter fill: is given 32 zero bytes to write to.
+  init(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    Swift.withUnsafeMutableBytes(of: &words, fill)
+    (word0, word1, word2, word3) = words
+  }
+
+  public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
+
+  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    Swift.withUnsafeBytes(of: (word0, word1, word2, word3), body)
   }
 }
 

@@ -37,12 +37,12 @@ public struct SHA256Hasher: ~Copyable {
     precondition(EVP_DigestUpdate(context, address, bytes.count) == 1, "libcrypto failed in SHA-256")
   }
 
+  public mutating func update(_ digest: Digest) { digest.withUnsafeBytes { update($0) } }
+
   public mutating func update(_ secret: SecretBytes) { secret.withUnsafeBytes { update($0) } }
 
   public consuming func finalize() -> Digest {
-    var bytes = [UInt8](repeating: 0, count: Digest.byteCount)
-    precondition(EVP_DigestFinal_ex(context, &bytes, nil) == 1, "libcrypto failed in SHA-256")
-    return Digest(exactly: bytes)
+    Digest { precondition(EVP_DigestFinal_ex(context, $0.bytePointer, nil) == 1, "libcrypto failed in SHA-256") }
   }
 }
 
@@ -53,10 +53,10 @@ public enum BLAKE2b {
     precondition(
       key.isEmpty || (16...64).contains(key.count), "a BLAKE2b key has 16 to 64 bytes, found \(key.count)")
     Sodium.initialize()
-    var output = [UInt8](repeating: 0, count: Digest.byteCount)
-    _ = crypto_generichash(
-      &output, output.count, bytes, UInt64(bytes.count), key.isEmpty ? nil : key, key.count)
-    return Digest(exactly: output)
+    return Digest {
+      _ = crypto_generichash(
+        $0.bytePointer, $0.count, bytes, UInt64(bytes.count), key.isEmpty ? nil : key, key.count)
+    }
   }
 }
 

@@ -57,7 +57,12 @@ package struct FieldEncoder {
     bytes.append(contentsOf: field)
   }
 
-  package mutating func append(_ field: some FixedBytes) { append(field.bytes) }
+  package mutating func append(_ field: some FixedBytes) {
+    field.withUnsafeBytes { field in
+      appendLength(field.count)
+      bytes.append(contentsOf: field)
+    }
+  }
 
   package mutating func append(_ field: some FixedWidthInteger & UnsignedInteger) {
     appendLength(field.bitWidth / 8)

@@ -6,7 +6,12 @@ package enum MerkleTree {
   /// The root over a list of leaves; not empty.
   package static func root(_ leaves: [Digest]) -> Digest { root(leaves[...]) }
 
-  package static func leafHash(_ bytes: [UInt8]) -> Digest { SHA256.hash([0] + bytes) }
+  package static func leafHash(_ bytes: [UInt8]) -> Digest {
+    var hasher = SHA256Hasher()
+    hasher.update([0])
+    hasher.update(bytes)
+    return hasher.finalize()
+  }
 
   /// The root that a leaf and its path lead to; `nil` when the path's length does not fit (RFC 9162 §2.1.3.2).
   package static func root(leaf: Digest, index: Int, leafCount: Int, path: [Digest]) -> Digest? {
@@ -31,10 +36,10 @@ package enum MerkleTree {
     return last == 0 ? hash : nil
   }
 
-  /// The nodes above the leaves, 32 bytes each: a subtree's own node, then its left part's, then its right part's. The first is
-  /// the root; there is none for a single leaf.
-  package static func nodes(_ leaves: [Digest]) -> [UInt8] {
-    var nodes = [UInt8](repeating: 0, count: Digest.byteCount * (leaves.count - 1))
+  /// The nodes above the leaves: a subtree's own node, then its left part's, then its right part's. The first is the root; there
+  /// is none for a single leaf.
+  package static func nodes(_ leaves: [Digest]) -> [Digest] {
+    var nodes = [Digest](repeating: .zero, count: leaves.count - 1)
     _ = write(leaves[...], at: 0, into: &nodes)
     return nodes
   }
@@ -42,26 +47,18 @@ package enum MerkleTree {
   /// The inclusion path of one leaf from the lowest sibling to the highest (RFC 9162 §2.1.3.1), from `nodes` of its tree.
   ///
   /// - Parameter leaf: the hash of another leaf, asked for where a sibling is a leaf.
-  package static func path(of index: Int, leafCount: Int, nodes: [UInt8], leaf: (Int) -> Digest) -> [Digest] {
+  package static func path(of index: Int, leafCount: Int, nodes: [Digest], leaf: (Int) -> Digest) -> [Digest] {
     var path: [Digest] = []
     path.reserveCapacity(Int.bitWidth - leafCount.leadingZeroBitCount)
     var (first, count, place) = (0, leafCount, 0)
-    func hash(_ first: Int, _ count: Int, _ place: Int) -> Digest {
-      if count == 1 { return leaf(first) }
-      let start = Digest.byteCount * place
-      guard let digest = Digest(bytes: Array(nodes[start..<start + Digest.byteCount])) else {
-        preconditionFailure("a node has the length of a digest")
-      }
-      return digest
-    }
     while count > 1 {
       let left = split(count)
       let (leftPlace, rightPlace) = (place + 1, place + left)
       if index < first + left {
-        path.append(hash(first + left, count - left, rightPlace))
+        path.append(count - left == 1 ? leaf(first + left) : nodes[rightPlace])
         (count, place) = (left, leftPlace)
       } else {
-        path.append(hash(first, left, leftPlace))
+        path.append(left == 1 ? leaf(first) : nodes[leftPlace])
         (first, count, place) = (first + left, count - left, rightPlace)
       }
     }
@@ -70,15 +67,13 @@ package enum MerkleTree {
   }
 
   /// A subtree of c leaves has c − 1 nodes.
-  private static func write(_ leaves: ArraySlice<Digest>, at place: Int, into nodes: inout [UInt8]) -> Digest {
+  private static func write(_ leaves: ArraySlice<Digest>, at place: Int, into nodes: inout [Digest]) -> Digest {
     if leaves.count == 1 { return leaves[leaves.startIndex] }
     let left = split(leaves.count)
     let middle = leaves.startIndex + left
-    let digest = nodeHash(
+    nodes[place] = nodeHash(
       write(leaves[..<middle], at: place + 1, into: &nodes), write(leaves[middle...], at: place + left, into: &nodes))
-    let start = Digest.byteCount * place
-    nodes.replaceSubrange(start..<start + Digest.byteCount, with: digest.bytes)
-    return digest
+    return nodes[place]
   }
 
   private static func root(_ leaves: ArraySlice<Digest>) -> Digest {
@@ -88,11 +83,11 @@ package enum MerkleTree {
   }
 
   private static func nodeHash(_ left: Digest, _ right: Digest) -> Digest {
-    var bytes: [UInt8] = [1]
-    bytes.reserveCapacity(1 + 2 * Digest.byteCount)
-    bytes += left.bytes
-    bytes += right.bytes
-    return SHA256.hash(bytes)
+    var hasher = SHA256Hasher()
+    hasher.update([1])
+    hasher.update(left)
+    hasher.update(right)
+    return hasher.finalize()
   }
 
   private static func split(_ count: Int) -> Int {

@@ -141,6 +141,38 @@ import Transport
     await client.close()
   }
 
+  // What gRPC had not yet taken when its own task was cancelled ended the process (swift-nio #3481).
+  @Test func `a server that is cut off while calls come in ends all of them, and itself`() async throws {
+    for round in 0..<20 {
+      let handler = FakeHandler()
+      let server = try CoordinationServer(
+        listen: HostPort(parsing: "127.0.0.1:0"), security: .insecureLoopback, handler: handler, limits: .brisk)
+      let running = Task { try await server.run() }
+      let address = try await server.boundAddress
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for caller in 0..<4 {
+          group.addTask {
+            try await RawClient.with(address) { client in
+              await withTaskGroup(of: Void.self) { calls in
+                for _ in 0..<50 {
+                  calls.addTask {
+                    let metadata = RawClient.metadata(participant: "\(caller)")
+                    while await client.call("Report", metadata: metadata, [[]]).error == nil {}
+                  }
+                }
+              }
+            }
+          }
+        }
+        try await eventually("calls have come in") { handler.state.withLock { $0.peers.count } > round * 5 }
+        running.cancel()
+        try await running.value
+        group.cancelAll()
+        try? await group.waitForAll()
+      }
+    }
+  }
+
   @Test func `insecure loopback mode stays on this machine`() async throws {
     for address in ["0.0.0.0:0", "192.0.2.1:7443", "[::]:0", "localhost:0", "example.org:443"] {
       #expect(throws: ListenError.self) {

@@ -96,21 +96,19 @@ struct AggregatorShareKeys: Sendable {
 
   private func delivery(to holder: ParticipantID, _ graph: SettledGraph, _ setting: AggregatorSetting) -> ShareDelivery {
     let isComplete = setting.parameters.graph == .complete
-    let dealers = graph.dealers[holder] ?? []
-    var entries: [ShareDelivery.Entry] = []
-    entries.reserveCapacity(dealers.count)
-    for dealer in dealers {
-      guard let deal = deals[dealer], let index = deal.holders.index(of: holder) else { continue }
-      let entry = deal.entry(index, by: dealer)
-      let path = MerkleTree.path(of: index, leafCount: deal.holders.ids.count, nodes: deal.nodes) {
+    let entries = (graph.held[holder] ?? []).compactMap { held -> ShareDelivery.Entry? in
+      let (dealer, index) = (held.dealer, held.index)
+      guard let deal = deals[dealer] else { return nil }
+      let path = MerkleTree.path(of: index, leafCount: deal.count, nodes: deal.nodes) {
         deal.leaf($0) ?? leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
       }
-      entries.append(
-        ShareDelivery.Entry(
-          dealer: dealer, root: deal.root, signature: deal.signature, selfMaskCommitment: entry.selfMaskCommitment,
-          maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed, path: path,
-          sharesMask: entry.sharesMask, leafIndex: isComplete ? 0 : UInt32(index),
-          leafCount: isComplete ? 0 : UInt32(deal.holders.ids.count)))
+      return ShareDelivery.Entry(
+        dealer: dealer, root: deal.root, signature: deal.signature,
+        selfMaskCommitment: deal.holders.commitment(index, .selfMask),
+        maskSeedCommitment: deal.holders.commitment(index, .maskSeed),
+        sealed: holder == dealer ? nil : deal.sealedShares(index), path: path,
+        sharesMask: isComplete ? false : deal.holders.sharesMask[index], leafIndex: isComplete ? 0 : UInt32(index),
+        leafCount: isComplete ? 0 : UInt32(deal.count))
     }
     return ShareDelivery(context: setting.context, contributors: isComplete ? [] : graph.contributors, entries: entries)
   }
@@ -124,8 +122,8 @@ struct AggregatorShareKeys: Sendable {
   }
 }
 
-/// A dealer's message as it is kept until it is handed on: bytes side by side, for a digest that is an array of its own takes thrice
-/// its length, and ten thousand dealers have a million holders. A class, because each holder's delivery looks up all of its dealers.
+/// A dealer's message as it is kept until it is handed on: bytes side by side, for ten thousand dealers have a million holders. A
+/// class, because each holder's delivery looks up all of its dealers.
 final class Deal: Sendable {
   let root: Digest
   let signature: Signature
@@ -133,9 +131,9 @@ final class Deal: Sendable {
   /// 160 bytes for each holder; zeros where the holder is the dealer.
   private let sealed: [UInt8]
   /// Above the leaves (`MerkleTree.nodes`).
-  let nodes: [UInt8]
-  /// 32 bytes each; empty where they are made again when they are asked for.
-  private let leaves: [UInt8]
+  let nodes: [Digest]
+  /// Empty where they are made again when they are asked for.
+  private let leaves: [Digest]
 
   /// - Parameter keepsLeaves: in a complete graph every dealer's are asked for by all, and the dealers are few.
   /// - Precondition: exactly the dealer's own entry, if there is one, has no ciphertext.
@@ -148,28 +146,30 @@ final class Deal: Sendable {
     for entry in message.entries { sealed += entry.sealed?.bytes ?? [UInt8](repeating: 0, count: SealedShares.byteCount) }
     self.sealed = sealed
     nodes = MerkleTree.nodes(leaves)
-    self.leaves = keepsLeaves ? leaves.flatMap(\.bytes) : []
+    self.leaves = keepsLeaves ? leaves : []
   }
+
+  /// How many holders there are.
+  var count: Int { holders.ids.count }
 
   /// Whether the dealer signed the root over these leaves, from which it was made.
-  func isRooted(_ leaves: [Digest]) -> Bool {
-    leaves.count == 1 ? leaves[0] == root : nodes.starts(with: root.bytes)
-  }
+  func isRooted(_ leaves: [Digest]) -> Bool { (nodes.first ?? leaves[0]) == root }
 
   /// The hash of a leaf, where it was kept.
-  func leaf(_ index: Int) -> Digest? {
-    let start = Digest.byteCount * index
-    return leaves.isEmpty ? nil : Digest(bytes: Array(leaves[start..<start + Digest.byteCount]))
+  func leaf(_ index: Int) -> Digest? { leaves.isEmpty ? nil : leaves[index] }
+
+  /// What one holder other than the dealer gets.
+  func sealedShares(_ index: Int) -> SealedShares? {
+    let start = SealedShares.byteCount * index
+    return SealedShares(bytes: Array(sealed[start..<start + SealedShares.byteCount]))
   }
 
   /// The entry of one holder as it came.
   func entry(_ index: Int, by dealer: ParticipantID) -> KeyShares.Entry {
     let holder = holders.ids[index]
-    let start = SealedShares.byteCount * index
     return KeyShares.Entry(
       holder: holder, selfMaskCommitment: holders.commitment(index, .selfMask),
-      maskSeedCommitment: holders.commitment(index, .maskSeed),
-      sealed: holder == dealer ? nil : SealedShares(bytes: Array(sealed[start..<start + SealedShares.byteCount])),
+      maskSeedCommitment: holders.commitment(index, .maskSeed), sealed: holder == dealer ? nil : sealedShares(index),
       sharesMask: holders.sharesMask[index])
   }
 }
@@ -178,39 +178,48 @@ final class Deal: Sendable {
 final class DealtHolders: Sendable {
   let ids: [ParticipantID]
   let sharesMask: [Bool]
-  /// 64 bytes for each.
-  private let bytes: [UInt8]
+  /// Two for each.
+  private let commitments: [Digest]
 
   init(_ entries: [KeyShares.Entry]) {
     ids = entries.map(\.holder)
     sharesMask = entries.map(\.sharesMask)
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(2 * Digest.byteCount * entries.count)
-    for entry in entries { bytes += entry.selfMaskCommitment.bytes + entry.maskSeedCommitment.bytes }
-    self.bytes = bytes
+    var commitments: [Digest] = []
+    commitments.reserveCapacity(2 * entries.count)
+    for entry in entries {
+      commitments.append(entry.selfMaskCommitment)
+      commitments.append(entry.maskSeedCommitment)
+    }
+    self.commitments = commitments
   }
-
-  func index(of holder: ParticipantID) -> Int? { ids.ascendingIndex(of: holder) }
 
   /// To the share of one kind that a holder has.
-  func commitment(_ index: Int, _ kind: SecretKind) -> Digest {
-    let start = Digest.byteCount * (2 * index + (kind == .selfMask ? 0 : 1))
-    guard let digest = Digest(bytes: Array(bytes[start..<start + Digest.byteCount])) else {
-      preconditionFailure("two digests are kept for every holder")
-    }
-    return digest
-  }
+  func commitment(_ index: Int, _ kind: SecretKind) -> Digest { commitments[2 * index + (kind == .selfMask ? 0 : 1)] }
 }
 
-extension [ParticipantID] {
-  /// Where an element of an ascending list stands.
-  func ascendingIndex(of participant: ParticipantID) -> Int? {
+/// A dealer whose shares somebody holds, and where the holder stands among the dealer's: found once, for a search in a list that is not
+/// in the cache costs more than the hash for which it is made.
+struct HeldDeal: Equatable, Sendable {
+  let dealer: ParticipantID
+  private let place: UInt32
+
+  init(dealer: ParticipantID, index: Int) {
+    self.dealer = dealer
+    place = UInt32(index)
+  }
+
+  var index: Int { Int(place) }
+}
+
+extension Array {
+  /// Where a participant stands in a list that ascends by participant.
+  func ascendingIndex(of participant: ParticipantID, by key: (Element) -> ParticipantID) -> Int? {
     var (low, high) = (0, count)
     while low < high {
       let middle = (low + high) / 2
-      if self[middle] < participant { low = middle + 1 } else { high = middle }
+      if key(self[middle]) < participant { low = middle + 1 } else { high = middle }
     }
-    return low < count && self[low] == participant ? low : nil
+    return low < count && key(self[low]) == participant ? low : nil
   }
 }
 
@@ -220,19 +229,21 @@ struct SettledGraph: Sendable {
   let contributors: [ParticipantID]
   /// By dealer: the holders of its shares and what it committed to.
   let holders: [ParticipantID: DealtHolders]
-  /// By holder: whose shares it holds, ascending.
-  let dealers: [ParticipantID: [ParticipantID]]
+  /// By holder: whose shares it holds, ascending by dealer.
+  let held: [ParticipantID: [HeldDeal]]
   private let isComplete: Bool
 
   init(_ deals: [ParticipantID: DealtHolders], isComplete: Bool) {
     contributors = deals.keys.sorted()
     holders = deals
     self.isComplete = isComplete
-    var dealers: [ParticipantID: [ParticipantID]] = [:]
+    var held: [ParticipantID: [HeldDeal]] = [:]
     for dealer in contributors {
-      for holder in deals[dealer]?.ids ?? [] where deals[holder] != nil { dealers[holder, default: []].append(dealer) }
+      for (index, holder) in (deals[dealer]?.ids ?? []).enumerated() where deals[holder] != nil {
+        held[holder, default: []].append(HeldDeal(dealer: dealer, index: index))
+      }
     }
-    self.dealers = dealers
+    self.held = held
   }
 
   /// Whether every contributor has at least `threshold` holders in a set: whether its secrets can be opened by it.
@@ -244,33 +255,31 @@ struct SettledGraph: Sendable {
   }
 
   /// What a dealer committed to for one holder's share.
-  func commitment(of dealer: ParticipantID, to holder: ParticipantID, _ kind: SecretKind) -> Digest? {
-    guard let list = holders[dealer] else { return nil }
-    return list.index(of: holder).map { list.commitment($0, kind) }
-  }
+  func commitment(_ held: HeldDeal, _ kind: SecretKind) -> Digest? { holders[held.dealer]?.commitment(held.index, kind) }
 
   /// Where a dealer's share stands in the response of one holder.
-  func position(of dealer: ParticipantID, at holder: ParticipantID) -> Int? { dealers[holder]?.ascendingIndex(of: dealer) }
+  func position(of dealer: ParticipantID, at holder: ParticipantID) -> Int? {
+    held[holder]?.ascendingIndex(of: dealer, by: \.dealer)
+  }
 
   /// Drawn graph: with whom in U2 a participant shares a mask. `nil` in the complete graph: with everybody. Found anew each time, for
   /// ten thousand sets of a hundred are more than a server should hold.
   func maskPeers(of participant: ParticipantID) -> Set<ParticipantID>? {
     if isComplete { return nil }
     let drawn = holders[participant].map { own in own.ids.indices.filter { own.sharesMask[$0] }.map { own.ids[$0] } } ?? []
-    let drawnBy = (dealers[participant] ?? []).filter { dealer in
-      guard let deal = holders[dealer], let index = deal.index(of: participant) else { return false }
-      return deal.sharesMask[index]
-    }
-    return Set(drawn.filter { holders[$0] != nil }).union(drawnBy)
+    let drawnBy = (held[participant] ?? []).filter { holders[$0.dealer]?.sharesMask[$0.index] ?? false }
+    return Set(drawn.filter { holders[$0] != nil }).union(drawnBy.map(\.dealer))
   }
 
   /// Complete graph: everybody's signature says something to everybody; drawn graph: those of the reader's holders do, and its
   /// own must be among them.
   func signatures(_ all: ConsistencySignatures, for reader: ParticipantID) -> ConsistencySignatures {
     if isComplete { return all }
-    let signers = all.entries.map(\.participant)
     let witnesses = ((holders[reader]?.ids ?? []) + [reader]).sorted()
     return ConsistencySignatures(
-      context: all.context, entries: witnesses.compactMap { signers.ascendingIndex(of: $0).map { all.entries[$0] } })
+      context: all.context,
+      entries: witnesses.compactMap { witness in
+        all.entries.ascendingIndex(of: witness, by: \.participant).map { all.entries[$0] }
+      })
   }
 }

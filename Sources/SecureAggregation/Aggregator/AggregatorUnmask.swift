@@ -39,17 +39,18 @@ struct AggregatorUnmask: Sendable {
   /// Checks every share against its dealer's signed commitment. The holder opened the same commitment in stage 2 before
   /// it sent anything, so that a share that does not fit is the holder's lie.
   mutating func take(_ message: UnmaskResponse, _ setting: AggregatorSetting) -> AggregatorRefusal? {
-    guard message.entries.map(\.dealer) == inputs.graph.dealers[message.participant] ?? [],
+    let dealt = inputs.graph.held[message.participant] ?? []
+    guard message.entries.elementsEqual(dealt, by: { $0.dealer == $1.dealer }),
       message.entries.allSatisfy({ $0.kind == (alive.contains($0.dealer) ? .selfMask : .maskSeed) })
     else { return .wrongDealers }
     let point = setting.point(of: message.participant)
-    for entry in message.entries {
+    for (entry, held) in zip(message.entries, dealt) {
       let opened = entry.share.bytes + entry.salt.bytes
       let commitment = opened.withUnsafeBytes {
         setting.keys.shareCommitment(
           dealer: entry.dealer, holder: message.participant, point: point, kind: entry.kind, shareAndSalt: $0)
       }
-      guard commitment == inputs.graph.commitment(of: entry.dealer, to: message.participant, entry.kind) else {
+      guard commitment == inputs.graph.commitment(held, entry.kind) else {
         liars.insert(message.participant)
         return .shareNotCommitted
       }

@@ -17,6 +17,7 @@ final class Listener: Sendable {
   private let address: HostPort
   private let transport: CountingTransport
   private let server: GRPCServer<CountingTransport>
+  private let handshake: ServerHandshake
   private let drain: Duration
   private let logger: Logger
   private let shutdown = Mutex<(begun: Bool, wake: CheckedContinuation<Void, Never>?)>((false, nil))
@@ -67,6 +68,7 @@ final class Listener: Sendable {
     }
     address = settings.address
     drain = settings.drain
+    self.handshake = handshake
     self.logger = logger
     transport = CountingTransport(
       base: HTTP2ServerTransport.Posix(
@@ -77,28 +79,33 @@ final class Listener: Sendable {
 
   /// Serves until the shutdown is complete or the task is cancelled.
   ///
-  /// - Parameter onDrain: called when the drain time is over: what still runs must end.
-  func run(onDrained: @escaping @Sendable () -> Void) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        do {
-          try await self.server.serve()
-        } catch {
-          if Task.isCancelled || self.shutdown.withLock({ $0.begun }) { return }
-          throw ListenError(description: "Cannot listen on \(self.address): \(Self.cause(of: error)).")
-        }
-      }
+  /// - Parameter cutOff: ends the calls that still run when the drain time is over or the task is cancelled.
+  func run(cutOff: @escaping @Sendable () -> Void) async throws {
+    // Not a child task, for it must not be cancelled with this one: a stream that gRPC has not yet taken when its task is cancelled ends
+    // the process (swift-nio #3481: "Deinited NIOAsyncWriter without calling finish()"). It ends by itself when no connection is left.
+    let serving = Task { try await server.serve() }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = await serving.result }
       group.addTask {
         await self.shutdownBegun()
         guard !Task.isCancelled else { return }
         try? await Task.sleep(for: self.drain)
-        onDrained()
+        cutOff()
         // Calls that were just ended send their refusal first.
         try? await Task.sleep(for: .milliseconds(200))
       }
-      defer { group.cancelAll() }
       // Whatever ends first: the server, or the time that it has for ending.
-      _ = try await group.next()
+      await group.next()
+      server.beginGracefulShutdown()
+      handshake.closeAll()
+      cutOff()
+      group.cancelAll()
+    }
+    do {
+      try await serving.value
+    } catch {
+      if Task.isCancelled || shutdown.withLock({ $0.begun }) { return }
+      throw ListenError(description: "Cannot listen on \(address): \(Self.cause(of: error)).")
     }
   }
 

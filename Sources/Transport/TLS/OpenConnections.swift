@@ -68,6 +68,8 @@ struct OpenConnections {
     return (true, victim)
   }
 
+  var all: [any Channel] { handshakes.all + connections.all }
+
   private mutating func next() -> UInt64 {
     opened += 1
     return opened
@@ -81,6 +83,8 @@ struct OpenConnections {
   private struct Line {
     private(set) var count = 0
     private var origins: [String: [Connection]] = [:]
+
+    var all: [any Channel] { origins.values.flatMap { $0.map(\.channel) } }
 
     func count(from origin: String, where isMeant: (Connection) -> Bool = { _ in true }) -> Int {
       origins[origin, default: []].count(where: isMeant)

@@ -16,6 +16,7 @@ final class ServerHandshake: Sendable {
   /// For calls that send much.
   let pace = OutboundPace()
   private let open: Mutex<OpenConnections>
+  private let isOver = Atomic<Bool>(false)
   private let partners = Mutex<[UInt32: [any Channel]]>([:])
 
   /// How many connections one partner may have, and whom a certificate (DER) that TLS has verified names.
@@ -43,13 +44,24 @@ final class ServerHandshake: Sendable {
   func install(on channel: any Channel) -> EventLoopFuture<Void> {
     let origin = CallerOrigin.of(address: channel.remoteAddress?.ipAddress ?? "")
     channel.closeFuture.whenComplete { _ in self.open.withLock { $0.forget(channel, from: origin) } }
-    guard context != nil else {
+    var isWelcome = true
+    if context == nil {
       // Without TLS there is nothing to wait for.
-      guard enter(channel, from: origin, isPartner: false) else { return channel.eventLoop.makeSucceededVoidFuture() }
-      return prepare(channel, from: origin)
+      isWelcome = enter(channel, from: origin, isPartner: false)
+    } else if let silent = open.withLock({ $0.begin(channel, from: origin) }) {
+      end(silent)
     }
-    if let silent = open.withLock({ $0.begin(channel, from: origin) }) { end(silent) }
-    return prepare(channel, from: origin)
+    if isOver.load(ordering: .sequentiallyConsistent) {
+      channel.close(promise: nil)
+      isWelcome = false
+    }
+    return isWelcome ? prepare(channel, from: origin) : channel.eventLoop.makeSucceededVoidFuture()
+  }
+
+  /// Closes all connections, and every one that is accepted from now on.
+  func closeAll() {
+    isOver.store(true, ordering: .sequentiallyConsistent)
+    for channel in open.withLock(\.all) { channel.close(promise: nil) }
   }
 
   private func prepare(_ channel: any Channel, from origin: String) -> EventLoopFuture<Void> {
