@@ -69,7 +69,7 @@ GUARDS = [
      "if let sharesMask { fields.append(UInt8(sharesMask ? 1 : 0)) }", "",
      "A server that changes what a dealer said of the graph is refused"),
     ("contributors have advertised", CLIENT + "ClientMaskedInput.swift",
-     "if let stranger = contributors.first(where: { list.advertisement(of: $0) == nil }) {", "if let stranger = contributors.first(where: { _ in false }) {",
+     "if let stranger = list.firstStranger(among: contributors) {", "if let stranger = list.firstStranger(among: []) {",
      "Deliveries with a stranger, without oneself, out of order or with too few are refused"),
     ("a client is a contributor itself", CLIENT + "ClientMaskedInput.swift",
      "guard present.contains(setting.participant) else { throw ClientRefusal(.ownSharesChanged) }", "",
@@ -108,7 +108,7 @@ GUARDS = [
      "      if let (share, salt) = SharePair.reveal(other, of: pair) {\n"
      "        entries.append(UnmaskResponse.Entry(dealer: dealer, kind: other, share: share, salt: salt))\n      }", EXPLORER),
     ("a mask is shared with those who drew the participant, too", SERVER + "AggregatorShareKeys.swift",
-     "return Set(drawn.filter { holders[$0] != nil }).union(drawnBy)", "return Set(drawn.filter { holders[$0] != nil })",
+     "return Set(drawn.filter { holders[$0] != nil }).union(drawnBy.map(\\.dealer))", "return Set(drawn.filter { holders[$0] != nil })",
      "Whoever leaves at whichever stage, the attempt ends with the plain sum of the survivors or with an abort"),
     # What both graphs have in common
     ("advertisements are signed by the enrolled", CLIENT + "ClientSession.swift",
@@ -192,7 +192,7 @@ GUARDS = [
      "",
      "The server refuses shares for the wrong holders, under a wrong root or with a wrong signature"),
     ("a revealed share is the one committed to", SERVER + "AggregatorUnmask.swift",
-     "guard commitment == inputs.graph.commitment(of: entry.dealer, to: message.participant, entry.kind) else {",
+     "guard commitment == inputs.graph.commitment(held, entry.kind) else {",
      "guard commitment != .zero else {",
      "A holder that lies about a share is named, and the sum is right without it"),
     ("a response has the kinds that were asked for", SERVER + "AggregatorUnmask.swift",

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A small grid over `ncf` and over sources of item features (on amazon-beauty: over `sasrec` and `gru` with each user a client; on gowalla: over `item-knn`), on validation (each user's last training item; no test file is
-# read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last.
+# A small grid over `ncf` and over sources of item features (on amazon-beauty: over `sasrec` and `gru` with each user a client; on gowalla: over `item-knn`;
+# on online-retail: over `covariance`), on validation (each user's last training item; no test file is
+# read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last (of `covariance` best P1 NDCG@10).
 # Usage: [ROUNDS=30] scripts/choose.sh SHARED-FOLDER [DATA-SET]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,8 +15,10 @@ try() {
   local run
   run=$out/$(echo "$*" | tr -c 'a-z0-9=.,\n-' '_')
   rm -rf "$run" "$run.partial"
+  local rounds=(--rounds "${ROUNDS:-30}")
+  [[ $* == *covariance* ]] && rounds=()
   "$tacit" simulate --data "$data" "${validation[@]}" --partners "${PARTNERS:-5}" --seed 1 --baselines off --noise none \
-    --secure-aggregation off --rounds "${ROUNDS:-30}" --format json --output "$run" "$@" 2>/dev/null >"$run.json"
+    --secure-aggregation off "${rounds[@]}" --format json --output "$run" "$@" 2>/dev/null >"$run.json"
   "$tacit" evaluate "$run" --format json |
     python3 -c '
 import json, sys
@@ -74,7 +77,19 @@ neighbours() {
   for events in 0 1; do try --algorithm item-knn --set half-life=0 --set prior-events=$events; done
 }
 
-case ${2:-ml-1m} in amazon-beauty) tries=clients ;; gowalla) tries=neighbours ;; *) tries=grid ;; esac
+covariance() {
+  for ridge in 200 300 500 1000; do
+    for life in 0 10 20 30 40; do try --algorithm covariance --set ridge=$ridge --set half-life=$life; done
+  done
+}
+
+best="full NDCG@10"
+case ${2:-ml-1m} in
+amazon-beauty) tries=clients ;;
+gowalla) tries=neighbours ;;
+online-retail) tries=covariance best="P1 NDCG@10" ;;
+*) tries=grid ;;
+esac
 "$tries" | tee "$out/tries.txt"
-echo "best last, by full NDCG@10:"
-sed -E 's/.*full NDCG@10 ([0-9.]+).*/\1 &/' "$out/tries.txt" | sort -n | cut -d' ' -f2-
+echo "best last, by $best:"
+sed -E "s/.*$best ([0-9.]+).*/\1 &/" "$out/tries.txt" | sort -n | cut -d' ' -f2-

@@ -44,12 +44,12 @@ PY
 
 mark als-ml-1m ml-1m --algorithm als --noise none
 mark mf-ml-1m ml-1m --algorithm mf --noise none
-mark covariance-retail online-retail --algorithm covariance --noise none --set ridge=300 --half-life 10
+mark covariance-retail online-retail --algorithm covariance --noise none --set ridge=300 --half-life 20
 mark covariance-retail-plain online-retail --algorithm covariance --noise none --set ridge=300 --set half-life=0
 mark covariance-ml-1m ml-1m --algorithm covariance --noise none --set ridge=1000 --half-life 10
 mark covariance-ml-1m-eps4 ml-1m --algorithm covariance --epsilon 4 --delta 1e-6
 mark covariance-ml-1m-eps8 ml-1m --algorithm covariance --epsilon 8 --delta 1e-6
-mark mf-ml-1m-eps8 ml-1m --algorithm mf --epsilon 8 --delta 1e-6
+for epsilon in 1 2 4 8; do mark "mf-ml-1m-eps$epsilon" ml-1m --algorithm mf --epsilon "$epsilon" --delta 1e-6; done
 for epsilon in 1 2 4 8; do mark "hybrid-ml-1m-eps$epsilon" ml-1m --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
 for epsilon in 4 8; do mark "hybrid-retail-eps$epsilon" online-retail --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
 mark two-tower-ml-1m ml-1m --algorithm two-tower --noise none

@@ -10,17 +10,17 @@ public struct SigningKey: Sendable {
   public init(seed: SecretBytes) {
     precondition(seed.count == 32, "an Ed25519 seed has 32 bytes, found \(seed.count)")
     Sodium.initialize()
-    var point = [UInt8](repeating: 0, count: 32)
-    expanded = SecretBytes(count: 64) { output in
-      seed.withUnsafeBytes { seed in
-        _ = crypto_sign_seed_keypair(
-          &point, output.bytePointer,
-          seed.bytePointer)
+    var expanded: SecretBytes?
+    verificationKey = VerificationKey { point in
+      expanded = SecretBytes(count: 64) { output in
+        seed.withUnsafeBytes { seed in
+          _ = crypto_sign_seed_keypair(point.bytePointer, output.bytePointer, seed.bytePointer)
+        }
       }
     }
     self.seed = seed
-    // Force-unwrapping is safe: the array has 32 bytes.
-    verificationKey = VerificationKey(bytes: point)!
+    // Force-unwrapping is safe: it was set just now.
+    self.expanded = expanded!
   }
 
   /// A fresh identity.
@@ -30,13 +30,11 @@ public struct SigningKey: Sendable {
 
   /// Signs `message`; the same message gives the same signature.
   public func sign(_ message: [UInt8]) -> Signature {
-    var signature = [UInt8](repeating: 0, count: Signature.byteCount)
-    expanded.withUnsafeBytes { key in
-      _ = crypto_sign_detached(
-        &signature, nil, message, UInt64(message.count), key.bytePointer)
+    Signature { signature in
+      expanded.withUnsafeBytes { key in
+        _ = crypto_sign_detached(signature.bytePointer, nil, message, UInt64(message.count), key.bytePointer)
+      }
     }
-    // Force-unwrapping is safe: the array has 64 bytes.
-    return Signature(bytes: signature)!
   }
 
   /// Lends the 32-byte seed, for a key file.
@@ -55,29 +53,21 @@ extension SigningKey: CustomStringConvertible, CustomDebugStringConvertible, Cus
 
 /// The public half of an Ed25519 identity.
 public struct VerificationKey: FixedBytes {
-  public static var byteCount: Int { 32 }
-  public let bytes: [UInt8]
-
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-  }
+  private let storage: InlineArray<4, UInt64>
 
   /// Whether `signature` is this identity's on exactly these bytes. Small-order keys and non-canonical encodings are
   /// refused, as libsodium does.
   public func verifies(_ signature: Signature, of message: [UInt8]) -> Bool {
     Sodium.initialize()
-    return crypto_sign_verify_detached(signature.bytes, message, UInt64(message.count), bytes) == 0
+    return withUnsafeBytes { key in
+      signature.withUnsafeBytes {
+        crypto_sign_verify_detached($0.bytePointer, message, UInt64(message.count), key.bytePointer) == 0
+      }
+    }
   }
 }
 
 /// An Ed25519 signature.
 public struct Signature: FixedBytes {
-  public static var byteCount: Int { 64 }
-  public let bytes: [UInt8]
-
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-  }
+  private let storage: InlineArray<8, UInt64>
 }

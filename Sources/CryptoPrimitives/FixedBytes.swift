@@ -1,22 +1,53 @@
 /// A value that is a fixed number of bytes: a digest, a public key, a signature, a salt.
 ///
-/// The failable initialiser is the only door, so that a value in hand has the right size.
-public protocol FixedBytes: Hashable, Sendable, CustomStringConvertible {
-  /// Length in bytes of every value of this type.
-  static var byteCount: Int { get }
-  /// The bytes, `byteCount` of them.
-  var bytes: [UInt8] { get }
-  /// Lends the bytes without a copy of them.
-  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result
-  /// `nil` unless there are exactly `byteCount` bytes.
-  init?(bytes: [UInt8])
+/// The failable initialiser is the only door, so that a value in hand has the right size. The bytes are stored in place and are all
+/// that is stored: the server of a large secure sum keeps and hands on millions of them, and as arrays they would take several times
+/// their memory and most of its time.
+public protocol FixedBytes: Hashable, Sendable, BitwiseCopyable, CustomStringConvertible {
+  /// `nil` unless there are exactly `byteCount` bytes, and a type may ask for more.
+  init?(copying bytes: UnsafeRawBufferPointer)
 }
 
 extension FixedBytes {
-  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { bytes.withUnsafeBytes(body) }
+  /// Length in bytes of every value of this type.
+  @inlinable public static var byteCount: Int { MemoryLayout<Self>.size }
+
+  @inlinable public init?(copying bytes: UnsafeRawBufferPointer) {
+    guard bytes.count == Self.byteCount else { return nil }
+    self = bytes.loadUnaligned(as: Self.self)
+  }
+
+  /// `nil` unless there are exactly `byteCount` bytes, and a type may ask for more.
+  @inlinable public init?(bytes: [UInt8]) {
+    guard let value = bytes.withUnsafeBytes({ Self(copying: $0) }) else { return nil }
+    self = value
+  }
+
+  /// - Parameter fill: is given `byteCount` zero bytes to write to.
+  package init(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    self = withUnsafeTemporaryAllocation(byteCount: Self.byteCount, alignment: MemoryLayout<Self>.alignment) { bytes in
+      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+      fill(bytes)
+      return bytes.load(as: Self.self)
+    }
+  }
+
+  /// The bytes, `byteCount` of them.
+  @inlinable public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
+
+  /// Lends the bytes without a copy of them.
+  @inlinable public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try Swift.withUnsafeBytes(of: self, body)
+  }
+
+  @inlinable public static func == (left: Self, right: Self) -> Bool {
+    left.withUnsafeBytes { left in right.withUnsafeBytes { left.elementsEqual($0) } }
+  }
+
+  @inlinable public func hash(into hasher: inout Hasher) { withUnsafeBytes { hasher.combine(bytes: $0) } }
 
   /// The bytes as lower-case hexadecimal digits.
-  public var hex: String { Hexadecimal.encode(bytes) }
+  public var hex: String { withUnsafeBytes { Hexadecimal.encode($0) } }
 
   /// `nil` unless `hex` is exactly `2 * byteCount` hexadecimal digits.
   public init?(hex: String) {
@@ -28,33 +59,11 @@ extension FixedBytes {
 }
 
 /// A 32-byte digest (SHA-256 unless a document says otherwise).
-///
-/// Held in place and not as an array: the server of a large secure sum keeps and hands on millions.
 public struct Digest: FixedBytes {
-  public static var byteCount: Int { 32 }
-  // The bytes as they lie in memory, whatever integers that makes.
-  private let word0, word1, word2, word3: UInt64
-
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.init { $0.copyBytes(from: bytes) }
-  }
+  private let storage: InlineArray<4, UInt64>
 
   /// 32 zero bytes: the head of an empty chain.
   public static let zero = Digest { _ in }
-
-  /// - Parameter fill: is given 32 zero bytes to write to.
-  init(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
-    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-    Swift.withUnsafeMutableBytes(of: &words, fill)
-    (word0, word1, word2, word3) = words
-  }
-
-  public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
-
-  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-    Swift.withUnsafeBytes(of: (word0, word1, word2, word3), body)
-  }
 }
 
 /// Hexadecimal digits to bytes and back; not constant-time, so that of secrets only a key file's

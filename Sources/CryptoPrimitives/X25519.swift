@@ -4,13 +4,7 @@ internal import CSystemCrypto
 public enum X25519 {
   /// The u-coordinate of a public key.
   public struct PublicKey: FixedBytes {
-    public static var byteCount: Int { 32 }
-    public let bytes: [UInt8]
-
-    public init?(bytes: [UInt8]) {
-      guard bytes.count == Self.byteCount else { return nil }
-      self.bytes = bytes
-    }
+    private let storage: InlineArray<4, UInt64>
 
     /// Whether every agreement with this key gives the all-zero secret (RFC 7748 §6.1): such a key is not a peer's.
     ///
@@ -45,13 +39,10 @@ public enum X25519 {
     public init(scalar: SecretBytes) {
       precondition(scalar.count == 32, "an X25519 scalar has 32 bytes, found \(scalar.count)")
       Sodium.initialize()
-      var point = [UInt8](repeating: 0, count: 32)
-      scalar.withUnsafeBytes {
-        _ = crypto_scalarmult_base(&point, $0.bytePointer)
+      publicKey = PublicKey { point in
+        scalar.withUnsafeBytes { _ = crypto_scalarmult_base(point.bytePointer, $0.bytePointer) }
       }
       self.scalar = scalar
-      // Force-unwrapping is safe: the array has 32 bytes.
-      publicKey = PublicKey(bytes: point)!
     }
 
     /// The secret shared with the holder of `peer`'s secret key; `nil` when `peer` is a point of small order, which
@@ -60,9 +51,7 @@ public enum X25519 {
       var status: Int32 = 0
       let secret = SecretBytes(count: 32) { output in
         scalar.withUnsafeBytes { scalar in
-          status = crypto_scalarmult(
-            output.bytePointer,
-            scalar.bytePointer, peer.bytes)
+          peer.withUnsafeBytes { status = crypto_scalarmult(output.bytePointer, scalar.bytePointer, $0.bytePointer) }
         }
       }
       return status == 0 ? secret : nil

@@ -54,6 +54,6 @@ struct CanonicalReader {
   mutating func field() -> UnsafeRawBufferPointer? { integer(UInt8.self).flatMap { raw(Int($0)) } }
 
   mutating func fixed<Value: FixedBytes>(_ type: Value.Type) -> Value? {
-    raw(Value.byteCount).flatMap { Value(bytes: Array($0)) }
+    raw(Value.byteCount).flatMap { Value(copying: $0) }
   }
 }

@@ -52,6 +52,9 @@ package struct FieldEncoder {
     self.init(purpose, suite: suite.rawValue, context: context)
   }
 
+  /// Room for as many bytes more.
+  mutating func reserveCapacity(_ count: Int) { bytes.reserveCapacity(bytes.count + count) }
+
   package mutating func append(_ field: [UInt8]) {
     appendLength(field.count)
     bytes.append(contentsOf: field)

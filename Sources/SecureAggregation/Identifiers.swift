@@ -13,13 +13,7 @@ public struct ParticipantID: RawRepresentable, Hashable, Comparable, Sendable, C
 
 /// One run of a plan: 16 bytes that never repeat.
 public struct SessionID: FixedBytes {
-  public static var byteCount: Int { 16 }
-  public let bytes: [UInt8]
-
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-  }
+  private let storage: InlineArray<2, UInt64>
 }
 
 /// Which attempt a message, a key or a signature belongs to.

@@ -143,6 +143,8 @@ package struct KeyDerivation {
     fields.append(UInt32(parameters.participants.count))
     for participant in parameters.participants { fields.append(participant.rawValue) }
     fields.append(UInt32(advertisements.count))
+    // Ten thousand of them are megabytes.
+    fields.reserveCapacity(advertisements.count * KeyAdvertisement.encodedBytes)
     for advertisement in advertisements { advertisement.encodeFields(into: &fields) }
     return fields.hash()
   }

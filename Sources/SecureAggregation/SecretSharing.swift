@@ -69,8 +69,7 @@ package enum SecretSharing {
       for limb in 0..<limbCount {
         var value: UInt64 = 0
         for (share, weight) in zip(shares, weights) {
-          let element = share.bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8 * limb, as: UInt64.self) }
-          value = PrimeField.add(value, PrimeField.multiply(UInt64(littleEndian: element), weight))
+          value = PrimeField.add(value, PrimeField.multiply(share.element(limb), weight))
         }
         if value >> (limb == limbCount - 1 ? 48 : limbBits) != 0 { canonical = false }
         insertLimb(value, limb, into: output)

@@ -9,13 +9,13 @@ extension Tacit_V1_KeyAdvertisement {
     suite = UInt32(keys.suite)
     context = Tacit_V1_AttemptContext(keys.context)
     participant = keys.participant.rawValue
-    channelPublicKey = Data(keys.channelPublicKey.bytes)
-    maskPublicKey = Data(keys.maskPublicKey.bytes)
-    selfMaskCommitment = Data(keys.selfMaskCommitment.bytes)
-    maskSeedCommitment = Data(keys.maskSeedCommitment.bytes)
+    channelPublicKey = keys.channelPublicKey.data
+    maskPublicKey = keys.maskPublicKey.data
+    selfMaskCommitment = keys.selfMaskCommitment.data
+    maskSeedCommitment = keys.maskSeedCommitment.data
     ledgerSize = keys.ledger.size
-    ledgerHead = Data(keys.ledger.head.bytes)
-    signature = Data(keys.signature.bytes)
+    ledgerHead = keys.ledger.head.data
+    signature = keys.signature.data
   }
 }
 
@@ -55,14 +55,14 @@ extension Tacit_V1_KeyShares {
     self.init()
     context = Tacit_V1_AttemptContext(shares.context)
     dealer = shares.dealer.rawValue
-    root = Data(shares.root.bytes)
-    signature = Data(shares.signature.bytes)
+    root = shares.root.data
+    signature = shares.signature.data
     entries = shares.entries.map { entry in
       var wire = Entry()
       wire.holder = entry.holder.rawValue
-      wire.selfMaskCommitment = Data(entry.selfMaskCommitment.bytes)
-      wire.maskSeedCommitment = Data(entry.maskSeedCommitment.bytes)
-      wire.sealed = Data(entry.sealed?.bytes ?? [])
+      wire.selfMaskCommitment = entry.selfMaskCommitment.data
+      wire.maskSeedCommitment = entry.maskSeedCommitment.data
+      wire.sealed = entry.sealed?.data ?? Data()
       wire.sharesMask = entry.sharesMask
       return wire
     }
@@ -97,12 +97,12 @@ extension Tacit_V1_ShareDelivery {
     entries = delivery.entries.map { entry in
       var wire = Entry()
       wire.dealer = entry.dealer.rawValue
-      wire.root = Data(entry.root.bytes)
-      wire.signature = Data(entry.signature.bytes)
-      wire.selfMaskCommitment = Data(entry.selfMaskCommitment.bytes)
-      wire.maskSeedCommitment = Data(entry.maskSeedCommitment.bytes)
-      wire.sealed = Data(entry.sealed?.bytes ?? [])
-      wire.path = entry.path.map { Data($0.bytes) }
+      wire.root = entry.root.data
+      wire.signature = entry.signature.data
+      wire.selfMaskCommitment = entry.selfMaskCommitment.data
+      wire.maskSeedCommitment = entry.maskSeedCommitment.data
+      wire.sealed = entry.sealed?.data ?? Data()
+      wire.path = entry.path.map { $0.data }
       wire.sharesMask = entry.sharesMask
       wire.leafIndex = entry.leafIndex
       wire.leafCount = entry.leafCount
@@ -139,7 +139,7 @@ extension Tacit_V1_MaskedInput {
     context = Tacit_V1_AttemptContext(input.context)
     participant = input.participant.rawValue
     packed = Data(input.packed)
-    digest = Data(SHA256.hash(input.packed).bytes)
+    digest = SHA256.hash(input.packed).data
   }
 }
 
@@ -174,7 +174,7 @@ extension Tacit_V1_ConsistencySignature {
     self.init()
     context = Tacit_V1_AttemptContext(signature.context)
     participant = signature.participant.rawValue
-    self.signature = Data(signature.signature.bytes)
+    self.signature = signature.signature.data
   }
 }
 
@@ -194,7 +194,7 @@ extension Tacit_V1_ConsistencySignatures {
     entries = signatures.entries.map { entry in
       var wire = Entry()
       wire.participant = entry.participant.rawValue
-      wire.signature = Data(entry.signature.bytes)
+      wire.signature = entry.signature.data
       return wire
     }
   }
@@ -223,8 +223,8 @@ extension Tacit_V1_UnmaskResponse {
       var wire = Entry()
       wire.dealer = entry.dealer.rawValue
       wire.kind = UInt32(entry.kind.rawValue)
-      wire.share = Data(entry.share.bytes)
-      wire.salt = Data(entry.salt.bytes)
+      wire.share = entry.share.data
+      wire.salt = entry.salt.data
       return wire
     }
   }

@@ -6,14 +6,14 @@ internal import SecureAggregation
 extension Tacit_V1_RoundStart {
   init(_ start: RoundStart) {
     self.init()
-    session = Data(start.session.bytes)
+    session = start.session.data
     round = start.round
     attempt = start.attempt
-    planHash = Data(start.planHash.bytes)
+    planHash = start.planHash.data
     model = Data(start.model)
     ledgerSize = start.ledgerSize
-    ledgerHead = Data(start.ledgerHead.bytes)
-    signature = Data(start.signature.bytes)
+    ledgerHead = start.ledgerHead.data
+    signature = start.signature.data
   }
 }
 
@@ -63,7 +63,7 @@ extension Tacit_V1_ReleasedEvaluation {
   init(_ evaluation: ReleasedEvaluation) {
     self.init()
     entries = evaluation.entries
-    previousHead = Data(evaluation.previousHead.bytes)
+    previousHead = evaluation.previousHead.data
     outcome = Data(evaluation.outcome)
   }
 }
@@ -81,15 +81,15 @@ extension ReleasedEvaluation {
 extension Tacit_V1_ModelRelease {
   init(_ release: ModelRelease) {
     self.init()
-    session = Data(release.session.bytes)
+    session = release.session.data
     version = release.version
     round = release.round
     attempt = release.attempt
-    planHash = Data(release.planHash.bytes)
-    modelHash = Data(release.modelHash.bytes)
+    planHash = release.planHash.data
+    modelHash = release.modelHash.data
     ledgerSize = release.ledgerSize
-    ledgerHead = Data(release.ledgerHead.bytes)
-    signature = Data(release.signature.bytes)
+    ledgerHead = release.ledgerHead.data
+    signature = release.signature.data
   }
 }
 
@@ -107,7 +107,7 @@ extension ModelRelease {
 extension Tacit_V1_RoundRefusal {
   init(_ refusal: RoundRefusal) {
     self.init()
-    session = Data(refusal.session.bytes)
+    session = refusal.session.data
     round = refusal.round
     attempt = refusal.attempt
     participant = refusal.participant.rawValue
@@ -132,7 +132,7 @@ extension Tacit_V1_PlainSum {
     context = Tacit_V1_AttemptContext(sum.context)
     participant = sum.participant.rawValue
     packed = Data(sum.packed)
-    digest = Data(SHA256.hash(sum.packed).bytes)
+    digest = SHA256.hash(sum.packed).data
   }
 }
 

@@ -9,7 +9,7 @@ struct WireFields {
   init(_ message: String) { self.message = message }
 
   func value<T: FixedBytes>(_ data: Data, _ field: String, as type: T.Type = T.self) throws(WireError) -> T {
-    guard let value = T(bytes: Array(data)) else {
+    guard let value = data.withUnsafeBytes({ T(copying: $0) }) else {
       throw WireError(
         message: message, field: field,
         reason: data.count == T.byteCount
@@ -59,9 +59,14 @@ struct WireFields {
 extension Tacit_V1_AttemptContext {
   init(_ context: AttemptContext) {
     self.init()
-    session = Data(context.session.bytes)
+    session = context.session.data
     round = context.round
     attempt = context.attempt
-    binding = Data(context.binding.bytes)
+    binding = context.binding.data
   }
+}
+
+extension FixedBytes {
+  /// As a field of a message.
+  var data: Data { withUnsafeBytes { Data($0) } }
 }

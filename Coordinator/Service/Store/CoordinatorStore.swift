@@ -91,11 +91,11 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
 extension FixedBytes {
   /// The value of a column of raw bytes.
   init(column: Data?, _ name: String) throws {
-    guard let column, let value = Self(bytes: Array(column)) else {
+    guard let column, let value = column.withUnsafeBytes({ Self(copying: $0) }) else {
       throw StoreError.corrupt("'\(name)' has \(column?.count ?? 0) bytes, expected \(Self.byteCount)")
     }
     self = value
   }
 
-  var data: Data { Data(bytes) }
+  var data: Data { withUnsafeBytes { Data($0) } }
 }

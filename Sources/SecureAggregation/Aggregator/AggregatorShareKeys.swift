@@ -96,19 +96,23 @@ struct AggregatorShareKeys: Sendable {
 
   private func delivery(to holder: ParticipantID, _ graph: SettledGraph, _ setting: AggregatorSetting) -> ShareDelivery {
     let isComplete = setting.parameters.graph == .complete
-    let entries = (graph.held[holder] ?? []).compactMap { held -> ShareDelivery.Entry? in
-      let (dealer, index) = (held.dealer, held.index)
-      guard let deal = deals[dealer] else { return nil }
+    let held = graph.held[holder] ?? []
+    var entries: [ShareDelivery.Entry] = []
+    entries.reserveCapacity(held.count)
+    for share in held {
+      let (dealer, index) = (share.dealer, share.index)
+      guard let deal = deals[dealer] else { continue }
       let path = MerkleTree.path(of: index, leafCount: deal.count, nodes: deal.nodes) {
         deal.leaf($0) ?? leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
       }
-      return ShareDelivery.Entry(
-        dealer: dealer, root: deal.root, signature: deal.signature,
-        selfMaskCommitment: deal.holders.commitment(index, .selfMask),
-        maskSeedCommitment: deal.holders.commitment(index, .maskSeed),
-        sealed: holder == dealer ? nil : deal.sealedShares(index), path: path,
-        sharesMask: isComplete ? false : deal.holders.sharesMask[index], leafIndex: isComplete ? 0 : UInt32(index),
-        leafCount: isComplete ? 0 : UInt32(deal.count))
+      entries.append(
+        ShareDelivery.Entry(
+          dealer: dealer, root: deal.root, signature: deal.signature,
+          selfMaskCommitment: deal.holders.commitment(index, .selfMask),
+          maskSeedCommitment: deal.holders.commitment(index, .maskSeed),
+          sealed: holder == dealer ? nil : deal.sealedShares(index), path: path,
+          sharesMask: isComplete ? false : deal.holders.sharesMask[index], leafIndex: isComplete ? 0 : UInt32(index),
+          leafCount: isComplete ? 0 : UInt32(deal.count)))
     }
     return ShareDelivery(context: setting.context, contributors: isComplete ? [] : graph.contributors, entries: entries)
   }
@@ -122,14 +126,13 @@ struct AggregatorShareKeys: Sendable {
   }
 }
 
-/// A dealer's message as it is kept until it is handed on: bytes side by side, for ten thousand dealers have a million holders. A
-/// class, because each holder's delivery looks up all of its dealers.
+/// A dealer's message as it is kept until it is handed on. A class, because each holder's delivery looks up all of its dealers.
 final class Deal: Sendable {
   let root: Digest
   let signature: Signature
   let holders: DealtHolders
-  /// 160 bytes for each holder; zeros where the holder is the dealer.
-  private let sealed: [UInt8]
+  /// For each holder; zeros where the holder is the dealer.
+  private let sealed: [SealedShares]
   /// Above the leaves (`MerkleTree.nodes`).
   let nodes: [Digest]
   /// Empty where they are made again when they are asked for.
@@ -141,10 +144,7 @@ final class Deal: Sendable {
     root = message.root
     signature = message.signature
     holders = DealtHolders(message.entries)
-    var sealed: [UInt8] = []
-    sealed.reserveCapacity(SealedShares.byteCount * message.entries.count)
-    for entry in message.entries { sealed += entry.sealed?.bytes ?? [UInt8](repeating: 0, count: SealedShares.byteCount) }
-    self.sealed = sealed
+    sealed = message.entries.map { $0.sealed ?? .zero }
     nodes = MerkleTree.nodes(leaves)
     self.leaves = keepsLeaves ? leaves : []
   }
@@ -159,10 +159,7 @@ final class Deal: Sendable {
   func leaf(_ index: Int) -> Digest? { leaves.isEmpty ? nil : leaves[index] }
 
   /// What one holder other than the dealer gets.
-  func sealedShares(_ index: Int) -> SealedShares? {
-    let start = SealedShares.byteCount * index
-    return SealedShares(bytes: Array(sealed[start..<start + SealedShares.byteCount]))
-  }
+  func sealedShares(_ index: Int) -> SealedShares { sealed[index] }
 
   /// The entry of one holder as it came.
   func entry(_ index: Int, by dealer: ParticipantID) -> KeyShares.Entry {
@@ -276,10 +273,11 @@ struct SettledGraph: Sendable {
   func signatures(_ all: ConsistencySignatures, for reader: ParticipantID) -> ConsistencySignatures {
     if isComplete { return all }
     let witnesses = ((holders[reader]?.ids ?? []) + [reader]).sorted()
-    return ConsistencySignatures(
-      context: all.context,
-      entries: witnesses.compactMap { witness in
-        all.entries.ascendingIndex(of: witness, by: \.participant).map { all.entries[$0] }
-      })
+    var entries: [ConsistencySignatures.Entry] = []
+    entries.reserveCapacity(witnesses.count)
+    for witness in witnesses {
+      if let index = all.entries.ascendingIndex(of: witness, by: \.participant) { entries.append(all.entries[index]) }
+    }
+    return ConsistencySignatures(context: all.context, entries: entries)
   }
 }

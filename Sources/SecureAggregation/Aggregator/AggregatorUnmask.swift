@@ -12,7 +12,7 @@ struct AggregatorUnmask: Sendable {
   private let signed: Set<ParticipantID>
   private let alive: Set<ParticipantID>
   /// Shares of those whose every share is the one committed to, side by side in the order of their dealers; salts have done their work.
-  var responses: [ParticipantID: [UInt8]] = [:]
+  var responses: [ParticipantID: [ShareValue]] = [:]
   /// Who revealed a share that its dealer did not commit to.
   var liars: Set<ParticipantID> = []
 
@@ -44,8 +44,11 @@ struct AggregatorUnmask: Sendable {
       message.entries.allSatisfy({ $0.kind == (alive.contains($0.dealer) ? .selfMask : .maskSeed) })
     else { return .wrongDealers }
     let point = setting.point(of: message.participant)
+    var opened: [UInt8] = []
     for (entry, held) in zip(message.entries, dealt) {
-      let opened = entry.share.bytes + entry.salt.bytes
+      opened.removeAll(keepingCapacity: true)
+      entry.share.withUnsafeBytes { opened.append(contentsOf: $0) }
+      entry.salt.withUnsafeBytes { opened.append(contentsOf: $0) }
       let commitment = opened.withUnsafeBytes {
         setting.keys.shareCommitment(
           dealer: entry.dealer, holder: message.participant, point: point, kind: entry.kind, shareAndSalt: $0)
@@ -55,7 +58,7 @@ struct AggregatorUnmask: Sendable {
         return .shareNotCommitted
       }
     }
-    responses[message.participant] = message.entries.flatMap(\.share.bytes)
+    responses[message.participant] = message.entries.map(\.share)
     return nil
   }
 
@@ -94,11 +97,7 @@ struct AggregatorUnmask: Sendable {
     for holder in inputs.graph.holders[dealer]?.ids ?? [] where shares.count < threshold {
       guard let response = responses[holder], let position = inputs.graph.position(of: dealer, at: holder)
       else { continue }
-      let start = ShareValue.byteCount * position
-      guard let share = ShareValue(bytes: Array(response[start..<start + ShareValue.byteCount])) else {
-        preconditionFailure("a share is kept as it came")
-      }
-      shares.append((holder, share))
+      shares.append((holder, response[position]))
     }
     return shares
   }

@@ -82,7 +82,7 @@ struct ClientAwaitingShares: ~Copyable {
       throw ClientRefusal(.tooFewParticipants)
     }
     let present = Set(contributors)
-    if let stranger = contributors.first(where: { list.advertisement(of: $0) == nil }) {
+    if let stranger = list.firstStranger(among: contributors) {
       throw ClientRefusal(.unknownDealer, suspects: [stranger])
     }
     guard present.contains(setting.participant) else { throw ClientRefusal(.ownSharesChanged) }

@@ -115,6 +115,16 @@ extension AdvertisementList {
     guard low < advertisements.count, advertisements[low].participant == participant else { return nil }
     return advertisements[low]
   }
+
+  /// The first of ascending participants that has not advertised.
+  func firstStranger(among participants: [ParticipantID]) -> ParticipantID? {
+    var index = 0
+    for participant in participants {
+      while index < advertisements.count, advertisements[index].participant < participant { index += 1 }
+      guard index < advertisements.count, advertisements[index].participant == participant else { return participant }
+    }
+    return nil
+  }
 }
 
 /// The keys that a client has in common with one peer.
@@ -177,8 +187,8 @@ enum SharePair {
   static func reveal(_ kind: SecretKind, of pair: SecretBytes) -> (share: ShareValue, salt: ShareSalt)? {
     pair.withUnsafeBytes { pair in
       let half = half(kind, of: pair)
-      guard let share = ShareValue(bytes: Array(half[..<SecretSharing.shareBytes])),
-        let salt = ShareSalt(bytes: Array(half[SecretSharing.shareBytes...]))
+      guard let share = ShareValue(copying: UnsafeRawBufferPointer(rebasing: half[..<SecretSharing.shareBytes])),
+        let salt = ShareSalt(copying: UnsafeRawBufferPointer(rebasing: half[SecretSharing.shareBytes...]))
       else { return nil }
       return (share, salt)
     }

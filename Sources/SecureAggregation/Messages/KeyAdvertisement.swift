@@ -47,6 +47,9 @@ public struct KeyAdvertisement: Hashable, Sendable {
     return encoder.bytes
   }
 
+  /// What `encodeFields` appends: seven fields, each with its length before it.
+  static let encodedBytes = 7 * 4 + 4 + 2 * X25519.PublicKey.byteCount + 3 * Digest.byteCount + 8
+
   /// Every field but context, version, suite and signature, in the order of the specification.
   func encodeFields(into encoder: inout FieldEncoder) {
     Self.encode(

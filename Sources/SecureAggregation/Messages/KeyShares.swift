@@ -10,13 +10,10 @@ public enum SecretKind: UInt8, Sendable, CaseIterable {
 
 /// The two shares for one holder, sealed: 144 bytes of plaintext and a 16-byte tag.
 public struct SealedShares: FixedBytes {
-  public static var byteCount: Int { 160 }
-  public let bytes: [UInt8]
+  private let storage: InlineArray<20, UInt64>
 
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-  }
+  /// 160 zero bytes, which open to nothing.
+  static let zero = SealedShares { _ in }
 }
 
 /// Stage 2, client to server: this dealer's shares for every participant that advertised, itself included; in a drawn graph,

@@ -2,33 +2,23 @@ public import CryptoPrimitives
 
 /// The random value that makes a share's commitment hiding.
 public struct ShareSalt: FixedBytes {
-  public static var byteCount: Int { 32 }
-  public let bytes: [UInt8]
-
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-  }
+  private let storage: InlineArray<4, UInt64>
 }
 
 /// One holder's share of one secret: five elements of the field of 2^61 − 1, 8 bytes each, least significant byte first.
 public struct ShareValue: FixedBytes {
-  public static var byteCount: Int { 40 }
-  public let bytes: [UInt8]
+  /// As they lie in memory: least significant byte first on any machine.
+  private let storage: InlineArray<5, UInt64>
 
   /// `nil` unless there are 40 bytes and every element is below 2^61 − 1.
-  public init?(bytes: [UInt8]) {
+  public init?(copying bytes: UnsafeRawBufferPointer) {
     guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-    guard elements.allSatisfy({ $0 < PrimeField.modulus }) else { return nil }
+    self = bytes.loadUnaligned(as: Self.self)
+    guard storage.indices.allSatisfy({ element($0) < PrimeField.modulus }) else { return nil }
   }
 
-  /// The five elements, least significant limb first.
-  package var elements: [UInt64] {
-    (0..<5).map { limb in
-      (0..<8).reduce(0) { $0 | UInt64(bytes[8 * limb + $1]) << (8 * UInt64($1)) }
-    }
-  }
+  /// One of the five, least significant limb first.
+  package func element(_ limb: Int) -> UInt64 { UInt64(littleEndian: storage[limb]) }
 }
 
 /// Stage 5, client to server: for every dealer of U2 one share, of b when its input is in the sum and of s when not.

@@ -29,22 +29,14 @@ public struct Peer: Sendable, Hashable {
 
 /// 16 random bytes, drawn by a partner's process when it starts: two processes of one identity differ in it.
 public struct InstanceID: FixedBytes {
-  public static var byteCount: Int { 16 }
-  public let bytes: [UInt8]
-
-  public init?(bytes: [UInt8]) {
-    guard bytes.count == Self.byteCount else { return nil }
-    self.bytes = bytes
-  }
+  private let storage: InlineArray<2, UInt64>
 
   /// A new one, from the system's generator.
   public static func random() -> InstanceID {
     var generator = SystemRandomNumberGenerator()
-    return InstanceID(bytes: (0..<byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) }) ?? InstanceID.none
+    return InstanceID { bytes in for index in bytes.indices { bytes[index] = UInt8.random(in: 0...255, using: &generator) } }
   }
 
   /// 16 zero bytes: nobody's.
-  public static let none = InstanceID(zeros: ())
-
-  private init(zeros: Void) { bytes = [UInt8](repeating: 0, count: Self.byteCount) }
+  public static let none = InstanceID { _ in }
 }
