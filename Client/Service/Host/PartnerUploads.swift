@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 internal import FederatedLearning
 internal import Foundation
 internal import Logging

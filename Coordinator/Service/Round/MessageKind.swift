@@ -1,3 +1,4 @@
+internal import CryptoPrimitives
 internal import FederatedLearning
 internal import SecureAggregation
 internal import Transport

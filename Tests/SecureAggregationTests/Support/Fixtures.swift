@@ -60,6 +60,11 @@ func subsets<Element>(of elements: [Element]) -> [[Element]] {
   }
 }
 
+extension ShareValue {
+  /// Least significant limb first.
+  var elements: [UInt64] { (0..<SecretSharing.limbCount).map { element($0) } }
+}
+
 extension FixedBytes {
   /// The same bytes but for the lowest bit of one of them.
   func flipped(at index: Int = 0) -> Self {
