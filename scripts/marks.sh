@@ -51,7 +51,11 @@ mark covariance-ml-1m-eps4 ml-1m --algorithm covariance --epsilon 4 --delta 1e-6
 mark covariance-ml-1m-eps8 ml-1m --algorithm covariance --epsilon 8 --delta 1e-6
 for epsilon in 1 2 4 8; do mark "mf-ml-1m-eps$epsilon" ml-1m --algorithm mf --epsilon "$epsilon" --delta 1e-6; done
 for epsilon in 1 2 4 8; do mark "hybrid-ml-1m-eps$epsilon" ml-1m --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
-for epsilon in 4 8; do mark "hybrid-retail-eps$epsilon" online-retail --algorithm hybrid --epsilon "$epsilon" --delta 1e-6; done
+for epsilon in 4 8; do
+  private=(--epsilon "$epsilon" --delta 1e-6)
+  mark "mf-retail-eps$epsilon" online-retail --algorithm mf --set rank-one=1 --set half-life=20 "${private[@]}"
+  for algorithm in covariance hybrid; do mark "$algorithm-retail-eps$epsilon" online-retail --algorithm "$algorithm" "${private[@]}"; done
+done
 mark two-tower-ml-1m ml-1m --algorithm two-tower --noise none
 mark gru-ml-1m ml-1m --algorithm gru --noise none
 mark ncf-ml-1m ml-1m --algorithm ncf --noise none
