@@ -24,11 +24,13 @@ extension FixedBytes {
   }
 
   /// - Parameter fill: is given `byteCount` zero bytes to write to.
+  /// - Precondition: the bytes are such a value.
   package init(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
     self = withUnsafeTemporaryAllocation(byteCount: Self.byteCount, alignment: MemoryLayout<Self>.alignment) { bytes in
       bytes.initializeMemory(as: UInt8.self, repeating: 0)
       fill(bytes)
-      return bytes.load(as: Self.self)
+      guard let value = Self(copying: UnsafeRawBufferPointer(bytes)) else { preconditionFailure("the bytes are no \(Self.self)") }
+      return value
     }
   }
 

@@ -173,6 +173,41 @@ import Transport
     }
   }
 
+  @Test func `a server that is cut off waits for nobody`() async throws {
+    let handler = FakeHandler()
+    var limits = TransportLimits.brisk
+    limits.handshake = .seconds(3600)
+    limits.longestPoll = .seconds(3600)
+    let task = try TestTask()
+    let server = try CoordinationServer(
+      listen: HostPort(parsing: "127.0.0.1:0"), security: .mutualTLS(try task.serverTLS()), handler: handler, limits: limits)
+    let running = Task { try await server.run() }
+    let address = try await server.boundAddress
+    let silent = try Stranger(from: 1, to: address)
+    let client = try CoordinationClient(target: address, security: .mutualTLS(try task.clientTLS(1)), deadlines: .brisk)
+    async let poll = failure { () async throws(TransportFailure) in
+      try await client.poll(PollQuery(session: [], after: nil, wait: .seconds(3600)))
+    }
+    try await eventually("the poll is held") { handler.heldPolls == 1 }
+    running.cancel()
+    try await running.value
+    #expect(silent.isHungUpOn())
+    silent.hangUp()
+    await client.close()
+    #expect(await poll != nil)
+  }
+
+  @Test func `a server that is cut off before it listens ends as well, and leaves nobody waiting for its address`() async throws {
+    for _ in 0..<50 {
+      let server = try CoordinationServer(
+        listen: HostPort(parsing: "127.0.0.1:0"), security: .insecureLoopback, handler: FakeHandler(), limits: .brisk)
+      let running = Task { try await server.run() }
+      running.cancel()
+      _ = try? await server.boundAddress
+      try await running.value
+    }
+  }
+
   @Test func `insecure loopback mode stays on this machine`() async throws {
     for address in ["0.0.0.0:0", "192.0.2.1:7443", "[::]:0", "localhost:0", "example.org:443"] {
       #expect(throws: ListenError.self) {

@@ -14,6 +14,8 @@ import Transport
     let invited = Mutex<Set<Digest>>([])
     /// How long it takes to answer.
     let delay: Duration
+    private let answering = Atomic<Bool>(false)
+    var isAnswering: Bool { answering.load(ordering: .acquiring) }
     init(refusal: TransportRefusal? = nil, delay: Duration = .zero) {
       self.refusal = refusal
       self.delay = delay
@@ -22,6 +24,7 @@ import Transport
     func isInvited(_ secretHash: Digest) -> Bool { invited.withLock { $0.contains(secretHash) } }
 
     func enrol(_ application: EnrolmentApplication, address: String) async throws(TransportRefusal) -> EnrolmentGrant {
+      answering.store(true, ordering: .releasing)
       if delay > .zero { try? await Task.sleep(for: delay) }
       seen.withLock { $0.append(application) }
       if let refusal { throw refusal }
@@ -54,6 +57,21 @@ import Transport
     running.cancel()
     try await running.value
     try outcome.get()
+  }
+
+  @Test func `a listener that is cut off waits for no enrolment`() async throws {
+    var limits = EnrolmentLimits()
+    limits.call = .seconds(3600)
+    let handler = Handler(delay: .seconds(3600))
+    let server = try EnrolmentServer(listen: HostPort(parsing: "127.0.0.1:0"), tls: nil, handler: handler, limits: limits)
+    let running = Task { try await server.run() }
+    let address = try await server.boundAddress
+    let caller = Task { await enrol(address, nil) }
+    try await eventually("the enrolment is being answered") { handler.isAnswering }
+    running.cancel()
+    try await running.value
+    caller.cancel()
+    _ = await caller.value
   }
 
   private func enrol(

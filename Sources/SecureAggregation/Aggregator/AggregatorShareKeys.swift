@@ -110,7 +110,7 @@ struct AggregatorShareKeys: Sendable {
           dealer: dealer, root: deal.root, signature: deal.signature,
           selfMaskCommitment: deal.holders.commitment(index, .selfMask),
           maskSeedCommitment: deal.holders.commitment(index, .maskSeed),
-          sealed: holder == dealer ? nil : deal.sealedShares(index), path: path,
+          sealed: holder == dealer ? nil : deal.sealed[index], path: path,
           sharesMask: isComplete ? false : deal.holders.sharesMask[index], leafIndex: isComplete ? 0 : UInt32(index),
           leafCount: isComplete ? 0 : UInt32(deal.count)))
     }
@@ -132,7 +132,7 @@ final class Deal: Sendable {
   let signature: Signature
   let holders: DealtHolders
   /// For each holder; zeros where the holder is the dealer.
-  private let sealed: [SealedShares]
+  let sealed: [SealedShares]
   /// Above the leaves (`MerkleTree.nodes`).
   let nodes: [Digest]
   /// Empty where they are made again when they are asked for.
@@ -158,15 +158,12 @@ final class Deal: Sendable {
   /// The hash of a leaf, where it was kept.
   func leaf(_ index: Int) -> Digest? { leaves.isEmpty ? nil : leaves[index] }
 
-  /// What one holder other than the dealer gets.
-  func sealedShares(_ index: Int) -> SealedShares { sealed[index] }
-
   /// The entry of one holder as it came.
   func entry(_ index: Int, by dealer: ParticipantID) -> KeyShares.Entry {
     let holder = holders.ids[index]
     return KeyShares.Entry(
       holder: holder, selfMaskCommitment: holders.commitment(index, .selfMask),
-      maskSeedCommitment: holders.commitment(index, .maskSeed), sealed: holder == dealer ? nil : sealedShares(index),
+      maskSeedCommitment: holders.commitment(index, .maskSeed), sealed: holder == dealer ? nil : sealed[index],
       sharesMask: holders.sharesMask[index])
   }
 }

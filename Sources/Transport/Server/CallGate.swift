@@ -73,10 +73,8 @@ final class CallGate: Sendable {
     for call in calls.all where call.kind == .poll { call.end(.abandoned) }
   }
 
-  /// Cuts off all calls.
-  func stop() {
-    for call in calls.all { call.end(.refused(.unavailable(reason: "it is stopping"))) }
-  }
+  /// Cuts off all calls, and every one that was about to begin.
+  func stop() { calls.stop(.unavailable(reason: "it is stopping")) }
 
   /// An upload was answered `superseded`.
   func countClosed() { count(RefusalReason.attemptOver) }

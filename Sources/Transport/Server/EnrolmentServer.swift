@@ -2,10 +2,12 @@ internal import CryptoPrimitives
 internal import GRPCCore
 public import Logging
 public import PeerIdentity
+internal import Synchronization
 
 /// The enrolment listener: server-authenticated TLS 1.3, one call, strangers allowed, few at a time.
 public final class EnrolmentServer: Sendable {
   private let listener: Listener
+  private let calls = CancelledTogether()
 
   /// - Parameters:
   ///   - tls: `nil`: insecure loopback mode.
@@ -27,14 +29,15 @@ public final class EnrolmentServer: Sendable {
       Listener.Settings(
         address: listen, isInsecure: tls == nil, windowBytes: (1 << 16) - 1, messageBytes: 64 << 10, streams: 4,
         keepaliveTime: .seconds(15), keepaliveTimeout: .seconds(10), drain: limits.drain),
-      handshake: handshake, service: EnrolmentService(handler: handler, limits: limits, logger: logger, count: onRefusal),
+      handshake: handshake,
+      service: EnrolmentService(handler: handler, limits: limits, logger: logger, calls: calls, count: onRefusal),
       logger: logger, count: onRefusal)
   }
 
   /// Listens until `beginGracefulShutdown` or cancellation.
   ///
   /// - Throws: `ListenError` when the address cannot be bound.
-  public func run() async throws { try await listener.run {} }
+  public func run() async throws { try await listener.run { self.calls.cancel() } }
 
   /// Where it listens, once it does.
   public var boundAddress: HostPort { get async throws { try await listener.boundAddress } }
@@ -47,15 +50,20 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
   private let handler: any EnrolmentHandler
   private let limits: EnrolmentLimits
   private let logger: Logger
+  private let calls: CancelledTogether
   private let count: @Sendable (String) -> Void
   private let all: TokenBuckets<Bool>
   private let perAddress: TokenBuckets<String>
   private let perInvitation: TokenBuckets<Digest>
 
-  init(handler: any EnrolmentHandler, limits: EnrolmentLimits, logger: Logger, count: @escaping @Sendable (String) -> Void) {
+  init(
+    handler: any EnrolmentHandler, limits: EnrolmentLimits, logger: Logger, calls: CancelledTogether,
+    count: @escaping @Sendable (String) -> Void
+  ) {
     self.handler = handler
     self.limits = limits
     self.logger = logger
+    self.calls = calls
     self.count = count
     all = TokenBuckets(burst: limits.burst, perSecond: limits.perSecond, capacity: 1)
     perAddress = TokenBuckets(burst: limits.burstPerAddress, perSecond: limits.perSecondPerAddress, capacity: 8192)
@@ -68,13 +76,15 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
     request: StreamingServerRequest<Tacit_V1_EnrolRequest>, context: ServerContext
   ) async throws -> StreamingServerResponse<Tacit_V1_EnrolResponse> {
     do {
-      let grant = try await withTimeLimit(limits.call) {
-        let application = try await single(request).contract()
-        try await admit(application, from: CallerOrigin.of(context.remotePeer))
-        guard VersionRange.ours.newestCommon(with: application.versions) != nil else {
-          throw TransportRefusal.unsupportedVersion(found: application.versions, supported: .ours)
+      let grant = try await calls.run {
+        try await withTimeLimit(limits.call) {
+          let application = try await single(request).contract()
+          try await admit(application, from: CallerOrigin.of(context.remotePeer))
+          guard VersionRange.ours.newestCommon(with: application.versions) != nil else {
+            throw TransportRefusal.unsupportedVersion(found: application.versions, supported: .ours)
+          }
+          return try await handler.enrol(application, address: context.remotePeer)
         }
-        return try await handler.enrol(application, address: context.remotePeer)
       }
       return StreamingServerResponse(single: ServerResponse(message: Tacit_V1_EnrolResponse(grant)))
     } catch {
@@ -104,6 +114,41 @@ struct EnrolmentService: Tacit_V1_Enrolment.StreamingServiceProtocol {
       logger.warning("an enrolment failed", metadata: ["error": "\(error)"])
       return .fault
     }
+  }
+}
+
+/// Tasks that one call cancels, and every one that comes after it.
+final class CancelledTogether: Sendable {
+  private let state = Mutex(State())
+
+  private struct State {
+    var isOver = false
+    var running: [UInt64: @Sendable () -> Void] = [:]
+    var begun: UInt64 = 0
+  }
+
+  func run<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+    let task = Task { try await body() }
+    let (number, isOver) = state.withLock { state in
+      state.begun += 1
+      state.running[state.begun] = { task.cancel() }
+      return (state.begun, state.isOver)
+    }
+    defer { state.withLock { $0.running[number] = nil } }
+    if isOver { task.cancel() }
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      task.cancel()
+    }
+  }
+
+  func cancel() {
+    let running = state.withLock { state in
+      state.isOver = true
+      return Array(state.running.values)
+    }
+    for cancel in running { cancel() }
   }
 }
 

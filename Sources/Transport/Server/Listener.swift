@@ -96,7 +96,8 @@ final class Listener: Sendable {
       }
       // Whatever ends first: the server, or the time that it has for ending.
       await group.next()
-      server.beginGracefulShutdown()
+      // Not the server's own: it would not listen any more where it does not yet, and nobody would hear where it is bound.
+      transport.beginGracefulShutdown()
       handshake.closeAll()
       cutOff()
       group.cancelAll()

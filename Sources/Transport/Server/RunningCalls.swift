@@ -128,32 +128,48 @@ final class RunningCall: Sendable {
 /// All calls of a listener that are being answered.
 final class RunningCalls: Sendable {
   private let limits: TransportLimits
-  private let calls = Mutex<[ObjectIdentifier: RunningCall]>([:])
+  private let state = Mutex(State())
+
+  private struct State {
+    var calls: [ObjectIdentifier: RunningCall] = [:]
+    /// Why no call begins any more.
+    var isOver: TransportRefusal?
+  }
 
   init(limits: TransportLimits) { self.limits = limits }
 
-  var all: [RunningCall] { calls.withLock { Array($0.values) } }
+  var all: [RunningCall] { state.withLock { Array($0.calls.values) } }
+
+  /// Cuts off all calls, and every one that was about to begin.
+  func stop(_ refusal: TransportRefusal) {
+    let calls = state.withLock { state in
+      state.isOver = refusal
+      return Array(state.calls.values)
+    }
+    for call in calls { call.end(.refused(refusal)) }
+  }
 
   /// Enters a call. A participant has one poll at a time and a limited number of calls: the oldest makes room, because an older call of an
   /// honest partner is one whose connection broke.
   ///
-  /// - Throws: `tooManyCalls` when those that should make room have not done so yet.
+  /// - Throws: `tooManyCalls` when those that should make room have not done so yet; what `stop` was told.
   func begin(_ peer: Peer, kind: CallKind) throws(TransportRefusal) -> RunningCall {
     let call = RunningCall(peer: peer, kind: kind, limits: limits)
-    let (isAllowed, outdated): (Bool, [RunningCall]) = calls.withLock { calls in
-      let own = calls.values.filter { $0.peer.participant == peer.participant }.sorted { $0.started < $1.started }
-      guard own.count < 2 * limits.callsPerParticipant else { return (false, own) }
-      calls[ObjectIdentifier(call)] = call
+    let (refusal, outdated): (TransportRefusal?, [RunningCall]) = state.withLock { state in
+      if let isOver = state.isOver { return (isOver, []) }
+      let own = state.calls.values.filter { $0.peer.participant == peer.participant }.sorted { $0.started < $1.started }
+      guard own.count < 2 * limits.callsPerParticipant else { return (.tooManyCalls(limit: limits.callsPerParticipant), own) }
+      state.calls[ObjectIdentifier(call)] = call
       var outdated = own.count >= limits.callsPerParticipant ? [own[0]] : []
       if kind == .poll { outdated += own.filter { $0.kind == .poll && $0.peer.instance == peer.instance } }
-      return (true, outdated)
+      return (nil, outdated)
     }
     for call in outdated { call.end(.refused(.tooManyCalls(limit: limits.callsPerParticipant))) }
-    guard isAllowed else { throw .tooManyCalls(limit: limits.callsPerParticipant) }
+    if let refusal { throw refusal }
     return call
   }
 
-  func finish(_ call: RunningCall) { calls.withLock { $0[ObjectIdentifier(call)] = nil } }
+  func finish(_ call: RunningCall) { state.withLock { $0.calls[ObjectIdentifier(call)] = nil } }
 
   /// Authorises the callers of all calls that may last again, once each; the others were authorised a moment ago, and a hello is about to
   /// make its instance the newest.
