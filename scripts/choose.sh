@@ -2,7 +2,8 @@
 # A small grid over `ncf` and over sources of item features (on amazon-beauty: over `sasrec` and `gru` with each user a client; on gowalla: over `item-knn`;
 # on online-retail: over `covariance`), on validation (each user's last training item; no test file is
 # read), one seed, fewer rounds than a real run. Prints one line for each try, best full NDCG@10 last (of `covariance` best P1 NDCG@10).
-# Usage: [ROUNDS=30] scripts/choose.sh SHARED-FOLDER [DATA-SET]
+# With EPSILON the grid is over what trains under that user-level ε (δ = 10⁻⁶) instead: three seeds, best P1 HR@10 last.
+# Usage: [ROUNDS=30] [EPSILON=4] scripts/choose.sh SHARED-FOLDER [DATA-SET]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${1:?usage: scripts/choose.sh SHARED-FOLDER [DATA-SET]}/data/${2:-ml-1m}
@@ -15,9 +16,10 @@ try() {
   local run
   run=$out/$(echo "$*" | tr -c 'a-z0-9=.,\n-' '_')
   rm -rf "$run" "$run.partial"
-  local rounds=(--rounds "${ROUNDS:-30}")
+  local rounds=(--rounds "${ROUNDS:-30}") privacy=(--noise none)
   [[ $* == *covariance* ]] && rounds=()
-  "$tacit" simulate --data "$data" "${validation[@]}" --partners "${PARTNERS:-5}" --seed 1 --baselines off --noise none \
+  [ -z "${EPSILON:-}" ] || rounds=() privacy=(--epsilon "$EPSILON" --delta 1e-6)
+  "$tacit" simulate --data "$data" "${validation[@]}" --seed 1 --partners "${PARTNERS:-5}" --baselines off "${privacy[@]}" \
     --secure-aggregation off "${rounds[@]}" --format json --output "$run" "$@" 2>/dev/null >"$run.json"
   "$tacit" evaluate "$run" --format json |
     python3 -c '
@@ -83,6 +85,15 @@ covariance() {
   done
 }
 
+private() {
+  for seed in 1 2 3; do
+    for life in 5 10 20 40; do
+      for one in 0 1; do try --algorithm mf --set rank-one=$one --set half-life=$life --seed $seed; done
+      for algorithm in hybrid covariance; do try --algorithm $algorithm --set half-life=$life --seed $seed; done
+    done
+  done
+}
+
 best="full NDCG@10"
 case ${2:-ml-1m} in
 amazon-beauty) tries=clients ;;
@@ -90,6 +101,7 @@ gowalla) tries=neighbours ;;
 online-retail) tries=covariance best="P1 NDCG@10" ;;
 *) tries=grid ;;
 esac
+[ -z "${EPSILON:-}" ] || tries=private best="P1 HR@10"
 "$tries" | tee "$out/tries.txt"
 echo "best last, by $best:"
 sed -E "s/.*$best ([0-9.]+).*/\1 &/" "$out/tries.txt" | sort -n | cut -d' ' -f2-
