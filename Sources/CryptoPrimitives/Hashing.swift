@@ -41,7 +41,18 @@ public struct SHA256Hasher: ~Copyable {
 
   public mutating func update(_ secret: SecretBytes) { secret.withUnsafeBytes { update($0) } }
 
-  public consuming func finalize() -> Digest {
+  package mutating func update(_ byte: UInt8) { withUnsafeBytes(of: byte) { update($0) } }
+
+  public consuming func finalize() -> Digest { digest() }
+
+  /// The digest of what came so far; what comes next begins another hash. Making a context anew costs as much as a short hash.
+  package mutating func next() -> Digest {
+    let digest = digest()
+    precondition(EVP_DigestInit_ex(context, nil, nil) == 1, "libcrypto could not start SHA-256")
+    return digest
+  }
+
+  private mutating func digest() -> Digest {
     Digest { precondition(EVP_DigestFinal_ex(context, $0.bytePointer, nil) == 1, "libcrypto failed in SHA-256") }
   }
 }

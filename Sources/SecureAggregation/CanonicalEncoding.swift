@@ -32,6 +32,7 @@ package enum Purpose: String, CaseIterable {
 /// different lists of fields never encode to the same bytes.
 package struct FieldEncoder {
   package private(set) var bytes: [UInt8] = []
+  private var headCount = 0
 
   package init(
     _ purpose: Purpose, version: UInt16 = KeyAdvertisement.currentVersion, suite: UInt8,
@@ -46,11 +47,15 @@ package struct FieldEncoder {
     append(context.round)
     append(context.attempt)
     append(context.binding)
+    headCount = bytes.count
   }
 
   package init(_ purpose: Purpose, suite: KeystreamSuite, context: AttemptContext) {
     self.init(purpose, suite: suite.rawValue, context: context)
   }
+
+  /// Back to the first eight fields.
+  mutating func restart() { bytes.removeSubrange(headCount...) }
 
   /// Room for as many bytes more.
   mutating func reserveCapacity(_ count: Int) { bytes.reserveCapacity(bytes.count + count) }
@@ -73,12 +78,13 @@ package struct FieldEncoder {
   }
 
   /// Hashes the fields so far and one last field that is secret and is never copied into the encoder.
-  package consuming func hash(closingWith secret: UnsafeRawBufferPointer) -> Digest {
-    appendLength(secret.count)
-    var hasher = SHA256Hasher()
+  ///
+  /// - Parameter hasher: has begun nothing yet, and is left so.
+  func hash(closingWith secret: UnsafeRawBufferPointer, by hasher: inout SHA256Hasher) -> Digest {
     hasher.update(bytes)
+    withUnsafeBytes(of: UInt32(secret.count).littleEndian) { hasher.update($0) }
     hasher.update(secret)
-    return hasher.finalize()
+    return hasher.next()
   }
 
   package func hash() -> Digest { SHA256.hash(bytes) }

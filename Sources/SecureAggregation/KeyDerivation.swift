@@ -67,38 +67,13 @@ package struct KeyDerivation {
   package func seedCommitment(_ kind: SecretKind, seed: SecretBytes, of participant: ParticipantID) -> Digest {
     var fields = encoder(kind == .selfMask ? .selfMaskCommitment : .maskSeedCommitment)
     fields.append(participant.rawValue)
-    return seed.withUnsafeBytes { fields.hash(closingWith: $0) }
+    var hasher = SHA256Hasher()
+    return seed.withUnsafeBytes { fields.hash(closingWith: $0, by: &hasher) }
   }
 
-  /// Commitment to one share; the last field is the share's 40 bytes and the salt's 32.
-  package func shareCommitment(
-    dealer: ParticipantID, holder: ParticipantID, point: UInt64, kind: SecretKind,
-    shareAndSalt: UnsafeRawBufferPointer
-  ) -> Digest {
-    var fields = encoder(.shareCommitment)
-    fields.append(dealer.rawValue)
-    fields.append(holder.rawValue)
-    fields.append(kind.rawValue)
-    fields.append(point)
-    return fields.hash(closingWith: shareAndSalt)
-  }
-
-  /// The bytes that hash to the Merkle leaf of one holder. An absent ciphertext counts as empty.
-  ///
-  /// - Parameter sharesMask: what the dealer of a drawn graph says; `nil` in the complete graph.
-  package func shareLeaf(
-    dealer: ParticipantID, holder: ParticipantID, point: UInt64, selfMaskCommitment: Digest,
-    maskSeedCommitment: Digest, sealed: SealedShares?, sharesMask: Bool? = nil
-  ) -> [UInt8] {
-    var fields = encoder(.shareLeaf)
-    fields.append(dealer.rawValue)
-    fields.append(holder.rawValue)
-    fields.append(point)
-    fields.append(selfMaskCommitment)
-    fields.append(maskSeedCommitment)
-    fields.append(SHA256.hash(sealed?.bytes ?? []))
-    if let sharesMask { fields.append(UInt8(sharesMask ? 1 : 0)) }
-    return fields.bytes
+  /// Commitments to shares and the leaves over them.
+  package var shareHasher: ShareHasher {
+    ShareHasher(commitment: encoder(.shareCommitment), leaf: encoder(.shareLeaf))
   }
 
   /// The bytes under a dealer's signature in stage 2.

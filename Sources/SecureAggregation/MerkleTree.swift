@@ -4,13 +4,15 @@ package import CryptoPrimitives
 /// list is split at the largest power of two below its length.
 package enum MerkleTree {
   /// The root over a list of leaves; not empty.
-  package static func root(_ leaves: [Digest]) -> Digest { root(leaves[...]) }
+  package static func root(_ leaves: [Digest]) -> Digest { nodes(leaves).first ?? leaves[0] }
 
-  package static func leafHash(_ bytes: [UInt8]) -> Digest {
-    var hasher = SHA256Hasher()
-    hasher.update([0])
+  /// H(0x00 ‖ bytes).
+  ///
+  /// - Parameter hasher: has begun nothing yet, and is left so.
+  package static func leafHash(_ bytes: [UInt8], by hasher: inout SHA256Hasher) -> Digest {
+    hasher.update(0)
     hasher.update(bytes)
-    return hasher.finalize()
+    return hasher.next()
   }
 
   /// The root that a leaf and its path lead to; `nil` when the path's length does not fit (RFC 9162 §2.1.3.2).
@@ -19,16 +21,17 @@ package enum MerkleTree {
     var position = index
     var last = leafCount - 1
     var hash = leaf
+    var hasher = SHA256Hasher()
     for sibling in path {
       if last == 0 { return nil }
       if position & 1 == 1 || position == last {
-        hash = nodeHash(sibling, hash)
+        hash = nodeHash(sibling, hash, by: &hasher)
         while position & 1 == 0 && position != 0 {
           position >>= 1
           last >>= 1
         }
       } else {
-        hash = nodeHash(hash, sibling)
+        hash = nodeHash(hash, sibling, by: &hasher)
       }
       position >>= 1
       last >>= 1
@@ -40,7 +43,8 @@ package enum MerkleTree {
   /// is none for a single leaf.
   package static func nodes(_ leaves: [Digest]) -> [Digest] {
     var nodes = [Digest](repeating: .zero, count: leaves.count - 1)
-    _ = write(leaves[...], at: 0, into: &nodes)
+    var hasher = SHA256Hasher()
+    _ = write(leaves[...], at: 0, into: &nodes, by: &hasher)
     return nodes
   }
 
@@ -67,27 +71,23 @@ package enum MerkleTree {
   }
 
   /// A subtree of c leaves has c − 1 nodes.
-  private static func write(_ leaves: ArraySlice<Digest>, at place: Int, into nodes: inout [Digest]) -> Digest {
+  private static func write(
+    _ leaves: ArraySlice<Digest>, at place: Int, into nodes: inout [Digest], by hasher: inout SHA256Hasher
+  ) -> Digest {
     if leaves.count == 1 { return leaves[leaves.startIndex] }
     let left = split(leaves.count)
     let middle = leaves.startIndex + left
-    nodes[place] = nodeHash(
-      write(leaves[..<middle], at: place + 1, into: &nodes), write(leaves[middle...], at: place + left, into: &nodes))
+    let leftHash = write(leaves[..<middle], at: place + 1, into: &nodes, by: &hasher)
+    let rightHash = write(leaves[middle...], at: place + left, into: &nodes, by: &hasher)
+    nodes[place] = nodeHash(leftHash, rightHash, by: &hasher)
     return nodes[place]
   }
 
-  private static func root(_ leaves: ArraySlice<Digest>) -> Digest {
-    if leaves.count == 1 { return leaves[leaves.startIndex] }
-    let middle = leaves.startIndex + split(leaves.count)
-    return nodeHash(root(leaves[..<middle]), root(leaves[middle...]))
-  }
-
-  private static func nodeHash(_ left: Digest, _ right: Digest) -> Digest {
-    var hasher = SHA256Hasher()
-    hasher.update([1])
+  private static func nodeHash(_ left: Digest, _ right: Digest, by hasher: inout SHA256Hasher) -> Digest {
+    hasher.update(1)
     hasher.update(left)
     hasher.update(right)
-    return hasher.finalize()
+    return hasher.next()
   }
 
   private static func split(_ count: Int) -> Int {

@@ -57,6 +57,7 @@ import Testing
   func commitments() throws {
     let file: CommitmentFile = try VectorFiles.load("good_commitments")
     let keys = try file.context.keys()
+    var hasher = keys.shareHasher
     let id = ParticipantID(file.participant)
     #expect(
       keys.seedCommitment(.selfMask, seed: file.seed.secret, of: id).bytes == file.selfMaskCommitment.bytes)
@@ -66,7 +67,7 @@ import Testing
       (SecretKind.selfMask, file.selfMaskShareCommitment), (.maskSeed, file.maskSeedShareCommitment),
     ] {
       let commitment = (file.share.bytes + file.salt.bytes).withUnsafeBytes {
-        keys.shareCommitment(
+        hasher.commitment(
           dealer: id, holder: ParticipantID(file.holder), point: file.point, kind: kind, shareAndSalt: $0)
       }
       #expect(commitment.bytes == expected.bytes)

@@ -26,7 +26,8 @@ struct AggregatorShareKeys: Sendable {
 
   mutating func take(_ message: KeyShares, _ setting: AggregatorSetting) -> AggregatorRefusal? {
     guard hasRightHolders(message, setting.parameters) else { return .wrongHolders }
-    let leaves = message.entries.map { leaf(of: $0, by: message.dealer, setting) }
+    var hasher = setting.keys.shareHasher
+    let leaves = message.entries.map { leaf(of: $0, by: message.dealer, setting, &hasher) }
     let deal = Deal(message, leaves: leaves, keepsLeaves: setting.parameters.graph == .complete)
     guard deal.isRooted(leaves) else { return .wrongRoot }
     let signed = setting.keys.shareRoot(
@@ -97,13 +98,14 @@ struct AggregatorShareKeys: Sendable {
   private func delivery(to holder: ParticipantID, _ graph: SettledGraph, _ setting: AggregatorSetting) -> ShareDelivery {
     let isComplete = setting.parameters.graph == .complete
     let held = graph.held[holder] ?? []
+    var hasher = setting.keys.shareHasher
     var entries: [ShareDelivery.Entry] = []
     entries.reserveCapacity(held.count)
     for share in held {
       let (dealer, index) = (share.dealer, share.index)
       guard let deal = deals[dealer] else { continue }
       let path = MerkleTree.path(of: index, leafCount: deal.count, nodes: deal.nodes) {
-        deal.leaf($0) ?? leaf(of: deal.entry($0, by: dealer), by: dealer, setting)
+        deal.leaf($0) ?? leaf(of: deal.entry($0, by: dealer), by: dealer, setting, &hasher)
       }
       entries.append(
         ShareDelivery.Entry(
@@ -117,12 +119,13 @@ struct AggregatorShareKeys: Sendable {
     return ShareDelivery(context: setting.context, contributors: isComplete ? [] : graph.contributors, entries: entries)
   }
 
-  private func leaf(of entry: KeyShares.Entry, by dealer: ParticipantID, _ setting: AggregatorSetting) -> Digest {
-    MerkleTree.leafHash(
-      setting.keys.shareLeaf(
-        dealer: dealer, holder: entry.holder, point: setting.point(of: entry.holder),
-        selfMaskCommitment: entry.selfMaskCommitment, maskSeedCommitment: entry.maskSeedCommitment,
-        sealed: entry.sealed, sharesMask: setting.parameters.graph == .complete ? nil : entry.sharesMask))
+  private func leaf(
+    of entry: KeyShares.Entry, by dealer: ParticipantID, _ setting: AggregatorSetting, _ hasher: inout ShareHasher
+  ) -> Digest {
+    hasher.leaf(
+      dealer: dealer, holder: entry.holder, point: setting.point(of: entry.holder),
+      selfMaskCommitment: entry.selfMaskCommitment, maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed,
+      sharesMask: setting.parameters.graph == .complete ? nil : entry.sharesMask)
   }
 }
 
@@ -150,7 +153,7 @@ final class Deal: Sendable {
   }
 
   /// How many holders there are.
-  var count: Int { holders.ids.count }
+  var count: Int { nodes.count + 1 }
 
   /// Whether the dealer signed the root over these leaves, from which it was made.
   func isRooted(_ leaves: [Digest]) -> Bool { (nodes.first ?? leaves[0]) == root }

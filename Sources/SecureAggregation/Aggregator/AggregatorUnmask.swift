@@ -44,13 +44,14 @@ struct AggregatorUnmask: Sendable {
       message.entries.allSatisfy({ $0.kind == (alive.contains($0.dealer) ? .selfMask : .maskSeed) })
     else { return .wrongDealers }
     let point = setting.point(of: message.participant)
+    var hasher = setting.keys.shareHasher
     var opened: [UInt8] = []
     for (entry, held) in zip(message.entries, dealt) {
       opened.removeAll(keepingCapacity: true)
       entry.share.withUnsafeBytes { opened.append(contentsOf: $0) }
       entry.salt.withUnsafeBytes { opened.append(contentsOf: $0) }
       let commitment = opened.withUnsafeBytes {
-        setting.keys.shareCommitment(
+        hasher.commitment(
           dealer: entry.dealer, holder: message.participant, point: point, kind: entry.kind, shareAndSalt: $0)
       }
       guard commitment == inputs.graph.commitment(held, entry.kind) else {

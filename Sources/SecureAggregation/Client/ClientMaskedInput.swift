@@ -152,11 +152,11 @@ struct DeliveryCheck {
     guard try setting.identity(of: dealer).verifies(entry.signature, of: signed) else {
       throw ClientRefusal(.badShareSignature, suspects: [dealer])
     }
-    let leaf = MerkleTree.leafHash(
-      keys.shareLeaf(
-        dealer: dealer, holder: holder, point: setting.point, selfMaskCommitment: entry.selfMaskCommitment,
-        maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed,
-        sharesMask: setting.parameters.graph == .complete ? nil : entry.sharesMask))
+    var hasher = keys.shareHasher
+    let leaf = hasher.leaf(
+      dealer: dealer, holder: holder, point: setting.point, selfMaskCommitment: entry.selfMaskCommitment,
+      maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed,
+      sharesMask: setting.parameters.graph == .complete ? nil : entry.sharesMask)
     guard MerkleTree.root(leaf: leaf, index: leafIndex, leafCount: leafCount, path: entry.path) == entry.root
     else {
       throw ClientRefusal(.shareNotUnderRoot)
@@ -171,7 +171,7 @@ struct DeliveryCheck {
     guard SharePair.isCanonical(pair) else { throw ClientRefusal(.sharesNotCanonical, suspects: [dealer]) }
     for kind in SecretKind.allCases {
       let commitment = pair.withUnsafeBytes {
-        keys.shareCommitment(
+        hasher.commitment(
           dealer: dealer, holder: holder, point: setting.point, kind: kind,
           shareAndSalt: SharePair.half(kind, of: $0))
       }

@@ -241,6 +241,7 @@ struct ShareDeal {
   ) -> KeyShares {
     let keys = setting.keys
     let dealer = setting.participant
+    var hasher = keys.shareHasher
     var entries: [KeyShares.Entry] = []
     var leaves: [Digest] = []
     for (holder, pair) in zip(holders, pairs) {
@@ -249,7 +250,7 @@ struct ShareDeal {
       }
       let commitments = SecretKind.allCases.map { kind in
         pair.withUnsafeBytes {
-          keys.shareCommitment(
+          hasher.commitment(
             dealer: dealer, holder: holder, point: point, kind: kind,
             shareAndSalt: SharePair.half(kind, of: $0))
         }
@@ -267,10 +268,9 @@ struct ShareDeal {
         sharesMask: graph.maskFlag(holder) ?? false)
       entries.append(entry)
       leaves.append(
-        MerkleTree.leafHash(
-          keys.shareLeaf(
-            dealer: dealer, holder: holder, point: point, selfMaskCommitment: entry.selfMaskCommitment,
-            maskSeedCommitment: entry.maskSeedCommitment, sealed: sealed, sharesMask: graph.maskFlag(holder))))
+        hasher.leaf(
+          dealer: dealer, holder: holder, point: point, selfMaskCommitment: entry.selfMaskCommitment,
+          maskSeedCommitment: entry.maskSeedCommitment, sealed: sealed, sharesMask: graph.maskFlag(holder)))
     }
     let root = MerkleTree.root(leaves)
     let signature = setting.signingKey.sign(

@@ -432,11 +432,11 @@ final class LyingServerExplorer {
   }
 
   private func add(_ shares: KeyShares, of rank: Int) -> Int {
+    var hasher = keys.shareHasher
     let leaves = shares.entries.map { entry in
-      MerkleTree.leafHash(
-        keys.shareLeaf(
-          dealer: shares.dealer, holder: entry.holder, point: rehearsal.parameters.sharePoint(of: entry.holder) ?? 0,
-          selfMaskCommitment: entry.selfMaskCommitment, maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed))
+      hasher.leaf(
+        dealer: shares.dealer, holder: entry.holder, point: rehearsal.parameters.sharePoint(of: entry.holder) ?? 0,
+        selfMaskCommitment: entry.selfMaskCommitment, maskSeedCommitment: entry.maskSeedCommitment, sealed: entry.sealed)
     }
     deals.append((rank, shares, MerkleTree.paths(leaves)))
     return deals.count - 1

@@ -45,6 +45,7 @@ struct DishonestDealer {
     }
     var entries: [KeyShares.Entry] = []
     var leaves: [Digest] = []
+    var hasher = keys.shareHasher
     for (index, holder) in holders.enumerated() {
       var pair: [UInt8] = []
       for shares in dealt {
@@ -53,7 +54,7 @@ struct DishonestDealer {
       lies.beforeCommitting(holder, &pair)
       let commitments = pair.withUnsafeBytes { pair in
         [(SecretKind.selfMask, 0), (.maskSeed, 72)].map { kind, start in
-          keys.shareCommitment(
+          hasher.commitment(
             dealer: id, holder: holder, point: points[index], kind: kind,
             shareAndSalt: UnsafeRawBufferPointer(rebasing: pair[start..<start + 72]))
         }
@@ -74,10 +75,9 @@ struct DishonestDealer {
           holder: holder, selfMaskCommitment: commitments[0], maskSeedCommitment: commitments[1],
           sealed: sealed))
       leaves.append(
-        MerkleTree.leafHash(
-          keys.shareLeaf(
-            dealer: id, holder: holder, point: points[index], selfMaskCommitment: commitments[0],
-            maskSeedCommitment: commitments[1], sealed: sealed)))
+        hasher.leaf(
+          dealer: id, holder: holder, point: points[index], selfMaskCommitment: commitments[0],
+          maskSeedCommitment: commitments[1], sealed: sealed))
     }
     let root = MerkleTree.root(leaves)
     let signature = try #require(rehearsal.identities[id]).sign(
