@@ -1,5 +1,7 @@
+import DataImport
 import Foundation
 import Glibc
+import Recommender
 import Testing
 
 extension FaultTests {
@@ -69,9 +71,70 @@ extension FaultTests {
       #expect(!(first.errors + second.errors).contains("fresh"), "a user's id stands in the log")
     }
 
-    private func serve(_ home: String, _ folder: String) throws -> ChildProcess {
+    @Test
+    func
+      `an item that came after the training is listed, served and explained by a partner that names the features it was trained with`()
+      async throws
+    {
+      guard Suite.hasPrograms else { return }
+      let features = ["attributes", "text"]
+      let shape = FederationShape(
+        partners: 3, users: 60, algorithm: "two-tower", rounds: 2, parameters: ["dimension": 8, "hidden": 8, "negatives": 8],
+        itemFeatures: features)
+      let federation = try LiveFederation(try await FederationTemplates.shared.template(shape))
+      try await federation.startCoordinator()
+      try federation.startPartners()
+      _ = try await federation.waitForEnd()
+      let home = federation.home(1)
+      let run = CommandRunner(folder: federation.folder)
+
+      // The shop's own list: in another order, and with one item more, which is described as another one is.
+      let catalogue = try CatalogueFile.read(path: federation.template.folder + "/data/items.tsv.gz")
+      let columns = catalogue.attributes.keys.sorted()
+      func list(_ name: String, describing: (_ row: Int, _ column: String) -> String) throws -> String {
+        let rows = catalogue.itemIDs.indices.reversed().map { ($0, catalogue.itemIDs[$0]) } + [(7, "later")]
+        let lines = rows.map { row, item in ([item] + columns.map { describing(row, $0) }).joined(separator: "\t") }
+        let path = "\(federation.folder)/\(name)"
+        try ([(["item"] + columns).joined(separator: "\t")] + lines).joined(separator: "\n").write(
+          toFile: path, atomically: true, encoding: .utf8)
+        return path
+      }
+      let own = try list("own.tsv") { catalogue.attributes[$1]?[$0] ?? "" }
+      let named = ["--items", own, "--item-features", features.joined(separator: ",")]
+      let user = try #require(
+        try DatasetImporter.load(path: federation.template.shard(1)).dataset.userIDs.first, "partner 1 has users")
+
+      let asked = ["recommend", "--home", home, "--user", user, "--top", "41", "--format", "json"]
+      #expect(try await !run(.client, asked).contains("\"later\""))
+      let answer = try await run(.client, asked + named)
+      #expect(answer.contains("\"later\""), "\(answer)")
+
+      let server = try serve(home, federation.folder, named)
+      try await eventually("serve listens", within: 300) { server.output.contains("Serving on") || !server.isRunning }
+      let line = try HTTPLine(server)
+      let served = try line.ask("GET", "/v1/recommendations?user=\(user)&count=41&explain=true")
+      #expect(served.status == 200 && served.body.contains("\"later\""), "\(served)")
+      // Its twin by description has a row of its own beside the same features.
+      let similar = try line.ask("GET", "/v1/items/later/similar?count=40")
+      #expect(similar.status == 200 && similar.body.contains("\"\(catalogue.itemIDs[7])\""), "\(similar)")
+      // What a user does with it is kept, and named: no model has been trained on it.
+      let stored = try line.ask("POST", "/v1/events", body: #"{"events":[{"user":"\#(user)","item":"later","id":"one"}]}"#)
+      #expect(stored.status == 200 && stored.object["unknownItems"] as? [String] == ["later"], "\(stored)")
+      server.send(SIGTERM)
+      #expect(try await server.finish(within: 300) == .exited(0))
+
+      // Descriptions that are not the plan's would give the new item features that mean something else.
+      let other = try list("other.tsv") { $1 == "title" ? "\($0)" : catalogue.attributes[$1]?[$0] ?? "" }
+      let refused = try ChildProcess(
+        ChildProcess.Program.client.path, asked + ["--items", other, "--item-features", "attributes,text"], name: "other",
+        in: federation.folder)
+      #expect(
+        try await refused.finish() == .exited(65) && refused.errors.contains("are not those of the plan"), "\(refused.errors)")
+    }
+
+    private func serve(_ home: String, _ folder: String, _ more: [String] = []) throws -> ChildProcess {
       try ChildProcess(
-        ChildProcess.Program.client.path, ["serve", "--home", home, "--listen", "127.0.0.1:0"],
+        ChildProcess.Program.client.path, ["serve", "--home", home, "--listen", "127.0.0.1:0"] + more,
         name: "serve-\(UUID().uuidString.prefix(6))", in: folder)
     }
   }

@@ -16,6 +16,8 @@ struct FederationShape: Hashable, Sendable {
   /// Attempts per round.
   var attempts = 20
   var parameters: [String: Int] = ["dimension": 8]
+  /// What the networks are told of items.
+  var itemFeatures: [String] = []
   /// Adaptive clipping to this quantile; none when left out.
   var clipQuantile: Double?
   /// Shamir threshold; the program's own when left out.
@@ -45,7 +47,8 @@ struct FederationShape: Hashable, Sendable {
     if let threshold { lines += ["threshold: \(threshold)"] }
     if let minimumPartners { lines += ["minimum-partners: \(minimumPartners)"] }
     if isDrawn { lines += ["graph: drawn"] }
-    if algorithm == "mf" { lines += ["rounds: \(rounds)"] }
+    if takesRounds { lines += ["rounds: \(rounds)"] }
+    if !itemFeatures.isEmpty { lines += ["item-features: [\(itemFeatures.joined(separator: ", "))]"] }
     let parameters =
       parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } + (clipQuantile.map { ["clip-quantile=\($0)"] } ?? [])
     if !parameters.isEmpty { lines += ["parameters: [\(parameters.joined(separator: ", "))]"] }
@@ -59,13 +62,16 @@ struct FederationShape: Hashable, Sendable {
       "off", "--epsilon", "40", "--delta", "1e-6", "--evaluation-share", "\(evaluationShare)", "--nominal-users",
       "\(nominalUsers ?? users)",
     ]
-    if algorithm == "mf" { words += ["--rounds", "\(rounds)"] }
+    if takesRounds { words += ["--rounds", "\(rounds)"] }
+    if !itemFeatures.isEmpty { words += ["--item-features", itemFeatures.joined(separator: ",")] }
     if let minimumPartners { words += ["--minimum-partners", "\(minimumPartners)"] }
     if isDrawn { words += ["--graph", "drawn"] }
     for (name, value) in parameters.sorted(by: { $0.key < $1.key }) { words += ["--set", "\(name)=\(value)"] }
     if let clipQuantile { words += ["--set", "clip-quantile=\(clipQuantile)"] }
     return words
   }
+
+  private var takesRounds: Bool { ["mf", "two-tower"].contains(algorithm) }
 
   /// A constant of the contract above a count, with two significant digits, as `tacit simulate` chooses it.
   private static func rounded(_ count: Int) -> Int {
