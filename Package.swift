@@ -133,7 +133,10 @@ let package = Package(
     library("TaskDatabase", [grdb]),
     library(
       "Operations",
-      ["CommandSupport", "PeerIdentity", hummingbird, hummingbirdCore, logging, serviceLifecycle, unixSignals, nioCore, "Yams"]),
+      [
+        "CommandSupport", "PeerIdentity", hummingbird, hummingbirdCore, logging, serviceLifecycle, unixSignals, nioCore,
+        nioHTTPTypes, httpTypes, "Yams",
+      ]),
 
     // What the two networked command lines share.
     library("ServiceCommands", ["CommandSupport", "PeerIdentity", "Transport", "TaskDatabase", "Operations"]),
@@ -161,8 +164,8 @@ let package = Package(
     .target(
       name: "PartnerServing",
       dependencies: [
-        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", hummingbird, hummingbirdCore, nioCore, nioHTTPTypes,
-        httpTypes, logging, serviceLifecycle,
+        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", "Operations", hummingbird, hummingbirdCore, nioCore,
+        logging, serviceLifecycle,
       ],
       path: "Client/Serving", swiftSettings: settings),
     .executableTarget(

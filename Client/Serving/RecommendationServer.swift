@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import HummingbirdCore
 public import Logging
 internal import NIOCore
+internal import Operations
 public import PeerIdentity
 public import ServiceLifecycle
 internal import Serving

@@ -28,18 +28,22 @@ public struct OperationsServer: Service {
   private let metrics: MetricsRegistry
   private let readiness: @Sendable () async -> Readiness
   private let logger: Logger
+  private let connections: WaitingConnections
   private let onListening: @Sendable (UInt16) async -> Void
 
   /// - Parameters:
   ///   - address: port 0 takes any free one.
+  ///   - connectionsMax: from then on each new connection closes the one that has waited longest for its client.
   ///   - onListening: receives the port once it accepts connections.
   public init(
     listen address: HostPort, metrics: MetricsRegistry, logger: Logger,
-    readiness: @escaping @Sendable () async -> Readiness, onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
+    connectionsMax: Int = 48, readiness: @escaping @Sendable () async -> Readiness,
+    onListening: @escaping @Sendable (UInt16) async -> Void = { _ in }
   ) {
     self.address = address
     self.metrics = metrics
     self.logger = logger
+    connections = WaitingConnections(most: connectionsMax)
     self.readiness = readiness
     self.onListening = onListening
   }
@@ -56,12 +60,14 @@ public struct OperationsServer: Service {
       responder: responder,
       server: .http1(
         configuration: HTTP1Channel.Configuration(
+          additionalChannelHandlers: [ConnectionWatch(connections)],
           idleTimeout: .seconds(30),
           httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: 8192, maxHeaderListSize: 16384, maxHeaderFieldCount: 64))),
       configuration: ApplicationConfiguration(
         address: .hostname(address.host.description, port: Int(address.port)),
-        availableConnectionsDelegate: MaximumAvailableConnections(64)),
+        // Beyond the room there are requests that are being answered only.
+        availableConnectionsDelegate: MaximumAvailableConnections(connections.most + 16)),
       onServerRunning: { channel in
         let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
         logger.info("metrics and health are served", [.address: LogValue(address.host), .port: LogValue(port)])

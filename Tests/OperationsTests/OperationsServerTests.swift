@@ -30,6 +30,18 @@ import Testing
     }
   }
 
+  @Test func `whoever opens connections and says nothing keeps nobody from seeing whether the service lives`() async throws {
+    try await serving(MetricsRegistry(), connectionsMax: 8) { port in
+      let silent = try (0..<40).map { _ in try #require(Self.connection("127.0.0.1", port)) }
+      defer { for file in silent { close(file) } }
+      #expect(try await ask(port, "GET /healthz HTTP/1.1") == (200, "ok\n"))
+      // The one that had waited longest made room, the last to come did not have to.
+      var byte: UInt8 = 0
+      #expect(recv(silent[0], &byte, 1, Int32(MSG_DONTWAIT)) == 0)
+      #expect(recv(silent[39], &byte, 1, Int32(MSG_DONTWAIT)) == -1 && errno == EAGAIN)
+    }
+  }
+
   @Test func `it listens where it was told, and not on the machine's other addresses`() async throws {
     try await serving(MetricsRegistry()) { port in
       #expect(connects(to: "127.0.0.1", port))
@@ -50,12 +62,13 @@ import Testing
   private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   private func serving(
-    _ metrics: MetricsRegistry, _ readiness: @escaping @Sendable () async -> Readiness = { .ready },
+    _ metrics: MetricsRegistry, _ readiness: @escaping @Sendable () async -> Readiness = { .ready }, connectionsMax: Int = 48,
     _ body: (UInt16) async throws -> Void
   ) async throws {
     let (ports, continuation) = AsyncStream.makeStream(of: UInt16.self)
     let server = OperationsServer(
-      listen: try HostPort(parsing: "127.0.0.1:0"), metrics: metrics, logger: quiet, readiness: readiness
+      listen: try HostPort(parsing: "127.0.0.1:0"), metrics: metrics, logger: quiet, connectionsMax: connectionsMax,
+      readiness: readiness
     ) { continuation.yield($0) }
     let group = ServiceGroup(services: [server], logger: quiet)
     let running = Task { try await group.run() }
@@ -85,9 +98,8 @@ import Testing
   private func connects(to host: String, _ port: UInt16) -> Bool { Self.exchange(host, port, []) != nil }
 
   /// `nil` when nobody listens there.
-  private static func exchange(_ host: String, _ port: UInt16, _ bytes: [UInt8]) -> String? {
+  private static func connection(_ host: String, _ port: UInt16) -> Int32? {
     let file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(file) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -95,7 +107,17 @@ import Testing
     let status = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
     }
-    guard status == 0 else { return nil }
+    guard status == 0 else {
+      close(file)
+      return nil
+    }
+    return file
+  }
+
+  /// `nil` when nobody listens there.
+  private static func exchange(_ host: String, _ port: UInt16, _ bytes: [UInt8]) -> String? {
+    guard let file = connection(host, port) else { return nil }
+    defer { close(file) }
     guard !bytes.isEmpty else { return "" }
     guard send(file, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { return nil }
     var answer: [UInt8] = []
