@@ -101,6 +101,35 @@ import Testing
     #expect(outcome.status == status && outcome.errors.contains(sentence), "\(outcome.status) \(outcome.errors)")
   }
 
+  @Test("Parameters are counted: tables in fewer bits are fewer bytes down, and a longer row is a longer release")
+  func parameters() throws {
+    guard Program.tacit.isBuilt else { return }
+    func costs(_ bits: Int, _ dimension: Int = 16) throws -> (down: Double, entries: Double) {
+      let answer = try answer(Self.usual + ["--set", "dimension=\(dimension)", "--set", "table-bits=\(bits)"])
+      #expect(answer["predictedQuality"] == nil)
+      let releases = try #require(answer["releases"] as? [[String: Any]])
+      return (
+        try number(try #require(answer["costs"] as? [String: Any]), "bytesDownPerRound"),
+        try number(try #require(releases.first { $0["name"] as? String == "item gradients" }), "dimension")
+      )
+    }
+    let whole = try costs(32)
+    // 600 rows of 16 entries: 4 bytes, 2 bytes, or 1 byte and 4 for each row's scale.
+    #expect(whole.down - (try costs(16).down) == 600 * 16 * 2)
+    #expect(whole.down - (try costs(8).down) == 600 * (16 * 3 - 4))
+    #expect(try costs(32, 32).entries > whole.entries)
+    for (set, status, sentence) in [
+      ("dimensions=16", Int32(78), "dimension"), ("table-bits=9", 78, "8, 16 or 32"), ("dimension", 64, "name=number"),
+    ] {
+      let refused = try Program.tacit.run(Self.usual + ["--set", set], in: Scratch())
+      #expect(refused.status == status && refused.errors.contains(sentence), "\(refused.status) \(refused.errors)")
+    }
+    let unmeasured = try Program.tacit.run(
+      ["plan", "--target-epsilon", "4", "--quality", "0.85", "--partners", "7", "--items", "600", "--set", "dimension=16"],
+      in: Scratch())
+    #expect(unmeasured.status == 78 && unmeasured.errors.contains("other parameters than its own"), "\(unmeasured.errors)")
+  }
+
   @Test("The plan file that is written is tried by a simulation with the same noise, and is not replaced unasked")
   func planFile() throws {
     guard Program.tacit.isBuilt else { return }
@@ -109,8 +138,15 @@ import Testing
       "plan", "--target-epsilon", "4", "--users", "300", "--partners", "4", "--items", "60", "--rounds", "2", "--output",
       "plan.yaml",
     ]
-    #expect(try Program.tacit.run(arguments, in: scratch).status == 0)
+    #expect(try Program.tacit.run(arguments + ["--set", "dimension=8"], in: scratch).status == 0)
     #expect(try Program.tacit.run(arguments, in: scratch).status == 73)
+    let tried = try Program.tacit.run(
+      "simulate", "--plan", "plan.yaml", "--data", "synthetic:300x60x4", "--partners", "4", "--baselines", "off", "--output",
+      "tried", in: scratch)
+    #expect(tried.status == 0, "\(tried.errors)")
+    let triedPlan = try #require(try JSONSerialization.jsonObject(with: scratch.bytes("tried/plan.json")) as? [String: Any])
+    let algorithm = try #require(triedPlan["algorithm"] as? [String: Any])
+    #expect((algorithm["parameters"] as? [String: Any])?["dimension"] as? Double == 8, "\(algorithm)")
     #expect(try Program.tacit.run(arguments + ["--force"], in: scratch).status == 0)
     let run = try Program.tacit.run(
       "simulate", "--plan", "plan.yaml", "--data", "synthetic:300x60x4", "--partners", "4", "--baselines", "off", "--output",

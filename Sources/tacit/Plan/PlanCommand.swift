@@ -34,6 +34,10 @@ struct PlanCommand: ParsableCommand {
     String?
   @Option(help: "One of \(AlgorithmChoice.names.joined(separator: ", ")).") var algorithm = "mf"
   @Option(help: "Training rounds, where the algorithm lets them be chosen.") var rounds: Int?
+  @Option(
+    name: .customLong("set"),
+    help: "An algorithm parameter as name=number, as in table-bits=8; may be repeated. Quality was measured without.")
+  var parameters: [String] = []
   @Option(help: "Poisson sampling rate of users.") var rate = 1.0
   @Option(help: "distributed or central.") var noise = "distributed"
   @Option(help: "Partners that may collude with the coordinator.") var colluders = 1
@@ -167,6 +171,7 @@ struct PlanCommand: ParsableCommand {
       epsilon: targetEpsilon ?? 1, delta: delta, users: users ?? 10_000, partners: partners, items: count, popularity: curve)
     question.algorithm = algorithm
     question.rounds = rounds
+    question.parameters = try SimulationSettings.parameters(parameters)
     question.rate = rate
     question.noise = mode
     question.colluders = colluders

@@ -16,6 +16,10 @@ struct PlanSettingsText {
       "algorithm: \(question.algorithm)",
     ]
     if let rounds = question.rounds { lines.append("rounds: \(rounds)") }
+    if !question.parameters.isEmpty {
+      let parameters = question.parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      lines.append("parameters: [\(parameters.joined(separator: ", "))]")
+    }
     lines += [
       "noise: \(question.noise.rawValue)", "epsilon: \(question.epsilon)", "delta: \(question.delta)",
       "nominal-users: \(question.users)", "maximum-users: \(Planner.maximumUsers(question))",
@@ -54,6 +58,10 @@ extension SimulationSettings {
     for (keyNode, value) in mapping {
       let key = keyNode.string ?? ""
       if fromData.contains(key) { continue }
+      if key == "item-features", let sources = value.sequence?.compactMap(\.string) {
+        try set(key, to: sources.joined(separator: ","), source: file)
+        continue
+      }
       if key == "parameters" {
         for word in value.sequence?.compactMap(\.string) ?? value.string?.split(whereSeparator: { $0 == "," || $0 == " " }).map(
           String.init) ?? []
@@ -82,6 +90,6 @@ extension SimulationSettings {
   private static let planKeys = [
     "algorithm", "rounds", "half-life", "noise", "epsilon", "delta", "nominal-users", "max-partners-per-user", "sampling-rate",
     "evaluation-share", "threshold", "minimum-partners", "colluders", "graph", "attempts", "reserve-attempts",
-    "suite",
+    "suite", "item-features",
   ]
 }

@@ -14,6 +14,8 @@ struct PlanQuestion: Sendable {
   var partners: Int
   var items: Int
   var rounds: Int?
+  /// By name; the algorithm's own where nothing is said.
+  var parameters: [String: Double] = [:]
   var rate = 1.0
   var noise = NoiseMode.distributed
   var colluders = 1
@@ -150,6 +152,7 @@ enum Planner {
   private static func decisions(_ question: PlanQuestion) -> PlanDecisions {
     var decisions = PlanDecisions(task: "a question", algorithm: question.algorithm, nominalUsers: question.users)
     decisions.rounds = question.rounds
+    decisions.parameters = question.parameters
     decisions.noise = question.noise
     decisions.epsilon = question.epsilon
     decisions.delta = question.delta
@@ -196,11 +199,11 @@ enum Planner {
   ///
   /// - Throws: `PlanQuestionError` when the measurements do not tell.
   static func users(keeping quality: Double, _ question: PlanQuestion) throws -> Int {
-    guard let curve = UtilityCurve.of(question.algorithm),
+    guard question.parameters.isEmpty, let curve = UtilityCurve.of(question.algorithm),
       let ratio = curve.usersOverNoise(keeping: quality, items: question.items)
     else {
       throw PlanQuestionError(
-        "no measured N/z keeps \(quality) of the quality of '\(question.algorithm)' with \(question.items) items; ask for less, or try it with tacit simulate"
+        "no measured N/z keeps \(quality) of the quality of '\(question.algorithm)' with \(question.items) items\(question.parameters.isEmpty ? "" : " and other parameters than its own"); ask for less, or try it with tacit simulate"
       )
     }
     // z hardly depends on N (only by rounding), so that few steps settle it.
@@ -218,6 +221,9 @@ enum Planner {
   }
 
   private static func predict(_ question: PlanQuestion, _ signal: Double) -> (Double?, String) {
+    guard question.parameters.isEmpty else {
+      return (nil, "curves were measured with the parameters that '\(question.algorithm)' has by itself")
+    }
     guard let curve = UtilityCurve.of(question.algorithm) else {
       return (nil, "no curve was measured for '\(question.algorithm)'")
     }

@@ -96,13 +96,7 @@ struct SimulateCommand: ParsableCommand {
       ("search", search), ("ledgers", ledgers), ("cap", cap),
     ]
     for (key, value) in flags { if let value { try settings.set(key, to: value, source: "--\(key)") } }
-    for assignment in parameters {
-      let parts = assignment.split(separator: "=", maxSplits: 1)
-      guard parts.count == 2, let number = Double(parts[1]), number.isFinite else {
-        throw CommandFailure(.usage, "--set is '\(assignment)'; expected name=number such as dimension=32")
-      }
-      settings.parameters[String(parts[0])] = number
-    }
+    settings.parameters.merge(try SimulationSettings.parameters(parameters)) { $1 }
     if validation { settings.validation = true }
     if insecureTestRandomness { settings.insecureTestRandomness = true }
     return settings

@@ -105,6 +105,21 @@ struct SimulationSettings: Sendable, Equatable {
       .filter { !$0.isEmpty && $0 != "^" }.joined(separator: " ")
   }
 
+  /// What `--set` says.
+  ///
+  /// - Throws: `CommandFailure` for anything that is no name=number.
+  static func parameters(_ assignments: [String]) throws -> [String: Double] {
+    var parameters: [String: Double] = [:]
+    for assignment in assignments {
+      let parts = assignment.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, let number = Double(parts[1]), number.isFinite else {
+        throw CommandFailure(.usage, "--set is '\(assignment)'; expected name=number such as dimension=32")
+      }
+      parameters[String(parts[0])] = number
+    }
+    return parameters
+  }
+
   /// `EPSILON,DELTA`.
   static func budget(_ text: String) -> PrivacyBudget? {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
