@@ -120,14 +120,15 @@ import Testing
     #expect(try costs(32, 32).entries > whole.entries)
     for (set, status, sentence) in [
       ("dimensions=16", Int32(78), "dimension"), ("table-bits=9", 78, "8, 16 or 32"), ("dimension", 64, "name=number"),
+      ("ridge=2", 64, "twice"), ("rounds=1e6", 64, "1 to 100,000"), ("rounds=2.5", 64, "a whole number"),
     ] {
-      let refused = try Program.tacit.run(Self.usual + ["--set", set], in: Scratch())
+      let refused = try Program.tacit.run(Self.usual + ["--set", "ridge=1", "--set", set], in: Scratch())
       #expect(refused.status == status && refused.errors.contains(sentence), "\(refused.status) \(refused.errors)")
     }
     let unmeasured = try Program.tacit.run(
       ["plan", "--target-epsilon", "4", "--quality", "0.85", "--partners", "7", "--items", "600", "--set", "dimension=16"],
       in: Scratch())
-    #expect(unmeasured.status == 78 && unmeasured.errors.contains("other parameters than its own"), "\(unmeasured.errors)")
+    #expect(unmeasured.status == 78 && unmeasured.errors.contains("ask without --set"), "\(unmeasured.errors)")
   }
 
   @Test("The plan file that is written is tried by a simulation with the same noise, and is not replaced unasked")
@@ -138,7 +139,7 @@ import Testing
       "plan", "--target-epsilon", "4", "--users", "300", "--partners", "4", "--items", "60", "--rounds", "2", "--output",
       "plan.yaml",
     ]
-    #expect(try Program.tacit.run(arguments + ["--set", "dimension=8"], in: scratch).status == 0)
+    #expect(try Program.tacit.run(arguments + ["--set", "dimension=6", "--set", "ridge=0.00001"], in: scratch).status == 0)
     #expect(try Program.tacit.run(arguments, in: scratch).status == 73)
     let tried = try Program.tacit.run(
       "simulate", "--plan", "plan.yaml", "--data", "synthetic:300x60x4", "--partners", "4", "--baselines", "off", "--output",
@@ -146,7 +147,8 @@ import Testing
     #expect(tried.status == 0, "\(tried.errors)")
     let triedPlan = try #require(try JSONSerialization.jsonObject(with: scratch.bytes("tried/plan.json")) as? [String: Any])
     let algorithm = try #require(triedPlan["algorithm"] as? [String: Any])
-    #expect((algorithm["parameters"] as? [String: Any])?["dimension"] as? Double == 8, "\(algorithm)")
+    let parameters = try #require(algorithm["parameters"] as? [String: Any])
+    #expect(try number(parameters, "dimension") == 6 && number(parameters, "ridge") == 0.00001, "\(parameters)")
     #expect(try Program.tacit.run(arguments + ["--force"], in: scratch).status == 0)
     let run = try Program.tacit.run(
       "simulate", "--plan", "plan.yaml", "--data", "synthetic:300x60x4", "--partners", "4", "--baselines", "off", "--output",
@@ -161,6 +163,33 @@ import Testing
     try scratch.write("epsilom: 3\n", to: "bad.yaml")
     let bad = try Program.tacit.run("simulate", "--plan", "bad.yaml", in: scratch)
     #expect(bad.status == 78 && bad.errors.contains("did you mean 'epsilon'"))
+  }
+
+  @Test("A plan's item features are a simulation's: names, or files beside the plan, and nothing else")
+  func planFeatures() throws {
+    guard Program.tacit.isBuilt else { return }
+    let scratch = try Scratch()
+    try FileManager.default.createDirectory(at: scratch.url.appending(path: "plans"), withIntermediateDirectories: false)
+    let plan = "algorithm: two-tower\nrounds: 1\nnoise: none\nnominal-users: 80\nitem-features: "
+    func tried(_ sources: String, _ number: Int) throws -> Program.Outcome {
+      try scratch.write(plan + sources + "\n", to: "plans/\(number).yaml")
+      return try Program.tacit.run(
+        "simulate", "--plan", "plans/\(number).yaml", "--data", "synthetic:80x30x3", "--partners", "3", "--baselines", "off",
+        "--set", "dimension=4", "--output", "run-\(number)", in: scratch)
+    }
+    for (number, sources) in ["[attributes, text]", "attributes,text"].enumerated() {
+      let run = try tried(sources, number)
+      #expect(run.status == 0, "\(run.errors)")
+    }
+    let features = try scratch.bytes("run-0/item-features.npy")
+    #expect(try features == scratch.bytes("run-1/item-features.npy"))
+    try features.write(to: scratch.url.appending(path: "plans/made.npy"))
+    let fromFile = try tried("[made.npy]", 2)
+    #expect(fromFile.status == 0, "\(fromFile.errors)")
+    for (number, sources) in ["[[text], attributes]", "[]", "{text: 1}"].enumerated() {
+      let refused = try tried(sources, 3 + number)
+      #expect(refused.status == 78 && refused.errors.contains("item-features"), "\(refused.status) \(refused.errors)")
+    }
   }
 
   @Test("A run over a drawn graph verifies, its report names the holders, and a cut-down witness list is refused")

@@ -130,6 +130,13 @@ struct PlanCommand: ParsableCommand {
     guard history >= 1, history.isFinite, zipf >= 0, zipf <= 10 else {
       throw fail("history or zipf", "\(history), \(zipf)", "at least 1, and 0 to 10")
     }
+    var parameters = try SimulationSettings.parameters(parameters)
+    var rounds = rounds
+    if let set = parameters.removeValue(forKey: "rounds") {
+      guard rounds == nil else { throw CommandFailure(.usage, "found --rounds and --set rounds; expected one of them") }
+      guard let whole = Int(exactly: set) else { throw fail("set", "rounds=\(set)", "a whole number") }
+      rounds = whole
+    }
     if let rounds, !(1...100_000).contains(rounds) { throw fail("rounds", "\(rounds)", "1 to 100,000") }
     guard (0...0.5).contains(evaluationShare), (0...1000).contains(reserveAttempts), (1...1000).contains(maxPartnersPerUser)
     else {
@@ -171,7 +178,7 @@ struct PlanCommand: ParsableCommand {
       epsilon: targetEpsilon ?? 1, delta: delta, users: users ?? 10_000, partners: partners, items: count, popularity: curve)
     question.algorithm = algorithm
     question.rounds = rounds
-    question.parameters = try SimulationSettings.parameters(parameters)
+    question.parameters = parameters
     question.rate = rate
     question.noise = mode
     question.colluders = colluders
@@ -198,6 +205,10 @@ private struct PlanText {
       "\(a.algorithm), \(a.users) users at \(a.partners) partners, \(a.itemCount) items, noise \(a.noise)"
     ]
     if let reason = a.chosenBecause { lines.append("auto: \(reason)") }
+    if !a.parameters.isEmpty {
+      lines.append(
+        "with " + a.parameters.sorted { $0.key < $1.key }.map { "\($0.key) \(number($0.value))" }.joined(separator: ", "))
+    }
     lines += [
       "ε ≤ \(number(a.epsilonPlanned)) at δ = \(a.delta) for all \(a.rounds) releases (cap \(number(a.epsilonCap)))",
       "z = \(number(a.noiseMultiplier)) over all training releases; users over noise N/z = \(Int(a.usersOverNoise.rounded()))",

@@ -1,6 +1,7 @@
 internal import CommandSupport
 internal import FederatedLearning
 internal import Foundation
+internal import ModelExport
 internal import Yams
 
 /// The plan file: settings in the words of `tacit-coordinator plan`, which is YAML of `key: value` lines.
@@ -53,13 +54,13 @@ extension SimulationSettings {
       throw CommandFailure(.configuration, "\(file): expected `key: value` lines as tacit plan writes them")
     }
     // What the coordinator takes when the file does not say.
-    graph = GraphChoice.complete.rawValue
+    (graph, noise, reserveAttempts) = (GraphChoice.complete.rawValue, NoiseMode.distributed.rawValue, 2)
     let fromData = ["catalogue", "maximum-users", "maximum-users-of", "partners", "task", "model-seed"]
     for (keyNode, value) in mapping {
       let key = keyNode.string ?? ""
       if fromData.contains(key) { continue }
-      if key == "item-features", let sources = value.sequence?.compactMap(\.string) {
-        try set(key, to: sources.joined(separator: ","), source: file)
+      if key == "item-features" {
+        itemFeatures = try Self.featureSources(value, file)
         continue
       }
       if key == "parameters" {
@@ -87,9 +88,24 @@ extension SimulationSettings {
     }
   }
 
+  /// Files are looked for beside the plan, as the coordinator does.
+  private static func featureSources(_ value: Node, _ file: String) throws -> String {
+    let words =
+      value.sequence.map { $0.map { $0.scalar?.string ?? "" } }
+      ?? value.scalar.map { $0.string.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
+    guard !words.isEmpty, words.allSatisfy({ !$0.isEmpty && !$0.contains(",") }) else {
+      throw CommandFailure(
+        .configuration, "\(file): 'item-features' must be names of sources or files, as in [attributes, vectors.npy]")
+    }
+    let folder = (file as NSString).deletingLastPathComponent
+    return words.map { word in
+      ItemFeatureSource.names.contains(word) || word.hasPrefix("/") || folder.isEmpty ? word : "\(folder)/\(word)"
+    }.joined(separator: ",")
+  }
+
   private static let planKeys = [
     "algorithm", "rounds", "half-life", "noise", "epsilon", "delta", "nominal-users", "max-partners-per-user", "sampling-rate",
     "evaluation-share", "threshold", "minimum-partners", "colluders", "graph", "attempts", "reserve-attempts",
-    "suite", "item-features",
+    "suite", "item-features", "search",
   ]
 }

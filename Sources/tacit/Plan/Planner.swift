@@ -52,6 +52,8 @@ struct PlanAnswer: Encodable, Sendable {
   }
 
   let algorithm: String
+  /// Those that were asked for.
+  let parameters: [String: Double]
   /// Why, where that was left to `auto`.
   let chosenBecause: String?
   let noise: String
@@ -120,7 +122,8 @@ enum Planner {
     }
     let (quality, prediction) = predict(question, signal)
     return PlanAnswer(
-      algorithm: question.algorithm, chosenBecause: choice?.reason, noise: question.noise.rawValue, epsilonCap: question.epsilon,
+      algorithm: question.algorithm, parameters: question.parameters, chosenBecause: choice?.reason,
+      noise: question.noise.rawValue, epsilonCap: question.epsilon,
       epsilonPlanned: Accounting.epsilon(for: summary, delta: question.delta, parameters: parameters), delta: question.delta,
       users: question.users,
       partners: question.partners, threshold: plan.aggregation.threshold, minimumSurvivors: plan.aggregation.minimumSurvivors,
@@ -199,11 +202,16 @@ enum Planner {
   ///
   /// - Throws: `PlanQuestionError` when the measurements do not tell.
   static func users(keeping quality: Double, _ question: PlanQuestion) throws -> Int {
-    guard question.parameters.isEmpty, let curve = UtilityCurve.of(question.algorithm),
+    guard question.parameters.isEmpty else {
+      throw PlanQuestionError(
+        "no quality was measured with other parameters than '\(question.algorithm)' has by itself; ask without --set, or with --users"
+      )
+    }
+    guard let curve = UtilityCurve.of(question.algorithm),
       let ratio = curve.usersOverNoise(keeping: quality, items: question.items)
     else {
       throw PlanQuestionError(
-        "no measured N/z keeps \(quality) of the quality of '\(question.algorithm)' with \(question.items) items\(question.parameters.isEmpty ? "" : " and other parameters than its own"); ask for less, or try it with tacit simulate"
+        "no measured N/z keeps \(quality) of the quality of '\(question.algorithm)' with \(question.items) items; ask for less, or try it with tacit simulate"
       )
     }
     // z hardly depends on N (only by rounding), so that few steps settle it.

@@ -107,7 +107,7 @@ struct SimulationSettings: Sendable, Equatable {
 
   /// What `--set` says.
   ///
-  /// - Throws: `CommandFailure` for anything that is no name=number.
+  /// - Throws: `CommandFailure` for anything that is no name=number, and for a name that is there twice.
   static func parameters(_ assignments: [String]) throws -> [String: Double] {
     var parameters: [String: Double] = [:]
     for assignment in assignments {
@@ -115,7 +115,9 @@ struct SimulationSettings: Sendable, Equatable {
       guard parts.count == 2, let number = Double(parts[1]), number.isFinite else {
         throw CommandFailure(.usage, "--set is '\(assignment)'; expected name=number such as dimension=32")
       }
-      parameters[String(parts[0])] = number
+      guard parameters.updateValue(number, forKey: String(parts[0])) == nil else {
+        throw CommandFailure(.usage, "--set names '\(parts[0])' twice; expected it once")
+      }
     }
     return parameters
   }
