@@ -85,6 +85,9 @@ extension FaultTests {
       try await federation.startCoordinator()
       try federation.startPartners()
       _ = try await federation.waitForEnd()
+      try await federation.finishPartners()
+      // A home serves by itself.
+      try await federation.killCoordinator()
       let home = federation.home(1)
       let run = CommandRunner(folder: federation.folder)
 
