@@ -160,6 +160,14 @@ import Testing
     #expect(
       try number(privacy, "epsilon") == 4 && number(privacy, "nominalUsers") == 300
         && privacy["noise"] as? String == "distributed")
+    // What a plan does not say is what the coordinator takes, not what a simulation without a plan does.
+    try scratch.write("algorithm: popularity\nepsilon: 4\nnominal-users: 300\n", to: "short.yaml")
+    let short = try Program.tacit.run(
+      "simulate", "--plan", "short.yaml", "--data", "synthetic:300x60x4", "--partners", "4", "--baselines", "off", "--output",
+      "short", in: scratch)
+    #expect(short.status == 0, "\(short.errors)")
+    let shortPlan = try #require(try JSONSerialization.jsonObject(with: scratch.bytes("short/plan.json")) as? [String: Any])
+    #expect((shortPlan["privacy"] as? [String: Any])?["noise"] as? String == "distributed", "\(shortPlan)")
     try scratch.write("epsilom: 3\n", to: "bad.yaml")
     let bad = try Program.tacit.run("simulate", "--plan", "bad.yaml", in: scratch)
     #expect(bad.status == 78 && bad.errors.contains("did you mean 'epsilon'"))
