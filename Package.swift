@@ -181,7 +181,7 @@ let package = Package(
     tests("CryptoPrimitivesTests", ["CryptoPrimitives"]),
     tests("SecureAggregationTests", ["CryptoPrimitives", "SecureAggregation"]),
     tests("DifferentialPrivacyTests", ["CryptoPrimitives", "DifferentialPrivacy"]),
-    tests("RecommenderTests", ["Recommender"]),
+    tests("RecommenderTests", ["CVectorKernels", "Recommender"]),
     tests(
       "FederatedLearningTests",
       [

@@ -1,30 +1,12 @@
-// Small symmetric systems for factorization models. Vector types of 64 bytes are lowered by the compiler to
-// whatever the chosen clone has; they never cross a function boundary.
+// Small symmetric systems for factorization models.
 #include "include/factor_kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "clones.h"
+#include "lanes.h"
 
-typedef float lanes __attribute__((vector_size(64), aligned(4)));
-typedef int integers __attribute__((vector_size(64)));
-typedef float half __attribute__((vector_size(32), aligned(4)));
-typedef float quarter __attribute__((vector_size(16)));
-
-enum { LANES = 16, HALF = 8, TILE_ROWS = 8, CHUNK = 32, AHEAD = 8 };
-
-// Macros: functions that take or return such vectors would have a different calling convention in every clone.
-#define load(pointer) (*(const lanes *)(pointer))
-#define loadhalf(pointer) (*(const half *)(pointer))
-// The sum of the lanes of `v` into `sum`, in pairs.
-#define fold(v, sum)                                                                                      \
-  do {                                                                                                    \
-    const half h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +                                \
-                   __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);                           \
-    const quarter q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7); \
-    sum = (q[0] + q[2]) + (q[1] + q[3]);                                                                  \
-  } while (0)
+enum { TILE_ROWS = 8, CHUNK = 32 };
 
 TACIT_CLONES
 float tacit_dot_f32(const float *x, const float *y, size_t count) {
@@ -48,6 +30,15 @@ void tacit_gathered_dots_f32(const float *table, size_t stride, const int32_t *i
 }
 
 TACIT_CLONES
+void tacit_bounded_residuals_f32(float *restrict scores, const float *restrict confidence, size_t count, float norm, float unobserved,
+                                 float bound, float weight) {
+  for (size_t k = 0; k < count; k++) {
+    const float residual = (confidence[k] - (confidence[k] - unobserved) * (scores[k] * norm)) / bound;
+    scores[k] = weight * (residual > 1 ? 1 : residual < -1 ? -1 : residual);
+  }
+}
+
+TACIT_CLONES
 void tacit_gathered_sum_f32(const float *table, size_t stride, const int32_t *index, const float *weights, size_t count, float *out) {
   // Four lanes at a time stay in registers over all rows.
   enum { WIDTH = 4 };
@@ -59,7 +50,7 @@ void tacit_gathered_sum_f32(const float *table, size_t stride, const int32_t *in
       for (size_t c = 0; c < WIDTH; c++)
         if (c < width) acc[c] += load(row + c * LANES) * weights[k];
     }
-    for (size_t c = 0; c < width; c++) *(lanes *)(out + left + c * LANES) += acc[c];
+    for (size_t c = 0; c < width; c++) store(out + left + c * LANES) += acc[c];
   }
 }
 
@@ -69,7 +60,7 @@ void tacit_scattered_add_f32(float *table, size_t stride, const int32_t *index, 
     float *row = table + (size_t)index[k] * stride;
     if (k + AHEAD < count)
       for (size_t i = 0; i < stride; i += LANES) __builtin_prefetch(table + (size_t)index[k + AHEAD] * stride + i, 1);
-    for (size_t i = 0; i < stride; i += LANES) *(lanes *)(row + i) = load(row + i) + load(vector + i) * weights[k];
+    for (size_t i = 0; i < stride; i += LANES) store(row + i) = load(row + i) + load(vector + i) * weights[k];
   }
 }
 
@@ -109,7 +100,7 @@ void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *i
           const lanes x = load(row + left) * weight;
           for (int r = 0; r < TILE_ROWS; r++) acc[r] += x * row[top + r];
         }
-        for (int r = 0; r < TILE_ROWS; r++) *(lanes *)(gram + (top + r) * stride + left) = acc[r];
+        for (int r = 0; r < TILE_ROWS; r++) store(gram + (top + r) * stride + left) = acc[r];
       }
     }
   }
@@ -131,11 +122,11 @@ int tacit_cholesky_f32(float *a, size_t order, size_t stride) {
       const float inverse = 1.0f / sqrtf(d);
       if (whole) {
         const size_t left = k / LANES * LANES;
-        for (size_t j = left; j < order; j += LANES) *(lanes *)(pivot + j) = load(pivot + j) * inverse;
+        for (size_t j = left; j < order; j += LANES) store(pivot + j) = load(pivot + j) * inverse;
         for (size_t i = k + 1; i < end; i++) {
           float *row = a + i * stride;
           const float factor = pivot[i];
-          for (size_t j = left; j < order; j += LANES) *(lanes *)(row + j) = load(row + j) - load(pivot + j) * factor;
+          for (size_t j = left; j < order; j += LANES) store(row + j) = load(row + j) - load(pivot + j) * factor;
         }
         continue;
       }
@@ -158,7 +149,7 @@ int tacit_cholesky_f32(float *a, size_t order, size_t stride) {
             const lanes x = load(panel + k * stride + j);
             for (int r = 0; r < 4; r++) sum[r] -= x * panel[k * stride + i + r];
           }
-          for (int r = 0; r < 4; r++) *(lanes *)(a + (i + r) * stride + j) = sum[r];
+          for (int r = 0; r < 4; r++) store(a + (i + r) * stride + j) = sum[r];
         }
       }
     }
@@ -186,12 +177,12 @@ void tacit_cholesky_solve_f32(const float *factor, size_t order, size_t stride, 
       x = (lanes)(((integers)next & (count > k)) | ((integers)x & (count < k)));
       x[k] = y;
     }
-    *(lanes *)(b + block * LANES) = x;
+    store(b + block * LANES) = x;
     for (size_t j = (block + 1) * LANES; j < order; j++) {
       if (j + LANES <= order) {
         lanes sum = load(b + j);
         for (int k = 0; k < LANES; k++) sum -= load(rows + k * stride + (j - block * LANES)) * x[k];
-        *(lanes *)(b + j) = sum;
+        store(b + j) = sum;
         j += LANES - 1;
       } else {
         for (int k = 0; k < LANES; k++) b[j] -= rows[k * stride + (j - block * LANES)] * x[k];
@@ -231,7 +222,7 @@ void tacit_cholesky_solve_f32(const float *factor, size_t order, size_t stride, 
       fold(products, sum);
       x[k] = (right[k] - sum) * (1.0f / row[k]);
     }
-    *(lanes *)(b + block * LANES) = x;
+    store(b + block * LANES) = x;
   }
 }
 

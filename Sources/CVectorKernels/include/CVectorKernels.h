@@ -6,6 +6,7 @@
 #include "BitPacking.h"
 
 #include "factor_kernels.h"
+#include "network_kernels.h"
 
 /// acc[i] += addend[i] mod 2^32.
 void tacit_add_u32(uint32_t *restrict acc, const uint32_t *restrict addend, size_t count);

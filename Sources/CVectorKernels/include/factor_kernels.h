@@ -14,6 +14,10 @@ void tacit_weighted_gram_f32(const float *table, size_t stride, const int32_t *i
 /// out[k] = row index[k] of a table times `vector`, for k < count; table and vector as for tacit_weighted_gram_f32.
 void tacit_gathered_dots_f32(const float *table, size_t stride, const int32_t *index, size_t count, const float *vector, float *out);
 
+/// scores[k] = weight (c - (c - unobserved) norm scores[k]) / bound, with c = confidence[k] and the quotient cut to -1...1.
+void tacit_bounded_residuals_f32(float *restrict scores, const float *restrict confidence, size_t count, float norm, float unobserved,
+                                 float bound, float weight);
+
 /// out += sum over k < count of weights[k] times row index[k] of a table; `out` has `stride` floats.
 void tacit_gathered_sum_f32(const float *table, size_t stride, const int32_t *index, const float *weights, size_t count, float *out);
 

@@ -20,10 +20,17 @@ public enum CentralTraining {
       algorithm.trainer(for: release, model: model)
         .accumulate(interactions, seed: releaseSeed(seed, release), into: &sum)
       algorithm.advance(
-        model: &model, optimizer: &optimizer, release: release, sum: sum.map(Float.init),
+        model: &model, optimizer: &optimizer, release: release, sum: narrowed(sum),
         context: ReleaseContext(expectedUsers: Double(interactions.userCount), noiseDeviation: 0))
     }
     return model
+  }
+
+  private static func narrowed(_ sum: [Double]) -> [Float] {
+    [Float](unsafeUninitializedCapacity: sum.count) { target, count in
+      for index in sum.indices { target.initializeElement(at: index, to: Float(sum[index])) }
+      count = sum.count
+    }
   }
 
   /// A seed of its own for each release: one step of SplitMix64 (Steele, Lea, Flood 2014) from the release's offset.

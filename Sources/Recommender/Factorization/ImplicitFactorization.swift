@@ -179,12 +179,8 @@ struct ImplicitGradientTrainer: LocalTrainer {
   /// p beyond that of an unseen pair.
   private func pulls(of vector: [Float], on items: ArraySlice<Int32>, confidence: [Float], userWeight: Float) -> [Float] {
     var pulls = solver.factors.dots(items, vector)
-    let unobserved = solver.objective.unobservedWeight
-    for index in pulls.indices {
-      let score = pulls[index] * userNormBound
-      let residual = (confidence[index] - (confidence[index] - unobserved) * score) / weighting.residualBound
-      pulls[index] = userWeight * max(-1, min(1, residual))
-    }
+    tacit_bounded_residuals_f32(
+      &pulls, confidence, pulls.count, userNormBound, solver.objective.unobservedWeight, weighting.residualBound, userWeight)
     return pulls
   }
 
@@ -233,10 +229,9 @@ struct ImplicitGradientTrainer: LocalTrainer {
       Parallel.forEachBlock(of: layout.itemCount, size: 64) { items in
         for case let gradient? in gradients {
           gradient.values.withUnsafeBufferPointer { gradient in
+            guard let gradient = gradient.baseAddress, let sum = sum.baseAddress else { return }
             for item in items {
-              for column in 0..<layout.dimension {
-                sum[item * layout.dimension + column] += Double(gradient[item * stride + column])
-              }
+              tacit_add_scaled_f64(sum + item * layout.dimension, 1, gradient + item * stride, layout.dimension)
             }
           }
         }
@@ -266,10 +261,11 @@ private struct UserParts {
   let count: Int
   private let userCount: Int
 
-  /// At most 16 parts, and so few that each has eight interactions for every row of its table: tables cost little beside the work.
+  /// At most 16 parts, and so few that each has 64 interactions for every row of its table: tables cost little beside the work, also
+  /// their first touch of fresh memory.
   init(_ interactions: Interactions) {
     userCount = interactions.userCount
-    count = max(1, min(16, userCount, interactions.count / (8 * interactions.itemCount)))
+    count = max(1, min(16, userCount, interactions.count / (64 * interactions.itemCount)))
   }
 
   subscript(part: Int) -> Range<Int> { part * userCount / count..<(part + 1) * userCount / count }

@@ -59,7 +59,10 @@ struct LeastSquaresTrainer: LocalTrainer {
         for item in items {
           let range = byItem.offsets[item]..<byItem.offsets[item + 1]
           guard !range.isEmpty else { continue }
-          let weights = byItem.positions[range].map { solved.confidence[Int($0)] }
+          // Without weights all confidences are one number.
+          let weights =
+            byItem.positions.isEmpty
+            ? [Float](solved.confidence[..<range.count]) : byItem.positions[range].map { solved.confidence[Int($0)] }
           block.add(
             users: byItem.users[range], of: solved.vectors, confidence: weights,
             unobservedWeight: solver.objective.unobservedWeight)
@@ -151,20 +154,22 @@ private struct BlockSum {
 
   /// Adds the block to `sum` and clears it.
   mutating func flush(into sum: UnsafeMutableBufferPointer<Double>, at start: Int) {
-    var position = start
-    for row in 0..<layout.dimension {
-      for column in row..<layout.dimension {
-        sum[position] += Double(outer[row * stride + column])
-        position += 1
+    guard var target = sum.baseAddress else { return }
+    target += start
+    outer.withUnsafeMutableBufferPointer { outer in
+      guard let rows = outer.baseAddress else { return }
+      for row in 0..<layout.dimension {
+        tacit_add_scaled_f64(target, 1, rows + row * stride + row, layout.dimension - row)
+        target += layout.dimension - row
       }
+      outer.update(repeating: 0)
     }
     if hasLinear {
-      for row in 0..<layout.dimension { sum[position + row] += Double(linear[row]) }
-      position += layout.dimension
+      tacit_add_scaled_f64(target, 1, linear, layout.dimension)
+      target += layout.dimension
+      for index in linear.indices { linear[index] = 0 }
     }
-    sum[position] += Double(StatisticsLayout.countUnit) * Double(count)
-    for index in outer.indices { outer[index] = 0 }
-    for index in linear.indices { linear[index] = 0 }
+    target.pointee += Double(StatisticsLayout.countUnit) * Double(count)
     count = 0
   }
 }

@@ -54,8 +54,12 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
   private func write(_ workspace: NeuralWorkspace, scale: Float, into buffer: inout ContributionBuffer) {
     buffer.values.reserveCapacity(parameters.dense.count + workspace.rows.count * (parameters.dimension + 1))
     workspace.forEachChange { part, count in
-      VectorMath.scale(part, by: scale, count: count)
-      buffer.values.append(contentsOf: UnsafeBufferPointer(start: part, count: count))
+      buffer.values.append(addingCapacity: count) { span in
+        span.withUnsafeMutableBufferPointer { target, written in
+          if let target = target.baseAddress { VectorMath.scaled(part, by: scale, into: target, count: count) }
+          written = count
+        }
+      }
     }
     buffer.indices.append(contentsOf: workspace.indices())
   }
@@ -79,21 +83,37 @@ struct NeuralTrainer<Encoder: SequenceEncoder>: LocalTrainer {
           }
         }
       }
-      for change in changes[..<count] where !change.values.isEmpty { add(change, to: &sum) }
+      add(changes[..<count].filter { !$0.values.isEmpty }, to: &sum)
     }
   }
 
-  private func add(_ change: UserChange, to sum: inout [Double]) {
-    let (d, dense, rows) = (parameters.dimension, parameters.dense.count, change.rows.count)
+  /// Each entry of the sum meets the changes in their order.
+  private func add(_ changes: [UserChange], to sum: inout [Double]) {
     sum.withUnsafeMutableBufferPointer { sum in
-      change.values.withUnsafeBufferPointer { values in
-        guard let target = sum.baseAddress, let source = values.baseAddress else { return }
-        VectorMath.add(source, times: change.scale, to: target + parameters.denseStart, count: dense)
-        let (table, offsets) = (source + dense, source + dense + rows * d)
-        for (row, item) in change.rows.enumerated() {
-          VectorMath.add(table + row * d, times: change.scale, to: target + Int(item) * d, count: d)
-          target[parameters.offsetStart + Int(item)] += Double(change.scale * offsets[row])
+      guard let target = sum.baseAddress else { return }
+      // In pieces, so that a piece of the sum stays in the nearest cache until all have been added.
+      for first in stride(from: 0, to: parameters.dense.count, by: 1024) {
+        let count = min(1024, parameters.dense.count - first)
+        for change in changes {
+          change.values.withUnsafeBufferPointer { values in
+            guard let source = values.baseAddress else { return }
+            VectorMath.add(source + first, times: change.scale, to: target + parameters.denseStart + first, count: count)
+          }
         }
+      }
+      for change in changes { addRows(of: change, to: target) }
+    }
+  }
+
+  private func addRows(of change: UserChange, to target: UnsafeMutablePointer<Double>) {
+    let (d, rows) = (parameters.dimension, change.rows.count)
+    change.values.withUnsafeBufferPointer { values in
+      guard let source = values.baseAddress else { return }
+      let table = source + parameters.dense.count
+      let offsets = table + rows * d
+      for (row, item) in change.rows.enumerated() {
+        VectorMath.add(table + row * d, times: change.scale, to: target + Int(item) * d, count: d)
+        target[parameters.offsetStart + Int(item)] += Double(change.scale * offsets[row])
       }
     }
   }

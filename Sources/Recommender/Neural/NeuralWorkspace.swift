@@ -1,3 +1,4 @@
+internal import CVectorKernels
 internal import Glibc
 
 /// The parameters that one user touches, gathered: rows of items by local number, and the dense block.
@@ -120,11 +121,13 @@ final class NeuralWorkspace {
       }
       rows.removeLast(free - count)
     } else {
-      while rows.count < negativeStart + count {
-        let item = generator.uniform(below: parameters.itemCount)
-        guard rowOf[item] == Self.unknown else { continue }
-        rowOf[item] = Self.seen
-        rows.append(Int32(item))
+      rowOf.withUnsafeMutableBufferPointer { rowOf in
+        for _ in 0..<count {
+          var item = generator.uniform(below: rowOf.count)
+          while rowOf[item] != Self.unknown { item = generator.uniform(below: rowOf.count) }
+          rowOf[item] = Self.seen
+          rows.append(Int32(item))
+        }
       }
       for item in rows[negativeStart...] { rowOf[Int(item)] = Self.unknown }
     }
@@ -133,10 +136,8 @@ final class NeuralWorkspace {
   private func gather(_ global: UnsafeBufferPointer<Float>) {
     guard let base = global.baseAddress else { return }
     let d = parameters.dimension
-    for (row, item) in rows.enumerated() {
-      (local.table + row * d).update(from: base + Int(item) * d, count: d)
-      local.offsets[row] = base[parameters.offsetStart + Int(item)]
-    }
+    tacit_gather_rows_f32(base, d, rows, rows.count, local.table)
+    tacit_gather_rows_f32(base + parameters.offsetStart, 1, rows, rows.count, local.offsets)
     if training.steps == 1 {
       dense = UnsafeMutablePointer(mutating: base + parameters.denseStart)
     } else {
@@ -144,11 +145,8 @@ final class NeuralWorkspace {
       dense.update(from: base + parameters.denseStart, count: parameters.dense.count)
     }
     if parameters.featureWeight != nil {
-      let (known, f) = (parameters.requiredFeatures, parameters.featureDimension)
-      known.values.withUnsafeBufferPointer { known in
-        guard let known = known.baseAddress else { return }
-        for (row, item) in rows.enumerated() { (features + row * f).update(from: known + Int(item) * f, count: f) }
-      }
+      tacit_gather_rows_f32(
+        parameters.requiredFeatures.values, parameters.featureDimension, rows, rows.count, features)
     }
     forEachPart(of: gradient) { VectorMath.clear($0, count: $1) }
     if training.steps > 1 { forEachPart(of: change) { VectorMath.clear($0, count: $1) } }

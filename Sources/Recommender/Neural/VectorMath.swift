@@ -2,7 +2,7 @@ internal import CVectorKernels
 
 /// Elementwise functions and reductions on plain memory: what the layers need besides matrix products.
 ///
-/// Sums are taken in eight lanes (or in the C kernels' lanes), so the last bits of a result depend on the machine.
+/// The C kernels take sums in lanes, so the last bits of a result depend on the machine.
 enum VectorMath {
   @inline(__always) static func load(_ source: UnsafePointer<Float>, _ index: Int) -> SIMD8<Float> {
     UnsafeRawPointer(source + index).loadUnaligned(as: SIMD8<Float>.self)
@@ -10,12 +10,6 @@ enum VectorMath {
 
   @inline(__always) static func store(_ value: SIMD8<Float>, _ target: UnsafeMutablePointer<Float>, _ index: Int) {
     UnsafeMutableRawPointer(target + index).storeBytes(of: value, as: SIMD8<Float>.self)
-  }
-
-  @inline(__always) static func sum(_ value: SIMD8<Float>) -> Float {
-    let four = value.lowHalf + value.highHalf
-    let two = four.lowHalf + four.highHalf
-    return two[0] + two[1]
   }
 
   /// eˣ to about two units in the last place; x is cut to -87...88, NaN stays NaN.
@@ -39,26 +33,11 @@ enum VectorMath {
     return value * unsafeBitCast(exponent &<< 23, to: SIMD8<Float>.self)
   }
 
-  /// target[i] = e^(source[i] - shift); returns the sum of the results. The two may be the same memory.
-  static func exponentials(
+  /// target[i] = e^(source[i] - shift), as `exponential`; returns the sum of the results. The two may be the same memory.
+  @inline(__always) static func exponentials(
     of source: UnsafePointer<Float>, minus shift: Float, into target: UnsafeMutablePointer<Float>, count: Int
   ) -> Float {
-    var total = SIMD8<Float>.zero
-    var index = 0
-    while index + 8 <= count {
-      let value = exponential(load(source, index) - shift)
-      store(value, target, index)
-      total += value
-      index += 8
-    }
-    var sum = sum(total)
-    while index < count {
-      let value = exponential(SIMD8(repeating: source[index] - shift))[0]
-      target[index] = value
-      sum += value
-      index += 1
-    }
-    return sum
+    tacit_exponentials_f32(source, shift, target, count)
   }
 
   /// 1 / (1 + e⁻ˣ).
@@ -67,37 +46,9 @@ enum VectorMath {
   /// tanh x = 2 σ(2x) - 1.
   @inline(__always) static func tanh(_ x: SIMD8<Float>) -> SIMD8<Float> { sigmoid(x + x) * 2 - 1 }
 
-  /// The largest entry; -∞ of nothing.
-  static func maximum(_ source: UnsafePointer<Float>, count: Int) -> Float {
-    var lanes = SIMD8<Float>(repeating: -.infinity)
-    var index = 0
-    while index + 8 <= count {
-      let value = load(source, index)
-      lanes = lanes.replacing(with: value, where: value .> lanes)
-      index += 8
-    }
-    var best = -Float.infinity
-    for lane in 0..<8 where lanes[lane] > best { best = lanes[lane] }
-    while index < count {
-      if source[index] > best { best = source[index] }
-      index += 1
-    }
-    return best
-  }
-
-  static func sum(_ source: UnsafePointer<Float>, count: Int) -> Float {
-    var lanes = SIMD8<Float>.zero
-    var index = 0
-    while index + 8 <= count {
-      lanes += load(source, index)
-      index += 8
-    }
-    var total = sum(lanes)
-    while index < count {
-      total += source[index]
-      index += 1
-    }
-    return total
+  /// The largest entry; -∞ of nothing. NaN never is the largest.
+  @inline(__always) static func maximum(_ source: UnsafePointer<Float>, count: Int) -> Float {
+    tacit_maximum_f32(source, count)
   }
 
   @inline(__always) static func dot(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int) -> Float {
@@ -115,7 +66,7 @@ enum VectorMath {
   static func add(
     _ source: UnsafePointer<Float>, times factor: Float, to target: UnsafeMutablePointer<Double>, count: Int
   ) {
-    for index in 0..<count { target[index] += Double(factor * source[index]) }
+    tacit_add_scaled_f64(target, factor, source, count)
   }
 
   /// target = max(0, x + y).
@@ -138,8 +89,15 @@ enum VectorMath {
     for row in 0..<rows { tacit_axpy_f32(target, 1, source + row * columns, columns) }
   }
 
+  /// target = factor source.
+  @inline(__always) static func scaled(
+    _ source: UnsafePointer<Float>, by factor: Float, into target: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    tacit_scale_f32(source, factor, target, count)
+  }
+
   @inline(__always) static func scale(_ target: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
-    for index in 0..<count { target[index] *= factor }
+    tacit_scale_f32(target, factor, target, count)
   }
 
   @inline(__always) static func clear(_ target: UnsafeMutablePointer<Float>, count: Int) {

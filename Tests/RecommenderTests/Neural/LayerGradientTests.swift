@@ -15,7 +15,7 @@ import Testing
       sourceLocation: location)
   }
 
-  @Test(arguments: [(1, 3, 5), (7, 16, 9), (13, 33, 24)] as [(Int, Int, Int)])
+  @Test(arguments: [(1, 3, 5), (7, 16, 9), (13, 33, 24), (5, 32, 48)] as [(Int, Int, Int)])
   func `a linear layer`(rows: Int, inputs: Int, outputs: Int) {
     var layout = ParameterLayout()
     let layer = Linear("linear", inputs: inputs, outputs: outputs, layout: &layout)
@@ -27,7 +27,7 @@ import Testing
       })
   }
 
-  @Test(arguments: [(1, 5), (6, 16), (11, 37)] as [(Int, Int)])
+  @Test(arguments: [(1, 5), (6, 16), (11, 37), (4, 64)] as [(Int, Int)])
   func `a layer norm`(rows: Int, columns: Int) {
     var layout = ParameterLayout()
     let layer = LayerNorm("norm", columns: columns, layout: &layout)

@@ -1,3 +1,5 @@
+internal import CVectorKernels
+
 /// Rows brought to mean 0 and variance 1, then scaled and shifted by column (Ba, Kiros, Hinton 2016).
 package struct LayerNorm: Sendable {
   package struct Cache: BitwiseCopyable {
@@ -23,20 +25,8 @@ package struct LayerNorm: Sendable {
     let y = pass.arena.floats(rows * columns)
     let normalised = pass.arena.floats(rows * columns)
     let inverse = pass.arena.floats(rows)
-    let (scale, shift) = (pass.parameters + scale, pass.parameters + shift)
-    for row in 0..<rows {
-      let (source, centred, target) = (x + row * columns, normalised + row * columns, y + row * columns)
-      let mean = VectorMath.sum(source, count: columns) / Float(columns)
-      for column in 0..<columns { centred[column] = source[column] - mean }
-      let variance = VectorMath.dot(centred, centred, count: columns) / Float(columns)
-      let factor = 1 / (variance + Self.epsilon).squareRoot()
-      inverse[row] = factor
-      for column in 0..<columns {
-        let value = centred[column] * factor
-        centred[column] = value
-        target[column] = value * scale[column] + shift[column]
-      }
-    }
+    tacit_layer_norm_f32(
+      x, rows, columns, Self.epsilon, pass.parameters + scale, pass.parameters + shift, normalised, inverse, y)
     return (y, Cache(normalised: normalised, inverseDeviation: inverse, rows: rows))
   }
 
@@ -44,20 +34,9 @@ package struct LayerNorm: Sendable {
     _ dy: UnsafePointer<Float>, _ cache: Cache, pass: Pass
   ) -> UnsafeMutablePointer<Float> {
     let dx = pass.arena.floats(cache.rows * columns)
-    let scale = pass.parameters + scale
-    let (scaleGradient, shiftGradient) = (pass.gradient + self.scale, pass.gradient + shift)
-    for row in 0..<cache.rows {
-      let (source, normalised, target) = (dy + row * columns, cache.normalised + row * columns, dx + row * columns)
-      for column in 0..<columns {
-        shiftGradient[column] += source[column]
-        scaleGradient[column] += source[column] * normalised[column]
-        target[column] = source[column] * scale[column]
-      }
-      let mean = VectorMath.sum(target, count: columns) / Float(columns)
-      let along = VectorMath.dot(target, normalised, count: columns) / Float(columns)
-      let factor = cache.inverseDeviation[row]
-      for column in 0..<columns { target[column] = factor * (target[column] - mean - normalised[column] * along) }
-    }
+    tacit_layer_norm_gradient_f32(
+      dy, cache.rows, columns, pass.parameters + scale, cache.normalised, cache.inverseDeviation, pass.gradient + scale,
+      pass.gradient + shift, dx)
     return dx
   }
 }

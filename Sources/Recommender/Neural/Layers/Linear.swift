@@ -28,7 +28,8 @@ package struct Linear: Sendable {
     addParameterGradient(dy, input: x, rows: rows, pass: pass)
     let dx = pass.arena.floats(rows * inputs)
     DenseAlgebra.multiply(
-      dy, pass.parameters + weight, transposeB: true, into: dx, rows: rows, columns: inputs, inner: outputs)
+      dy, transposing: pass.parameters + weight, scratch: pass.arena.floats(inputs * outputs), into: dx, rows: rows,
+      columns: inputs, inner: outputs)
     return dx
   }
 

@@ -51,20 +51,26 @@ package struct SampledSoftmax {
     let others = table + negatives.lowerBound * dimension
     let (otherBias, otherBiasGradient) = (bias + negatives.lowerBound, biasGradient + negatives.lowerBound)
     let (states, otherRows) = (MatrixView(hidden, stride: dimension), MatrixView(others, stride: dimension))
-    DenseAlgebra.multiply(
-      states, otherRows, transposeB: true, into: MatrixView(scores, stride: max(1, count)), rows: length, columns: count,
-      inner: factors)
+    if factors == dimension {
+      DenseAlgebra.multiply(
+        hidden, transposing: others, scratch: arena.floats(max(1, count * dimension)), into: scores, rows: length, columns: count,
+        inner: dimension)
+    } else {
+      DenseAlgebra.multiply(
+        states, otherRows, transposeB: true, into: MatrixView(scores, stride: max(1, count)), rows: length, columns: count,
+        inner: factors)
+    }
     let gradient = arena.zeros(length * dimension)
     var loss = 0.0
     for position in 0..<length {
       let (own, row, weight) = (scores + position * count, Int(targets[position]), weights[position])
       let (state, target) = (hidden + position * dimension, table + row * dimension)
-      for index in 0..<count { own[index] += otherBias[index] + correction }
+      VectorMath.add(otherBias, to: own, count: count)
       var score = VectorMath.dot(state, target, count: factors) + bias[row]
       if let session { score += session.add(position: position, target: row, negatives: negatives, to: own) }
-      let largest = max(score, VectorMath.maximum(own, count: count))
+      let largest = max(score, VectorMath.maximum(own, count: count) + correction)
       let ownPart = Float(exp(Double(score - largest)))
-      let total = VectorMath.exponentials(of: own, minus: largest, into: own, count: count) + ownPart
+      let total = VectorMath.exponentials(of: own, minus: largest - correction, into: own, count: count) + ownPart
       loss += Double(weight) * (log(Double(total)) - Double(score - largest))
       VectorMath.scale(own, by: weight / total, count: count)
       // p - 1 from the others' share: exact also where p is nearly 1.
