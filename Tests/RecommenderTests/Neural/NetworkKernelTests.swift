@@ -74,7 +74,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 5, 16, 31, 64, 72]) func `rows have mean 0 and variance 1 before they are scaled and shifted`(columns: Int) {
+  @Test(arguments: [1, 5, 16, 31, 64, 72]) func `rows have mean 0 and variance 1 before they are scaled and shifted`(columns: Int)
+  {
     let (rows, epsilon) = (3, Float(1e-6))
     let (x, scale, shift) = (numbers(rows * columns), numbers(columns, seed: 2), numbers(columns, seed: 3))
     var (normalised, inverse) = ([Float](repeating: 0, count: rows * columns), [Float](repeating: 0, count: rows))
