@@ -164,7 +164,7 @@ let package = Package(
     .target(
       name: "PartnerServing",
       dependencies: [
-        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", "Operations", hummingbird, hummingbirdCore, nioCore,
+        "CryptoPrimitives", "Recommender", "Serving", "PeerIdentity", "Operations", hummingbird, nioCore,
         logging, serviceLifecycle,
       ],
       path: "Client/Serving", swiftSettings: settings),

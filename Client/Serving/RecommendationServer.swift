@@ -1,6 +1,5 @@
 internal import Foundation
 internal import Hummingbird
-internal import HummingbirdCore
 public import Logging
 internal import NIOCore
 internal import Operations
@@ -17,7 +16,7 @@ public struct RecommendationServer: Service {
   private let access: AccessRule
   private let logger: Logger
   private let onListening: @Sendable (UInt16) async -> Void
-  private let connections: WaitingConnections
+  private let listener: HTTPListener
 
   /// - Parameters:
   ///   - address: port 0 takes any free one.
@@ -32,38 +31,26 @@ public struct RecommendationServer: Service {
     self.access = access
     self.logger = logger
     self.onListening = onListening
-    connections = WaitingConnections(most: connectionsMax)
+    listener = HTTPListener(address, connectionsMax: connectionsMax, idleSeconds: 60, headerBytesMax: Self.targetBytesMax)
   }
 
   /// Serves until graceful shutdown or cancellation; requests that have begun are answered first.
   ///
   /// - Throws: `ServingFailure` when it cannot listen there.
   public func run() async throws {
-    let responder = CallbackResponder<BasicRequestContext> { request, _ in await respond(to: request) }
     // Hummingbird writes URIs and bodies at its lower levels.
     var inner = logger
     inner.logLevel = max(logger.logLevel, .warning)
-    let application = Application(
-      responder: responder,
-      server: .http1(
-        configuration: HTTP1Channel.Configuration(
-          additionalChannelHandlers: [ConnectionWatch(connections)],
-          idleTimeout: .seconds(60),
-          httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-            maxHeaderFieldSize: Self.targetBytesMax, maxHeaderListSize: 2 * Self.targetBytesMax, maxHeaderFieldCount: 64))),
-      configuration: ApplicationConfiguration(
-        address: .hostname(address.host.description, port: Int(address.port)),
-        // Beyond the room there are requests that are being answered only.
-        availableConnectionsDelegate: MaximumAvailableConnections(connections.most + 16)),
-      onServerRunning: { channel in
-        let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
+    do {
+      try await listener.run(logger: inner) { port in
         logger.info("recommendations are served", metadata: ["address": "\(address.host)", "port": "\(port)"])
         await onListening(port)
-      }, logger: inner)
-    do { try await application.run() } catch let error as IOError {
+      } respond: { request in
+        await respond(to: request)
+      }
+    } catch let failure as HTTPListener.Failure {
       throw ServingFailure(
-        "recommendations cannot be served on \(address): \(String(cString: strerror(error.errnoCode))); choose another --listen, or stop what uses this one"
-      )
+        "recommendations cannot be served on \(address): \(failure.reason); choose another --listen, or stop what uses this one")
     }
   }
 

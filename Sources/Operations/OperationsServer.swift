@@ -1,6 +1,4 @@
-internal import Glibc
 internal import Hummingbird
-internal import HummingbirdCore
 public import Logging
 internal import NIOCore
 public import PeerIdentity
@@ -28,7 +26,7 @@ public struct OperationsServer: Service {
   private let metrics: MetricsRegistry
   private let readiness: @Sendable () async -> Readiness
   private let logger: Logger
-  private let connections: WaitingConnections
+  private let listener: HTTPListener
   private let onListening: @Sendable (UInt16) async -> Void
 
   /// - Parameters:
@@ -43,7 +41,7 @@ public struct OperationsServer: Service {
     self.address = address
     self.metrics = metrics
     self.logger = logger
-    connections = WaitingConnections(most: connectionsMax)
+    listener = HTTPListener(address, connectionsMax: connectionsMax, idleSeconds: 30, headerBytesMax: 8192)
     self.readiness = readiness
     self.onListening = onListening
   }
@@ -55,28 +53,17 @@ public struct OperationsServer: Service {
     if !address.isLoopback {
       logger.warning("metrics and health can be read by others on the network", [.address: LogValue(address)])
     }
-    let responder = CallbackResponder<BasicRequestContext> { request, _ in await respond(to: request) }
-    let application = Application(
-      responder: responder,
-      server: .http1(
-        configuration: HTTP1Channel.Configuration(
-          additionalChannelHandlers: [ConnectionWatch(connections)],
-          idleTimeout: .seconds(30),
-          httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-            maxHeaderFieldSize: 8192, maxHeaderListSize: 16384, maxHeaderFieldCount: 64))),
-      configuration: ApplicationConfiguration(
-        address: .hostname(address.host.description, port: Int(address.port)),
-        // Beyond the room there are requests that are being answered only.
-        availableConnectionsDelegate: MaximumAvailableConnections(connections.most + 16)),
-      onServerRunning: { channel in
-        let port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? address.port
+    do {
+      try await listener.run(logger: logger) { port in
         logger.info("metrics and health are served", [.address: LogValue(address.host), .port: LogValue(port)])
         await onListening(port)
-      }, logger: logger)
-    do { try await application.run() } catch let error as IOError {
+      } respond: { request in
+        await respond(to: request)
+      }
+    } catch let failure as HTTPListener.Failure {
       throw OperationsListenError(
         description:
-          "metrics and health cannot be served on \(address): \(String(cString: strerror(error.errnoCode))); choose another metrics-listen, or stop what uses this one"
+          "metrics and health cannot be served on \(address): \(failure.reason); choose another metrics-listen, or stop what uses this one"
       )
     }
   }

@@ -1,13 +1,13 @@
 internal import HTTPTypes
-package import NIOCore
-package import NIOHTTPTypes
+internal import NIOCore
+internal import NIOHTTPTypes
 internal import Synchronization
 
 /// Connections of a listener and what they wait for: whoever opens many and says nothing, or never ends what it says, makes room for others.
 ///
 /// A connection waits for its client until a request is whole, and again when the answer has been written. When there are too many, the one that
 /// has waited longest is closed; a request that is being answered never is.
-package final class WaitingConnections: Sendable {
+final class WaitingConnections: Sendable {
   private struct Connection {
     let channel: any Channel
     /// When it was opened or last served well, counted up: the smaller, the longer ago.
@@ -34,10 +34,10 @@ package final class WaitingConnections: Sendable {
   }
 
   /// Open connections that there is room for.
-  package let most: Int
+  let most: Int
   private let state = Mutex(State())
 
-  package init(most: Int) { self.most = most }
+  init(most: Int) { self.most = most }
 
   fileprivate func opened(_ channel: any Channel) {
     state.withLock { state -> (any Channel)? in
@@ -78,34 +78,34 @@ package final class WaitingConnections: Sendable {
 }
 
 /// Tells `WaitingConnections` what goes over one connection.
-package final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
-  package typealias InboundIn = HTTPRequestPart
-  package typealias InboundOut = HTTPRequestPart
-  package typealias OutboundIn = HTTPResponsePart
-  package typealias OutboundOut = HTTPResponsePart
+final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
+  typealias OutboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPResponsePart
 
   private let connections: WaitingConnections
   /// Requests that are whole and not answered; more than one where they are pipelined.
   private var unanswered = 0
   private var isServed = false
 
-  package init(_ connections: WaitingConnections) { self.connections = connections }
+  init(_ connections: WaitingConnections) { self.connections = connections }
 
-  package func handlerAdded(context: ChannelHandlerContext) {
+  func handlerAdded(context: ChannelHandlerContext) {
     if context.channel.isActive { connections.opened(context.channel) }
   }
 
-  package func channelActive(context: ChannelHandlerContext) {
+  func channelActive(context: ChannelHandlerContext) {
     connections.opened(context.channel)
     context.fireChannelActive()
   }
 
-  package func channelInactive(context: ChannelHandlerContext) {
+  func channelInactive(context: ChannelHandlerContext) {
     connections.closed(context.channel)
     context.fireChannelInactive()
   }
 
-  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if case .end = unwrapInboundIn(data) {
       // What came too late is not handed on, so that nothing happens of which nobody hears.
       guard connections.answer(context.channel) else { return }
@@ -114,7 +114,7 @@ package final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandl
     context.fireChannelRead(data)
   }
 
-  package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch unwrapOutboundIn(data) {
     case .head(let head): isServed = head.status.kind == .successful
     case .body: break
