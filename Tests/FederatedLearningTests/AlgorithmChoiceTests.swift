@@ -12,9 +12,9 @@ import Testing
   }
 
   static let cases = [
-    Case(usersOverNoise: nil, items: 600, name: "als"), Case(usersOverNoise: nil, items: 9999, name: "als"),
-    Case(usersOverNoise: nil, items: 10_000, name: "item-knn"), Case(usersOverNoise: nil, items: 65_536, name: "item-knn"),
-    Case(usersOverNoise: nil, items: 65_537, name: "als"), Case(usersOverNoise: 0, items: 600, name: "popularity"),
+    Case(usersOverNoise: nil, items: 1, name: "covariance"), Case(usersOverNoise: nil, items: 5000, name: "covariance"),
+    Case(usersOverNoise: nil, items: 5001, name: "item-knn"), Case(usersOverNoise: nil, items: 65_536, name: "item-knn"),
+    Case(usersOverNoise: nil, items: 65_537, name: "mf"), Case(usersOverNoise: 0, items: 600, name: "popularity"),
     Case(usersOverNoise: 999.9, items: 600, name: "popularity"), Case(usersOverNoise: 1000, items: 600, name: "hybrid"),
     Case(usersOverNoise: 2999, items: 600, name: "hybrid"), Case(usersOverNoise: 3000, items: 600, name: "covariance"),
     // The head at 8,379 is of 1,054 items.
@@ -53,7 +53,7 @@ import Testing
       }
       #expect(plan.algorithm.name == name)
     }
-    #expect(try made { $0.noise = .none }.algorithm.name == "als")
+    #expect(try made { $0.noise = .none }.algorithm.name == "covariance")
     // A user at two partners is hidden by twice the noise.
     let atTwo = try made { decisions in
       decisions.nominalUsers = 2000

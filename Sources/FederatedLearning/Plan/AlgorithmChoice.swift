@@ -4,7 +4,7 @@ internal import Recommender
 /// catalogue; nothing about the data.
 ///
 /// The bounds are from validation (scripts/auto-choice.sh): ml-1m (3,706 items) at ε from 1 to 8, and generated shops of 600 to 2,400 items at
-/// N/z from 275 to 13,700; for plans without noise docs/recommender.md, "`item-knn`".
+/// N/z from 275 to 13,700; for plans without noise docs/recommender.md, "What `auto` takes without noise".
 public struct AlgorithmChoice: Sendable, Equatable {
   /// What stands in settings instead of a name.
   public static let automatic = "auto"
@@ -17,6 +17,9 @@ public struct AlgorithmChoice: Sendable, Equatable {
   public static let covarianceFrom = 3000.0
   /// How much of the catalogue that is.
   public static let covarianceShare = 0.4
+  /// Up to this many items the covariance of all of them is released where no noise is added; beyond, its sum and its model are larger
+  /// than those of neighbours.
+  public static let exactCovarianceItemsMax = 5000
 
   public let algorithm: String
   /// In a sentence, with the numbers that decided.
@@ -27,14 +30,16 @@ public struct AlgorithmChoice: Sendable, Equatable {
   ///   - itemCount: of the catalogue.
   public init(usersOverNoise: Double?, itemCount: Int) {
     guard let signal = usersOverNoise else {
-      if (ItemNeighbours.largeCatalogue...ItemNeighbours.itemsMax).contains(itemCount) {
+      if itemCount <= Self.exactCovarianceItemsMax {
+        algorithm = "covariance"
+        reason = "no noise is added, so that the covariance of all \(itemCount) items is known, and one release is enough"
+      } else if itemCount <= ItemNeighbours.itemsMax {
         algorithm = "item-knn"
-        reason =
-          "no noise is added, and in a catalogue of \(itemCount) items, which is sparse as a rule, neighbours rank better than factors"
-        return
+        reason = "no noise is added, and a catalogue of \(itemCount) items is sparse as a rule: neighbours rank better there than factors"
+      } else {
+        algorithm = "mf"
+        reason = "no noise is added, and \(itemCount) items are too many for anything about pairs of them"
       }
-      algorithm = "als"
-      reason = "no noise is added, and als ranks best of those that need few rounds"
       return
     }
     let found = "N/z = \(Int(signal.rounded(.down)))"
