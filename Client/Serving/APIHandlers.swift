@@ -97,7 +97,9 @@ struct APIHandlers: Sendable {
   private func parts(
     _ explanation: ServedExplanation, _ engine: RecommendationEngine
   ) -> [(share: Float, json: JSON)] {
-    let support = explanation.parts.reduce(0) { $0 + max($1.contribution, 0) }
+    // Where the parts and popularity are the score, popularity speaks for the item too.
+    let popularity = explanation.basis == .exact ? max(explanation.rest, 0) : 0
+    let support = explanation.parts.reduce(popularity) { $0 + max($1.contribution, 0) }
     return explanation.parts.map { part in
       let share = support > 0 ? max(part.contribution, 0) / support : 0
       return (

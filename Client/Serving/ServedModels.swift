@@ -114,6 +114,10 @@ public final class ServedModels: Sendable {
       intake.async {
         continuation.resume(
           with: Result {
+            // Whoever reads one of these users meanwhile may see the events or not: that reading is not kept.
+            let users = Set(events.map(\.user))
+            current.cache.beginChange(of: users)
+            defer { current.cache.endChange(of: users) }
             let report = try current.store.record(
               events, index: { current.engine.eventItem($0) }, weights: current.engine.eventWeights)
             for (event, fate) in zip(events, report.fates) {

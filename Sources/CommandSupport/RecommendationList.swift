@@ -17,6 +17,8 @@ public struct RecommendationList: Sendable {
     public let title: String?
     public let score: Float
     public let because: [Reason]?
+    /// Share of popularity in what speaks for the item, in 0...1; absent without reasons.
+    public let popularityShare: Double?
   }
 
   public let entries: [Entry]
@@ -32,17 +34,17 @@ public struct RecommendationList: Sendable {
     _ scorer: any Scorer, for history: UserHistory, names: ItemNames, count: Int, excluding: [Int32] = [], explain: Bool
   ) {
     entries = scorer.recommend(to: history, count: count, excluding: excluding).enumerated().map { position, entry in
-      let reasons =
-        explain
-        ? scorer.explanation(of: entry.item, for: history).map { $0.reasons.filter { $0.share >= 0.05 }.prefix(3) } : nil
+      let explanation = explain ? scorer.explanation(of: entry.item, score: entry.score, for: history) : nil
+      let reasons = explanation.map { $0.reasons.filter { $0.share >= 0.05 }.prefix(3) }
+      func rounded(_ share: Float) -> Double { (Double(share) * 1000).rounded() / 1000 }
       return Entry(
         rank: position + 1, item: names.ids[entry.item], title: names.title(entry.item), score: entry.score,
         because: reasons.map { reasons in
           reasons.map {
             Reason(
-              item: names.ids[$0.item], title: names.title($0.item), share: (Double($0.share) * 1000).rounded() / 1000)
+              item: names.ids[$0.item], title: names.title($0.item), share: rounded($0.share))
           }
-        })
+        }, popularityShare: explanation.map { rounded($0.popularityShare) })
     }
     hasHistory = !history.items.isEmpty
     isExplained = explain
@@ -56,7 +58,9 @@ public struct RecommendationList: Sendable {
       let rank = String(repeating: " ", count: width - String(entry.rank).count) + "\(entry.rank)"
       lines.append("  \(rank)  \(entry.title.map { "\($0) (\(entry.item))" } ?? entry.item)")
       guard let reasons = entry.because, !reasons.isEmpty else { continue }
-      let words = reasons.map { "\($0.title ?? $0.item) (\(Int(($0.share * 100).rounded())) %)" }
+      func percent(_ share: Double) -> String { "(\(Int((share * 100).rounded())) %)" }
+      var words = reasons.map { "\($0.title ?? $0.item) \(percent($0.share))" }
+      if let share = entry.popularityShare, share >= 0.05 { words.append("its popularity \(percent(share))") }
       lines.append("  \(String(repeating: " ", count: width))    because of \(words.joined(separator: ", "))")
     }
     guard isExplained, !entries.isEmpty, !entries.contains(where: { $0.because?.isEmpty == false }) else { return lines }

@@ -25,15 +25,15 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     case .user:
       [
         "user", "user_id", "userid", "customer", "customer_id", "customerid", "visitorid", "visitor_id",
-        "uid",
+        "uid", "reviewerid",
       ]
     case .item:
       [
         "item", "item_id", "itemid", "movieid", "movie_id", "product", "product_id", "productid", "sku",
         "stockcode",
-        "stock_code", "article_id", "asin", "iid",
+        "stock_code", "article_id", "parent_asin", "asin", "iid", "business_id", "venue_id", "location_id",
       ]
-    case .time: ["timestamp", "time", "ts", "datetime", "date", "event_time", "invoicedate", "t_dat"]
+    case .time: ["timestamp", "time", "ts", "datetime", "date", "event_time", "invoicedate", "t_dat", "unixreviewtime"]
     case .order: ["order"]
     case .weight: ["weight", "confidence"]
     case .event: ["event", "event_type", "eventtype", "action", "behavior", "behaviour"]
@@ -55,7 +55,10 @@ public struct ColumnMapping: Sendable, Equatable {
 
   public init(_ columns: [ColumnRole: String]) { self.columns = columns }
 
-  /// Reads `user=customer,item=sku,time=ts,weight=qty`.
+  /// Whether the file has a line of names; without one columns are told by their places, #1 and so on.
+  var hasNames: Bool { !columns.values.contains { $0.first == "#" && Int($0.dropFirst()) != nil } }
+
+  /// Reads `user=customer,item=sku,time=ts,weight=qty`, or `user=#1,item=#3` for a file without a line of names.
   ///
   /// - Throws: `DataImportError` for an unknown or repeated role or a missing name.
   public init(parsing text: String) throws {
@@ -132,9 +135,14 @@ struct Header {
 
   /// Reads the row that the reader stands at.
   ///
+  /// - Parameter isNamed: whether the row holds names; otherwise columns are called #1, #2 and so on.
   /// - Throws: `DataImportError` when a name is blank or occurs twice.
-  init(_ reader: RowReader) throws {
+  init(_ reader: RowReader, isNamed: Bool = true) throws {
     file = reader.path
+    guard isNamed else {
+      names = (1...max(1, reader.fieldCount)).map { "#\($0)" }
+      return
+    }
     names = (0..<reader.fieldCount).map { Substring(reader.text($0)).trimmed }
     var seen = Set<String>()
     for (position, name) in names.enumerated() {
@@ -173,7 +181,9 @@ struct Header {
       throw DataImportError(
         file: file, line: 1, found: "the columns \(names.map { shown($0) }.joined(separator: ", "))",
         expected: "a column for the role '\(role.rawValue)' (such as '\(role.aliases[0])')",
-        advice: "say which column it is with --columns \(role.rawValue)=NAME")
+        advice:
+          "say which column it is with --columns \(role.rawValue)=NAME, or \(role.rawValue)=#1 for the first of a file without such names"
+      )
     }
     return position
   }

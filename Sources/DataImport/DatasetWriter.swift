@@ -133,7 +133,7 @@ extension Dataset {
         itemIDs: catalogue.itemIDs.indices.map { "\($0)" },
         attributes: catalogue.attributes.merging(["item_id": catalogue.itemIDs]) { _, new in new }),
       userIDs: userIDs.indices.map { "\($0)" }, train: train, test: test, negatives: negatives,
-      userAttributes: userAttributes.merging(["user_id": userIDs]) { _, new in new })
+      userAttributes: userAttributes.merging(["user_id": userIDs]) { _, new in new }, isOrdered: isOrdered)
   }
 }
 

@@ -69,7 +69,7 @@ package enum FieldValues {
     bytes.count > 1 && bytes[0] == UInt8(ascii: "-") && bytes[1...].allSatisfy { $0 >= 48 && $0 <= 57 }
   }
 
-  /// Seconds since 1970 of `2011-12-09`, `2011-12-09 12:50`, `2011-12-09T12:50:00.5Z` or with an offset `+01:00`;
+  /// Seconds since 1970 of `2011-12-09`, `2011-12-09 12:50`, `2011-12-09T12:50:00.5Z`, `2011-12-09 12:50:00 UTC` or with an offset `+01:00`;
   /// without a zone UTC is meant. `nil` for anything else.
   package static func isoTime(_ bytes: UnsafeBufferPointer<UInt8>) -> Double? {
     var scanner = TimeScanner(bytes: bytes)
@@ -92,6 +92,9 @@ package enum FieldValues {
       }
     }
     if scanner.isAtEnd || ((scanner.skip("Z") || scanner.skip("z")) && scanner.isAtEnd) { return seconds }
+    if scanner.skip(" ") {
+      return scanner.skip("U") && scanner.skip("T") && scanner.skip("C") && scanner.isAtEnd ? seconds : nil
+    }
     let isWest = scanner.skip("-")
     guard isWest || scanner.skip("+"), let hours = scanner.digits(2), hours <= 14 else { return nil }
     _ = scanner.skip(":")

@@ -57,6 +57,9 @@ struct FolderImport {
       attributes["partner"] = train.partners.values(of: userOrder)
     }
 
+    if !train.isOrdered {
+      report.notes.append("\(trainPath): there is no time or order column, so that the order of a user's rows says nothing")
+    }
     let trainGroups = Self.group(train, trainPath, userIDs.count, userIndex, resolver, &report)
     let interactions = Interactions(
       itemCount: catalogue.count, offsets: trainGroups.offsets, items: trainGroups.items, weights: trainGroups.weights)
@@ -83,7 +86,7 @@ struct FolderImport {
       dataset: Dataset(
         name: DatasetImporter.name(of: folder.path), catalogue: catalogue, userIDs: userIDs,
         train: interactions,
-        test: held, negatives: listed, userAttributes: attributes), report: report)
+        test: held, negatives: listed, userAttributes: attributes, isOrdered: train.isOrdered), report: report)
   }
 
   /// Groups a file by user, counts what is left out, and gives the rows' memory back.

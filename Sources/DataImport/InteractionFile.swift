@@ -39,15 +39,16 @@ struct InteractionFile {
       columns = InteractionColumns(movieLens: reader)
       format = reader.separator == .doubleColon ? "MovieLens ratings.dat" : "MovieLens u.data"
     } else {
-      let header = try Header(reader)
-      try Self.refuseNumbersAsHeader(reader)
+      let hasNames = options.columns.hasNames
+      if hasNames { try Self.refuseDataAsHeader(reader) }
+      let header = try Header(reader, isNamed: hasNames)
       columns = try InteractionColumns(header, mapping: options.columns)
       if header.names == ["userId", "movieId", "rating", "timestamp"] { format = "MovieLens ratings.csv" }
       if !columns.unused.isEmpty {
         report.notes.append(
           "\(path): columns that are not used: \(columns.unused.joined(separator: ", "))")
       }
-      hasRow = try reader.next()
+      if hasNames { hasRow = try reader.next() }
     }
     hasEvents = columns.event != nil
     isOrdered = columns.order != nil || columns.time != nil
@@ -111,15 +112,22 @@ struct InteractionFile {
     pending.removeAll()
   }
 
-  private static func refuseNumbersAsHeader(_ reader: RowReader) throws {
-    let areNumbers = (0..<reader.fieldCount).allSatisfy {
-      FieldValues.number(FieldValues.trimmed(reader.field($0))) != nil
+  /// A first line of numbers, times and kinds of events is no line of names.
+  private static func refuseDataAsHeader(_ reader: RowReader) throws {
+    var hasNumber = false
+    for column in 0..<reader.fieldCount {
+      let field = FieldValues.trimmed(reader.field(column))
+      if FieldValues.number(field) != nil {
+        hasNumber = true
+      } else if FieldValues.isoTime(field) == nil, EventKind(parsing: String(decoding: field, as: UTF8.self)) == nil {
+        return
+      }
     }
-    guard !areNumbers else {
+    guard !hasNumber else {
       throw DataImportError(
         file: reader.path, line: reader.line, found: "numbers in the first line",
         expected: "a header line with column names such as user, item, timestamp",
-        advice: "add such a line at the top")
+        advice: "add such a line at the top, or tell the columns by their places: --columns user=#1,item=#2,time=#3")
     }
   }
 }

@@ -22,7 +22,7 @@ enum MovieLensAttributes {
       name: dataset.name,
       catalogue: Catalogue(itemIDs: dataset.catalogue.itemIDs, attributes: itemAttributes),
       userIDs: dataset.userIDs, train: dataset.train, test: dataset.test, negatives: dataset.negatives,
-      userAttributes: userAttributes)
+      userAttributes: userAttributes, isOrdered: dataset.isOrdered)
   }
 
   /// Column → id → value.

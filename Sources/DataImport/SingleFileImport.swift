@@ -72,7 +72,7 @@ struct SingleFileImport {
       name: DatasetImporter.name(of: path), catalogue: Self.titled(resolver, file),
       userIDs: userIDs, train: Interactions(itemCount: itemCount, offsets: offsets, items: train, weights: weights),
       test: test, negatives: options.holdsOutLast && options.negativeCount > 0 ? negatives : nil,
-      userAttributes: attributes)
+      userAttributes: attributes, isOrdered: file.isOrdered)
     let isMovieLens = file.format.hasPrefix("MovieLens") && options.catalogue == nil
     result = ImportedDataset(
       dataset: isMovieLens ? try MovieLensAttributes.added(to: dataset, besideFile: path) : dataset,

@@ -20,7 +20,7 @@ package struct HTTPListener: Sendable {
   /// - Parameters:
   ///   - address: port 0 takes any free one.
   ///   - connectionsMax: from then on each new connection closes the one that has waited longest for its client.
-  ///   - idleSeconds: how long a connection may say nothing.
+  ///   - idleSeconds: how long a connection may say nothing, or leave its answers lying.
   ///   - headerBytesMax: length of a request's target, or of one header; all of them together may have twice that, 64 headers at most.
   package init(_ address: HostPort, connectionsMax: Int, idleSeconds: Int, headerBytesMax: Int) {
     (self.address, self.idleSeconds, self.headerBytesMax) = (address, idleSeconds, headerBytesMax)
@@ -41,7 +41,7 @@ package struct HTTPListener: Sendable {
       responder: CallbackResponder<BasicRequestContext> { request, _ in await respond(request) },
       server: .http1(
         configuration: HTTP1Channel.Configuration(
-          additionalChannelHandlers: [ConnectionWatch(connections)],
+          additionalChannelHandlers: [ConnectionWatch(connections, patience: .seconds(Int64(idleSeconds)))],
           idleTimeout: .seconds(Int64(idleSeconds)),
           httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: headerBytesMax, maxHeaderListSize: 2 * headerBytesMax, maxHeaderFieldCount: 64))),

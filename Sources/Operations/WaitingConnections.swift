@@ -85,11 +85,15 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   typealias OutboundOut = HTTPResponsePart
 
   private let connections: WaitingConnections
-  /// Requests that are whole and not answered; more than one where they are pipelined.
+  private let patience: TimeAmount
+  /// Requests that are whole and not answered; more than one where they are pipelined, -1 where one was refused before it was whole.
   private var unanswered = 0
   private var isServed = false
+  /// Closes the connection when its client has not taken what was written to it.
+  private var deadline: Scheduled<Void>?
 
-  init(_ connections: WaitingConnections) { self.connections = connections }
+  /// - Parameter patience: how long a client may leave its answers lying, while there is no room for more of them.
+  init(_ connections: WaitingConnections, patience: TimeAmount) { (self.connections, self.patience) = (connections, patience) }
 
   func handlerAdded(context: ChannelHandlerContext) {
     if context.channel.isActive { connections.opened(context.channel) }
@@ -101,15 +105,28 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    deadline?.cancel()
     connections.closed(context.channel)
     context.fireChannelInactive()
   }
 
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    deadline?.cancel()
+    deadline = nil
+    if !context.channel.isWritable {
+      let channel = context.channel
+      deadline = context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if case .end = unwrapInboundIn(data) {
+      unanswered += 1
+      // The end of what was refused before: the client's turn goes on.
+      guard unanswered > 0 else { return context.fireChannelRead(data) }
       // What came too late is not handed on, so that nothing happens of which nobody hears.
       guard connections.answer(context.channel) else { return }
-      unanswered += 1
     }
     context.fireChannelRead(data)
   }

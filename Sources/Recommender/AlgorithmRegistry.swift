@@ -16,11 +16,14 @@ public enum AlgorithmRegistry {
     public let usersOverNoise: Double?
     /// Rounds that the user asked for, where the algorithm lets them be chosen.
     public let rounds: Int?
+    /// Whether histories are in the order of time; where they are not, nothing of them fades with age.
+    public let isOrdered: Bool
 
-    public init(itemCount: Int, usersOverNoise: Double?, rounds: Int?) {
+    public init(itemCount: Int, usersOverNoise: Double?, rounds: Int?, isOrdered: Bool = true) {
       self.itemCount = itemCount
       self.usersOverNoise = usersOverNoise
       self.rounds = rounds
+      self.isOrdered = isOrdered
     }
   }
 
@@ -120,6 +123,7 @@ public enum AlgorithmRegistry {
     var values = given
     func set(_ key: String, _ value: Double) { if values[key] == nil { values[key] = value } }
     if let rounds = setting.rounds, known.contains("rounds") { set("rounds", Double(rounds)) }
+    if !setting.isOrdered { for key in ["half-life", "pair-half-life"] where known.contains(key) { set(key, 0) } }
     // Chosen on validation: 5 for factors (ml-100k, ml-1m; 10 on online-retail), 10 for the covariance, 3 for neighbours.
     if known.contains("half-life") { set("half-life", ["covariance": 10, "item-knn": 3][name] ?? 5) }
     switch name {

@@ -17,6 +17,8 @@ public struct Dataset: Sendable, Equatable {
   public let negatives: [[Int32]]?
   /// Column → one value per user; the empty string means unknown.
   public let userAttributes: [String: [String]]
+  /// Whether histories are in the order of time; otherwise their order says nothing.
+  public let isOrdered: Bool
 
   public var userCount: Int { userIDs.count }
   public var itemCount: Int { catalogue.count }
@@ -27,7 +29,7 @@ public struct Dataset: Sendable, Equatable {
   ///   range. Importers check this first and report it with file and line.
   public init(
     name: String, catalogue: Catalogue, userIDs: [String], train: Interactions, test: [[Int32]] = [],
-    negatives: [[Int32]]? = nil, userAttributes: [String: [String]] = [:]
+    negatives: [[Int32]]? = nil, userAttributes: [String: [String]] = [:], isOrdered: Bool = true
   ) {
     let test = test.isEmpty ? [[Int32]](repeating: [], count: userIDs.count) : test
     precondition(train.userCount == userIDs.count, "a data set needs one history per user")
@@ -50,6 +52,7 @@ public struct Dataset: Sendable, Equatable {
     self.test = test
     self.negatives = negatives
     self.userAttributes = userAttributes
+    self.isOrdered = isOrdered
   }
 
   /// The data of the given users, in the given order, over the same catalogue.
@@ -58,7 +61,7 @@ public struct Dataset: Sendable, Equatable {
       name: name, catalogue: catalogue, userIDs: users.map { userIDs[$0] },
       train: train.selecting(users: users),
       test: users.map { test[$0] }, negatives: negatives.map { all in users.map { all[$0] } },
-      userAttributes: userAttributes.mapValues { values in users.map { values[$0] } })
+      userAttributes: userAttributes.mapValues { values in users.map { values[$0] } }, isOrdered: isOrdered)
   }
 
   /// The split to tune on: each user's last training item becomes the test item, and the test items are gone.
@@ -89,7 +92,7 @@ public struct Dataset: Sendable, Equatable {
     return Dataset(
       name: name, catalogue: catalogue, userIDs: userIDs,
       train: Interactions(itemCount: itemCount, histories: histories, weights: weights), test: held,
-      negatives: negativeCount > 0 ? candidates : nil, userAttributes: userAttributes)
+      negatives: negativeCount > 0 ? candidates : nil, userAttributes: userAttributes, isOrdered: isOrdered)
   }
 
   /// Who holds which users.

@@ -86,7 +86,7 @@ public typealias OptimizerState = [String: Tensor]
 /// One user's interactions, as a trainer or scorer sees them: distinct items, oldest first.
 public struct UserHistory: Sendable {
   public let items: ArraySlice<Int32>
-  /// Confidence of each interaction; empty when all are 1.
+  /// What the events of each interaction weigh together; empty when all are 1.
   public let weights: ArraySlice<Float>
   /// A pseudo-random value for this user and release, for trainers that draw (negative sampling, local initialisation).
   public let seed: UInt64

@@ -180,9 +180,9 @@ public struct NoiseReading: Codable, Sendable, Equatable {
   /// What experience on the reference data sets says of a given N/z.
   public static func expectation(usersOverNoise ratio: Double) -> String {
     switch ratio {
-    case ..<1000: "Below 1,000: expect little more than popularity to survive the noise."
+    case ..<400: "Below 400: expect little more than popularity to survive the noise."
     case ..<30000:
-      "Between 1,000 and 30,000: what many users share survives; the long tail drowns."
+      "Between 400 and 30,000: what many users share survives; the long tail drowns."
     default: "Above 30,000: the noise costs little; most of the quality without noise should remain."
     }
   }

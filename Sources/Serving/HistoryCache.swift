@@ -7,7 +7,7 @@ internal import Synchronization
 public final class HistoryCache: Sendable {
   private struct Entry {
     var history: ServedHistory
-    /// Grows with every event.
+    /// Another number after every event, and for every reading; none comes twice.
     var revision: Int
     /// By profile.
     var solved: [Int: (generation: Int, vector: [Float])]
@@ -24,6 +24,8 @@ public final class HistoryCache: Sendable {
     var clock: UInt64 = 0
     /// Changes of users whose history was not kept: one that was being read meanwhile may lack them.
     var missedChanges = 0
+    /// Users whose events are being written, and how many batches: a history that is read meanwhile may have the event or not.
+    var changing: [[UInt8]: Int] = [:]
     var hits = 0
     var misses = 0
   }
@@ -70,13 +72,31 @@ public final class HistoryCache: Sendable {
   public func insert(_ history: ServedHistory, of user: String, readSince mark: Int) -> Int? {
     let key = Array(user.utf8)
     return state.withLock { state in
-      guard state.entries[key] == nil, state.missedChanges == mark else { return nil }
+      guard state.entries[key] == nil, state.changing[key] == nil, state.missedChanges == mark else { return nil }
       state.clock += 1
-      let entry = Entry(history: history, revision: 0, solved: [:], touched: state.clock)
+      let revision = Int(state.clock)
+      let entry = Entry(history: history, revision: revision, solved: [:], touched: state.clock)
       state.cost += entry.cost
       state.entries[key] = entry
       makeRoom(&state)
-      return 0
+      return revision
+    }
+  }
+
+  /// Says whose events are about to be written; `endChange` with the same users says that `update` has been called for each.
+  public func beginChange(of users: Set<String>) {
+    state.withLock { state in
+      for user in users { state.changing[Array(user.utf8), default: 0] += 1 }
+    }
+  }
+
+  public func endChange(of users: Set<String>) {
+    state.withLock { state in
+      for user in users {
+        let key = Array(user.utf8)
+        let count = (state.changing[key] ?? 0) - 1
+        state.changing[key] = count > 0 ? count : nil
+      }
     }
   }
 
@@ -105,7 +125,8 @@ public final class HistoryCache: Sendable {
       }
       state.cost -= entry.cost
       change(&entry.history)
-      entry.revision += 1
+      state.clock += 1
+      entry.revision = Int(state.clock)
       entry.solved = [:]
       state.cost += entry.cost
       state.entries[key] = entry

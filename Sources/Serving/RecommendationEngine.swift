@@ -133,7 +133,8 @@ public final class RecommendationEngine: Sendable {
     if promotes { boost(&scores, scene) }
     let cap: (ItemAttributes.Column, Int)?
     if let wanted = query.cap ?? scene.cap { cap = (try column(wanted.column), wanted.max) } else { cap = nil }
-    let pinned = (promotes ? scene.pins : []).map { Int($0) }.filter { scores[$0] > -.infinity }.prefix(query.count)
+    let pinned = Self.capped((promotes ? scene.pins : []).map { Int($0) }.filter { scores[$0] > -.infinity }, cap).prefix(
+      query.count)
     let selection = ListSelection(
       count: query.count, lambda: query.lambda ?? scene.lambda, similarity: likeness(), cap: cap)
     var entries = pinned.map { RecommendationAnswer.Entry(item: $0, score: scores[$0], isPinned: true) }
@@ -142,6 +143,18 @@ public final class RecommendationEngine: Sendable {
       .map { RecommendationAnswer.Entry(item: $0.item, score: $0.score, isPinned: false) }
     return RecommendationAnswer(
       scene: query.scene ?? ServingRules.standard, basis: history.entries.isEmpty ? .popularity : .history, entries: entries)
+  }
+
+  /// Pins in their order, without those that are too many of their kind.
+  private static func capped(_ pins: [Int], _ cap: (ItemAttributes.Column, Int)?) -> [Int] {
+    guard let (column, most) = cap else { return pins }
+    var counts: [Int32: Int] = [:]
+    return pins.filter { pin in
+      let values = column.values(of: pin)
+      guard values.allSatisfy({ counts[$0, default: 0] < most }) else { return false }
+      for value in values { counts[value, default: 0] += 1 }
+      return true
+    }
   }
 
   /// Sets the score of everything that may not be listed to −∞.
@@ -187,7 +200,7 @@ public final class RecommendationEngine: Sendable {
     similarity?.measure ?? (items.attributes.canCompare ? "overlap of attributes" : nil)
   }
 
-  /// The items most like one of them, best first; the scene's items only, without the item itself.
+  /// The items most like one of them, best first; the scene's items only, without the item itself and those of which nothing is known.
   public func similar(to id: String, count: Int, scene name: String?) throws(QueryRefusal) -> [Recommendation] {
     let scene = try scene(name)
     guard let item = items.index[id].map({ Int($0) }) else { throw .unknownItem(id) }
@@ -197,6 +210,8 @@ public final class RecommendationEngine: Sendable {
     } else if items.attributes.canCompare {
       for other in values.indices { values[other] = items.attributes.overlap(item, other) }
     }
+    // 0 is what is said of items of which nothing is known.
+    for other in values.indices where values[other] == 0 { values[other] = -.infinity }
     for closed in scene.closed { values[Int(closed)] = -.infinity }
     values[item] = -.infinity
     return TopItems.select(count, from: values)

@@ -50,6 +50,8 @@ extension RecommendationEngine {
     if let contributions = scorer.explain(item, for: user) {
       return explanation(item, score, .exact, Array(zip(user.items.map { Int($0) }, contributions)))
     }
+    // Without its only event a history has no score, but popularity, which is no like.
+    guard history.entries.count > 1 else { return explanation(item, score, .leaveOneOut, []) }
     let first = max(0, history.entries.count - Self.leaveOneOutMax)
     let parts = (first..<history.entries.count).map { position in
       let rest = history.without(position).history(weights)

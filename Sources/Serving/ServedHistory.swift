@@ -55,13 +55,15 @@ public struct ServedHistory: Sendable, Equatable {
     entries.append(entry)
   }
 
-  /// An event that the imported weight counts already: its kind is known now.
+  /// An event that the imported weight counts already: its kind is known now, and that it is the newest.
   ///
   /// - Parameter weight: what was added for it.
   public mutating func recount(_ item: Int32, _ kind: EventKind?, weight: Float) {
     guard let place = entries.lastIndex(where: { $0.item == item }) else { return append(item, kind) }
-    entries[place].imported = max(0, entries[place].imported - weight)
-    entries[place].counts[kind.flatMap { EventKind.allCases.firstIndex(of: $0) } ?? Entry.plain] &+= 1
+    var entry = entries.remove(at: place)
+    entry.imported = max(0, entry.imported - weight)
+    entry.counts[kind.flatMap { EventKind.allCases.firstIndex(of: $0) } ?? Entry.plain] &+= 1
+    entries.append(entry)
   }
 
   /// The history as a scorer sees it.

@@ -91,6 +91,16 @@ import Testing
       in: scratch)
     #expect(made.status == 0, "\(made.errors)")
     try Program.tacit.run("evaluate", "--compare", "first", "other", in: scratch).expectRefusal(65, saying: "expected that of")
+    // A run on another split of the same data has learnt what the first is judged on.
+    let settings = String(decoding: try scratch.bytes("second/settings.json"), as: UTF8.self)
+    let other = settings.replacingOccurrences(of: "\"validation\" : true", with: "\"validation\" : false")
+    let changed =
+      other == settings ? settings.replacingOccurrences(of: "\"validation\" : false", with: "\"validation\" : true") : other
+    #expect(changed != settings)
+    try scratch.write(changed, to: "second/settings.json")
+    for flags in [["--compare"], ["--over-epsilon"]] {
+      try Program.tacit.run(["evaluate"] + flags + ["first", "second"], in: scratch).expectRefusal(65, saying: "may have learnt")
+    }
   }
 
   @Test("A model in fewer bytes is measured beside the whole one, and written so that it is read again")

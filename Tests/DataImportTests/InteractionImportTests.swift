@@ -46,6 +46,35 @@ import Testing
     #expect(own.dataset.train.weights == [5.5, 3, 100.5])
   }
 
+  @Test func `a table without a line of names is read by the places of its columns`() throws {
+    // Clicks as a well-known challenge has them, and a shop's log that names the kind.
+    let clicks = try load(
+      "1,2014-04-07T10:51:09.277Z,214536502,0\n1,2014-04-07T10:54:09.868Z,214536500,0\n2,2014-04-07T10:55:00Z,214536502,0\n"
+    ) {
+      $0.columns = try ColumnMapping(parsing: "user=#1,time=#2,item=#3")
+      $0.holdsOutLast = false
+    }
+    #expect(clicks.dataset.userIDs == ["1", "2"] && clicks.dataset.train.count == 3 && clicks.dataset.isOrdered)
+    #expect(clicks.report.notes.contains { $0.contains("not used: #4") })
+    let events = try load("1,5,99,pv,1511544070\n1,6,99,buy,1511544071\n") {
+      $0.columns = try ColumnMapping(parsing: "user=#1,item=#2,event=#4,time=#5")
+      $0.holdsOutLast = false
+    }
+    #expect(events.dataset.train.weights == [1, 10])
+    #expect { try load("1,5\n") { $0.columns = try ColumnMapping(parsing: "user=#1,item=#3") } } throws: {
+      "\($0)".contains("#3")
+    }
+    for first in ["1,2014-04-07T10:51:09.277Z,214536502,0", "1,2268318,2520377,pv,1511544070"] {
+      #expect { try load(first + "\n" + first + "\n") { _ in } } throws: { "\($0)".contains("user=#1") }
+    }
+  }
+
+  @Test func `data without time or order say so`() throws {
+    #expect(try !load("user,item\n1,5\n1,6\n") { _ in }.dataset.isOrdered)
+    #expect(try load("user,item,timestamp\n1,5,3\n1,6,4\n") { _ in }.dataset.validationSplit().isOrdered)
+    #expect(try !load("user,item\n1,5\n1,6\n") { _ in }.dataset.selecting(users: [0]).validationSplit().isOrdered)
+  }
+
   @Test func aWeightColumnMultipliesTheEventsWeight() throws {
     let data = try load("user,item,event,qty\n1,5,buy,2\n1,5,browse,\n") {
       $0.columns = try ColumnMapping(parsing: "weight=qty")

@@ -75,7 +75,8 @@ import Testing
     let store = try world.store(0)
     let model = try PartnerModel(store, home: world.homes[0])
     let history = try model.history(of: "u0-3", in: store)
-    #expect(history.items.count == 4)
+    // Four to learn from, and the one that is held out.
+    #expect(history.items.count == 5)
     let list = model.scorer.recommend(to: history, count: 5)
     #expect(list.count == 5 && !list.contains { history.items.contains(Int32($0.item)) })
     #expect { try model.history(of: "u1-3", in: store) } throws: {

@@ -63,6 +63,9 @@ final class Line: @unchecked Sendable {
     _ = bytes.withUnsafeBytes { send(file, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   }
 
+  /// Waits for an answer to what was said.
+  func answer() -> Answer? { read(hasBody: true) }
+
   /// Whether the other side has closed; does not wait.
   var isClosed: Bool {
     var byte: UInt8 = 0

@@ -162,6 +162,25 @@ import Testing
     }
   }
 
+  @Test func `whoever is refused before the request is whole waits again, and makes room`() async throws {
+    try await Served.serve(
+      ServedModels(engine: ServedShop.engine(), store: MemoryEvents()), connectionsMax: 8
+    ) { ask, _ in
+      var lines: [Line] = []
+      for _ in 0..<24 {
+        let line = try #require(Line(ask.port))
+        // Refused at once; the byte that ends the request comes after the answer.
+        line.say("POST /v1/events HTTP/1.1\r\nHost: elsewhere\r\nContent-Length: 1\r\n\r\n")
+        #expect(await Asking.onThread { line.answer() }?.status == 421)
+        line.say("x")
+        try await Task.sleep(for: .milliseconds(30))
+        lines.append(line)
+      }
+      #expect(try await ask.get("/v1/model").status == 200)
+      #expect(lines.count { $0.isClosed } >= 16)
+    }
+  }
+
   @Test func `a house that filled up with requests has room again when they are answered`() async throws {
     let held = HeldReads()
     try await Served.serve(

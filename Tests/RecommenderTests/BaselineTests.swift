@@ -21,7 +21,7 @@ import Testing
     let scorer = algorithm.scorer(model: CentralTraining.run(algorithm, on: train, seed: 1))
     #expect(scorer.recommend(to: UserHistory(items: [1]), count: 2).map(\.item) == [0, 2])
     #expect(scorer.recommend(to: UserHistory(items: []), count: 9, excluding: [0]).map(\.item) == [1, 2, 3])
-    #expect(scorer.explanation(of: 0, for: UserHistory(items: [1])) == nil)
+    #expect(scorer.explanation(of: 0, score: 1, for: UserHistory(items: [1])) == nil)
   }
 
   @Test func centralTrainingFoldsEveryReleaseOnceAndRepeatsItself() throws {

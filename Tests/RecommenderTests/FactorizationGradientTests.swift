@@ -20,7 +20,7 @@ import Testing
           dimension: dimension, rounds: rounds,
           objective: ImplicitObjective(regularization: 0.05, unobservedWeight: 0.2),
           optimizer: optimizer,
-          maximumConfidence: 4, weighting: weighting)), recency: recency)
+          weighting: weighting)), recency: recency)
   }
 
   private var interactions: Interactions {

@@ -17,7 +17,7 @@ import Testing
       configuration: AlternatingLeastSquares.Configuration(
         dimension: dimension, sweeps: sweeps,
         objective: ImplicitObjective(regularization: 0.05, unobservedWeight: 0.2),
-        userNormBound: userNormBound, maximumConfidence: 4))
+        userNormBound: userNormBound))
   }
 
   private var reference: DenseImplicitReference {

@@ -1,3 +1,4 @@
+import Foundation
 import Recommender
 import Testing
 
@@ -15,7 +16,8 @@ struct DenseImplicitReference {
 
   func confidence(_ user: Int, _ item: Int) -> Double? {
     guard let position = histories[user].firstIndex(of: Int32(item)) else { return nil }
-    return weights.isEmpty ? 1 : Double(weights[user][position])
+    // Logarithms, relative to the user's own strongest.
+    return weights.isEmpty ? 1 : (1 + log(1 + Double(weights[user][position]))) / (1 + log(1 + Double(weights[user].max() ?? 0)))
   }
 
   /// Penalty weight of a user's or item's row.

@@ -32,25 +32,51 @@ import Testing
     #expect(Array(history.history(EventWeights(browse: 1, favourite: 1, cart: 1, buy: 3)).weights) == [1, 5])
   }
 
-  @Test func `what was solved is good for one engine, one profile and one number of events`() {
+  @Test func `what was solved is good for one engine, one profile and one number of events`() throws {
     let cache = HistoryCache()
     #expect(cache.history(of: "u") == nil)
-    #expect(cache.insert(ServedHistory(items: [1]), of: "u", readSince: cache.beginReading()) == 0)
-    cache.insert(solved: [5], of: "u", profile: 0, revision: 0, generation: 3)
-    #expect(cache.solved("u", profile: 0, revision: 0, generation: 3) == [5])
-    #expect(cache.solved("u", profile: 1, revision: 0, generation: 3) == nil)
-    #expect(cache.solved("u", profile: 0, revision: 0, generation: 4) == nil)
+    let first = try #require(cache.insert(ServedHistory(items: [1]), of: "u", readSince: cache.beginReading()))
+    cache.insert(solved: [5], of: "u", profile: 0, revision: first, generation: 3)
+    #expect(cache.solved("u", profile: 0, revision: first, generation: 3) == [5])
+    #expect(cache.solved("u", profile: 1, revision: first, generation: 3) == nil)
+    #expect(cache.solved("u", profile: 0, revision: first, generation: 4) == nil)
     cache.update("u") { $0.append(2, nil) }
-    #expect(cache.solved("u", profile: 0, revision: 1, generation: 3) == nil)
+    let (history, second) = try #require(cache.history(of: "u"))
+    #expect(second != first && history.entries.map(\.item) == [1, 2])
+    #expect(cache.solved("u", profile: 0, revision: second, generation: 3) == nil)
     // Solved from what was there before the event.
-    cache.insert(solved: [6], of: "u", profile: 0, revision: 0, generation: 3)
-    #expect(cache.solved("u", profile: 0, revision: 0, generation: 3) == nil)
-    let known = cache.history(of: "u")
-    #expect(known?.revision == 1 && known?.history.entries.map(\.item) == [1, 2])
+    cache.insert(solved: [6], of: "u", profile: 0, revision: first, generation: 3)
+    #expect(cache.solved("u", profile: 0, revision: first, generation: 3) == nil)
+    #expect(cache.solved("u", profile: 0, revision: second, generation: 3) == nil)
     // A request that began with an older engine does not put its answer in the place of the newer one's.
-    cache.insert(solved: [7], of: "u", profile: 0, revision: 1, generation: 4)
-    cache.insert(solved: [8], of: "u", profile: 0, revision: 1, generation: 3)
-    #expect(cache.solved("u", profile: 0, revision: 1, generation: 4) == [7])
+    cache.insert(solved: [7], of: "u", profile: 0, revision: second, generation: 4)
+    cache.insert(solved: [8], of: "u", profile: 0, revision: second, generation: 3)
+    #expect(cache.solved("u", profile: 0, revision: second, generation: 4) == [7])
+  }
+
+  @Test func `no revision comes twice, so that what was solved of one reading is never taken for another`() throws {
+    let cache = HistoryCache(numbersMax: 1)
+    let first = try #require(cache.insert(ServedHistory(items: [1]), of: "u", readSince: cache.beginReading()))
+    // There is room for one only.
+    _ = cache.insert(ServedHistory(items: [1]), of: "v", readSince: cache.beginReading())
+    #expect(cache.history(of: "u") == nil)
+    let second = try #require(cache.insert(ServedHistory(items: [1, 2]), of: "u", readSince: cache.beginReading()))
+    #expect(second != first)
+    cache.insert(solved: [6], of: "u", profile: 0, revision: first, generation: 3)
+    #expect(cache.solved("u", profile: 0, revision: second, generation: 3) == nil)
+  }
+
+  @Test func `a history that is read while its events are written is not kept: it would get them twice`() {
+    let cache = HistoryCache()
+    cache.beginChange(of: ["u"])
+    let mark = cache.beginReading()
+    // Others are.
+    #expect(cache.insert(ServedHistory(items: [1]), of: "v", readSince: mark) != nil)
+    #expect(cache.insert(ServedHistory(items: [1, 2]), of: "u", readSince: mark) == nil)
+    cache.update("u") { $0.append(2, nil) }
+    cache.endChange(of: ["u"])
+    #expect(cache.history(of: "u") == nil)
+    #expect(cache.insert(ServedHistory(items: [1, 2]), of: "u", readSince: cache.beginReading()) != nil)
   }
 
   @Test func `a history that was read before an event is not kept after it`() {
@@ -58,7 +84,7 @@ import Testing
     let mark = cache.beginReading()
     cache.update("u") { $0.append(2, nil) }
     #expect(cache.insert(ServedHistory(items: [1]), of: "u", readSince: mark) == nil && cache.history(of: "u") == nil)
-    #expect(cache.insert(ServedHistory(items: [1, 2]), of: "u", readSince: cache.beginReading()) == 0)
+    #expect(cache.insert(ServedHistory(items: [1, 2]), of: "u", readSince: cache.beginReading()) != nil)
   }
 
   @Test func `ids of other bytes are other users, even where Swift calls the texts equal`() {

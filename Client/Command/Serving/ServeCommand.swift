@@ -76,6 +76,8 @@ final class ModelSource: Sendable {
   private let features: LaterItemsOption.Features?
   private let logger: Logger
   private let seen: Mutex<(mark: ModelMark?, dataSet: DataSetName)>
+  /// The newest model where it could not be loaded, and when it may be tried again.
+  private let failed = Mutex<(mark: ModelMark, until: ContinuousClock.Instant)?>(nil)
 
   init(_ home: ServingHome, rules: ServingRules, attributes: Catalogue?, features: LaterItemsOption.Features?, logger: Logger)
     throws
@@ -111,15 +113,24 @@ final class ModelSource: Sendable {
   func look() throws {
     let seen = seen.withLock { $0 }
     let newest = try home.newestMark()
-    if newest == seen.mark || newest == nil {
-      if let reason = try home.obstacle(serving: seen.dataSet) { models.close(reason) }
-      return
+    let isKnown = newest == nil || newest == seen.mark
+    let isFailed = failed.withLock { failed in failed.map { $0.mark == newest && .now < $0.until } ?? false }
+    if isKnown || isFailed { return try closeIfErased(seen.dataSet) }
+    let (engine, dataSet): (RecommendationEngine, DataSetName)
+    do { (engine, dataSet) = try home.load(rules: rules, attributes: attributes, features: features) } catch {
+      // Whatever keeps the newer model away: what was erased must not be served by the older one.
+      if let newest { failed.withLock { $0 = (newest, .now + .seconds(60)) } }
+      try closeIfErased(seen.dataSet)
+      throw error
     }
-    let (engine, dataSet) = try home.load(rules: rules, attributes: attributes, features: features)
     models.swap(to: engine, store: HomeEvents(store: home.store, dataSet: dataSet, itemCount: engine.knownItemCount))
     self.seen.withLock { $0 = (newest, dataSet) }
     logger.info(
       "another model answers now",
       metadata: ["plan": "\(engine.model.plan.prefix(16))", "version": "\(engine.model.version)"])
+  }
+
+  private func closeIfErased(_ dataSet: DataSetName) throws {
+    if let reason = try home.obstacle(serving: dataSet) { models.close(reason) }
   }
 }

@@ -84,10 +84,9 @@ extension PartnerStore {
     of user: String, in name: DataSetName, itemCount: Int, _ database: Database
   ) throws -> ServedHistory? {
     let row = try Row.fetchOne(
-      try database.cachedStatement(sql: "SELECT items, weights FROM shardUser WHERE dataSet = ? AND name = ?"),
+      try database.cachedStatement(sql: "SELECT items, weights, heldOut FROM shardUser WHERE dataSet = ? AND name = ?"),
       arguments: [name.text, user])
-    let items: [Int32] = row.map { Self.values($0["items"]) } ?? []
-    let weights: [Float] = row.map { Self.values($0["weights"]) } ?? []
+    let (items, weights) = row.map { Self.met($0) } ?? ([], [])
     guard weights.isEmpty || weights.count == items.count, items.allSatisfy({ (0..<Int32(itemCount)).contains($0) }) else {
       throw PartnerError(.data, "the data set '\(name)' does not fit the plan's catalogue of \(itemCount) items")
     }
@@ -147,7 +146,8 @@ private struct Batch {
         items.remove(at: place)
         if !weights.isEmpty { weights.remove(at: place) }
       } else {
-        newPairs += heldOut.contains(item) ? 0 : 1
+        // What was held out was an event too.
+        if heldOut.contains(item) { total += 1 } else { newPairs += 1 }
       }
       if total != 1, weights.isEmpty { weights = [Float](repeating: 1, count: items.count) }
       items.append(item)

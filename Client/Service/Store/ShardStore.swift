@@ -63,14 +63,27 @@ extension PartnerStore {
       heldOut: heldOut, negatives: negatives.contains { !$0.isEmpty } ? negatives : nil)
   }
 
-  /// One user's history; `nil` when the data set does not know the user.
+  /// One user's history with what is held out, for lists; `nil` when the data set does not know the user.
   func history(of user: String, in name: DataSetName) throws -> (items: [Int32], weights: [Float], position: Int)? {
     try database.read { database in
       try Row.fetchOne(
-        database, sql: "SELECT items, weights, position FROM shardUser WHERE dataSet = ? AND name = ?",
+        database, sql: "SELECT items, weights, heldOut, position FROM shardUser WHERE dataSet = ? AND name = ?",
         arguments: [name.text, user]
-      ).map { (Self.values($0["items"]), Self.values($0["weights"]), $0["position"]) }
+      ).map { row in
+        let (items, weights) = Self.met(row)
+        return (items, weights, row["position"])
+      }
     }
+  }
+
+  /// Everything that a user has met, oldest first, and its weights (empty: all 1).
+  ///
+  /// What is held out to judge models on is the newest of an import. A model has not learnt from it, but a list must know of it.
+  static func met(_ row: Row) -> (items: [Int32], weights: [Float]) {
+    let (items, weights, heldOut): ([Int32], [Float], [Int32]) = (
+      values(row["items"]), values(row["weights"]), values(row["heldOut"])
+    )
+    return (items + heldOut, weights.isEmpty ? [] : weights + heldOut.map { _ in 1 })
   }
 
   /// Erases every user and model, and what is left of them in the write-ahead log; plans, consents and marks stay.

@@ -3,23 +3,20 @@ internal import Recommender
 /// `auto`: which algorithm carries most through the noise of a plan. What decides is N/z, users over noise multiplier, and the length of the
 /// catalogue; nothing about the data.
 ///
-/// The bounds are from validation (scripts/auto-choice.sh): ml-1m (3,706 items) at ε from 1 to 8, and generated shops of 600 to 2,400 items at
-/// N/z from 275 to 13,700; for plans without noise docs/recommender.md, "What `auto` takes without noise".
+/// The bounds are from validation (scripts/auto-choice.sh): ml-1m (3,706 items), ml-100k (1,682) and online-retail (3,145) at ε from .5 to 8, and generated
+/// shops of 600 to 2,400 items at N/z from 275 to 13,700; for plans without noise docs/recommender.md, "What `auto` takes without noise".
 public struct AlgorithmChoice: Sendable, Equatable {
   /// What stands in settings instead of a name.
   public static let automatic = "auto"
   /// What people may write.
   public static let names = AlgorithmRegistry.names + [automatic]
 
-  /// Below this number of users over noise little more than popularity survives.
-  public static let popularityBelow = 1000.0
+  /// Below this number of users over noise popularity is not beaten at both, a hundred listed items and the whole catalogue.
+  public static let popularityBelow = 400.0
   /// From here on the covariance does without gradient rounds where it holds enough of the catalogue.
   public static let covarianceFrom = 3000.0
   /// How much of the catalogue that is.
   public static let covarianceShare = 0.4
-  /// Up to this many items the covariance of all of them is released where no noise is added; beyond, its sum and its model are larger
-  /// than those of neighbours.
-  public static let exactCovarianceItemsMax = 5000
 
   public let algorithm: String
   /// In a sentence, with the numbers that decided.
@@ -30,12 +27,13 @@ public struct AlgorithmChoice: Sendable, Equatable {
   ///   - itemCount: of the catalogue.
   public init(usersOverNoise: Double?, itemCount: Int) {
     guard let signal = usersOverNoise else {
-      if itemCount <= Self.exactCovarianceItemsMax {
+      if itemCount < ItemNeighbours.largeCatalogue {
         algorithm = "covariance"
         reason = "no noise is added, so that the covariance of all \(itemCount) items is known, and one release is enough"
       } else if itemCount <= ItemNeighbours.itemsMax {
         algorithm = "item-knn"
-        reason = "no noise is added, and a catalogue of \(itemCount) items is sparse as a rule: neighbours rank better there than factors"
+        reason =
+          "no noise is added, and a catalogue of \(itemCount) items is sparse as a rule: neighbours rank better there than factors"
       } else {
         algorithm = "mf"
         reason = "no noise is added, and \(itemCount) items are too many for anything about pairs of them"

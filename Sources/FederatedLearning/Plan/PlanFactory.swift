@@ -13,6 +13,8 @@ public struct PlanDecisions: Sendable, Equatable {
   /// Training rounds, for algorithms whose number of rounds can be chosen.
   public var rounds: Int?
   public var halfLife: Double?
+  /// Whether the partners' histories are in the order of time, for the defaults of parameters that let history fade.
+  public var isOrdered = true
   public var modelSeed: UInt64 = 1
   public var noise: NoiseMode = .central
   public var epsilon: Double = 8
@@ -100,7 +102,9 @@ public enum PlanFactory {
     }
     let parameters = try AlgorithmRegistry.resolve(
       decisions.algorithm, given,
-      setting: .init(itemCount: catalogue.count, usersOverNoise: try decisions.usersOverNoise(), rounds: decisions.rounds))
+      setting: .init(
+        itemCount: catalogue.count, usersOverNoise: try decisions.usersOverNoise(), rounds: decisions.rounds,
+        isOrdered: decisions.isOrdered))
     let algorithm = try AlgorithmRegistry.make(
       decisions.algorithm, parameters, itemCount: catalogue.count, features: features)
     var draft = PlanDraft(

@@ -104,7 +104,7 @@ struct EaseScorer: Scorer {
     precondition(scores.count == itemCount, "scores must have one entry per item")
     // A row of P for each item: the oldest of a long history, which no Float32 would tell from none, cost as much as the newest.
     let items = user.items.suffix(recency.reach)
-    let weights = recency.weights(count: items.count)
+    let weights = recency.weights(of: user).suffix(items.count)
     scores.withUnsafeMutableBufferPointer { scores in
       precision.withUnsafeBufferPointer { precision in
         guard let row = precision.baseAddress, let out = scores.baseAddress else { return }
@@ -122,7 +122,7 @@ struct EaseScorer: Scorer {
   func makeSimilarity() -> (any ItemSimilarity)? { PrecisionSimilarity(precision: precision, order: itemCount) }
 
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {
-    zip(user.items, recency.weights(count: user.items.count)).map { own, weight in
+    zip(user.items, recency.weights(of: user)).map { own, weight in
       Int(own) == item ? 0 : weight * precision[Int(own) * itemCount + item] * scale[item]
     }
   }

@@ -59,7 +59,7 @@ struct HeadScorer: Scorer {
 
   func score(_ user: UserHistory, into scores: inout [Float]) {
     precondition(scores.count == itemCount, "scores must have one entry per item")
-    let weights = recency.weights(count: user.items.count)
+    let weights = recency.weights(of: user)
     var (along, alongHead): (Float, Float) = (0, 0)
     var residual = [Float](repeating: 0, count: head.items.count)
     var projected = [Float](repeating: 0, count: rank)
@@ -89,7 +89,7 @@ struct HeadScorer: Scorer {
 
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {
     let target = Int(head.positions[item])
-    return zip(user.items, recency.weights(count: user.items.count)).map { own, weight in
+    return zip(user.items, recency.weights(of: user)).map { own, weight in
       var value = direction[Int(own)] * direction[item]
       let position = Int(head.positions[Int(own)])
       if position >= 0, target >= 0 {

@@ -36,6 +36,12 @@ public struct RecencyWeighting: Sendable, Equatable {
     guard let halfLife else { return [Float](repeating: 1, count: count) }
     return (0..<count).map { Float(exp2(-Double(count - 1 - $0) / halfLife)) }
   }
+
+  /// The same, times how sure each interaction is.
+  func weights(of user: UserHistory) -> [Float] {
+    let recent = weights(count: user.items.count)
+    return user.weights.isEmpty ? recent : zip(recent, user.confidences).map { $0 * $1 }
+  }
 }
 
 /// A setting outside its range, with what to do about it.

@@ -19,7 +19,7 @@ public struct Explanation: Sendable, Equatable {
     public let item: Int
     /// What the item adds to the score, in units of the score; may be negative.
     public let contribution: Float
-    /// The contribution over the sum of all positive contributions, in 0...1; 0 for items that speak against.
+    /// The contribution over all that speaks for the item, in 0...1; 0 for items that speak against.
     public let share: Float
   }
 
@@ -27,14 +27,23 @@ public struct Explanation: Sendable, Equatable {
   public let item: Int
   /// Every item of the history, the strongest support first.
   public let reasons: [Reason]
+  /// The share of popularity, which lists lean on while a history is short (`FirstEvents`).
+  public let popularityShare: Float
 
   /// - Parameters:
   ///   - history: the user's items.
   ///   - contributions: what each adds to the score, in the order of `history`.
-  public init(item: Int, history: ArraySlice<Int32>, contributions: [Float]) {
+  ///   - score: the whole score; what contributions leave of it is popularity's.
+  public init(item: Int, history: ArraySlice<Int32>, contributions: [Float], score: Float) {
     precondition(history.count == contributions.count, "one contribution per item of the history")
-    let support = contributions.reduce(0) { $0 + max($1, 0) }
+    let sum = contributions.reduce(0.0) { $0 + Double($1) }
+    let size = contributions.reduce(0) { $0 + abs($1) }
+    // What rounding leaves is nobody's.
+    let rest = Float(Double(score) - sum)
+    let popularity = rest > 1e-4 * size ? rest : 0
+    let support = contributions.reduce(popularity) { $0 + max($1, 0) }
     self.item = item
+    popularityShare = support > 0 ? popularity / support : 0
     reasons = zip(history, contributions)
       .map { own, value in
         Reason(item: Int(own), contribution: value, share: support > 0 ? max(value, 0) / support : 0)
@@ -63,7 +72,9 @@ extension Scorer {
   }
 
   /// The user's own items that carried the score of `item`; nil where the model allows no such statement.
-  public func explanation(of item: Int, for user: UserHistory) -> Explanation? {
-    explain(item, for: user).map { Explanation(item: item, history: user.items, contributions: $0) }
+  ///
+  /// - Parameter score: of the item, as the list has it.
+  public func explanation(of item: Int, score: Float, for user: UserHistory) -> Explanation? {
+    explain(item, for: user).map { Explanation(item: item, history: user.items, contributions: $0, score: score) }
   }
 }

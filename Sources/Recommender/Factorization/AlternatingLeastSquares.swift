@@ -20,41 +20,36 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
     /// Longest user vector that is contributed; a longer one is scaled down. Bounds every entry of a
     /// contribution.
     public let userNormBound: Float
-    /// Largest confidence of an event; larger weights are cut to it.
-    public let maximumConfidence: Float
 
     /// d = 56 and four sweeps: on the validation split of ml-1m within .002 HR@10 of d = 64 and eight sweeps.
     public static let standard = Configuration(
-      unchecked: (dimension: 56, sweeps: 4, objective: .standard, userNormBound: 4, maximumConfidence: 1))
+      unchecked: (dimension: 56, sweeps: 4, objective: .standard, userNormBound: 4))
 
     /// For private plans: two sweeps of d = 16 with user vectors of the same length, so that a clipped
     /// message holds as much signal as it can. `mf` needs a tenth of the entries and does better under the
     /// same noise.
     public static let privateStandard = Configuration(
       unchecked: (
-        dimension: 16, sweeps: 2, objective: .standard, userNormBound: 0.25, maximumConfidence: 1
+        dimension: 16, sweeps: 2, objective: .standard, userNormBound: 0.25
       ))
 
     /// - Throws: `InvalidHyperparameter` for a value out of its range.
     public init(
       dimension: Int = standard.dimension, sweeps: Int = standard.sweeps,
-      objective: ImplicitObjective = .standard, userNormBound: Float = standard.userNormBound,
-      maximumConfidence: Float = standard.maximumConfidence
+      objective: ImplicitObjective = .standard, userNormBound: Float = standard.userNormBound
     ) throws {
       try Requirement.atLeastOne(dimension, "dimension")
       try Requirement.atLeastOne(sweeps, "number of sweeps")
       try Requirement.positive(userNormBound, "bound on user vectors")
-      try Requirement.positive(maximumConfidence, "largest confidence")
-      self.init(unchecked: (dimension, sweeps, objective, userNormBound, maximumConfidence))
+      self.init(unchecked: (dimension, sweeps, objective, userNormBound))
     }
 
     private init(
       unchecked: (
-        dimension: Int, sweeps: Int, objective: ImplicitObjective, userNormBound: Float,
-        maximumConfidence: Float
+        dimension: Int, sweeps: Int, objective: ImplicitObjective, userNormBound: Float
       )
     ) {
-      (dimension, sweeps, objective, userNormBound, maximumConfidence) = unchecked
+      (dimension, sweeps, objective, userNormBound) = unchecked
     }
   }
 
@@ -83,8 +78,7 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
 
   public var shapes: [ReleaseShape] {
     let shape = ReleaseShape(
-      name: "least-squares statistics", dimension: layout.count, maximumNonZeros: layout.count,
-      entryBound: Double(max(1, configuration.maximumConfidence)))
+      name: "least-squares statistics", dimension: layout.count, maximumNonZeros: layout.count, entryBound: 1)
     return Array(repeating: shape, count: configuration.sweeps)
   }
 
@@ -102,7 +96,7 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
   public func trainer(for release: Int, model: ItemModel) -> any LocalTrainer {
     LeastSquaresTrainer(
       solver: ImplicitUserSolver(items: FactorTensors.items(of: model), objective: configuration.objective),
-      confidence: ConfidenceRule(maximum: configuration.maximumConfidence), layout: layout,
+      layout: layout,
       userNormBound: configuration.userNormBound)
   }
 
@@ -122,8 +116,7 @@ public struct AlternatingLeastSquares: FederatedAlgorithm {
 
   public func scorer(model: ItemModel) -> any Scorer {
     LeastSquaresScorer(
-      model: model, objective: configuration.objective,
-      confidence: ConfidenceRule(maximum: configuration.maximumConfidence), recency: recency)
+      model: model, objective: configuration.objective, recency: recency)
   }
 }
 
@@ -166,16 +159,5 @@ enum FactorTensors {
       preconditionFailure("a model of \(model.algorithm) holds the tensor \(name)")
     }
     return tensor
-  }
-}
-
-/// Turns event weights into confidences.
-struct ConfidenceRule: Sendable {
-  let maximum: Float
-
-  /// One confidence per item in 0...maximum; 1 where the events carry no weights. Not-a-number counts as 0.
-  func callAsFunction(_ user: UserHistory) -> [Float] {
-    if user.weights.isEmpty { return [Float](repeating: min(1, maximum), count: user.items.count) }
-    return user.weights.map { $0 > 0 ? min($0, maximum) : 0 }
   }
 }

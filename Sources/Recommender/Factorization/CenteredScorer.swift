@@ -116,9 +116,5 @@ struct CenteredScorer: Scorer {
     }
   }
 
-  private func weights(of user: UserHistory) -> [Float] {
-    let recency = recency.weights(count: user.items.count)
-    if user.weights.isEmpty { return recency }
-    return zip(user.weights, recency).map { $0 > 0 ? $0 * $1 : 0 }
-  }
+  private func weights(of user: UserHistory) -> [Float] { recency.weights(of: user) }
 }

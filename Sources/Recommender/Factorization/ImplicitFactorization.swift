@@ -19,16 +19,13 @@ public struct ImplicitFactorization: Sendable, Equatable {
   public let optimizer: ServerOptimizer
   /// Longest user vector that is contributed; a longer one is scaled down.
   public let userNormBound: Float
-  /// Largest confidence of an event; larger weights are cut to it.
-  public let maximumConfidence: Float
-
   public let weighting: UserWeighting
 
   /// d = 64, fifteen rounds of curvature steps: converged on ml-100k, ml-1m and online-retail.
   public static let standard = ImplicitFactorization(
     unchecked: (
       dimension: 64, rounds: 15, objective: .standard, optimizer: .curvature(rate: 0.5, momentum: 0.3),
-      userNormBound: 4, maximumConfidence: 1, weighting: .equal
+      userNormBound: 4, weighting: .equal
     ))
 
   /// For private plans with users over noise multiplier above about 3,000 (below that,
@@ -38,7 +35,7 @@ public struct ImplicitFactorization: Sendable, Equatable {
     unchecked: (
       dimension: 16, rounds: 8,
       objective: ImplicitObjective(unchecked: (regularization: 0.004, unobservedWeight: 0.15)),
-      optimizer: .curvature(rate: 0.5, momentum: 0), userNormBound: 0.16, maximumConfidence: 1,
+      optimizer: .curvature(rate: 0.5, momentum: 0), userNormBound: 0.16,
       weighting: .inverseSquareRoot
     ))
 
@@ -46,25 +43,24 @@ public struct ImplicitFactorization: Sendable, Equatable {
   public init(
     dimension: Int = standard.dimension, rounds: Int = standard.rounds,
     objective: ImplicitObjective = .standard, optimizer: ServerOptimizer = standard.optimizer,
-    userNormBound: Float = standard.userNormBound, maximumConfidence: Float = standard.maximumConfidence,
+    userNormBound: Float = standard.userNormBound,
     weighting: UserWeighting = .equal
   ) throws {
     try Requirement.atLeastOne(dimension, "dimension")
     try Requirement.atLeastOne(rounds, "number of rounds")
     try Requirement.positive(userNormBound, "bound on user vectors")
-    try Requirement.positive(maximumConfidence, "largest confidence")
     try optimizer.validate()
     self.init(
-      unchecked: (dimension, rounds, objective, optimizer, userNormBound, maximumConfidence, weighting))
+      unchecked: (dimension, rounds, objective, optimizer, userNormBound, weighting))
   }
 
   private init(
     unchecked: (
       dimension: Int, rounds: Int, objective: ImplicitObjective, optimizer: ServerOptimizer,
-      userNormBound: Float, maximumConfidence: Float, weighting: UserWeighting
+      userNormBound: Float, weighting: UserWeighting
     )
   ) {
-    (dimension, rounds, objective, optimizer, userNormBound, maximumConfidence, weighting) = unchecked
+    (dimension, rounds, objective, optimizer, userNormBound, weighting) = unchecked
   }
 
   func layout(itemCount: Int) -> GradientLayout { GradientLayout(itemCount: itemCount, dimension: dimension) }
@@ -72,8 +68,7 @@ public struct ImplicitFactorization: Sendable, Equatable {
   func shapes(itemCount: Int) -> [ReleaseShape] {
     let count = layout(itemCount: itemCount).count
     let round = ReleaseShape(
-      name: "item gradients", dimension: count, maximumNonZeros: count,
-      entryBound: Double(max(1, maximumConfidence)))
+      name: "item gradients", dimension: count, maximumNonZeros: count, entryBound: 1)
     return [ReleaseShape(name: "item counts", dimension: itemCount, maximumNonZeros: itemCount)]
       + Array(repeating: round, count: rounds)
   }
@@ -82,7 +77,7 @@ public struct ImplicitFactorization: Sendable, Equatable {
     let items = FactorTensors.items(of: model)
     return ImplicitGradientTrainer(
       solver: ImplicitUserSolver(items: items, objective: objective),
-      confidence: ConfidenceRule(maximum: maximumConfidence), layout: layout(itemCount: items.shape[0]),
+      layout: layout(itemCount: items.shape[0]),
       userNormBound: userNormBound, weighting: weighting)
   }
 
@@ -143,7 +138,6 @@ struct GradientLayout: Sendable {
 /// The local side of a round: solve, and report the residuals' gradient.
 struct ImplicitGradientTrainer: LocalTrainer {
   let solver: ImplicitUserSolver
-  let confidence: ConfidenceRule
   let layout: GradientLayout
   let userNormBound: Float
   let weighting: UserWeighting
@@ -151,7 +145,7 @@ struct ImplicitGradientTrainer: LocalTrainer {
   func contribute(_ user: UserHistory, into buffer: inout ContributionBuffer) {
     guard !user.items.isEmpty else { return }
     let workspace = solver.makeWorkspace()
-    let weights = confidence(user)
+    let weights = user.confidences
     solver.solve(items: user.items, confidence: weights, workspace: workspace)
     let vector = LeastSquaresTrainer.bounded(
       workspace.vector, dimension: layout.dimension, bound: userNormBound)
@@ -190,7 +184,7 @@ struct ImplicitGradientTrainer: LocalTrainer {
     let solved = pulls.withUnsafeMutableBufferPointer { pulls in
       // Users write to interactions of their own.
       let pulls = pulls
-      return SolvedUsers(interactions, solver: solver, confidence: confidence, userNormBound: userNormBound) {
+      return SolvedUsers(interactions, solver: solver, userNormBound: userNormBound) {
         user, vector, weights in
         let items = interactions.history(of: user)
         let own = self.pulls(of: vector, on: items, confidence: weights, userWeight: weighting(historyLength: items.count))

@@ -5,15 +5,11 @@ internal import CVectorKernels
 struct LeastSquaresScorer: Scorer {
   private let solver: ImplicitUserSolver
   private let popularity: [Float]
-  private let confidence: ConfidenceRule
   private let recency: RecencyWeighting
 
-  init(
-    model: ItemModel, objective: ImplicitObjective, confidence: ConfidenceRule, recency: RecencyWeighting
-  ) {
+  init(model: ItemModel, objective: ImplicitObjective, recency: RecencyWeighting) {
     solver = ImplicitUserSolver(items: FactorTensors.items(of: model), objective: objective)
     popularity = FactorTensors.popularity(of: model).values
-    self.confidence = confidence
     self.recency = recency
   }
 
@@ -54,6 +50,6 @@ struct LeastSquaresScorer: Scorer {
   }
 
   private func weights(of user: UserHistory) -> [Float] {
-    zip(confidence(user), recency.weights(count: user.items.count)).map { $0 * $1 }
+    recency.weights(of: user)
   }
 }

@@ -3,14 +3,13 @@ internal import CVectorKernels
 /// The local side of one sweep of `als`: solves each user and writes its sufficient statistics.
 struct LeastSquaresTrainer: LocalTrainer {
   let solver: ImplicitUserSolver
-  let confidence: ConfidenceRule
   let layout: StatisticsLayout
   let userNormBound: Float
 
   func contribute(_ user: UserHistory, into buffer: inout ContributionBuffer) {
     guard !user.items.isEmpty else { return }
     let workspace = solver.makeWorkspace()
-    let weights = confidence(user)
+    let weights = user.confidences
     solver.solve(items: user.items, confidence: weights, workspace: workspace)
     let vector = Self.bounded(workspace.vector, dimension: layout.dimension, bound: userNormBound)
     for (item, weight) in zip(user.items, weights) {
@@ -49,7 +48,7 @@ struct LeastSquaresTrainer: LocalTrainer {
   func accumulate(_ interactions: Interactions, seed: UInt64, into sum: inout [Double]) {
     precondition(sum.count == layout.count, "a sweep's sum has \(layout.count) entries, not \(sum.count)")
     let solved = SolvedUsers(
-      interactions, solver: solver, confidence: confidence, userNormBound: userNormBound)
+      interactions, solver: solver, userNormBound: userNormBound)
     let byItem = ItemMajorIndex(interactions)
     sum.withUnsafeMutableBufferPointer { sum in
       // Items write to blocks of their own, so the threads never meet.
@@ -86,8 +85,8 @@ struct SolvedUsers: Sendable {
 
   /// - Parameter visit: called for each user with interactions, on one of many threads, with its row (padded) and its confidences.
   init(
-    _ interactions: Interactions, solver: ImplicitUserSolver, confidence rule: ConfidenceRule,
-    userNormBound: Float, visit: (_ user: Int, _ vector: [Float], _ confidence: [Float]) -> Void = { _, _, _ in }
+    _ interactions: Interactions, solver: ImplicitUserSolver, userNormBound: Float,
+    visit: (_ user: Int, _ vector: [Float], _ confidence: [Float]) -> Void = { _, _, _ in }
   ) {
     let dimension = solver.factors.dimension
     var vectors = PaddedTable(rowCount: interactions.userCount, dimension: dimension)
@@ -102,7 +101,7 @@ struct SolvedUsers: Sendable {
           for user in users {
             let items = interactions.history(of: user)
             guard !items.isEmpty else { continue }
-            let weights = rule(UserHistory(items: items, weights: interactions.weights(of: user)))
+            let weights = UserHistory(items: items, weights: interactions.weights(of: user)).confidences
             solver.solve(items: items, confidence: weights, workspace: workspace)
             let vector = LeastSquaresTrainer.bounded(
               workspace.vector, dimension: dimension, bound: userNormBound)

@@ -88,8 +88,7 @@ public struct MatrixFactorization: FederatedAlgorithm {
     switch regime {
     case .implicit(let implicit):
       LeastSquaresScorer(
-        model: model, objective: implicit.objective,
-        confidence: ConfidenceRule(maximum: implicit.maximumConfidence), recency: recency)
+        model: model, objective: implicit.objective, recency: recency)
     case .rankOne(let rankOne):
       CenteredScorer(model: model, ridge: rankOne.ridge, recency: recency)
     }

@@ -37,7 +37,7 @@ struct NeighbourScorer: Scorer {
   func score(_ user: UserHistory, into scores: inout [Float]) {
     precondition(scores.count == itemCount, "scores must have one entry per item")
     let items = user.items.suffix(recency.reach)
-    let weights = recency.weights(count: items.count)
+    let weights = recency.weights(of: user).suffix(items.count)
     scores.withUnsafeMutableBufferPointer { scores in
       scores.update(repeating: 0)
       rows.columns.withUnsafeBufferPointer { columns in
@@ -55,7 +55,7 @@ struct NeighbourScorer: Scorer {
   }
 
   func explain(_ item: Int, for user: UserHistory) -> [Float]? {
-    zip(user.items, recency.weights(count: user.items.count)).map { own, weight in
+    zip(user.items, recency.weights(of: user)).map { own, weight in
       Int(own) == item ? 0 : weight * historyFactors[Int(own)] * rows.value(Int(own), item) * candidateFactors[item]
     }
   }

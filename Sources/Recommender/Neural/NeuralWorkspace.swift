@@ -46,6 +46,8 @@ final class NeuralWorkspace {
   private var rowOf: [Int32]
   /// First item of each step's window, as a position in the history.
   private var starts: [Int] = []
+  /// How sure each of the user's interactions is; empty when all are 1.
+  private var confidences: [Float] = []
   private var negativeStart = 0
   private var correction: Float = 0
   /// Features of the local rows, and their embeddings: own row and what the features add. Empty without features.
@@ -88,9 +90,14 @@ final class NeuralWorkspace {
   ///
   /// - Parameter global: in use until the last step is made.
   func prepare(_ user: UserHistory, global: UnsafeBufferPointer<Float>, generator: inout SplitMix64) {
+    confidences = user.weights.isEmpty ? [] : user.confidences
     rows.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
-    for item in user.items { rowOf[Int(item)] = Self.seen }
+    var seen = 0
+    for item in user.items where rowOf[Int(item)] == Self.unknown {
+      rowOf[Int(item)] = Self.seen
+      seen += 1
+    }
     let spare = user.items.count - (training.window + 1)
     for _ in 0..<training.steps {
       let start = user.items.startIndex + (spare > 0 ? generator.uniform(below: spare + 1) : 0)
@@ -102,7 +109,7 @@ final class NeuralWorkspace {
       }
     }
     negativeStart = rows.count
-    drawNegatives(seen: user.items.count, generator: &generator)
+    drawNegatives(seen: seen, generator: &generator)
     gather(global)
     for item in user.items { rowOf[Int(item)] = Self.unknown }
     // Rows of the windows are looked up again in each step.
@@ -178,11 +185,8 @@ final class NeuralWorkspace {
       inputRows[position] = row
       targets[position] = rowOf[Int(window[window.startIndex + position + 1])]
       (input + position * d).update(from: table + Int(row) * d, count: d)
-      // An event weighs at most 1, as in `mf`.
-      let weight =
-        user.weights.isEmpty
-        ? 1 : user.weights[user.weights.startIndex + starts[index] - user.items.startIndex + position + 1]
-      weights[position] = max(0, min(1, weight)) / Float(training.window)
+      let weight = confidences.isEmpty ? 1 : confidences[starts[index] - user.items.startIndex + position + 1]
+      weights[position] = weight / Float(training.window)
     }
     let pass = Pass(
       parameters: dense, gradient: gradient.dense, arena: arena, dropout: training.dropout, seed: seed)

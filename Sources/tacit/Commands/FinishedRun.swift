@@ -139,3 +139,34 @@ enum RunFiles {
     return runs.max { ($0.date, $0.path) < ($1.date, $1.path) }?.path
   }
 }
+
+extension FinishedRun {
+  /// - Throws: `CommandFailure` unless this run was made on the same data as another, and held out the same: what one was judged on, the
+  ///   other may have learnt from.
+  func requireSameSplit(as other: FinishedRun) throws {
+    guard plan.catalogue == other.plan.catalogue else {
+      throw CommandFailure(
+        .data,
+        "\(folder.currentPath): found the catalogue \(plan.catalogue.hash.prefix(12))…, expected that of \(other.folder.currentPath), \(other.plan.catalogue.hash.prefix(12))…: runs are compared on the same data"
+      )
+    }
+    guard settings.split == other.settings.split else {
+      throw CommandFailure(
+        .data,
+        "\(folder.currentPath): found a run that was made with \(settings.split), expected \(other.settings.split) as of \(other.folder.currentPath): one may have learnt what the other is judged on; make one of them again"
+      )
+    }
+  }
+}
+
+extension RunSettingsFile {
+  /// What was held out, in the words of the flags.
+  fileprivate var split: String {
+    var words = [validation ? "--validation" : "the data's own test items"]
+    if let holdOutUsers { words.append("--hold-out-users \(holdOutUsers)") }
+    if let holdOutItems { words.append("--hold-out-items \(holdOutItems)") }
+    // Who and what is held out depends on the seed.
+    if words.count > 1 { words.append("--seed \(seed)") }
+    return words.joined(separator: " ")
+  }
+}

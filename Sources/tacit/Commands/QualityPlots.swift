@@ -11,14 +11,9 @@ struct EpsilonComparison {
   /// δ of all private runs; `nil` when none is private.
   private let delta: Double?
 
-  /// - Throws: `CommandFailure` when the runs have different catalogues or private runs different δ.
+  /// - Throws: `CommandFailure` when the runs were made on different data or splits, or private runs have different δ.
   init(_ runs: [FinishedRun]) throws {
-    for run in runs where run.plan.catalogue != runs[0].plan.catalogue {
-      throw CommandFailure(
-        .data,
-        "\(run.folder.currentPath): found the catalogue \(run.plan.catalogue.hash.prefix(12))…, expected that of \(runs[0].folder.currentPath), \(runs[0].plan.catalogue.hash.prefix(12))…: runs are compared on the same data"
-      )
-    }
+    for run in runs.dropFirst() { try run.requireSameSplit(as: runs[0]) }
     let noisy = runs.filter { $0.plan.privacy.noise != .none }
     for run in noisy where run.plan.privacy.delta != noisy[0].plan.privacy.delta {
       throw CommandFailure(

@@ -10,14 +10,9 @@ struct RunComparison {
   let first: FinishedRun
   let second: FinishedRun
 
-  /// - Throws: `CommandFailure` when the runs have different catalogues.
+  /// - Throws: `CommandFailure` when the runs were made on different data or splits.
   init(first: FinishedRun, second: FinishedRun) throws {
-    guard first.plan.catalogue == second.plan.catalogue else {
-      throw CommandFailure(
-        .data,
-        "\(second.folder.currentPath): found the catalogue \(second.plan.catalogue.hash.prefix(12))…, expected that of \(first.folder.currentPath), \(first.plan.catalogue.hash.prefix(12))…: runs are compared on the same data"
-      )
-    }
+    try second.requireSameSplit(as: first)
     (self.first, self.second) = (first, second)
   }
 

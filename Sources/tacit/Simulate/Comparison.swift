@@ -56,7 +56,8 @@ struct Comparison {
     guard
       let parameters = try? AlgorithmRegistry.resolve(
         settings.algorithm, given,
-        setting: .init(itemCount: experiment.dataset.itemCount, usersOverNoise: nil, rounds: nil))
+        setting: .init(
+          itemCount: experiment.dataset.itemCount, usersOverNoise: nil, rounds: nil, isOrdered: experiment.dataset.isOrdered))
     else { return nil }
     return try? AlgorithmRegistry.make(
       settings.algorithm, parameters, itemCount: experiment.dataset.itemCount, features: experiment.features)

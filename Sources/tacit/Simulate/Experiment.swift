@@ -108,7 +108,8 @@ struct Experiment {
     for (name, users) in zip(partition.names, partition.userIndices) where users.isEmpty {
       throw CommandFailure(
         .configuration,
-        "partner '\(name)' has no users: with \(dataset.userCount) users, \(partition.count) partners are too many; choose fewer")
+        "partner '\(name)' has no users: ids are dealt to partners by their hashes, and \(dataset.userCount) users are too few for \(partition.count) partners then; choose fewer, or name the partners in a column (--partners by:COLUMN)"
+      )
     }
     return partition
   }
@@ -151,6 +152,7 @@ struct Experiment {
     decisions.parameters = settings.parameters
     decisions.rounds = settings.rounds
     decisions.halfLife = settings.halfLife
+    decisions.isOrdered = dataset.isOrdered
     decisions.modelSeed = settings.seed
     decisions.noise = NoiseMode(rawValue: settings.noise) ?? .central
     decisions.epsilon = settings.epsilon

@@ -70,11 +70,12 @@ package struct SampledSoftmax {
       if let session { score += session.add(position: position, target: row, negatives: negatives, to: own) }
       let largest = max(score, VectorMath.maximum(own, count: count) + correction)
       let ownPart = Float(exp(Double(score - largest)))
-      let total = VectorMath.exponentials(of: own, minus: largest - correction, into: own, count: count) + ownPart
+      let othersPart = VectorMath.exponentials(of: own, minus: largest - correction, into: own, count: count)
+      let total = othersPart + ownPart
       loss += Double(weight) * (log(Double(total)) - Double(score - largest))
       VectorMath.scale(own, by: weight / total, count: count)
       // p - 1 from the others' share: exact also where p is nearly 1.
-      let pull = -weight * (total - ownPart) / total
+      let pull = -weight * othersPart / total
       VectorMath.add(own, to: otherBiasGradient, count: count)
       biasGradient[row] += pull
       VectorMath.add(state, times: pull, to: tableGradient + row * dimension, count: factors)
