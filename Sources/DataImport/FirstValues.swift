@@ -8,6 +8,8 @@ struct FirstValues {
   private var strings: [String] = []
   /// User or item number → index of its text + 1, 0 while there is none.
   private var indices: [Int32] = []
+  /// Numbers that were named with several values.
+  private(set) var conflicting = Set<Int32>()
 
   /// Whether no number was named yet, be it with a blank value.
   var isEmpty: Bool { indices.isEmpty }
@@ -34,7 +36,11 @@ struct FirstValues {
     if indices.count <= Int(number) {
       indices.append(contentsOf: repeatElement(0, count: Int(number) + 1 - indices.count))
     }
-    if indices[Int(number)] == 0 { indices[Int(number)] = place }
+    if indices[Int(number)] == 0 {
+      indices[Int(number)] = place
+    } else if place != 0, place != indices[Int(number)] {
+      conflicting.insert(number)
+    }
   }
 }
 

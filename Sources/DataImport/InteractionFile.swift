@@ -71,6 +71,10 @@ struct InteractionFile {
         file: path, found: "a header line and no rows", expected: "at least one interaction",
         advice: "check that the file was written completely")
     }
+    if !partners.conflicting.isEmpty {
+      report.notes.append(
+        "\(path): \(partners.conflicting.count) users have rows of several partners; all rows of a user count for the first one")
+    }
     if columns.blankKeys > 0 {
       report.notes.append(
         "\(path): \(columns.blankKeys) rows without a \(columns.order == nil ? "time" : "place in the order") stand "

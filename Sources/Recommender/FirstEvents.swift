@@ -15,6 +15,8 @@ public struct FirstEvents: FederatedAlgorithm {
   public let base: any FederatedAlgorithm
   /// κ, in events.
   public let prior: Double
+  /// Items that came after the training stand from here on; nothing is known of how popular they will be.
+  private let newFrom: Int?
 
   /// - Throws: `InvalidHyperparameter` unless κ is from 0 to 1000; 0 takes nothing from popularity but the lists of users without events.
   public init(_ base: any FederatedAlgorithm, prior: Double) throws(InvalidHyperparameter) {
@@ -23,8 +25,13 @@ public struct FirstEvents: FederatedAlgorithm {
         name: "prior-events of \(base.name)", found: "\(prior)",
         expected: "events of a user that popularity counts for, 0 to 1000")
     }
+    self.init(base, prior, newFrom: nil)
+  }
+
+  private init(_ base: any FederatedAlgorithm, _ prior: Double, newFrom: Int?) {
     self.base = base
     self.prior = prior
+    self.newFrom = newFrom
   }
 
   public var name: String { base.name }
@@ -48,7 +55,7 @@ public struct FirstEvents: FederatedAlgorithm {
     guard let popularity = (model.tensors["popularity"] ?? model.tensors["counts"])?.values, popularity.count == itemCount else {
       return base.scorer(model: model)
     }
-    return FirstEventsScorer(base: base.scorer(model: model), popularity: popularity, prior: Float(prior))
+    return FirstEventsScorer(base: base.scorer(model: model), popularity: popularity, prior: Float(prior), newFrom: newFrom)
   }
 }
 
@@ -60,7 +67,7 @@ extension FirstEvents: ItemExtending {
       throw DatasetError("'\(name)' does not learn from item features, so that it knows nothing of new items")
     }
     let (longer, extended) = try base.extending(model, by: newItems)
-    return (try FirstEvents(longer, prior: prior), extended)
+    return (FirstEvents(longer, prior, newFrom: itemCount), extended)
   }
 }
 
@@ -74,14 +81,18 @@ struct FirstEventsScorer: Scorer {
   private let standardised: [Float]
   private let prior: Float
 
-  init(base: any Scorer, popularity: [Float], prior: Float) {
+  /// - Parameter newFrom: items from here on are neither popular nor unpopular: z = 0.
+  init(base: any Scorer, popularity: [Float], prior: Float, newFrom: Int? = nil) {
     (self.base, self.popularity, self.prior) = (base, popularity, prior)
+    let newCount = popularity.count - (newFrom ?? popularity.count)
+    let popularity = popularity.dropLast(newCount)
     let mean = popularity.reduce(0.0) { $0 + Double($1) } / Double(max(1, popularity.count))
     // Items that nobody took, or whose noisy count is none, are as popular as a hundredth of the mean: logarithms of next to nothing would be
     // most of the deviation.
     let logarithms = popularity.map { Float(log(max(Double($0), mean / 100, .leastNormalMagnitude))) }
     let (centre, deviation) = Self.moments(logarithms)
-    standardised = logarithms.map { deviation > 1e-6 ? ($0 - centre) / deviation : 0 }
+    standardised =
+      logarithms.map { deviation > 1e-6 ? ($0 - centre) / deviation : 0 } + [Float](repeating: 0, count: newCount)
   }
 
   var itemCount: Int { base.itemCount }

@@ -67,6 +67,7 @@ import Testing
           "regularization=" + (1...2000).map(String.init).joined(separator: ","),
         ], 64, "more than 100000 combinations"
       ),
+      (["--vary", "dimension=4", "--noise", "none", "--ledgers", "k", "--cap", "9,1e-6"], 64, "leave --ledgers and --cap out"),
       (["--vary", "dimension=4", "--algorithm", "auto"], 64, "auto has no parameters"),
       (["--vary", "dimension=4", "--ledgers", "k", "--cap", "9,1e-6", "--evaluation-share", "0"], 64, "--evaluation-share is 0"),
     ] as [([String], Int32, String)]

@@ -69,6 +69,14 @@ import Testing
     }
   }
 
+  @Test func `users with rows of several partners are counted`() throws {
+    let imported = try load("user,item,partner,timestamp\n1,5,A,1\n1,6,B,2\n2,5,A,1\n2,6,A,2\n3,5,,1\n3,6,B,2\n3,7,B,3\n") {
+      $0.holdsOutLast = false
+    }
+    #expect(imported.report.notes.contains { $0.contains("1 users have rows of several partners") })
+    #expect(imported.dataset.userAttributes["partner"] == ["A", "A", "B"])
+  }
+
   @Test func `data without time or order say so`() throws {
     #expect(try !load("user,item\n1,5\n1,6\n") { _ in }.dataset.isOrdered)
     #expect(try load("user,item,timestamp\n1,5,3\n1,6,4\n") { _ in }.dataset.validationSplit().isOrdered)

@@ -152,6 +152,13 @@ import Testing
     inner.scorer(model: model).score(user, into: &before)
     longer.scorer(model: extended).score(user, into: &after)
     #expect(zip(before, after).allSatisfy { abs($0 - $1) <= 1e-5 * (1 + abs($0)) })
+    // While a user's events are few, popularity speaks for known items and against none that could have none yet.
+    let first = UserHistory(items: [3])
+    var leant = after
+    longer.scorer(model: extended).score(first, into: &after)
+    leaning.algorithm.scorer(model: leaning.model).score(first, into: &leant)
+    #expect((60..<62).allSatisfy { after[$0] == leant[$0] })
+    #expect((0..<60).contains { abs(after[$0] - leant[$0]) > 0.1 })
     // Ridge regression on two groups of 30, worked by hand: the mean, and the group's deviation times 30 / 31.
     let offsets = try #require(model.tensors["item-offsets"]?.values)
     let mean = offsets.reduce(0.0) { $0 + Double($1) } / 60

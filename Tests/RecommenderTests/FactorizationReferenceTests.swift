@@ -16,8 +16,10 @@ struct DenseImplicitReference {
 
   func confidence(_ user: Int, _ item: Int) -> Double? {
     guard let position = histories[user].firstIndex(of: Int32(item)) else { return nil }
-    // Logarithms, relative to the user's own strongest.
-    return weights.isEmpty ? 1 : (1 + log(1 + Double(weights[user][position]))) / (1 + log(1 + Double(weights[user].max() ?? 0)))
+    guard !weights.isEmpty else { return 1 }
+    // Logarithms, relative to the user's own strongest; nothing is nothing.
+    func sure(_ weight: Float) -> Double { weight > 0 ? 1 + log(1 + Double(weight)) : 0 }
+    return sure(weights[user][position]) / sure(weights[user].max() ?? 0)
   }
 
   /// Penalty weight of a user's or item's row.

@@ -104,6 +104,9 @@ final class ModelSource: Sendable {
           metadata: ["count": "\(unknown)"])
       }
     }
+    for scene in engine.sceneNames where engine.itemCount(ofScene: scene) == 0 {
+      logger.warning("a scene holds no item of the catalogue: its lists will be empty", metadata: ["scene": "\(scene)"])
+    }
     if engine.unknownRuleItems > 0 {
       logger.warning("the rules name items that the catalogue does not have", metadata: ["count": "\(engine.unknownRuleItems)"])
     }

@@ -40,6 +40,12 @@ struct Experiment {
     guard dataset.train.count > 0 else {
       throw CommandFailure(.data, "\(settings.data): there are no interactions to train on")
     }
+    if settings.evaluationShare > 0, dataset.test.allSatisfy(\.isEmpty) {
+      throw CommandFailure(
+        .data,
+        "\(settings.data): no user has a held-out item, so that an evaluation release would be noise alone; give data with test items or longer histories, or leave --evaluation-share out"
+      )
+    }
     try KeptLedgers.refuseWhatIsNotCounted(settings)
     let settings = try choosingAlgorithm(settings, dataset, &notes)
     // Public knowledge of the whole catalogue; only the items that are trained on are in the plan.

@@ -110,7 +110,12 @@ struct Tune {
     guard settings.algorithm != AlgorithmChoice.automatic else {
       throw CommandFailure(.usage, "auto has no parameters to try; name the algorithm that it chose with --algorithm")
     }
-    guard isPrivate else { return }
+    guard isPrivate else {
+      guard settings.ledgers == nil, settings.cap == nil else {
+        throw CommandFailure(.usage, "tries without noise are not charged: leave --ledgers and --cap out, or add noise")
+      }
+      return
+    }
     guard settings.ledgers != nil, settings.cap != nil else {
       throw CommandFailure(
         .usage,
