@@ -11,7 +11,9 @@ struct TacitCommand: ParsableCommand {
       SimulateCommand.self, TuneCommand.self, EvaluateCommand.self, CompressCommand.self, RecommendCommand.self,
       ReportRunCommand.self,
       VerifyCommand.self,
-      DataCommand.self, PlanCommand.self, ParametersCommand.self, GraphCommand.self, BenchCommand.self, EpsilonCommand.self, CalibrateCommand.self,
+      DataCommand.self, PlanCommand.self, ParametersCommand.self,
+      GraphCommand.self, BenchCommand.self, EpsilonCommand.self,
+      CalibrateCommand.self,
       AuditCommand.self, LedgerCommand.self,
     ])
 }

@@ -269,17 +269,19 @@ import Testing
   func parameters() throws {
     guard Program.tacit.isBuilt else { return }
     let scratch = try Scratch()
-    let rows = try #require(
-      JSONSerialization.jsonObject(
-        with: Data(try Program.tacit.run(["parameters", "--format", "json", "--items", "600"], in: scratch).output.utf8))
-        as? [[String: Any]])
+    let listed = try Program.tacit.run(["parameters", "--format", "json", "--items", "600"], in: scratch).output
+    let object = try JSONSerialization.jsonObject(with: Data(listed.utf8))
+    let rows = try #require(object as? [[String: Any]])
     #expect(Set(rows.compactMap { $0["algorithm"] as? String }).isSuperset(of: ["mf", "als", "covariance", "sasrec", "cnn"]))
-    let rank = try #require(rows.first { $0["algorithm"] as? String == "mf" && $0["parameter"] as? String == "dimension" })
+    let isDimension = { (row: [String: Any]) in row["algorithm"] as? String == "mf" && row["parameter"] as? String == "dimension"
+    }
+    let rank = try #require(rows.first(where: isDimension))
     #expect(rank["withoutNoise"] as? Double == 64 && rank["withNoise"] as? Double == 16)
     let text = try Program.tacit.run(["parameters", "als", "--users-over-noise", "5"], in: scratch).output
     #expect(text.contains("unobserved-weight") && !text.contains("head-size") && text.contains("N/z = 5"))
     for wrong in [["als2"], ["als", "--items", "0"], ["als", "--users-over-noise", "nan"]] {
-      #expect(try Program.tacit.run(["parameters"] + wrong, in: scratch).status == 64, "\(wrong)")
+      let status = try Program.tacit.run(["parameters"] + wrong, in: scratch).status
+      #expect(status == 64, "\(wrong)")
     }
   }
 
