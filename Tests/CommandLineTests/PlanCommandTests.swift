@@ -266,7 +266,7 @@ import Testing
   }
 
   @Test("Every algorithm's parameters are listed with their defaults, which resolve as the plan has them")
-  func parameters() throws {
+  func listedParameters() throws {
     guard Program.tacit.isBuilt else { return }
     let scratch = try Scratch()
     let listed = try Program.tacit.run(["parameters", "--format", "json", "--items", "600"], in: scratch).output
