@@ -104,8 +104,10 @@ final class ModelSource: Sendable {
           metadata: ["count": "\(unknown)"])
       }
     }
-    for scene in engine.sceneNames where engine.itemCount(ofScene: scene) == 0 {
-      logger.warning("a scene holds no item of the catalogue: its lists will be empty", metadata: ["scene": "\(scene)"])
+    let empty = engine.sceneNames.count { engine.itemCount(ofScene: $0) == 0 }
+    if empty > 0 {
+      logger.warning(
+        "there are scenes that hold no item of the catalogue: their lists will be empty", metadata: ["count": "\(empty)"])
     }
     if engine.unknownRuleItems > 0 {
       logger.warning("the rules name items that the catalogue does not have", metadata: ["count": "\(engine.unknownRuleItems)"])
